@@ -1,0 +1,63 @@
+//! Builds the probe, or takes a finished one, and leaves it where `include_bytes!` finds it.
+//!
+//! `CUDACHECK_PROBE=/path` embeds a probe that was built elsewhere: against an older glibc (see
+//! `Dockerfile.example`) or for another architecture. Nothing else is decided here.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::{env, fs};
+
+fn main() {
+    for path in ["build.rs", "Cargo.lock", "src/event.rs", "src/bin/probe", "kernels"] {
+        println!("cargo::rerun-if-changed={path}");
+    }
+    println!("cargo::rerun-if-env-changed=CUDACHECK_PROBE");
+
+    // The nested build comes through here as well; it must not start a third.
+    if env::var_os("CARGO_FEATURE_PROBE").is_some() {
+        return;
+    }
+    let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
+    let probe = match env::var_os("CUDACHECK_PROBE") {
+        Some(path) => PathBuf::from(path),
+        None => build(&out),
+    };
+    println!("cargo::rerun-if-changed={}", probe.display());
+    let bytes = fs::read(&probe).unwrap_or_else(|error| panic!("cannot read the probe {}: {error}", probe.display()));
+    println!("cargo::rustc-env=CUDACHECK_GLIBC_FLOOR={}", glibc_floor(&bytes));
+    println!("cargo::rustc-env=CUDACHECK_PROBE_BYTES={}", bytes.len());
+    fs::write(out.join("probe.deflate"), miniz_oxide::deflate::compress_to_vec(&bytes, 10)).expect("OUT_DIR is writable");
+    // The tests run and examine the program itself.
+    fs::write(out.join("probe"), &bytes).expect("OUT_DIR is writable");
+}
+
+/// The newest symbol version of glibc that is named in the program. A test compares it with what the
+/// dynamic section says.
+fn glibc_floor(program: &[u8]) -> String {
+    let name = b"\0GLIBC_2.";
+    let minors = program.windows(name.len()).enumerate().filter(|(_, bytes)| bytes == name).filter_map(|(at, _)| {
+        let digits = program[at + name.len()..].iter().take_while(|byte| byte.is_ascii_digit());
+        String::from_utf8(digits.copied().collect()).ok()?.parse::<u32>().ok()
+    });
+    minors.max().map_or("no glibc".to_owned(), |minor| format!("GLIBC_2.{minor}"))
+}
+
+fn build(out: &Path) -> PathBuf {
+    let arch = env::var("CARGO_CFG_TARGET_ARCH").expect("cargo sets CARGO_CFG_TARGET_ARCH");
+    let target = format!("{arch}-unknown-linux-gnu");
+    // One directory for all profiles: target/TRIPLE/PROFILE/build/PACKAGE/out is five levels down.
+    // It is not the outer build's, whose lock that build holds.
+    let dir = out.ancestors().nth(5).unwrap_or(out).join("probe");
+    let status = Command::new(env::var_os("CARGO").expect("cargo sets CARGO"))
+        .args(["build", "--bin=probe", "--features=probe", "--profile=probe"])
+        .arg(format!("--target={target}"))
+        .arg("--target-dir")
+        .arg(&dir)
+        // An outer +crt-static would make the probe static, and a static program has no dlopen.
+        .env("CARGO_ENCODED_RUSTFLAGS", "")
+        .env_remove("RUSTC_WORKSPACE_WRAPPER")
+        .status()
+        .expect("cargo starts");
+    assert!(status.success(), "the probe did not build; CUDACHECK_PROBE=/path embeds a finished one");
+    dir.join(target).join("probe/probe")
+}

@@ -1,0 +1,51 @@
+//! The probe: the only program of the two that loads GPU libraries, and the only place of unsafe code.
+//!
+//! It is dynamic, so that the image's own loader loads it and it sees what the application would
+//! see. It reads its job from its argument, tells what it does line by line (`emit.rs`), and ends by
+//! `_exit`: destructors of a broken driver are never run. It judges nothing.
+
+#[path = "../../event.rs"]
+#[allow(dead_code, reason = "the supervisor uses the rest")]
+mod event;
+
+mod blas;
+mod cupti;
+mod device;
+mod driver;
+mod emit;
+mod ffi;
+mod nvml;
+mod process;
+mod runtime;
+mod smoke;
+mod survey;
+
+use event::{Event, Job, PROTOCOL, Task};
+
+fn main() {
+    let argument = std::env::args().nth(1).unwrap_or_default();
+    // Two questions that tests ask; neither loads anything.
+    match argument.as_str() {
+        "--driver-symbols" => return driver::SYMBOLS.iter().for_each(|symbol| println!("{symbol}")),
+        "--smoke-model" => return smoke::model::print(),
+        _ => {}
+    }
+    let Ok(job) = serde_json::from_str::<Job>(&argument) else {
+        eprintln!("this is a part of cudacheck and is started by it");
+        std::process::exit(2);
+    };
+    emit::start(process::claim_standard_streams());
+    process::die_with(job.parent);
+    process::remember_timeout(job.timeout_ms);
+    process::show(event::Stage::Start, None);
+    let _lock = process::hold(&job.lock);
+    emit::emit(&Event::Hello { protocol: PROTOCOL, pid: std::process::id(), libc: process::libc_version() });
+    if job.protocol == PROTOCOL {
+        match &job.task {
+            Task::Survey(survey) => survey::run(survey),
+            Task::Device(task) => device::run(task),
+        }
+    }
+    emit::emit(&Event::Done);
+    process::leave();
+}

@@ -1,0 +1,170 @@
+//! Checks: pure functions from facts to findings. No I/O, no clock, no environment.
+//!
+//! A check is a constant in the list of its family; [`CHECKS`] is all of them in the order of
+//! reports. `judge` runs them, gives each finding the id, severity, title and remedy of its check, and
+//! folds consequences under their cause. To add one, write a constant and its function in the file of
+//! its family, put it in the list there, and regenerate docs/checks.md.
+
+mod device;
+mod driver;
+mod image;
+mod launch;
+mod libraries;
+mod math;
+mod probe;
+
+use crate::facts::Facts;
+use crate::report::{Finding, Severity, Skipped};
+
+pub use libraries::census as judge_libraries;
+
+pub struct Check {
+    /// `family.name`; what `cudacheck explain` takes.
+    pub id: &'static str,
+    pub severity: Severity,
+    pub title: &'static str,
+    /// What it means, for `cudacheck explain` and docs/checks.md.
+    pub why: &'static str,
+    /// What to do, in words that can be pasted. A problem may bring its own.
+    pub remedy: &'static str,
+    /// Checks whose findings are consequences of this one.
+    pub explains: &'static [&'static str],
+    pub judge: fn(&Facts) -> Outcome,
+}
+
+pub enum Outcome {
+    Pass,
+    /// Not looked at, and why. Never a pass.
+    Skip(&'static str),
+    Fail(Vec<Problem>),
+}
+
+/// One failure of a check: what only the facts can say.
+#[derive(Default)]
+pub struct Problem {
+    pub cause: String,
+    pub evidence: Vec<String>,
+    pub gpu: Option<u32>,
+    pub remedy: Option<String>,
+}
+
+impl Problem {
+    pub fn new(cause: impl Into<String>) -> Self {
+        Problem { cause: cause.into(), ..Problem::default() }
+    }
+
+    pub fn evidence(mut self, line: impl Into<String>) -> Self {
+        self.evidence.push(line.into());
+        self
+    }
+
+    pub fn gpu(mut self, gpu: Option<u32>) -> Self {
+        self.gpu = gpu;
+        self
+    }
+
+    pub fn remedy(mut self, remedy: impl Into<String>) -> Self {
+        self.remedy = Some(remedy.into());
+        self
+    }
+}
+
+impl From<Vec<Problem>> for Outcome {
+    fn from(problems: Vec<Problem>) -> Self {
+        if problems.is_empty() { Outcome::Pass } else { Outcome::Fail(problems) }
+    }
+}
+
+impl From<Option<Problem>> for Outcome {
+    fn from(problem: Option<Problem>) -> Self {
+        problem.into_iter().collect::<Vec<_>>().into()
+    }
+}
+
+/// All checks, causes before consequences.
+pub const CHECKS: &[&[Check]] = &[
+    launch::CHECKS,
+    image::CHECKS,
+    probe::CHECKS,
+    driver::CHECKS,
+    device::CHECKS,
+    math::CHECKS,
+    libraries::CHECKS,
+];
+
+pub fn all() -> impl Iterator<Item = &'static Check> {
+    CHECKS.iter().copied().flatten()
+}
+
+/// What all checks say of some facts.
+pub struct Judgement {
+    /// Gravest first; those that another one explains are folded into it.
+    pub findings: Vec<Finding>,
+    /// Checks that could not look.
+    pub skipped: Vec<Skipped>,
+}
+
+pub fn judge(facts: &Facts) -> Judgement {
+    let mut failed: Vec<(&Check, Vec<Problem>)> = Vec::new();
+    let mut skipped = Vec::new();
+    for check in all() {
+        match (check.judge)(facts) {
+            Outcome::Pass => {}
+            Outcome::Skip(why) => skipped.push(Skipped { id: check.id.to_owned(), why: why.to_owned() }),
+            Outcome::Fail(problems) => failed.push((check, problems)),
+        }
+    }
+    let ids: Vec<&str> = failed.iter().map(|(check, _)| check.id).collect();
+    let explained = |id: &str| failed.iter().any(|(check, _)| check.explains.contains(&id));
+    let mut findings: Vec<Finding> = Vec::new();
+    for (check, problems) in failed.iter().filter(|(check, _)| !explained(check.id)) {
+        let explains: Vec<String> =
+            check.explains.iter().filter(|id| ids.contains(id)).map(|id| (*id).to_owned()).collect();
+        findings.extend(problems.iter().map(|problem| Finding {
+            id: check.id.to_owned(),
+            severity: check.severity,
+            title: check.title.to_owned(),
+            cause: problem.cause.clone(),
+            remedy: problem.remedy.clone().unwrap_or_else(|| check.remedy.to_owned()),
+            evidence: problem.evidence.clone(),
+            gpu: problem.gpu,
+            explains: explains.clone(),
+        }));
+    }
+    // The order of the list breaks ties: causes come before what they cause.
+    findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
+    Judgement { findings, skipped }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_list_is_consistent() {
+        let ids: Vec<&str> = all().map(|check| check.id).collect();
+        for check in all() {
+            let (family, name) = check.id.split_once('.').expect("family.name");
+            let plain = |part: &str| !part.is_empty() && part.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
+            assert!(plain(family) && plain(name), "{}", check.id);
+            assert_eq!(ids.iter().filter(|id| **id == check.id).count(), 1, "{} is unique", check.id);
+            for text in [check.title, check.why, check.remedy] {
+                assert!(!text.trim().is_empty() && text.is_ascii(), "{}: {text}", check.id);
+            }
+            assert!(!check.title.ends_with('.'), "{}: a title is no sentence", check.id);
+            for other in check.explains {
+                assert!(ids.contains(other), "{} explains {other}", check.id);
+                assert_ne!(*other, check.id);
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_known_is_not_healthy() {
+        let mut facts = Facts::default();
+        facts.request.level = "gemm".into();
+        facts.request.running = true;
+        let findings = judge(&facts).findings;
+        assert!(findings.iter().any(|finding| finding.severity >= Severity::Unknown), "{findings:?}");
+    }
+}

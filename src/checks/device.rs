@@ -1,0 +1,264 @@
+//! One GPU: its context, its multiprocessors, its state of health.
+
+use super::driver::{faults, phrase};
+use super::{Check, Outcome, Problem};
+use crate::event::{Device, NvmlDevice, Outcome as StageOutcome, Stage};
+use crate::facts::Facts;
+use crate::facts::probe::{ProbeRun, Target, number};
+use crate::report::Severity;
+
+pub const CHECKS: &[Check] = &[
+    Check {
+        id: "device.wrong-results",
+        severity: Severity::Error,
+        title: "A GPU computes wrong results",
+        why: "The smoke kernel is integer arithmetic with one right answer, and every word is compared with the \
+              host's model. A multiprocessor whose words differ is faulty, or its memory is.",
+        remedy: "Take the GPU out of service: drain the node, then reset the GPU. If it happens again, have it \
+                 replaced.",
+        explains: &[],
+        judge: wrong_results,
+    },
+    Check {
+        id: "device.context",
+        severity: Severity::Error,
+        title: "No context can be created on a GPU",
+        why: "A context is what every CUDA program creates first. The driver's number says why it is refused.",
+        remedy: "Look at `nvidia-smi` on the host: another process in exclusive mode, memory that is full, or a GPU \
+                 that must be reset.",
+        explains: &[],
+        judge: context,
+    },
+    Check {
+        id: "device.jit",
+        severity: Severity::Error,
+        title: "The driver cannot compile PTX",
+        why: "cudacheck's kernel is PTX and is compiled by the driver (libnvidia-ptxjitcompiler). Applications that \
+              bring PTX for newer GPUs need that too.",
+        remedy: "docker run --gpus all -e NVIDIA_DRIVER_CAPABILITIES=compute,utility ...   brings the compiler \
+                 beside libcuda; check that both have one version",
+        explains: &[],
+        judge: jit,
+    },
+    Check {
+        id: "device.launch",
+        severity: Severity::Error,
+        title: "A kernel does not run",
+        why: "The kernel was compiled and its launch failed.",
+        remedy: "Look at `dmesg | grep -i -e xid -e nvrm` on the host.",
+        explains: &[],
+        judge: launch,
+    },
+    Check {
+        id: "device.row-remap",
+        severity: Severity::Error,
+        title: "Memory rows of a GPU could not be replaced",
+        why: "The GPU found failing rows in its memory and has no spare ones left for them.",
+        remedy: "Have the GPU replaced.",
+        explains: &[],
+        judge: remap_failed,
+    },
+    Check {
+        id: "device.fabric",
+        severity: Severity::Error,
+        title: "A GPU is not yet part of its NVLink fabric",
+        why: "GPUs behind NVSwitch must be registered by the fabric manager before CUDA can use them.",
+        remedy: "On the host: sudo systemctl start nvidia-fabricmanager, of exactly the driver's version",
+        explains: &[],
+        judge: fabric,
+    },
+    Check {
+        id: "device.unseen",
+        severity: Severity::Unknown,
+        title: "Some multiprocessors were never seen",
+        why: "Cooperative launches were refused, and ordinary ones did not reach every multiprocessor. Those that \
+              were not seen are neither right nor wrong.",
+        remedy: "Run it again when the GPU is idle, and without MPS.",
+        explains: &[],
+        judge: unseen,
+    },
+    Check {
+        id: "device.ecc",
+        severity: Severity::Warning,
+        title: "Uncorrected memory errors since the driver was loaded",
+        why: "ECC found errors that it could not correct; programs that used that memory were ended or have wrong \
+              data.",
+        remedy: "Watch the counter (nvidia-smi -q -d ECC). If it grows, drain the node and reset the GPU.",
+        explains: &[],
+        judge: ecc,
+    },
+    Check {
+        id: "device.reset-pending",
+        severity: Severity::Warning,
+        title: "A GPU waits for a reset to replace failing memory",
+        why: "Failing rows or pages were found and are replaced at the next reset.",
+        remedy: "Drain the node when it suits, then reset the GPU.",
+        explains: &[],
+        judge: reset_pending,
+    },
+    Check {
+        id: "device.throttled",
+        severity: Severity::Warning,
+        title: "Heat or power holds the clocks of a GPU down",
+        why: "The hardware lowers its clocks to protect itself. Idle clocks and a power cap that was set are not \
+              counted here.",
+        remedy: "Look at cooling and power supply: nvidia-smi -q -d PERFORMANCE,TEMPERATURE,POWER",
+        explains: &[],
+        judge: throttled,
+    },
+    Check {
+        id: "device.busy",
+        severity: Severity::Note,
+        title: "A GPU is in use, and was not verified in full",
+        why: "A busy GPU is not a broken one. Memory that an application may need next is not taken, and no context is \
+              created where that would lock the application out.",
+        remedy: "Run it again when the GPU is free, or be content with --level driver.",
+        explains: &[],
+        judge: busy,
+    },
+];
+
+pub fn ordinal(run: &ProbeRun) -> Option<u32> {
+    match run.target {
+        Target::Gpu(ordinal) => Some(ordinal),
+        Target::Survey => None,
+    }
+}
+
+/// The device's name, as far as the survey learned it.
+pub fn named(facts: &Facts, gpu: Option<u32>) -> String {
+    let Some(gpu) = gpu else { return "The GPU".to_owned() };
+    let device = facts.probes.iter().flat_map(ProbeRun::devices).find(|device: &&Device| device.ordinal == gpu);
+    device.map_or(format!("GPU {gpu}"), |device| format!("GPU {gpu} ({})", device.name))
+}
+
+fn of_stage(facts: &Facts, stage: Stage) -> Outcome {
+    let problem = |(run, fault)| {
+        let gpu = ordinal(run);
+        Problem::new(format!("{}: {}", named(facts, gpu), phrase(fault))).gpu(gpu)
+    };
+    faults(facts, stage).map(problem).collect::<Vec<_>>().into()
+}
+
+fn context(facts: &Facts) -> Outcome {
+    of_stage(facts, Stage::Context)
+}
+
+fn jit(facts: &Facts) -> Outcome {
+    of_stage(facts, Stage::Jit)
+}
+
+fn launch(facts: &Facts) -> Outcome {
+    of_stage(facts, Stage::Launch)
+}
+
+fn wrong_results(facts: &Facts) -> Outcome {
+    let mut problems = Vec::new();
+    for run in &facts.probes {
+        for smoke in run.smoke() {
+            let gpu = ordinal(run);
+            let name = named(facts, gpu);
+            if !smoke.sms_wrong.is_empty() {
+                let ids: Vec<String> = smoke.sms_wrong.iter().map(u32::to_string).collect();
+                let which = if ids.len() == 1 { "multiprocessor" } else { "multiprocessors" };
+                problems.push(
+                    Problem::new(format!("{name}: {which} {} computed wrong words.", ids.join(", ")))
+                        .gpu(gpu)
+                        .evidence(format!("{} of {} words differ from the host's model", smoke.words_wrong, smoke.words)),
+                );
+            } else if !smoke.sums_right {
+                problems.push(
+                    Problem::new(format!("{name}: sums kept by atomics are wrong, though every word is right."))
+                        .gpu(gpu),
+                );
+            }
+        }
+    }
+    problems.into()
+}
+
+fn unseen(facts: &Facts) -> Outcome {
+    let unseen = |run: &ProbeRun| {
+        let smoke = run.smoke().find(|smoke| smoke.sms_covered < smoke.sms_present)?;
+        let gpu = ordinal(run);
+        let cause = format!(
+            "{}: {} of {} multiprocessors were seen in {} launches.",
+            named(facts, gpu),
+            smoke.sms_covered,
+            smoke.sms_present,
+            smoke.launches
+        );
+        Some(Problem::new(cause).gpu(gpu))
+    };
+    facts.probes.iter().filter_map(unseen).collect::<Vec<_>>().into()
+}
+
+fn busy(facts: &Facts) -> Outcome {
+    let mut problems = Vec::new();
+    for run in &facts.probes {
+        for stage in [Stage::Context, Stage::BlasInit] {
+            if let Some(StageOutcome::Skipped(why)) = run.outcome(stage) {
+                let (gpu, why) = (ordinal(run), why.trim_start_matches("busy: "));
+                problems.push(Problem::new(format!("{}: {why}.", named(facts, gpu))).gpu(gpu));
+            }
+        }
+    }
+    problems.into()
+}
+
+/// A judgement on what NVML says of each GPU.
+fn health(facts: &Facts, judge: impl Fn(&NvmlDevice) -> Option<String>) -> Outcome {
+    let devices: Vec<_> = facts.probes.iter().flat_map(ProbeRun::nvml_devices).collect();
+    if devices.is_empty() {
+        return Outcome::Skip("NVML told of no GPU");
+    }
+    let problem = |device: &&Box<NvmlDevice>| {
+        let name = device.name.known().map_or(String::new(), |name| format!(" ({name})"));
+        let number = number(&facts.probes, device);
+        judge(device).map(|cause| Problem::new(format!("GPU {number}{name}: {cause}")).gpu(Some(number)))
+    };
+    devices.iter().filter_map(problem).collect::<Vec<_>>().into()
+}
+
+fn ecc(facts: &Facts) -> Outcome {
+    health(facts, |gpu| {
+        let errors = *gpu.ecc_uncorrected.known()?;
+        (errors > 0).then(|| format!("{errors} uncorrected ECC errors."))
+    })
+}
+
+fn remap_failed(facts: &Facts) -> Outcome {
+    health(facts, |gpu| {
+        let rows = gpu.remapped_rows.known()?;
+        rows.failed.then(|| format!("row remapping failed after {} uncorrectable rows.", rows.uncorrectable))
+    })
+}
+
+fn reset_pending(facts: &Facts) -> Outcome {
+    health(facts, |gpu| {
+        let rows = gpu.remapped_rows.known().is_some_and(|rows| rows.pending);
+        let pages = gpu.retired_pages_pending.known() == Some(&true);
+        (rows || pages).then(|| "failing memory is replaced at the next reset.".to_owned())
+    })
+}
+
+fn throttled(facts: &Facts) -> Outcome {
+    const GRAVE: [&str; 4] = ["hardware-slowdown", "software-thermal", "hardware-thermal", "power-brake"];
+    health(facts, |gpu| {
+        let reasons: Vec<&str> =
+            gpu.throttle.known()?.iter().map(String::as_str).filter(|reason| GRAVE.contains(reason)).collect();
+        let heat = gpu.temperature.known().map_or(String::new(), |degrees| format!(" at {degrees} degrees"));
+        (!reasons.is_empty()).then(|| format!("clocks are held down by {}{heat}.", reasons.join(", ")))
+    })
+}
+
+fn fabric(facts: &Facts) -> Outcome {
+    health(facts, |gpu| {
+        let fabric = gpu.fabric.known()?;
+        match fabric.state.as_str() {
+            "in-progress" | "not-started" => Some(format!("the fabric's state is {}.", fabric.state)),
+            "completed" if fabric.status != 0 => Some(format!("joining the fabric ended with NVML status {}.", fabric.status)),
+            _ => None,
+        }
+    })
+}

@@ -1,0 +1,133 @@
+//! Faults of the image that keep any GPU from working in it.
+
+use super::{Check, Outcome, Problem};
+use crate::event::Event;
+use crate::facts::Facts;
+use crate::facts::census::{Copy, Origin};
+use crate::report::Severity;
+
+pub const CHECKS: &[Check] = &[
+    Check {
+        id: "image.no-glibc",
+        severity: Severity::Error,
+        title: "This image cannot run programs that need glibc",
+        why: "NVIDIA's driver libraries and CUDA are linked to glibc. In an image without glibc's loader (Alpine, \
+              distroless/static, scratch) no program can load them, and cudacheck's own probe cannot either.",
+        remedy: "Use a base with glibc: FROM debian:bookworm-slim, FROM ubuntu:24.04 or gcr.io/distroless/cc",
+        explains: &["probe.not-started", "probe.nothing-verified", "driver.load"],
+        judge: no_glibc,
+    },
+    Check {
+        id: "image.stub-libcuda",
+        severity: Severity::Error,
+        title: "A stub is loaded in place of the driver library",
+        why: "A toolkit's stubs/ directory holds a libcuda.so for linking programs where there is no driver. At run \
+              time it answers every call with error 34. It is loaded when that directory is on the loader's path or \
+              a link to it stands in a library directory.",
+        remedy: "Take the stubs directory out of LD_LIBRARY_PATH and /etc/ld.so.conf.d (for linking use \
+                 LIBRARY_PATH), then run ldconfig",
+        explains: &["driver.init", "driver.load", "driver.no-devices", "probe.nothing-verified"],
+        judge: stub_libcuda,
+    },
+    Check {
+        id: "image.driver-baked-in",
+        severity: Severity::Warning,
+        title: "Driver libraries are baked into the image",
+        why: "libcuda and libnvidia-ml must be those of the host's kernel module, and the container runtime brings \
+              them. A copy in the image works on machines with exactly that driver and fails on all others, with \
+              NVML error 18 or CUDA error 803.",
+        remedy: "Do not install driver packages (libcuda1, libnvidia-compute-*, nvidia-driver-*) in the Dockerfile",
+        explains: &[],
+        judge: driver_baked_in,
+    },
+    Check {
+        id: "image.driver-file-empty",
+        severity: Severity::Error,
+        title: "A driver library of the image is an empty file",
+        why: "The container runtime mounts the driver's libraries over empty files. An image that was built or \
+              committed while they were mounted keeps those files, and the loader fails on them with 'file too short'.",
+        remedy: "Delete the empty files in the Dockerfile and build the image without the NVIDIA runtime",
+        explains: &[],
+        judge: driver_file_empty,
+    },
+];
+
+fn no_glibc(facts: &Facts) -> Outcome {
+    if !facts.request.running || facts.request.level == "image" {
+        return Outcome::Skip("nothing was to be run");
+    }
+    if facts.host.glibc_loader {
+        return Outcome::Pass;
+    }
+    let loader = crate::supervise::LOADER;
+    let problem = match &facts.host.musl_loader {
+        Some(musl) => Problem::new("The image is built on musl, and has no loader for glibc programs.")
+            .evidence(format!("{musl} exists")),
+        None => Problem::new("The image has no loader for dynamic programs at all."),
+    };
+    Some(problem.evidence(format!("{loader} does not exist"))).into()
+}
+
+fn stub_libcuda(facts: &Facts) -> Outcome {
+    let events = facts.probes.iter().flat_map(|run| &run.events);
+    let loaded = events.filter_map(|event| match event {
+        Event::Library { name, asked, path, .. } if name == "libcuda" => Some((asked, path)),
+        _ => None,
+    });
+    let code = facts.probes.iter().find_map(|run| run.fault(crate::event::Stage::DriverInit)?.code);
+    let stub = |(asked, path): &(&String, &String)| {
+        // The real file may carry another name: a stub is known by its place, or by what it answers.
+        path.contains("/stubs/") || asked.contains("/stubs/") || code == Some(34)
+    };
+    let found = loaded.into_iter().find(stub);
+    let problem = found.map(|(_, path)| {
+        let mut problem = Problem::new(format!("The loader takes {path} for libcuda.so.1.")).evidence(path.clone());
+        if let Some(code) = code {
+            problem = problem.evidence(format!("cuInit returned {code}"));
+        }
+        if let Some(value) = facts.host.environment.get("LD_LIBRARY_PATH") {
+            problem = problem.evidence(format!("LD_LIBRARY_PATH={value}"));
+        }
+        problem
+    });
+    problem.into()
+}
+
+fn driver_copies(facts: &Facts) -> impl Iterator<Item = &Copy> {
+    let driver = |copy: &&Copy| matches!(copy.library.as_str(), "libcuda" | "nvml");
+    facts.census.copies.iter().filter(driver)
+}
+
+fn driver_baked_in(facts: &Facts) -> Outcome {
+    if facts.request.running && facts.host.platform.container.is_none() {
+        return Outcome::Skip("no container: the driver's libraries are at home here");
+    }
+    let baked = |copy: &&Copy| {
+        let own = matches!(copy.origin, Origin::Package | Origin::Other | Origin::Vendored);
+        // Forward-compatibility packages are meant to be in images.
+        own && copy.bytes > 0 && !copy.path.contains("/compat/")
+    };
+    let copies: Vec<&Copy> = driver_copies(facts).filter(baked).collect();
+    let Some(first) = copies.first() else { return Outcome::Pass };
+    let owner = first.owner.as_ref().map(|owner| format!(", from package {}", owner.name)).unwrap_or_default();
+    let mut problem = Problem::new(format!("{} is part of the image{owner}.", first.path));
+    for copy in copies {
+        let version = copy.version.as_deref().unwrap_or("version unknown");
+        problem = problem.evidence(format!("{} ({version}, {} bytes)", copy.path, copy.bytes));
+    }
+    if let Some(module) = facts.host.module.as_ref().and_then(|module| module.version.as_ref()) {
+        problem = problem.evidence(format!("the kernel module is {module}"));
+    }
+    Some(problem).into()
+}
+
+fn driver_file_empty(facts: &Facts) -> Outcome {
+    let empty: Vec<&Copy> = driver_copies(facts).filter(|copy| copy.bytes == 0).collect();
+    let Some(first) = empty.first() else { return Outcome::Pass };
+    let mut problem = Problem::new(format!("{} has no bytes.", first.path));
+    for copy in &empty {
+        problem = problem.evidence(format!("{}: 0 bytes", copy.path));
+    }
+    let files: Vec<&str> = empty.iter().map(|copy| copy.path.as_str()).collect();
+    Some(problem.remedy(format!("RUN rm {}   and build without the NVIDIA runtime", files.join(" ")))).into()
+}

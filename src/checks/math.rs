@@ -1,0 +1,334 @@
+//! The CUDA libraries at work: libcudart's copies, cuBLAS's products, CUPTI's traces.
+
+use super::device::{named, ordinal};
+use super::driver::{faults, phrase};
+use super::{Check, Outcome, Problem};
+use crate::event::{Field, GemmVerdict, SMOKE_KERNEL, Stage};
+use crate::facts::Facts;
+use crate::facts::census::Origin;
+use crate::facts::probe::ProbeRun;
+use crate::report::Severity;
+
+pub const CHECKS: &[Check] = &[
+    Check {
+        id: "math.gemm-wrong",
+        severity: Severity::Error,
+        title: "cuBLAS computes a wrong product",
+        why: "The matrices are small integers, so that every product and every partial sum is exact and the answer is \
+              known bit for bit. An element that differs is wrong, whatever the order of summation. Where the smoke \
+              kernel is right, the library or the tensor cores are at fault.",
+        remedy: "Run it again. If the same element is wrong on one GPU only, take that GPU out of service; if on all, \
+                 install another cuBLAS release.",
+        explains: &[],
+        judge: gemm_wrong,
+    },
+    Check {
+        id: "math.cublas-mixed",
+        severity: Severity::Error,
+        title: "cuBLAS and cuBLASLt are of different releases",
+        why: "libcublas calls into libcublasLt and fits only the one it was built with. Another one is loaded when \
+              LD_LIBRARY_PATH names a toolkit: it goes before the wheel's own search path.",
+        remedy: "Take the toolkit's lib64 out of LD_LIBRARY_PATH, and keep one of the two copies",
+        explains: &["math.cublas-init"],
+        judge: mixed,
+    },
+    Check {
+        id: "math.cublas-load",
+        severity: Severity::Error,
+        title: "cuBLAS is in the image and does not load",
+        why: "The application would fail in the same way: the loader names what it misses.",
+        remedy: "Install the library that the message names, of the same CUDA release, or take out the copy that \
+                 hides it",
+        explains: &[],
+        judge: blas_load,
+    },
+    Check {
+        id: "math.cublas-init",
+        severity: Severity::Error,
+        title: "cuBLAS does not initialise",
+        why: "cublasCreate needs memory for its workspace, and device code for this GPU in the library.",
+        remedy: "Free GPU memory. If there is enough, the library is of another release than cuBLASLt, or too old for \
+                 this GPU.",
+        explains: &[],
+        judge: blas_init,
+    },
+    Check {
+        id: "math.gemm-failed",
+        severity: Severity::Error,
+        title: "cuBLAS refuses a product",
+        why: "cublasGemmEx returned an error for a format that this GPU supports.",
+        remedy: "Install a cuBLAS release that knows this GPU.",
+        explains: &[],
+        judge: gemm_failed,
+    },
+    Check {
+        id: "math.copy-wrong",
+        severity: Severity::Error,
+        title: "Data comes back from the GPU changed",
+        why: "libcudart copied a megabyte to the device and back, and it is not the same.",
+        remedy: "Take the GPU out of service: its memory or its link is faulty.",
+        explains: &[],
+        judge: copy_wrong,
+    },
+    Check {
+        id: "math.driver-too-old",
+        severity: Severity::Error,
+        title: "The driver is too old for this image's CUDA runtime",
+        why: "A runtime needs a driver of its own major CUDA version or a newer one. Within a major version an older \
+              driver is enough (minor-version compatibility).",
+        remedy: "Upgrade the host's driver, use an image of the driver's CUDA version, or on data-centre GPUs install \
+                 the cuda-compat package in the image",
+        explains: &["math.runtime-failed", "math.cublas-init", "math.gemm-failed"],
+        judge: driver_too_old,
+    },
+    Check {
+        id: "math.runtime-load",
+        severity: Severity::Error,
+        title: "libcudart is in the image and does not load",
+        why: "The application would fail in the same way: the loader names what it misses.",
+        remedy: "Install the library that the message names",
+        explains: &[],
+        judge: runtime_load,
+    },
+    Check {
+        id: "math.runtime-failed",
+        severity: Severity::Error,
+        title: "libcudart does not work, the driver does",
+        why: "The driver's own interface works on this GPU, and the runtime above it fails.",
+        remedy: "Compare the runtime's CUDA version with the driver's; install a matching one.",
+        explains: &[],
+        judge: runtime_failed,
+    },
+    Check {
+        id: "math.cupti-failed",
+        severity: Severity::Warning,
+        title: "CUPTI does not trace",
+        why: "Profilers (torch.profiler, Kineto, TensorFlow) see kernels through CUPTI's Activity API. Number 39 says \
+              that another profiler is attached.",
+        remedy: "Install the CUPTI of the image's CUDA release, and detach other profilers (CUDA_INJECTION64_PATH)",
+        explains: &[],
+        judge: cupti_failed,
+    },
+    Check {
+        id: "math.cupti-silent",
+        severity: Severity::Warning,
+        title: "CUPTI traces nothing",
+        why: "The Activity API was on while a kernel ran, and no record names that kernel: profiles would be empty.",
+        remedy: "Install the CUPTI that belongs to the driver's or the image's CUDA release.",
+        explains: &[],
+        judge: cupti_silent,
+    },
+    Check {
+        id: "math.absent",
+        severity: Severity::Note,
+        title: "A library is not in the image, so it was not exercised",
+        why: "cudacheck loads what the application would load and brings no CUDA library of its own.",
+        remedy: "Nothing to do, unless the application needs it.",
+        explains: &[],
+        judge: absent,
+    },
+    Check {
+        id: "math.minor-version",
+        severity: Severity::Note,
+        title: "The runtime is newer than the driver, within one major version",
+        why: "CUDA allows that (minor-version compatibility). Code that is only PTX, or needs a feature of the newer \
+              driver, fails all the same.",
+        remedy: "Nothing to do, unless an application fails with error 222 or 36: then upgrade the driver.",
+        explains: &[],
+        judge: minor_version,
+    },
+    Check {
+        id: "math.no-tf32",
+        severity: Severity::Note,
+        title: "TF32 was asked for, and FP32 was computed",
+        why: "cuBLAS may use TF32 when asked and need not; the answer is right either way.",
+        remedy: "Nothing to do. NVIDIA_TF32_OVERRIDE=0 in the environment is one reason.",
+        explains: &[],
+        judge: no_tf32,
+    },
+    Check {
+        id: "math.counters",
+        severity: Severity::Note,
+        title: "Hardware counters are for administrators",
+        why: "The driver lets only administrators read hardware counters (RmProfilingAdminOnly). Tracing works; \
+              Nsight Compute and counter-based metrics do not.",
+        remedy: "docker run --cap-add SYS_ADMIN ... as root, or on the host the module option \
+                 NVreg_RestrictProfilingToAdminUsers=0",
+        explains: &[],
+        judge: counters,
+    },
+];
+
+/// `12.4` of 12040, as the driver and the runtime give it.
+pub fn cuda(version: i32) -> String {
+    format!("{}.{}", version / 1000, version % 1000 / 10)
+}
+
+fn each(facts: &Facts, judge: impl Fn(&ProbeRun) -> Option<Problem>) -> Outcome {
+    let problem = |run| judge(run).map(|problem: Problem| {
+        let gpu = ordinal(run);
+        Problem { cause: format!("{}: {}", named(facts, gpu), problem.cause), gpu, ..problem }
+    });
+    facts.probes.iter().filter_map(problem).collect::<Vec<_>>().into()
+}
+
+fn of_stages(facts: &Facts, stages: &[Stage]) -> Outcome {
+    each(facts, |run| stages.iter().find_map(|stage| run.fault(*stage)).map(|fault| Problem::new(phrase(fault))))
+}
+
+fn gemm_wrong(facts: &Facts) -> Outcome {
+    each(facts, |run| {
+        let wrong = |verdict: &GemmVerdict| match verdict {
+            GemmVerdict::Wrong { elements, first } => Some((*elements, first.clone())),
+            GemmVerdict::Overrun { at } => Some((0, format!("written into {at}"))),
+            GemmVerdict::Exact | GemmVerdict::NotTf32 => None,
+        };
+        let cases: Vec<_> = run.gemm().filter_map(|case| wrong(&case.verdict).map(|what| (case, what))).collect();
+        let (case, (_, first)) = cases.first()?;
+        let mut problem = Problem::new(format!("{} {} x {} x {}: {first}.", case.format, case.m, case.n, case.k));
+        for (case, (elements, first)) in &cases {
+            problem = problem.evidence(format!(
+                "{} {} {}x{}x{} alpha {} beta {}: {elements} wrong elements, {first}",
+                case.format, case.transpose, case.m, case.n, case.k, case.alpha, case.beta
+            ));
+        }
+        Some(problem)
+    })
+}
+
+fn mixed(facts: &Facts) -> Outcome {
+    each(facts, |run| {
+        let blas = run.blas().next()?;
+        let lt = blas.cublas_lt?;
+        let paths = run.events.iter().find_map(|event| match event {
+            crate::event::Event::Library { name, path, also, .. } if name == "libcublas" => {
+                Some(std::iter::once(path).chain(also).filter(|path| path.contains("libcublas")).cloned().collect::<Vec<_>>())
+            }
+            _ => None,
+        });
+        (blas.cublas as u64 != lt).then(|| {
+            let problem = Problem::new(format!("cuBLAS says {}, cuBLASLt says {lt}.", blas.cublas));
+            paths.unwrap_or_default().into_iter().fold(problem, Problem::evidence)
+        })
+    })
+}
+
+/// A library of the image that could be loaded.
+fn has(facts: &Facts, library: &str) -> bool {
+    let usable = |origin| !matches!(origin, Origin::Stub);
+    facts.census.copies.iter().any(|copy| copy.library == library && usable(copy.origin) && copy.bytes > 0)
+}
+
+fn blas_load(facts: &Facts) -> Outcome {
+    if !has(facts, "cublas") {
+        return Outcome::Skip("there is no cuBLAS in the image");
+    }
+    of_stages(facts, &[Stage::LoadBlas])
+}
+
+fn runtime_load(facts: &Facts) -> Outcome {
+    if !has(facts, "cudart") {
+        return Outcome::Skip("there is no libcudart in the image");
+    }
+    of_stages(facts, &[Stage::LoadRuntime])
+}
+
+fn blas_init(facts: &Facts) -> Outcome {
+    of_stages(facts, &[Stage::BlasInit])
+}
+
+fn gemm_failed(facts: &Facts) -> Outcome {
+    of_stages(facts, &[Stage::Gemm, Stage::GemmTiming])
+}
+
+fn runtime_failed(facts: &Facts) -> Outcome {
+    of_stages(facts, &[Stage::Runtime])
+}
+
+fn copy_wrong(facts: &Facts) -> Outcome {
+    each(facts, |run| {
+        let runtime = run.runtime().next()?;
+        let at = runtime.wrong_at?;
+        Some(Problem::new(format!("byte {at} of {} is the first that came back different.", runtime.copied)))
+    })
+}
+
+/// Runtime and driver: from the runtime where it answered, else from error 35.
+fn versions(run: &ProbeRun) -> Option<(i32, i32)> {
+    run.runtime().next().map(|runtime| (runtime.version, runtime.driver))
+}
+
+fn driver_too_old(facts: &Facts) -> Outcome {
+    each(facts, |run| {
+        let refused = run.fault(Stage::Runtime).filter(|fault| fault.code == Some(35));
+        match versions(run) {
+            Some((runtime, driver)) if runtime / 1000 > driver / 1000 => Some(Problem::new(format!(
+                "the runtime is CUDA {}, the driver supports {}.",
+                cuda(runtime),
+                cuda(driver)
+            ))),
+            _ => refused.map(|fault| Problem::new(phrase(fault))),
+        }
+    })
+}
+
+fn minor_version(facts: &Facts) -> Outcome {
+    each(facts, |run| {
+        let (runtime, driver) = versions(run)?;
+        let newer = runtime > driver && runtime / 1000 == driver / 1000;
+        newer.then(|| Problem::new(format!("the runtime is CUDA {}, the driver supports {}.", cuda(runtime), cuda(driver))))
+    })
+}
+
+fn no_tf32(facts: &Facts) -> Outcome {
+    each(facts, |run| {
+        let case = run.gemm().find(|case| case.verdict == GemmVerdict::NotTf32)?;
+        Some(Problem::new(format!("{} x {} x {} was computed in FP32.", case.m, case.n, case.k)))
+    })
+}
+
+fn cupti_failed(facts: &Facts) -> Outcome {
+    if !has(facts, "cupti") && faults(facts, Stage::Cupti).next().is_none() {
+        return Outcome::Skip("there is no CUPTI in the image");
+    }
+    of_stages(facts, &[Stage::LoadCupti, Stage::Cupti])
+}
+
+fn cupti_silent(facts: &Facts) -> Outcome {
+    each(facts, |run| {
+        let cupti = run.cupti().next()?;
+        let named = cupti.kernels.iter().any(|kernel| kernel == SMOKE_KERNEL);
+        (!named).then(|| {
+            Problem::new(format!("none of {} records names {SMOKE_KERNEL}.", cupti.kernels.len()))
+                .evidence(format!("records: {}", cupti.kernels.join(", ")))
+        })
+    })
+}
+
+fn absent(facts: &Facts) -> Outcome {
+    let libraries = [("cudart", Stage::LoadRuntime), ("cublas", Stage::LoadBlas), ("cupti", Stage::LoadCupti)];
+    let absent: Vec<&str> = libraries
+        .iter()
+        .filter(|(name, stage)| !has(facts, name) && faults(facts, *stage).next().is_some())
+        .map(|(name, _)| *name)
+        .collect();
+    let problem = (!absent.is_empty()).then(|| Problem::new(format!("There is no {} in the image.", absent.join(", no "))));
+    problem.into()
+}
+
+fn counters(facts: &Facts) -> Outcome {
+    // CUPTI's own answer, where it gave one; the driver's setting otherwise.
+    let asked = facts.probes.iter().flat_map(ProbeRun::cupti).find_map(|cupti| match cupti.counters {
+        Field::Known(allowed) => Some(allowed),
+        Field::Unavailable { .. } => None,
+    });
+    let setting = facts.host.module.as_ref().and_then(|module| module.counters_admin_only);
+    let problem = match (asked, setting) {
+        (Some(false), _) => Some(Problem::new("CUPTI may not read hardware counters (CUPTI status 35).")),
+        (None, Some(true)) if !facts.host.process.is_admin() && !facts.probes.is_empty() => {
+            Some(Problem::new("The driver restricts hardware counters, and this process lacks CAP_SYS_ADMIN."))
+        }
+        _ => None,
+    };
+    problem.map(|problem| if setting == Some(true) { problem.evidence("RmProfilingAdminOnly: 1") } else { problem }).into()
+}

@@ -1,0 +1,260 @@
+//! Probes that did not come to their end: a hang, a crash, a start that failed.
+
+use super::{Check, Outcome, Problem};
+use crate::event::Stage;
+use crate::facts::Facts;
+use crate::facts::probe::{Ending, ProbeRun, Target};
+use crate::report::Severity;
+
+pub const CHECKS: &[Check] = &[
+    Check {
+        id: "probe.stuck",
+        severity: Severity::Error,
+        title: "An earlier probe is stuck in the driver",
+        why: "A probe of an earlier call of this container is past its own deadline and still alive: it hangs in a \
+              call that not even SIGKILL ends. A second one would hang beside it, so none was started.",
+        remedy: "Drain the node and reboot it; a process in state D cannot be removed otherwise. On the host, \
+                 `dmesg | grep -i -e xid -e nvrm` tells why.",
+        explains: &["probe.nothing-verified"],
+        judge: stuck,
+    },
+    Check {
+        id: "probe.hung",
+        severity: Severity::Error,
+        title: "A call into the GPU's libraries did not return",
+        why: "The deadline passed while the probe waited for one call. Either the driver is wedged, or the call is \
+              slower than --timeout allows: a driver without persistence mode needs seconds for each GPU, and cuInit \
+              can wait 30 seconds for a fabric manager.",
+        remedy: "Try again with --timeout 120s. If the same call hangs, look at `dmesg | grep -i -e xid -e nvrm` on \
+                 the host and reset or reboot it.",
+        explains: &["probe.nothing-verified"],
+        judge: hung,
+    },
+    Check {
+        id: "probe.crashed",
+        severity: Severity::Error,
+        title: "A GPU library crashed",
+        why: "The probe loads the same libraries as an application, in a process of its own. A signal in one of them \
+              would have killed the application as well.",
+        remedy: "Look at the file that was loaded last: a library of another release or a damaged one is the usual \
+                 reason. Rebuild the image with one CUDA release.",
+        explains: &["probe.nothing-verified"],
+        judge: crashed,
+    },
+    Check {
+        id: "probe.ended-early",
+        severity: Severity::Error,
+        title: "The probe ended before it was done",
+        why: "A library ended the process itself, without a signal: applications that load it would end as silently.",
+        remedy: "Look at what the library printed, and at the file that was loaded last.",
+        explains: &["probe.nothing-verified"],
+        judge: ended_early,
+    },
+    Check {
+        id: "probe.not-loaded",
+        severity: Severity::Unknown,
+        title: "The image's loader could not load the probe",
+        why: "The probe is a small program for glibc. A loader that refuses it is too old, or only pretends to be \
+              glibc's (gcompat).",
+        remedy: "Use a release of cudacheck whose glibc floor the image meets (`cudacheck --version` prints it), or a \
+                 newer base image.",
+        explains: &["probe.nothing-verified"],
+        judge: not_loaded,
+    },
+    Check {
+        id: "probe.not-started",
+        severity: Severity::Unknown,
+        title: "No probe could be started",
+        why: "cudacheck runs its probe from memory, else from a file, else through the image's loader. All three were \
+              refused, so nothing can be said about the GPU.",
+        remedy: "Allow one of them: sysctl vm.memfd_noexec=1 or lower on the host, a writable directory that allows \
+                 execution (docker run --tmpfs /tmp:exec), or a mounted /proc",
+        explains: &["probe.nothing-verified"],
+        judge: not_started,
+    },
+    Check {
+        id: "probe.nothing-verified",
+        severity: Severity::Unknown,
+        title: "No GPU was verified",
+        why: "No probe reported a fault, and none reported a GPU that works: that is not healthy.",
+        remedy: "Run cudacheck --format json and look at the stages.",
+        explains: &[],
+        judge: nothing_verified,
+    },
+];
+
+fn gpu(run: &ProbeRun) -> Option<u32> {
+    match run.target {
+        Target::Gpu(ordinal) => Some(ordinal),
+        Target::Survey => None,
+    }
+}
+
+fn of(gpu: Option<u32>) -> String {
+    gpu.map(|gpu| format!(" for GPU {gpu}")).unwrap_or_default()
+}
+
+/// What libraries printed, the last lines of it.
+fn with_noise(mut problem: Problem, run: &ProbeRun) -> Problem {
+    let lines: Vec<&str> = run.noise.lines().filter(|line| !line.trim().is_empty()).collect();
+    for line in &lines[lines.len().saturating_sub(3)..] {
+        problem = problem.evidence(format!("printed: {}", line.chars().take(200).collect::<String>()));
+    }
+    problem
+}
+
+fn problems(facts: &Facts, judge: impl Fn(&ProbeRun) -> Vec<Problem>) -> Outcome {
+    if facts.probes.is_empty() {
+        return Outcome::Skip("no probe was to be started");
+    }
+    facts.probes.iter().flat_map(judge).collect::<Vec<_>>().into()
+}
+
+fn stuck(facts: &Facts) -> Outcome {
+    problems(facts, |run| match &run.ending {
+        Ending::Occupied(holder) => {
+            let past = holder.age > holder.timeout;
+            let which = format!("Process {}{} has been in stage {} for {:.0} s", holder.pid, of(gpu(run)), holder.stage, holder.age);
+            let cause = if past {
+                format!("{which}, {:.0} s past its deadline.", holder.age - holder.timeout)
+            } else {
+                format!("{which} and was not done before the deadline of this call.")
+            };
+            let evidence = format!("/proc/{}/stat: state {}", holder.pid, holder.state);
+            vec![Problem::new(cause).gpu(gpu(run)).evidence(evidence)]
+        }
+        _ => Vec::new(),
+    })
+}
+
+fn hung(facts: &Facts) -> Outcome {
+    let hung = |run: &ProbeRun| {
+        let timed_out = matches!(run.ending, Ending::TimedOut { .. });
+        // A survey that gave up on one GPU has finished, and left that GPU's call open.
+        if !timed_out && !run.finished() {
+            return Vec::new();
+        }
+        let open = run.open_calls();
+        let late = open.iter().map(|(stage, call, gpu)| {
+            let seconds = run.seconds;
+            let problem = Problem::new(format!("{call} did not return{} within {seconds:.1} s.", of(*gpu)))
+                .gpu(*gpu)
+                .evidence(format!("stage {}", name(*stage)));
+            let problem = match run.ending {
+                Ending::TimedOut { reaped: false } => problem.evidence("SIGKILL did not end the process: it is stuck in the kernel"),
+                _ => problem,
+            };
+            with_noise(problem, run)
+        });
+        let late: Vec<Problem> = late.collect();
+        if late.is_empty() && timed_out {
+            return vec![with_noise(Problem::new(format!("The probe{} did not come to its end.", of(gpu(run)))).gpu(gpu(run)), run)];
+        }
+        late
+    };
+    problems(facts, hung)
+}
+
+pub fn name(stage: Stage) -> String {
+    serde_json::to_string(&stage).unwrap_or_default().trim_matches('"').to_owned()
+}
+
+/// Where a run stood when it ended: the last call that was announced.
+fn place(run: &ProbeRun) -> (String, Option<u32>) {
+    match run.open_calls().last() {
+        Some((stage, call, of)) => (format!("in {call}, stage {}", name(*stage)), of.or(gpu(run))),
+        None => ("between two stages".to_owned(), gpu(run)),
+    }
+}
+
+fn crashed(facts: &Facts) -> Outcome {
+    problems(facts, |run| match run.ending {
+        Ending::Signalled { signal } if !run.finished() => {
+            let (place, gpu) = place(run);
+            let problem = Problem::new(format!("The probe died of {}{} {place}.", signal_name(signal), of(gpu))).gpu(gpu);
+            vec![with_noise(last_library(problem, run), run)]
+        }
+        _ => Vec::new(),
+    })
+}
+
+fn last_library(problem: Problem, run: &ProbeRun) -> Problem {
+    let last = run.events.iter().rev().find_map(|event| match event {
+        crate::event::Event::Library { path, .. } => Some(path),
+        _ => None,
+    });
+    match last {
+        Some(path) => problem.evidence(format!("loaded last: {path}")),
+        None => problem,
+    }
+}
+
+fn signal_name(signal: i32) -> String {
+    let name = match signal {
+        4 => "SIGILL",
+        6 => "SIGABRT",
+        7 => "SIGBUS",
+        8 => "SIGFPE",
+        9 => "SIGKILL",
+        11 => "SIGSEGV",
+        15 => "SIGTERM",
+        31 => "SIGSYS",
+        _ => return format!("signal {signal}"),
+    };
+    format!("{name} (signal {signal})")
+}
+
+fn ended_early(facts: &Facts) -> Outcome {
+    problems(facts, |run| match run.ending {
+        Ending::Exited { code } if run.spoke() && !run.finished() => {
+            let (place, gpu) = place(run);
+            let problem = Problem::new(format!("The probe exited with status {code} {place}.")).gpu(gpu);
+            vec![with_noise(last_library(problem, run), run)]
+        }
+        _ => Vec::new(),
+    })
+}
+
+fn not_loaded(facts: &Facts) -> Outcome {
+    problems(facts, |run| match run.ending {
+        Ending::Exited { code } if !run.spoke() => {
+            let problem = Problem::new(format!("The probe exited with status {code} before its first word."));
+            vec![with_noise(problem, run)]
+        }
+        _ => Vec::new(),
+    })
+}
+
+fn not_started(facts: &Facts) -> Outcome {
+    problems(facts, |run| match &run.ending {
+        Ending::NotStarted { reasons } => {
+            let mut problem = Problem::new("Every way of starting a program was refused.");
+            for reason in reasons {
+                let way = match reason.way {
+                    Some(crate::facts::probe::Way::Memory) => "from memory: ",
+                    Some(crate::facts::probe::Way::File) => "from a file: ",
+                    Some(crate::facts::probe::Way::Loader) => "through the loader: ",
+                    None => "",
+                };
+                problem = problem.evidence(format!("{way}{}", reason.error));
+            }
+            vec![problem]
+        }
+        _ => Vec::new(),
+    })
+}
+
+/// The net under everything: something was asked for, nothing failed, nothing passed.
+fn nothing_verified(facts: &Facts) -> Outcome {
+    if matches!(facts.request.level.as_str(), "" | "image") {
+        return Outcome::Skip("nothing was to be run");
+    }
+    let seen = |run: &ProbeRun| match facts.request.level.as_str() {
+        "nvml" => run.nvml_devices().next().is_some(),
+        _ => run.devices().next().is_some(),
+    };
+    if facts.probes.iter().any(seen) {
+        return Outcome::Pass;
+    }
+    Some(Problem::new(format!("Level {} was asked for, and no GPU answered.", facts.request.level))).into()
+}

@@ -1,0 +1,186 @@
+//! Every flag once. The documentation comments are what `--help` prints.
+//!
+//! Here values are parsed and refused, nothing is done with them.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Version, and the oldest glibc that the embedded probe runs on.
+const VERSION: &str =
+    concat!(env!("CARGO_PKG_VERSION"), " (the probe needs ", env!("CUDACHECK_GLIBC_FLOOR"), " or newer)");
+
+/// Proves that the GPU of this container works, says why when it does not, and tells which CUDA
+/// libraries of the image are present, missing or redundant.
+///
+/// Exit status: 0 verified; 1 a finding at or above --fail-on; 2 wrong use or a fault of the tool
+/// itself; 3 undecided. `cudacheck health` ends with 0 or 1 only.
+#[derive(Debug, Parser)]
+#[command(name = "cudacheck", version = VERSION, max_term_width = 100, args_conflicts_with_subcommands = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    #[command(flatten)]
+    pub verify: Verify,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// One line for Docker HEALTHCHECK and exec probes: exit status 0 or 1, verdict and remedy first
+    Health(Health),
+    /// List the CUDA libraries of a root directory: present, missing or redundant
+    Image(Image),
+    /// Say what a finding means and how to cure it; all of them without an id
+    Explain {
+        /// Id of a finding, such as launch.not-requested
+        id: Option<String>,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct Verify {
+    /// How deep to look
+    #[arg(long, value_enum, default_value_t = Level::Gemm, env = "CUDACHECK_LEVEL")]
+    pub level: Level,
+    /// GPUs to verify, by index or UUID, separated by commas; all that CUDA sees by default
+    #[arg(long, value_delimiter = ',', value_parser = gpu, value_name = "GPU", env = "CUDACHECK_GPUS")]
+    pub gpus: Vec<Gpu>,
+    /// Fail unless at least so many GPUs are verified
+    #[arg(long, value_name = "N", env = "CUDACHECK_REQUIRE_GPUS")]
+    pub require_gpus: Option<u32>,
+    /// Deadline for everything, such as 90s or 500ms
+    #[arg(long, value_parser = duration, default_value = "60s", value_name = "TIME", env = "CUDACHECK_TIMEOUT")]
+    pub timeout: Duration,
+    #[command(flatten)]
+    pub output: Output,
+}
+
+#[derive(Debug, Args)]
+pub struct Health {
+    /// How deep to look; nvml and driver create no context and take no GPU memory
+    #[arg(long, value_enum, default_value_t = Level::Nvml, env = "CUDACHECK_HEALTH_LEVEL")]
+    pub level: Level,
+    /// Fail unless at least so many GPUs are verified
+    #[arg(long, value_name = "N", env = "CUDACHECK_REQUIRE_GPUS")]
+    pub require_gpus: Option<u32>,
+    /// Deadline for everything, such as 5s or 800ms
+    #[arg(long, value_parser = duration, default_value = "10s", value_name = "TIME", env = "CUDACHECK_HEALTH_TIMEOUT")]
+    pub timeout: Duration,
+}
+
+#[derive(Debug, Args)]
+pub struct Image {
+    /// Root directory of the image
+    #[arg(default_value = "/", value_name = "DIR")]
+    pub what: PathBuf,
+    #[command(flatten)]
+    pub output: Output,
+}
+
+#[derive(Debug, Args)]
+pub struct Output {
+    /// What to print
+    #[arg(long, value_enum, default_value_t = Format::Human, env = "CUDACHECK_FORMAT")]
+    pub format: Format,
+    /// Least severity that makes the exit status 1
+    #[arg(long, value_enum, default_value_t = FailOn::Error, value_name = "SEVERITY", env = "CUDACHECK_FAIL_ON")]
+    pub fail_on: FailOn,
+}
+
+/// Each level includes those before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+pub enum Level {
+    /// The libraries of the image alone; nothing is loaded
+    Image,
+    /// Open the device nodes and ask NVML for the state of each GPU
+    Nvml,
+    /// Initialise CUDA and list its devices
+    Driver,
+    /// Run a kernel on every multiprocessor
+    Smoke,
+    /// Multiply matrices with cuBLAS, copy with libcudart, trace with CUPTI
+    Gemm,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// A report to read
+    Human,
+    /// The whole report for machines; docs/schema.json describes it
+    Json,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum FailOn {
+    Error,
+    Warning,
+    Note,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Gpu {
+    Index(u32),
+    Uuid(String),
+}
+
+fn gpu(text: &str) -> Result<Gpu, String> {
+    if let Ok(index) = text.parse() {
+        return Ok(Gpu::Index(index));
+    }
+    let uuid = text.strip_prefix("GPU-").or(text.strip_prefix("MIG-"));
+    match uuid {
+        Some(uuid) if uuid.len() == 36 && uuid.chars().all(|c| c.is_ascii_hexdigit() || c == '-') => {
+            Ok(Gpu::Uuid(text.to_owned()))
+        }
+        _ => Err("a GPU is an index such as 0, or a UUID as nvidia-smi -L prints it (GPU-… or MIG-…)".into()),
+    }
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || "a time is a number with a unit, such as 500ms, 30s or 2m".to_owned();
+    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let number: f64 = number.parse().map_err(|_| wrong())?;
+    let seconds = match unit {
+        "ms" => number / 1e3,
+        "s" | "" => number,
+        "m" => number * 60.0,
+        _ => return Err(wrong()),
+    };
+    match Duration::try_from_secs_f64(seconds) {
+        Ok(time) if time >= Duration::from_millis(10) && time <= Duration::from_secs(86_400) => Ok(time),
+        _ => Err("a deadline is at least 10ms and at most a day".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn times() {
+        let good = [("500ms", 0.5), ("30s", 30.0), ("2m", 120.0), ("1.5", 1.5)];
+        for (text, seconds) in good {
+            assert_eq!(duration(text), Ok(Duration::from_secs_f64(seconds)), "{text}");
+        }
+        for text in ["", "s", "10x", "-1s", "1ms", "1e9s", "nan", "90000s"] {
+            assert!(duration(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn gpus() {
+        assert_eq!(gpu("3"), Ok(Gpu::Index(3)));
+        assert!(gpu("GPU-00000000-0000-0000-0000-000000000003").is_ok());
+        for text in ["", "-1", "GPU-3", "all", "GPU-zzzzzzzz-0000-0000-0000-000000000003"] {
+            assert!(gpu(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! Facts: what is, without opinion. Three gatherers fill them, and nothing else does.
+//!
+//! `host` looks at the container from inside, `census` at the image's libraries (through `tree`,
+//! `elf`, `loader` and `packages`), `probe` holds what the probes said. All are serde values. Nothing
+//! here judges, and what could not be looked at is recorded as such.
+
+pub mod application;
+pub mod catalogue;
+pub mod census;
+pub mod elf;
+pub mod host;
+pub mod loader;
+pub mod packages;
+pub mod probe;
+pub mod python;
+pub mod tree;
+
+use serde::{Deserialize, Serialize};
+
+use census::Census;
+use host::Host;
+use probe::ProbeRun;
+
+/// Everything that checks may look at.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Facts {
+    pub request: Request,
+    pub host: Host,
+    pub census: Census,
+    pub probes: Vec<ProbeRun>,
+}
+
+/// What was asked for.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Request {
+    /// Name of the level; empty where an image was audited and nothing run.
+    pub level: String,
+    pub timeout_seconds: f64,
+    pub require_gpus: Option<u32>,
+    /// The GPUs that were named, as they were named.
+    pub gpus: Vec<String>,
+    /// The tree is the running root, so that injected libraries belong in it.
+    pub running: bool,
+}

@@ -1,0 +1,119 @@
+//! The libraries and tools that a CUDA image is asked about, and how their files are recognised.
+//!
+//! A soname's number is not the CUDA release (libcufft.so.11 belongs to CUDA 12), so nothing is
+//! concluded from it here.
+
+/// A library: every file whose name is one of the stems, then `.so` and perhaps numbers.
+pub struct Library {
+    pub name: &'static str,
+    /// File names before `.so`. With a `*` at the end: any that begin so.
+    pub stems: &'static [&'static str],
+    /// Belongs to the driver: the container runtime brings it, the image must not.
+    pub driver: bool,
+}
+
+const fn library(name: &'static str, stems: &'static [&'static str]) -> Library {
+    Library { name, stems, driver: false }
+}
+
+const fn driver(name: &'static str, stems: &'static [&'static str]) -> Library {
+    Library { name, stems, driver: true }
+}
+
+/// In the order of reports.
+pub const LIBRARIES: [Library; 14] = [
+    driver("libcuda", &["libcuda"]),
+    driver("nvml", &["libnvidia-ml"]),
+    library("cudart", &["libcudart"]),
+    library("cublas", &["libcublas"]),
+    library("cublasLt", &["libcublasLt"]),
+    library("cufft", &["libcufft"]),
+    library("curand", &["libcurand"]),
+    library("cusparse", &["libcusparse"]),
+    library("cusolver", &["libcusolver"]),
+    library("cupti", &["libcupti"]),
+    library("cudnn", &["libcudnn", "libcudnn_*"]),
+    library("nccl", &["libnccl"]),
+    library("nvjitlink", &["libnvJitLink"]),
+    library("nvrtc", &["libnvrtc", "libnvrtc-builtins", "libnvrtc.alt", "libnvrtc-builtins.alt"]),
+];
+
+/// A tool or set of files that a production image rarely needs, known by a file of it.
+pub struct Tool {
+    pub name: &'static str,
+    /// Paths end in one of these.
+    pub marks: &'static [&'static str],
+}
+
+pub const TOOLS: [Tool; 3] = [
+    Tool { name: "nvcc", marks: &["/bin/nvcc"] },
+    Tool { name: "headers", marks: &["/cuda.h", "/cuda_runtime.h"] },
+    Tool {
+        name: "nsight",
+        marks: &["/bin/nsys", "/nsys-ui", "/bin/ncu", "/ncu-ui", "/bin/nsight-sys", "/target-linux-x64/nsys", "/target/linux-desktop-glibc_2_11_3-x64/ncu"],
+    },
+];
+
+/// The library that a file name belongs to.
+pub fn library_of(file: &str) -> Option<&'static Library> {
+    let stem = stem(file)?;
+    LIBRARIES.iter().find(|library| {
+        library.stems.iter().any(|known| match known.strip_suffix('*') {
+            Some(prefix) => stem.starts_with(prefix),
+            None => stem == *known,
+        })
+    })
+}
+
+/// `libcublas` of `libcublas.so.12.4` and of `libcublas-294d6944.so.12`, as auditwheel renames it.
+fn stem(file: &str) -> Option<&str> {
+    let (stem, rest) = file.split_at(file.find(".so")?);
+    let numbers = rest[3..].strip_prefix('.').is_none_or(|numbers| {
+        numbers.split('.').all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()))
+    });
+    if !numbers || (rest.len() > 3 && !rest[3..].starts_with('.')) {
+        return None;
+    }
+    let hashed = stem.rsplit_once('-').filter(|(_, hash)| hash.len() == 8 && hash.bytes().all(|b| b.is_ascii_hexdigit()));
+    Some(hashed.map_or(stem, |(stem, _)| stem))
+}
+
+/// `12.4.5` of `libcublas.so.12.4.5`.
+pub fn version_in_name(file: &str) -> Option<&str> {
+    file.split_once(".so.").map(|(_, version)| version)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn file_names_and_their_libraries() {
+        let known = [
+            ("libcuda.so.1", "libcuda"),
+            ("libcuda.so.535.261.03", "libcuda"),
+            ("libcublas.so", "cublas"),
+            ("libcublasLt.so.12", "cublasLt"),
+            ("libcudnn_engines_precompiled.so.9", "cudnn"),
+            ("libnvrtc-builtins.so.12.4", "nvrtc"),
+            ("libcusparse-294d6944.so.0", "cusparse"),
+        ];
+        for (file, name) in known {
+            assert_eq!(library_of(file).map(|library| library.name), Some(name), "{file}");
+        }
+        let others = [
+            "libcudadebugger.so.1",
+            "libcufftw.so.11",
+            "libcusparseLt-294d6944.so.0",
+            "libcusolverMg.so.11",
+            "libcublas.a",
+            "libcublas.so.12.bak",
+            "libcublas.sonic",
+            "libcublas.so.",
+            "",
+        ];
+        for file in others {
+            assert!(library_of(file).is_none(), "{file}");
+        }
+    }
+}

@@ -1,0 +1,278 @@
+//! The container as it looks from inside: kernel driver, device nodes, environment, mounts, limits.
+//!
+//! Only files are read. Device nodes are looked at, never opened: that is the probe's part.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::Path;
+
+use rustix::fs::{major, minor};
+use serde::{Deserialize, Serialize};
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Host {
+    pub kernel: String,
+    pub platform: Platform,
+    /// The NVIDIA kernel module, as /proc/driver/nvidia tells of it.
+    pub module: Option<Module>,
+    pub nodes: Vec<Node>,
+    /// Majors that the kernel gave to drivers whose name begins with nvidia.
+    pub majors: BTreeMap<String, u32>,
+    /// Variables that decide what the GPU libraries do; of others only that they exist matters.
+    pub environment: BTreeMap<String, String>,
+    /// Places where something is mounted whose name speaks of NVIDIA.
+    pub mounts: Vec<String>,
+    pub process: Process,
+    /// A loader for programs that need glibc.
+    pub glibc_loader: bool,
+    /// A loader for programs that need musl.
+    pub musl_loader: Option<String>,
+    pub ld_cache: bool,
+}
+
+/// What kind of place this is, by marks that only it has.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Platform {
+    /// `docker`, `podman`, `kubernetes`, `other`, or nothing where it is no container.
+    pub container: Option<String>,
+    pub wsl: bool,
+    pub jetson: bool,
+    pub gvisor: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Module {
+    pub version: Option<String>,
+    pub open: bool,
+    /// RmProfilingAdminOnly: hardware counters are for administrators.
+    pub counters_admin_only: Option<bool>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Node {
+    pub path: String,
+    pub mode: u32,
+    pub uid: u32,
+    pub gid: u32,
+    pub major: u32,
+    pub minor: u32,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Process {
+    pub pid: u32,
+    pub uid: u32,
+    pub gid: u32,
+    pub groups: Vec<u32>,
+    /// Effective capabilities, as a mask.
+    pub capabilities: u64,
+    /// 0 none, 1 strict, 2 filter.
+    pub seccomp: u32,
+}
+
+/// Bit of CAP_SYS_ADMIN.
+const SYS_ADMIN: u64 = 1 << 21;
+
+impl Process {
+    pub fn is_admin(&self) -> bool {
+        self.capabilities & SYS_ADMIN != 0
+    }
+}
+
+/// Variables that are recorded. Their values are paths, numbers and device names, never secrets.
+const VARIABLES: [&str; 16] = [
+    "CUDA_DEVICE_ORDER",
+    "CUDA_DISABLE_PTX_JIT",
+    "CUDA_FORCE_PTX_JIT",
+    "CUDA_HOME",
+    "CUDA_INJECTION64_PATH",
+    "CUDA_MPS_PIPE_DIRECTORY",
+    "CUDA_VERSION",
+    "CUDA_VISIBLE_DEVICES",
+    "KUBERNETES_SERVICE_HOST",
+    "LD_LIBRARY_PATH",
+    "LD_PRELOAD",
+    "NVIDIA_DRIVER_CAPABILITIES",
+    "NVIDIA_REQUIRE_CUDA",
+    "NVIDIA_TF32_OVERRIDE",
+    "NVIDIA_VISIBLE_DEVICES",
+    "NV_GPU",
+];
+
+pub fn gather() -> Host {
+    let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
+    let environment: BTreeMap<String, String> = VARIABLES
+        .iter()
+        .filter_map(|name| std::env::var_os(name).map(|value| (name.to_string(), value.to_string_lossy().into_owned())))
+        // Where a cluster's API server listens is nobody's business here; that there is one matters.
+        .map(|(name, value)| if name == "KUBERNETES_SERVICE_HOST" { (name, "set".into()) } else { (name, value) })
+        .collect();
+    Host {
+        kernel: read("/proc/sys/kernel/osrelease").trim().to_owned(),
+        platform: platform(&environment),
+        module: module(),
+        nodes: nodes(),
+        majors: parse_majors(&read("/proc/devices")),
+        environment,
+        mounts: parse_mounts(&read("/proc/self/mountinfo")),
+        process: parse_status(&read("/proc/self/status")),
+        glibc_loader: Path::new(crate::supervise::LOADER).exists(),
+        musl_loader: musl_loader(),
+        ld_cache: Path::new("/etc/ld.so.cache").exists(),
+    }
+}
+
+fn platform(environment: &BTreeMap<String, String>) -> Platform {
+    let exists = |path: &str| Path::new(path).exists();
+    let version = fs::read_to_string("/proc/version").unwrap_or_default();
+    let container = if environment.contains_key("KUBERNETES_SERVICE_HOST") || exists("/var/run/secrets/kubernetes.io") {
+        Some("kubernetes")
+    } else if exists("/.dockerenv") {
+        Some("docker")
+    } else if exists("/run/.containerenv") {
+        Some("podman")
+    } else if std::process::id() == 1 {
+        Some("other")
+    } else {
+        None
+    };
+    Platform {
+        container: container.map(str::to_owned),
+        wsl: exists("/dev/dxg") || version.contains("microsoft-standard-WSL"),
+        jetson: exists("/dev/nvmap") || exists("/dev/nvhost-ctrl") || exists("/etc/nv_tegra_release"),
+        gvisor: version.contains("gVisor"),
+    }
+}
+
+fn module() -> Option<Module> {
+    let text = fs::read_to_string("/proc/driver/nvidia/version").ok()?;
+    let parameters = fs::read_to_string("/proc/driver/nvidia/params").unwrap_or_default();
+    Some(parse_module(&text, &parameters))
+}
+
+fn parse_module(version: &str, parameters: &str) -> Module {
+    let line = version.lines().find(|line| line.starts_with("NVRM version:")).unwrap_or_default();
+    let looks_like_version = |word: &&str| {
+        word.contains('.') && word.chars().all(|c| c.is_ascii_digit() || c == '.')
+    };
+    let restricted = parameters.lines().find_map(|line| line.strip_prefix("RmProfilingAdminOnly:"));
+    Module {
+        version: line.split_whitespace().find(looks_like_version).map(str::to_owned),
+        open: line.contains("Open Kernel Module"),
+        counters_admin_only: restricted.map(|value| value.trim() == "1"),
+    }
+}
+
+/// Nodes that the NVIDIA drivers make, of all their generations and platforms.
+fn nodes() -> Vec<Node> {
+    let mut nodes = Vec::new();
+    for directory in ["/dev", "/dev/nvidia-caps", "/dev/nvidia-caps-imex-channels"] {
+        for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let known = name.starts_with("nvidia") || name.starts_with("channel") || name == "dxg" || name == "nvmap";
+            let Ok(metadata) = fs::metadata(entry.path()) else { continue };
+            if !known || !metadata.file_type().is_char_device() {
+                continue;
+            }
+            nodes.push(Node {
+                path: entry.path().to_string_lossy().into_owned(),
+                mode: metadata.mode() & 0o777,
+                uid: metadata.uid(),
+                gid: metadata.gid(),
+                major: major(metadata.rdev()),
+                minor: minor(metadata.rdev()),
+            });
+        }
+    }
+    nodes.sort_by(|a, b| a.path.cmp(&b.path));
+    nodes
+}
+
+/// Character devices of `/proc/devices`.
+fn parse_majors(text: &str) -> BTreeMap<String, u32> {
+    let characters = text.lines().skip(1).take_while(|line| !line.is_empty());
+    let pairs = characters.filter_map(|line| {
+        let (number, name) = line.trim().split_once(' ')?;
+        Some((name.to_owned(), number.parse().ok()?))
+    });
+    pairs.filter(|(name, _)| name.starts_with("nvidia")).collect()
+}
+
+fn parse_mounts(text: &str) -> Vec<String> {
+    let points = text.lines().filter_map(|line| line.split(' ').nth(4)).map(unescape);
+    let ours = |path: &String| {
+        let name = path.rsplit('/').next().unwrap_or(path).to_ascii_lowercase();
+        path.contains("nvidia") || path.contains("/wsl/") || name.starts_with("libcuda") || name.starts_with("libnv")
+    };
+    points.filter(ours).collect()
+}
+
+/// mountinfo writes space, tab, newline and backslash as octal.
+fn unescape(text: &str) -> String {
+    let codes = [("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")];
+    codes.iter().fold(text.to_owned(), |text, (code, character)| text.replace(code, character))
+}
+
+fn parse_status(text: &str) -> Process {
+    let field = |name: &str| {
+        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        line.map(str::trim).unwrap_or_default()
+    };
+    // Real, effective, saved and file-system id; the effective one decides.
+    let effective = |name| field(name).split_whitespace().nth(1).and_then(|id| id.parse().ok()).unwrap_or_default();
+    Process {
+        pid: std::process::id(),
+        uid: effective("Uid"),
+        gid: effective("Gid"),
+        groups: field("Groups").split_whitespace().filter_map(|group| group.parse().ok()).collect(),
+        capabilities: u64::from_str_radix(field("CapEff"), 16).unwrap_or_default(),
+        seccomp: field("Seccomp").parse().unwrap_or_default(),
+    }
+}
+
+fn musl_loader() -> Option<String> {
+    let entries = fs::read_dir("/lib").into_iter().flatten().flatten();
+    let mut names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
+    names.find(|name| name.starts_with("ld-musl-")).map(|name| format!("/lib/{name}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kernel_module_tells_version_flavour_and_counters() {
+        let closed = "NVRM version: NVIDIA UNIX x86_64 Kernel Module  535.104.05  Sat Aug 19 01:15:15 UTC 2023\nGCC version:  gcc 12.2.0\n";
+        let module = parse_module(closed, "ResmanDebugLevel: 4294967295\nRmProfilingAdminOnly: 1\n");
+        assert_eq!(module, Module { version: Some("535.104.05".into()), open: false, counters_admin_only: Some(true) });
+        let open = "NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  570.124.06  Release Build\n";
+        let module = parse_module(open, "");
+        assert_eq!(module, Module { version: Some("570.124.06".into()), open: true, counters_admin_only: None });
+        assert_eq!(parse_module("", "").version, None);
+    }
+
+    #[test]
+    fn majors_of_character_devices_alone() {
+        let text = "Character devices:\n  1 mem\n195 nvidia\n195 nvidiactl\n511 nvidia-uvm\n\nBlock devices:\n 77 nvidia-block\n";
+        let majors = parse_majors(text);
+        assert_eq!(majors.get("nvidia-uvm"), Some(&511));
+        assert_eq!(majors.len(), 3);
+    }
+
+    #[test]
+    fn mount_points_are_unescaped_and_filtered() {
+        let text = "22 1 0:21 / /proc rw - proc proc rw\n\
+            99 1 0:5 /x /usr/lib/x86_64-linux-gnu/libcuda.so.535.104.05 ro - ext4 /dev/sda1 rw\n\
+            98 1 0:5 /y /opt/my\\040nvidia ro - ext4 /dev/sda1 rw\n";
+        assert_eq!(parse_mounts(text), ["/usr/lib/x86_64-linux-gnu/libcuda.so.535.104.05", "/opt/my nvidia"]);
+    }
+
+    #[test]
+    fn status_fields() {
+        let text = "Name:\tx\nUid:\t0\t65534\t0\t0\nGid:\t0\t7\t0\t0\nGroups:\t44 107 \nCapEff:\t0000000000200000\nSeccomp:\t2\n";
+        let process = parse_status(text);
+        assert_eq!((process.uid, process.gid, process.groups.as_slice(), process.seccomp), (65534, 7, &[44, 107][..], 2));
+        assert!(process.is_admin() && !parse_status("").is_admin());
+    }
+}

@@ -1,0 +1,34 @@
+//! Renderers: one report in, text out. They choose nothing, count nothing, decide nothing.
+
+mod human;
+mod line;
+
+use std::io::{self, IsTerminal, Write};
+
+use crate::report::Report;
+
+/// The whole report, to read.
+pub fn human(report: &Report) -> io::Result<()> {
+    let output = io::stdout();
+    let terminal = output.is_terminal();
+    let width = if terminal { rustix::termios::tcgetwinsize(&output).map_or(100, |size| size.ws_col) } else { 100 };
+    let style = human::Style { colour: terminal && colour_is_welcome(), width: usize::from(width).clamp(40, 120) };
+    output.lock().write_all(human::render(report, style).as_bytes())
+}
+
+/// <https://no-color.org>: any value but an empty one means none.
+fn colour_is_welcome() -> bool {
+    let set = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+    set("NO_COLOR").is_none() && set("TERM").is_none_or(|term| term != "dumb")
+}
+
+pub fn json(report: &Report) -> io::Result<()> {
+    let mut output = io::stdout().lock();
+    serde_json::to_writer_pretty(&mut output, report)?;
+    output.write_all(b"\n")
+}
+
+/// Verdict and remedy first, at most 4096 bytes: what Docker keeps of a health check.
+pub fn line(report: &Report) -> io::Result<()> {
+    io::stdout().lock().write_all(line::render(report).as_bytes())
+}

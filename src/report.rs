@@ -1,0 +1,297 @@
+//! The report: the one model that every renderer shows and that machines read as JSON.
+//!
+//! `assemble.rs` fills it from facts and findings. A change that breaks readers raises [`SCHEMA`];
+//! `docs/schema.json` is generated from these types.
+
+mod assemble;
+mod peak;
+
+use std::process::ExitCode;
+
+use serde::Serialize;
+
+pub use assemble::assemble;
+
+use crate::event::{Blas, Cupti, GemmCase, NvmlDevice, Runtime, Smoke, Stage};
+use crate::facts::census::{Origin, User};
+
+/// The version of the JSON report.
+pub const SCHEMA: u32 = 1;
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Report {
+    pub schema: u32,
+    /// Of cudacheck.
+    pub version: String,
+    pub verdict: Verdict,
+    /// The deepest level that every exercised GPU has passed; `image` where none was exercised.
+    pub level: String,
+    /// The level that was asked for.
+    pub requested: String,
+    /// The verdict in one sentence.
+    pub summary: String,
+    /// The leading cause first.
+    pub findings: Vec<Finding>,
+    /// Checks that could not look, which is no pass.
+    pub skipped: Vec<Skipped>,
+    pub driver: Option<Driver>,
+    pub gpus: Vec<Gpu>,
+    pub libraries: Vec<Library>,
+    /// Files that the probes really mapped for the libraries that they loaded.
+    pub loaded: Vec<Loaded>,
+    pub stages: Vec<StageTime>,
+    pub image: Image,
+    /// From start to report.
+    pub seconds: f64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    Verified,
+    Failed,
+    Undecided,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Something works and could be better, or is as it should be and worth knowing.
+    Note,
+    /// It works now, and something is wrong.
+    Warning,
+    /// It could not be found out.
+    Unknown,
+    /// It does not work.
+    Error,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Finding {
+    pub id: String,
+    pub severity: Severity,
+    pub title: String,
+    pub cause: String,
+    pub remedy: String,
+    pub evidence: Vec<String>,
+    /// The driver's ordinal, or NVML's index where the driver does not list the GPU.
+    pub gpu: Option<u32>,
+    /// Ids of findings that are consequences of this one and are not listed by themselves.
+    pub explains: Vec<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Skipped {
+    pub id: String,
+    pub why: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Driver {
+    /// Of the kernel module.
+    pub module: Option<String>,
+    pub open_module: Option<bool>,
+    /// Of NVML, which is the version of the user-space driver.
+    pub version: Option<String>,
+    /// The newest CUDA that the driver supports, such as 12.4.
+    pub cuda: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Gpu {
+    /// The driver's ordinal; none where CUDA does not list this GPU.
+    pub ordinal: Option<u32>,
+    pub name: String,
+    pub uuid: String,
+    pub pci: Option<String>,
+    /// Such as 9.0.
+    pub capability: Option<String>,
+    pub multiprocessors: Option<u32>,
+    /// Bytes.
+    pub memory: Option<u64>,
+    pub state: GpuState,
+    /// The deepest level that this GPU has passed.
+    pub level: String,
+    pub health: Option<NvmlDevice>,
+    pub smoke: Option<Smoke>,
+    pub runtime: Option<Runtime>,
+    pub blas: Option<Blas>,
+    pub gemm: Vec<GemmCase>,
+    pub speed: Vec<Speed>,
+    pub cupti: Option<Cupti>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum GpuState {
+    Verified,
+    /// In use, so that not all could be verified; what was is right.
+    Busy,
+    Failed,
+    Undecided,
+    /// Seen, but not exercised: hidden from CUDA, or not chosen.
+    Seen,
+}
+
+/// Throughput of a large matrix product.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Speed {
+    pub format: String,
+    /// m, n and k.
+    pub size: [u32; 3],
+    /// 10^12 floating-point operations per second.
+    pub tflops: f64,
+    /// The device's own peak at its highest clock, where that is known.
+    pub peak_tflops: Option<f64>,
+    /// From 0 to 1.
+    pub peak_share: Option<f64>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Library {
+    pub name: String,
+    pub status: Status,
+    pub copies: Vec<Copy>,
+    /// Objects that need it, where it is missing.
+    pub missing_for: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum Status {
+    Present,
+    /// An object needs it and nothing provides it.
+    Missing,
+    /// There are copies that nothing loads because another one is loaded in their place.
+    Redundant,
+    NotNeeded,
+    /// Not part of the image, and rightly so: the container runtime brings it.
+    Injected,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Copy {
+    pub path: String,
+    pub soname: Option<String>,
+    pub version: Option<String>,
+    pub bytes: u64,
+    pub origin: Origin,
+    /// Name and version of the package that it belongs to.
+    pub owner: Option<String>,
+    pub verdict: CopyVerdict,
+    pub used_by: Vec<User>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum CopyVerdict {
+    Used,
+    /// Nothing loads it, and another copy of the same soname is loaded.
+    Redundant,
+    /// Nothing is seen to load it; a plug-in, perhaps.
+    Unreferenced,
+    /// For linking only.
+    Stub,
+    /// Not the image's.
+    Injected,
+    /// No library: a tool or headers.
+    Present,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Loaded {
+    pub library: String,
+    pub path: String,
+    /// Other files that came with it.
+    pub also: Vec<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct StageTime {
+    pub name: Stage,
+    pub gpu: Option<u32>,
+    pub seconds: f64,
+    pub outcome: StageOutcome,
+    /// Why it failed or was skipped.
+    pub reason: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum StageOutcome {
+    Passed,
+    Failed,
+    Skipped,
+    /// It did not return.
+    Hung,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Image {
+    pub root: String,
+    pub entries: u64,
+    pub elf_files: u64,
+    pub seconds: f64,
+    /// Bytes of redundant copies.
+    pub redundant_bytes: u64,
+    pub unreadable: Vec<String>,
+    pub skipped: Vec<String>,
+}
+
+/// The exit codes of the main command; `health` maps them to 0 and 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExitStatus {
+    Verified,
+    Finding,
+    Fault,
+    Undecided,
+}
+
+impl From<ExitStatus> for ExitCode {
+    fn from(status: ExitStatus) -> Self {
+        ExitCode::from(match status {
+            ExitStatus::Verified => 0,
+            ExitStatus::Finding => 1,
+            ExitStatus::Fault => 2,
+            ExitStatus::Undecided => 3,
+        })
+    }
+}
+
+impl Report {
+    pub fn status(&self, fail_on: Severity) -> ExitStatus {
+        let reaches = |finding: &Finding| finding.severity >= fail_on && finding.severity != Severity::Unknown;
+        match self.verdict {
+            _ if self.findings.iter().any(reaches) => ExitStatus::Finding,
+            Verdict::Undecided => ExitStatus::Undecided,
+            _ => ExitStatus::Verified,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_published_schema_is_current() {
+        let schema = schemars::schema_for!(super::Report);
+        let text = serde_json::to_string_pretty(&schema).unwrap() + "\n";
+        crate::generated::check("docs/schema.json", &text);
+    }
+}

@@ -1,0 +1,111 @@
+//! The supervisor: starts probes, listens, and is back at the deadline whatever they do.
+//!
+//! `start.rs` turns the embedded program into a process, `lock.rs` finds one that an earlier call
+//! left behind, `run.rs` listens and ends. What comes out are facts: what each probe said and how it
+//! ended. Nothing here loads a GPU library, opens a device node, or judges.
+
+mod lock;
+mod run;
+mod start;
+
+use std::time::{Duration, Instant};
+
+use crate::event::{DeviceTask, Event, Job, Libraries, PROTOCOL, Survey, Task};
+use crate::facts::probe::{Ending, ProbeRun, Target};
+pub use start::LOADER;
+
+/// Time that the supervisor keeps for itself out of the caller's: to kill, to judge, to print.
+const RESERVE: Duration = Duration::from_millis(60);
+
+pub struct Plan<'a> {
+    pub nodes: Vec<String>,
+    /// cuInit and the list of devices.
+    pub driver: bool,
+    /// A context and the smoke kernel on each device.
+    pub smoke: bool,
+    /// The libraries as well.
+    pub gemm: bool,
+    /// Which of the devices that the driver lists are exercised.
+    pub chosen: &'a dyn Fn(&crate::event::Device) -> bool,
+    /// Asked once, after the survey.
+    pub libraries: &'a dyn Fn() -> Libraries,
+    pub deadline: Instant,
+}
+
+/// Runs the survey, then one probe per device, all of them at once.
+pub fn probe(plan: &Plan) -> Vec<ProbeRun> {
+    let deadline = plan.deadline - RESERVE;
+    let mut program = match start::Program::new() {
+        Ok(program) => program,
+        Err(reasons) => return vec![ProbeRun::not_started(Target::Survey, reasons)],
+    };
+    let left = deadline.saturating_duration_since(Instant::now());
+    let survey = |nvml| Survey {
+        nodes: plan.nodes.clone(),
+        nvml,
+        driver: plan.driver,
+        // Half of what is left, so that the other GPUs are exercised all the same.
+        patience_ms: (left / 2).as_millis() as u64,
+    };
+    let mut runs = run_all(&mut program, vec![(Target::Survey, Task::Survey(survey(true)))], deadline);
+    // NVML and CUDA are two libraries: one that kills its process says nothing about the other.
+    if runs[0].crashed_in_nvml() && plan.driver {
+        let again = Task::Survey(Survey { nodes: Vec::new(), ..survey(false) });
+        runs.extend(run_all(&mut program, vec![(Target::Survey, again)], deadline));
+    }
+    if !plan.smoke {
+        return runs;
+    }
+    let devices: Vec<_> = runs
+        .iter()
+        .flat_map(|run| &run.events)
+        .filter_map(|event| match event {
+            Event::Device(device) if (plan.chosen)(device) => Some(device.clone()),
+            _ => None,
+        })
+        .collect();
+    if devices.is_empty() {
+        return runs;
+    }
+    let libraries = if plan.gemm { (plan.libraries)() } else { Libraries::default() };
+    let tasks = devices.iter().map(|device| {
+        let task = DeviceTask {
+            ordinal: device.ordinal,
+            memory_free: crate::facts::probe::free_memory(&runs, device),
+            gemm: plan.gemm,
+            libraries: libraries.clone(),
+        };
+        (Target::Gpu(device.ordinal), Task::Device(task))
+    });
+    let tasks = tasks.collect();
+    runs.extend(run_all(&mut program, tasks, deadline));
+    runs
+}
+
+/// Starts a probe for each task unless an earlier one still holds its place, and hears them all out.
+fn run_all(program: &mut start::Program, tasks: Vec<(Target, Task)>, deadline: Instant) -> Vec<ProbeRun> {
+    let mut ended = Vec::new();
+    let mut running = run::Running::new();
+    for (target, task) in tasks {
+        let lock = lock::name(target);
+        if let Some(holder) = lock::wait(&lock, deadline) {
+            ended.push(ProbeRun { ending: Ending::Occupied(holder), ..ProbeRun::new(target) });
+            continue;
+        }
+        let left = deadline.saturating_duration_since(Instant::now());
+        let job = Job {
+            protocol: PROTOCOL,
+            parent: std::process::id(),
+            task,
+            lock,
+            timeout_ms: left.as_millis() as u64,
+        };
+        match program.spawn(&job) {
+            Ok(started) => running.add(target, started),
+            Err(reasons) => ended.push(ProbeRun::not_started(target, reasons)),
+        }
+    }
+    ended.extend(running.finish(deadline));
+    ended.sort_by_key(|run| run.target);
+    ended
+}

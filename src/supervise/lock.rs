@@ -1,0 +1,85 @@
+//! Finds a probe that an earlier call of this container left behind.
+//!
+//! Each probe holds an abstract socket while it lives: no disk is needed and it goes with the
+//! process. Abstract names belong to the network namespace, which the containers of a pod share, so
+//! the mount namespace is part of the name. Who holds one is asked of the kernel (SO_PEERCRED); what
+//! it does is read from its stat line, which answers even for a process that is stuck in a call.
+
+use std::fs;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixStream};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::facts::probe::{Holder, Target};
+
+const POLL: Duration = Duration::from_millis(20);
+
+pub fn name(target: Target) -> String {
+    // "mnt:[4026531841]"; without /proc all containers of the network namespace count as one.
+    let namespace = fs::read_link("/proc/self/ns/mnt").unwrap_or_default();
+    let namespace: String = namespace.to_string_lossy().chars().filter(char::is_ascii_digit).collect();
+    match target {
+        Target::Survey => format!("cudacheck.{namespace}.survey"),
+        Target::Gpu(ordinal) => format!("cudacheck.{namespace}.gpu{ordinal}"),
+    }
+}
+
+/// Waits for a younger probe to end, as long as this call may. Returns the one that is in the way.
+pub fn wait(name: &str, deadline: Instant) -> Option<Holder> {
+    loop {
+        let holder = find(name)?;
+        if holder.age > holder.timeout || Instant::now() + POLL >= deadline {
+            return Some(holder);
+        }
+        thread::sleep(POLL);
+    }
+}
+
+fn find(name: &str) -> Option<Holder> {
+    let address = SocketAddr::from_abstract_name(name).ok()?;
+    let stream = UnixStream::connect_addr(&address).ok()?;
+    let peer = rustix::net::sockopt::socket_peercred(&stream).ok()?;
+    // A process of another PID namespace has no number here: not a probe of this container.
+    let pid = peer.pid.as_raw_nonzero().get() as u32;
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let uptime = rustix::time::clock_gettime(rustix::time::ClockId::Boottime).tv_sec as f64;
+    parse(pid, &stat, uptime, rustix::param::clock_ticks_per_second() as f64)
+}
+
+/// Reads a stat line of `proc_pid_stat(5)` whose name is one that the probe gives itself.
+fn parse(pid: u32, stat: &str, uptime: f64, ticks: f64) -> Option<Holder> {
+    let (head, rest) = stat.rsplit_once(") ")?;
+    let name = head.split_once('(')?.1;
+    let (timeout, stage) = name.strip_prefix("cc")?.split_once('/')?;
+    let fields: Vec<&str> = rest.split(' ').collect();
+    let started: f64 = fields.get(19)?.parse().ok()?;
+    Some(Holder {
+        pid,
+        state: fields.first()?.to_string(),
+        stage: stage.trim_start_matches(|c: char| c.is_ascii_digit()).trim_start_matches(':').to_owned(),
+        age: (uptime - started / ticks).max(0.0),
+        timeout: timeout.parse().ok()?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stat_line_tells_stage_age_and_patience() {
+        let tail = "0 0 0 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 500 0 0";
+        let line = format!("77 (cc20/3:context) D 1 {}", tail.split_once(' ').unwrap().1);
+        let holder = parse(77, &line, 30.0, 100.0).unwrap();
+        assert_eq!((holder.pid, holder.state.as_str(), holder.stage.as_str()), (77, "D", "context"));
+        assert_eq!((holder.timeout, holder.age), (20.0, 25.0));
+    }
+
+    #[test]
+    fn other_processes_are_not_taken_for_probes() {
+        for line in ["", "1 (init) S 0", "1 (cc) S 0", "1 (cc5/a) S", "1 (ccx/1:a) S 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1"] {
+            assert!(parse(1, line, 1.0, 100.0).is_none(), "{line}");
+        }
+    }
+}

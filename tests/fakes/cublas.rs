@@ -1,0 +1,23 @@
+//! A stand-in for libcublas.so.N: handles, versions, and matrix products on the CPU.
+//!
+//! Like the real one it works on device memory: a pointer that the fake libcuda of the process has
+//! not handed out is refused, and without libcuda no handle can be made.
+
+#[path = "common/mod.rs"]
+mod common;
+
+#[path = "cublas/float.rs"]
+mod float;
+#[path = "cublas/gemm.rs"]
+mod gemm;
+#[path = "cublas/handle.rs"]
+mod handle;
+#[path = "cublas/matrix.rs"]
+mod matrix;
+#[path = "cublas/status.rs"]
+mod status;
+
+use std::ffi::c_int;
+
+const INVALID: c_int = status::INVALID_VALUE;
+const LOST: c_int = status::INTERNAL_ERROR;

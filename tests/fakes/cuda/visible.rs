@@ -1,0 +1,82 @@
+//! Which GPUs libcuda shows, and in which order: `CUDA_VISIBLE_DEVICES`, read once by `cuInit`.
+//!
+//! A GPU in MIG mode shows one instance: the first, or the one whose UUID the variable names.
+
+use std::ffi::c_int;
+use std::sync::OnceLock;
+
+use crate::common::gpu::Gpu;
+use crate::error;
+
+/// What stands behind an ordinal.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    pub gpu: Gpu,
+    pub instance: Option<u32>,
+}
+
+static VISIBLE: OnceLock<Vec<Place>> = OnceLock::new();
+
+/// The work of `cuInit`; only its success opens the rest of the API.
+pub fn initialize() -> Result<(), c_int> {
+    let places = choose();
+    if places.is_empty() {
+        return Err(error::NO_DEVICE);
+    }
+    VISIBLE.get_or_init(|| places);
+    Ok(())
+}
+
+pub fn places() -> Result<&'static [Place], c_int> {
+    let visible = VISIBLE.get().ok_or(error::NOT_INITIALIZED)?;
+    Ok(visible)
+}
+
+pub fn place(ordinal: c_int) -> Result<Place, c_int> {
+    let index = usize::try_from(ordinal).map_err(|_| error::INVALID_DEVICE)?;
+    places()?.get(index).copied().ok_or(error::INVALID_DEVICE)
+}
+
+/// The GPU that a call about this ordinal concerns, for the script: known before `cuInit` too.
+pub fn gpu(ordinal: c_int) -> Option<u32> {
+    let index = usize::try_from(ordinal).ok()?;
+    let place = match VISIBLE.get() {
+        Some(places) => places.get(index).copied(),
+        None => choose().get(index).copied(),
+    };
+    place.map(|place| place.gpu.0)
+}
+
+fn choose() -> Vec<Place> {
+    let Ok(list) = std::env::var("CUDA_VISIBLE_DEVICES") else {
+        return Gpu::all().map(first).collect();
+    };
+    // What follows the first word that names no GPU, or one already named, is not looked at.
+    let mut places = Vec::new();
+    for word in list.split(',') {
+        match find(word.trim()) {
+            Some(place) if !places.contains(&place) => places.push(place),
+            _ => break,
+        }
+    }
+    places
+}
+
+fn find(word: &str) -> Option<Place> {
+    if let Ok(ordinal) = word.parse::<u32>() {
+        return (ordinal < Gpu::count()).then(|| first(Gpu(ordinal)));
+    }
+    Gpu::all().find_map(|gpu| {
+        if gpu.uuid_text(None) == word {
+            return Some(first(gpu));
+        }
+        let instance = (0..gpu.instances()).find(|id| gpu.uuid_text(Some(*id)) == word)?;
+        let instance = Some(instance);
+        Some(Place { gpu, instance })
+    })
+}
+
+fn first(gpu: Gpu) -> Place {
+    let instance = (gpu.instances() > 0).then_some(0);
+    Place { gpu, instance }
+}

@@ -1,0 +1,51 @@
+//! What NVML says of the machine rather than of a device.
+
+use std::ffi::{c_char, c_int, c_uint};
+
+use crate::common::abi::{call, put, put_text};
+use crate::common::script;
+use crate::error;
+use crate::handle::initialized;
+
+/// Text into a caller's buffer; one that is too small is an error here.
+pub fn answer(to: *mut c_char, room: c_uint, text: &str) -> Result<(), c_int> {
+    match put_text(to, room as usize, text)? {
+        true => Ok(()),
+        false => Err(error::INSUFFICIENT_SIZE),
+    }
+}
+
+#[unsafe(no_mangle)]
+pub extern "C" fn nvmlSystemGetDriverVersion(version: *mut c_char, room: c_uint) -> c_int {
+    call("nvmlSystemGetDriverVersion", None, || {
+        initialized()?;
+        answer(version, room, script::text(None, "driver"))
+    })
+}
+
+/// Works without nvmlInit, as the next one does.
+#[unsafe(no_mangle)]
+pub extern "C" fn nvmlSystemGetNVMLVersion(version: *mut c_char, room: c_uint) -> c_int {
+    call("nvmlSystemGetNVMLVersion", None, || answer(version, room, script::text(None, "nvml")))
+}
+
+#[unsafe(no_mangle)]
+pub extern "C" fn nvmlSystemGetCudaDriverVersion_v2(version: *mut c_int) -> c_int {
+    call("nvmlSystemGetCudaDriverVersion_v2", None, || put(version, script::number(None, "cuda") as c_int))
+}
+
+#[repr(C)]
+pub struct ConfComputeState {
+    environment: c_uint,
+    feature: c_uint,
+    dev_tools_mode: c_uint,
+}
+
+/// Confidential computing is off.
+#[unsafe(no_mangle)]
+pub extern "C" fn nvmlSystemGetConfComputeState(state: *mut ConfComputeState) -> c_int {
+    call("nvmlSystemGetConfComputeState", None, || {
+        initialized()?;
+        put(state, ConfComputeState { environment: 0, feature: 0, dev_tools_mode: 0 })
+    })
+}

@@ -17,6 +17,7 @@ fn main() {
     if env::var_os("CARGO_FEATURE_PROBE").is_some() {
         return;
     }
+    pack_relocations();
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
     let probe = match env::var_os("CUDACHECK_PROBE") {
         Some(path) => PathBuf::from(path),
@@ -29,6 +30,18 @@ fn main() {
     fs::write(out.join("probe.deflate"), miniz_oxide::deflate::compress_to_vec(&bytes, 10)).expect("OUT_DIR is writable");
     // The tests run and examine the program itself.
     fs::write(out.join("probe"), &bytes).expect("OUT_DIR is writable");
+}
+
+/// Relocations in packed form make the binary 75 kB smaller. A static program applies its own, which
+/// glibc's start code can do from 2.36; an older one would crash on them, so it is asked.
+fn pack_relocations() {
+    let asked = Command::new("getconf").arg("GNU_LIBC_VERSION").output();
+    let text = asked.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
+    let minor = text.trim().strip_prefix("glibc 2.").and_then(|minor| minor.parse::<u32>().ok());
+    let native = env::var("HOST") == env::var("TARGET");
+    if native && minor.is_some_and(|minor| minor >= 36) {
+        println!("cargo::rustc-link-arg-bin=cudacheck=-Wl,-z,pack-relative-relocs");
+    }
 }
 
 /// The newest symbol version of glibc that is named in the program. A test compares it with what the

@@ -186,7 +186,8 @@ pub struct Copy {
     pub path: String,
     pub soname: Option<String>,
     pub version: Option<String>,
-    pub bytes: u64,
+    /// None for a directory of headers.
+    pub bytes: Option<u64>,
     pub origin: Origin,
     /// Name and version of the package that it belongs to.
     pub owner: Option<String>,

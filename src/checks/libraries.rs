@@ -153,7 +153,7 @@ fn shown(copy: &Copy, verdict: CopyVerdict) -> report::Copy {
         path: copy.path.clone(),
         soname: copy.soname.clone(),
         version: copy.version.clone(),
-        bytes: copy.bytes,
+        bytes: Some(copy.bytes),
         origin: copy.origin,
         owner: copy.owner.as_ref().map(owner_name),
         verdict,

@@ -47,7 +47,7 @@ pub struct Tool {
 
 pub const TOOLS: [Tool; 3] = [
     Tool { name: "nvcc", marks: &["/bin/nvcc"] },
-    Tool { name: "headers", marks: &["/cuda.h", "/cuda_runtime.h"] },
+    Tool { name: "headers", marks: &["/include/cuda.h", "/cuda_runtime.h"] },
     Tool {
         name: "nsight",
         marks: &["/bin/nsys", "/nsys-ui", "/bin/ncu", "/ncu-ui", "/bin/nsight-sys", "/target-linux-x64/nsys", "/target/linux-desktop-glibc_2_11_3-x64/ncu"],

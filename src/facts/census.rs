@@ -94,8 +94,10 @@ pub enum How {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ToolFound {
     pub tool: String,
+    /// A file, or the directory of headers.
     pub path: String,
-    pub bytes: u64,
+    /// None for a directory.
+    pub bytes: Option<u64>,
     pub owner: Option<Owner>,
 }
 
@@ -266,6 +268,8 @@ impl<'a> Users<'a> {
                 match target.as_deref().and_then(|target| self.copy(target)) {
                     Some(copy) if Some(copy) != own => found.push((path.clone(), copy.to_owned(), How::Dlopen)),
                     Some(_) => {}
+                    // A path is one of several that are tried.
+                    None if name.contains('/') => {}
                     None => wished.push((name.clone(), path.clone())),
                 }
             }
@@ -412,17 +416,19 @@ fn tools(tree: &Tree) -> Vec<ToolFound> {
         for path in tree.files.keys() {
             let Some(mark) = tool.marks.iter().find(|mark| path.ends_with(*mark)) else { continue };
             // Headers are a directory, named once.
-            let place = if mark.ends_with(".h") { &path[..path.len() - mark.len()] } else { path };
+            let place = if mark.ends_with(".h") { path.rsplit_once('/').map_or("", |(place, _)| place) } else { path };
             if !found.contains(&(tool.name, place)) {
                 found.push((tool.name, place));
             }
         }
     }
-    let mark_of = |path: &str| ["/cuda.h", "/cuda_runtime.h"].iter().map(|mark| format!("{path}{mark}")).find(|p| tree.files.contains_key(p));
-    let key = |path: &str| mark_of(path).unwrap_or_else(|| path.to_owned());
+    let key = |path: &str| {
+        let headers = ["cuda.h", "cuda_runtime.h"].iter().map(|header| format!("{path}/{header}"));
+        headers.into_iter().find(|header| tree.files.contains_key(header)).unwrap_or_else(|| path.to_owned())
+    };
     let wanted: HashSet<String> = found.iter().map(|(_, path)| key(path)).collect();
     let owners = packages::owners(tree, &wanted);
-    let bytes = |path: &str| tree.files.get(path).map_or(0, |file| file.bytes);
+    let bytes = |path: &str| tree.files.get(path).map(|file| file.bytes);
     let tool = |(tool, path): &(&str, &str)| ToolFound {
         tool: (*tool).to_owned(),
         path: (*path).to_owned(),

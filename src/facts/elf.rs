@@ -19,8 +19,6 @@ use object::{Endianness, ReadRef};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Elf {
     pub machine: u16,
-    pub is_64: bool,
-    pub interpreter: Option<String>,
     pub soname: Option<String>,
     pub needed: Vec<String>,
     pub rpath: Vec<String>,
@@ -34,60 +32,53 @@ pub struct Elf {
 /// A string table larger than this is no string table.
 const STRINGS: u64 = 256 << 20;
 /// Read-only data is searched in pieces of so many bytes.
-const PIECE: u64 = 4 << 20;
+const PIECE: u64 = 24 << 16;
 /// No soname is longer; pieces overlap by so much.
 const NAME: usize = 64;
 
-/// None: the file is no ELF.
+/// The layout of 64-bit programs, the only one that CUDA has.
+type Header = FileHeader64<Endianness>;
+
+/// None: the file is no ELF of 64 bits, and no loader of such programs takes it.
 pub fn read(path: &Path) -> Result<Option<Elf>> {
     let mut file = File::open(path)?;
     let mut ident = [0; 5];
     match file.read_exact(&mut ident) {
-        Ok(()) if ident[..4] == ELFMAG => {}
-        _ => return Ok(None),
-    }
-    let cache = ReadCache::new(&file);
-    match FileClass(ident[4]) {
-        ELFCLASS64 => parse::<FileHeader64<Endianness>>(&file, &cache).map(Some),
-        ELFCLASS32 => parse::<FileHeader32<Endianness>>(&file, &cache).map(Some),
-        FileClass(class) => bail!("an ELF file of unknown class {class}"),
+        Ok(()) if ident[..4] == ELFMAG && ident[4] == ELFCLASS64.0 => parse(&file).map(Some),
+        _ => Ok(None),
     }
 }
 
-fn parse<H: FileHeader<Endian = Endianness>>(file: &File, data: &ReadCache<&File>) -> Result<Elf> {
-    let header = H::parse(data).ok().context("the ELF header is damaged")?;
+fn parse(file: &File) -> Result<Elf> {
+    let data = &ReadCache::new(file);
+    let header = Header::parse(data).ok().context("the ELF header is damaged")?;
     let endian = header.endian().ok().context("the ELF header is damaged")?;
     let segments = header.program_headers(endian, data).ok().context("the program headers are damaged")?;
-    let mut elf = Elf {
-        machine: header.e_machine(endian).0,
-        is_64: header.is_type_64(),
-        interpreter: segments.iter().find_map(|s| s.interpreter(endian, data).ok().flatten()).map(lossy),
-        ..Elf::default()
-    };
+    let mut elf = Elf { machine: header.e_machine(endian).0, ..Elf::default() };
     let Some(entries) = segments.iter().find_map(|segment| segment.dynamic(endian, data).ok().flatten()) else {
         return Ok(elf);
     };
-    let value = |tag| entries.iter().find(|entry| entry.tag(endian) == tag).map(|entry| entry.d_val(endian).into());
+    let value = |tag| entries.iter().find(|entry| entry.tag(endian) == tag).map(|entry| entry.d_val(endian));
     let (Some(address), Some(size)) = (value(DT_STRTAB), value(DT_STRSZ)) else {
         return Ok(elf);
     };
     // The table's address is one of memory: the segment that it lies in tells its place in the file.
-    let place = segments.iter().find_map(|segment| {
-        let (start, length): (u64, u64) = (segment.p_vaddr(endian).into(), segment.p_filesz(endian).into());
-        let inside = address.checked_sub(start).filter(|inside| *inside < length)?;
-        (segment.p_type(endian) == PT_LOAD).then(|| segment.p_offset(endian).into() + inside)
+    let place = segments.iter().filter(|segment| segment.p_type(endian) == PT_LOAD).find_map(|segment| {
+        let inside = address.checked_sub(segment.p_vaddr(endian))?;
+        (inside < segment.p_filesz(endian)).then(|| segment.p_offset(endian).checked_add(inside))?
     });
     let place = place.context("the string table lies in no segment")?;
     if size > STRINGS {
         bail!("a string table of {size} bytes");
     }
+    let end = place.checked_add(size).context("the string table has no end")?;
     let string = |offset: u64| -> Result<String> {
-        let start = offset.checked_add(place).filter(|_| offset < size).context("a name lies outside the string table")?;
-        let bytes = data.read_bytes_at_until(start..place + size, 0).ok().context("a name has no end")?;
+        let start = place.checked_add(offset).filter(|_| offset < size).context("a name lies outside the string table")?;
+        let bytes = data.read_bytes_at_until(start..end, 0).ok().context("a name has no end")?;
         Ok(lossy(bytes))
     };
     for entry in entries {
-        let offset: u64 = entry.d_val(endian).into();
+        let offset = entry.d_val(endian);
         let paths = || -> Result<Vec<String>> {
             Ok(string(offset)?.split(':').filter(|path| !path.is_empty()).map(str::to_owned).collect())
         };
@@ -101,55 +92,85 @@ fn parse<H: FileHeader<Endian = Endianness>>(file: &File, data: &ReadCache<&File
             _ => {}
         }
     }
-    if imports_dlopen(file, place, size) {
-        elf.dlopen_names = read_only_names::<H>(header, endian, file, data);
+    if imports_dlopen(header, endian, file, data, place, size) {
+        elf.dlopen_names = read_only_names(header, endian, file, data);
     }
     Ok(elf)
 }
 
-/// Dynamic names are those of imports and exports; who exports dlopen is the C library itself.
-fn imports_dlopen(file: &File, place: u64, size: u64) -> bool {
-    any_piece(file, place, size, b"\0dlopen\0".len(), |piece| memmem::find(piece, b"\0dlopen\0").is_some())
-}
-
-/// Strings in `.rodata` that are file names of listed libraries.
-fn read_only_names<H: FileHeader<Endian = Endianness>>(
-    header: &H,
+/// Whether `dlopen` is among the undefined symbols. Objects that define it intercept it.
+fn imports_dlopen(
+    header: &Header,
     endian: Endianness,
     file: &File,
     data: &ReadCache<&File>,
-) -> Vec<String> {
+    place: u64,
+    size: u64,
+) -> bool {
+    // Few objects have the name at all, and finding it is cheaper than reading their symbols.
+    let mut name = None;
+    any_piece(file, place, size, DLOPEN.len(), |at, piece| {
+        name = memmem::find(piece, DLOPEN).map(|inside| at - place + inside as u64 + 1);
+        name.is_some()
+    });
+    let (Some(name), Ok(sections)) = (name, header.sections(endian, data)) else { return false };
+    let Some(symbols) = sections.iter().find(|section| section.sh_type(endian) == SHT_DYNSYM) else { return false };
+    let Some((offset, length)) = symbols.file_range(endian) else { return false };
+    let entry = size_of::<Sym64<Endianness>>();
+    let mut imported = false;
+    // Pieces are multiples of an entry, so that none is cut.
+    any_piece(file, offset, length, 0, |_, piece| {
+        imported = piece.chunks_exact(entry).any(|symbol| {
+            let number = |bytes: &[u8]| match endian {
+                Endianness::Little => bytes.iter().rev().fold(0, |sum, byte| sum << 8 | u64::from(*byte)),
+                Endianness::Big => bytes.iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte)),
+            };
+            // st_name, then one byte each of st_info and st_other, then st_shndx: 0 is undefined.
+            number(&symbol[..4]) == name && number(&symbol[6..8]) == 0
+        });
+        imported
+    });
+    imported
+}
+
+const DLOPEN: &[u8] = b"\0dlopen\0";
+
+/// Strings in read-only data that are file names of listed libraries. The large code model keeps
+/// them in `.lrodata`.
+fn read_only_names(header: &Header, endian: Endianness, file: &File, data: &ReadCache<&File>) -> Vec<String> {
     let Ok(sections) = header.sections(endian, data) else { return Vec::new() };
-    let Some((_, section)) = sections.section_by_name(endian, b".rodata") else { return Vec::new() };
-    let Some((offset, size)) = section.file_range(endian) else { return Vec::new() };
     let finder = memmem::Finder::new(b".so");
     let mut names = Vec::new();
-    any_piece(file, offset, size, NAME, |piece| {
-        for hit in finder.find_iter(piece) {
-            let name = string_around(piece, hit);
-            if super::catalogue::library_of(name).is_some() && !names.iter().any(|known| known == name) {
-                names.push(name.to_owned());
-            }
-        }
-        false
-    });
+    for name in [b".rodata".as_slice(), b".lrodata"] {
+        let section = sections.section_by_name(endian, name).and_then(|(_, section)| section.file_range(endian));
+        let Some((offset, size)) = section else { continue };
+        any_piece(file, offset, size, NAME, |_, piece| {
+            names.extend(finder.find_iter(piece).filter_map(|hit| name_around(piece, hit)));
+            false
+        });
+    }
     names.sort();
+    names.dedup();
     names
 }
 
-/// The last part of the path that lies around `hit`, as far as it is plain text.
-fn string_around(piece: &[u8], hit: usize) -> &str {
-    let plain = |byte: &u8| byte.is_ascii_graphic() && *byte != b'/';
-    let start = piece[..hit].iter().rposition(|byte| !plain(byte)).map_or(0, |place| place + 1);
-    let end = piece[hit..].iter().position(|byte| !plain(byte)).map_or(piece.len(), |place| hit + place);
-    if end - start > NAME {
-        return "";
-    }
-    std::str::from_utf8(&piece[start..end]).unwrap_or_default()
+/// The string around `hit`, if all of it names a listed library, by file name or by path.
+fn name_around(piece: &[u8], hit: usize) -> Option<String> {
+    let text = |byte: &u8| (b' '..=b'~').contains(byte);
+    let start = piece[..hit].iter().rposition(|byte| !text(byte)).map_or(0, |place| place + 1);
+    let end = hit + piece[hit..].iter().position(|byte| !text(byte)).filter(|length| piece[hit + length] == 0)?;
+    let text = std::str::from_utf8(piece.get(start..end).filter(|text| text.len() <= NAME)?).ok()?;
+    let file = text.rfind('/').map_or(0, |slash| slash + 1);
+    // A number that lies before a string can look like a few letters of it.
+    let skipped = if file == 0 { text.find("lib").filter(|junk| *junk <= JUNK)? } else { 0 };
+    super::catalogue::library_of(&text[file.max(skipped)..]).map(|_| text[skipped..].to_owned())
 }
 
+/// Letters that may stand before a name by chance.
+const JUNK: usize = 3;
+
 /// Whether `test` says so of a piece of the range; pieces overlap, so that nothing is cut in two.
-fn any_piece(file: &File, start: u64, size: u64, overlap: usize, mut test: impl FnMut(&[u8]) -> bool) -> bool {
+fn any_piece(file: &File, start: u64, size: u64, overlap: usize, mut test: impl FnMut(u64, &[u8]) -> bool) -> bool {
     let mut buffer = vec![0; size.min(PIECE) as usize];
     let end = start.saturating_add(size);
     let mut at = start;
@@ -157,7 +178,7 @@ fn any_piece(file: &File, start: u64, size: u64, overlap: usize, mut test: impl 
         let wanted = buffer.len().min((end - at) as usize);
         // A range that goes beyond the file is searched as far as the file goes.
         let Ok(read @ 1..) = file.read_at(&mut buffer[..wanted], at) else { return false };
-        if test(&buffer[..read]) {
+        if test(at, &buffer[..read]) {
             return true;
         }
         if at + read as u64 >= end || read <= overlap {
@@ -170,4 +191,52 @@ fn any_piece(file: &File, start: u64, size: u64, overlap: usize, mut test: impl 
 
 fn lossy(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_whole_strings() {
+        let name = |text: &[u8]| memmem::find(text, b".so").and_then(|hit| name_around(text, hit));
+        assert_eq!(name(b"\0libcuda.so.1\0"), Some("libcuda.so.1".into()));
+        assert_eq!(name(b"\xf0?libcuda.so.1\0"), Some("libcuda.so.1".into()));
+        assert_eq!(name(b"\0/usr/lib64/libcuda.so.1\0"), Some("/usr/lib64/libcuda.so.1".into()));
+        for other in [b"\0see libcuda.so.1\0".as_slice(), b"\0libcuda.so.1 is\0", b"\0libcuda.so.%d\0", b"\0libx.so\0", b".so"] {
+            assert_eq!(name(other), None, "{other:?}");
+        }
+    }
+
+    #[test]
+    fn files_that_are_no_programs() {
+        let directory = tempfile::tempdir().unwrap();
+        let read = |bytes: &[u8]| {
+            let path = directory.path().join("file");
+            std::fs::write(&path, bytes).unwrap();
+            read(&path)
+        };
+        assert!(matches!(read(b""), Ok(None)));
+        assert!(matches!(read(b"#!/bin/sh\n"), Ok(None)));
+        assert!(read(b"\x7fELF\x02\x01\x01").is_err(), "a header that is cut off is an error");
+    }
+
+    /// Whatever a file claims, reading it ends with an answer or an error.
+    #[test]
+    fn damaged_programs_are_errors_and_never_fatal() {
+        let whole = std::fs::read(concat!(env!("OUT_DIR"), "/probe")).unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("damaged");
+        let mut seed = 1u64;
+        for _ in 0..300 {
+            let mut bytes = whole[..200_000].to_vec();
+            for _ in 0..8 {
+                seed = seed.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+                // The headers and what the first segments hold: there a wrong number leads astray.
+                bytes[(seed >> 33) as usize % 4096] = (seed >> 24) as u8;
+            }
+            std::fs::write(&path, &bytes).unwrap();
+            let _ = read(&path);
+        }
+    }
 }

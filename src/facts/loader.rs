@@ -116,10 +116,11 @@ impl<'a> Loader<'a> {
         let requester = &closure.objects[by];
         let fits = |path: &String| {
             let elf = self.tree.file(path).and_then(|(_, file)| file.elf.as_ref());
-            elf.is_some_and(|elf| (elf.machine, elf.is_64) == (requester.elf.machine, requester.elf.is_64))
+            elf.is_some_and(|elf| elf.machine == requester.elf.machine)
         };
         if soname.contains('/') {
-            return Some(soname.to_owned()).filter(fits);
+            // A relative path depends on where the program is started.
+            return Some(soname.to_owned()).filter(|path| path.starts_with('/')).filter(fits);
         }
         let within = |directories: Vec<String>| {
             directories.into_iter().map(|directory| format!("{directory}/{soname}")).find(fits)
@@ -153,11 +154,10 @@ impl Loaded<'_> {
     /// Search paths with `$ORIGIN` and `$LIB` put in.
     fn expand(&self, paths: &[String]) -> Vec<String> {
         let origin = self.found_as.rsplit_once('/').map_or("", |(directory, _)| directory);
-        let lib = if self.elf.is_64 { "lib64" } else { "lib" };
         let put = |path: &String, name: &str, value: &str| {
             path.replace(&format!("${{{name}}}"), value).replace(&format!("${name}"), value)
         };
-        paths.iter().map(|path| put(&put(path, "ORIGIN", origin), "LIB", lib)).collect()
+        paths.iter().map(|path| put(&put(path, "ORIGIN", origin), "LIB", "lib64")).collect()
     }
 }
 

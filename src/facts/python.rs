@@ -19,6 +19,10 @@ pub fn stems(source: &[u8]) -> Vec<String> {
 }
 
 fn stem_before(source: &[u8], hit: usize) -> Option<String> {
+    let line = source[..hit].iter().rposition(|byte| *byte == b'\n').map_or(0, |place| place + 1);
+    if source[line..hit].trim_ascii_start().starts_with(b"#") {
+        return None;
+    }
     let part = |byte: &u8| byte.is_ascii_alphanumeric() || b"_-.".contains(byte);
     let start = source[..hit].iter().rposition(|byte| !part(byte)).map_or(0, |place| place + 1);
     let stem = std::str::from_utf8(&source[start..hit]).ok()?;
@@ -35,6 +39,7 @@ mod tests {
             ctypes.CDLL(f"libnvrtc.so.{major}")
             libs = {"cublas": "libcublas.so.*[0-9]", "other": "libother.so.1"}
             path = os.path.join(lib, 'libcublas.so')
+            # libnccl.so.2 is loaded by torch
         "#;
         assert_eq!(stems(source), ["libcublas", "libnvrtc"]);
         assert_eq!(stems(b"x = 'libcublas.so.12'"), Vec::<String>::new());

@@ -177,7 +177,7 @@ fn library_lines(out: &mut String, library: &Library, style: Style) {
     }
     for group in grouped(&library.copies) {
         let copy = group[0];
-        let bytes: u64 = group.iter().map(|copy| copy.bytes).sum();
+        let bytes: Option<u64> = group.iter().map(|copy| copy.bytes).sum();
         let version = copy.version.as_deref().unwrap_or("-");
         let verdict = match copy.verdict {
             CopyVerdict::Used => match users(&group) {
@@ -200,7 +200,7 @@ fn library_lines(out: &mut String, library: &Library, style: Style) {
         *out += &format!(
             "  {name:<10} {status} {:<18} {:>9}  {} {from}\n",
             fit(version, 18),
-            size(bytes),
+            bytes.map(size).unwrap_or_default(),
             style.paint(ink, &format!("{verdict:<13}"))
         );
         (name, status) = ("", " ".repeat(11));

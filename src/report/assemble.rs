@@ -234,7 +234,7 @@ fn image(facts: &Facts, libraries: &[super::Library]) -> Image {
         entries: census.entries,
         elf_files: census.elf_files,
         seconds: census.seconds,
-        redundant_bytes: redundant.map(|copy| copy.bytes).sum(),
+        redundant_bytes: redundant.filter_map(|copy| copy.bytes).sum(),
         unreadable: census.unreadable.clone(),
         skipped: census.skipped.clone(),
     }

@@ -22,6 +22,7 @@ LIBRARIES = {  # in the order of the tables; regular expressions of the part bet
 FILE_NAME = {name: re.compile(rf"lib(?:{stem})(?:-[0-9a-f]{{8}})?\.so(?P<version>(?:\.\d+)*)")
              for name, stem in LIBRARIES.items()}
 INJECTED = {"libcuda", "nvml"}  # the container runtime brings them
+DRIVER_SONAMES = ["libcuda.so.1", "libnvidia-ml.so.1"]
 HOW = ["needed", "dlopen", "python", "convention"]  # the strongest is the one a user is listed under
 LOADER = "/lib64/ld-linux-x86-64.so.2"
 
@@ -60,11 +61,13 @@ class Elf:
 class Tree:
     def __init__(self, name):
         self.name, self.root = name, str(PARTS / name)
-        self.elfs, self.files, inodes = {}, [], set()
+        self.elfs, self.files, self.links, inodes = {}, [], [], set()
         for directory, folders, files in os.walk(self.root):
             folders.sort()
             for file in sorted(files):
                 full = os.path.join(directory, file)
+                if os.path.islink(full):
+                    self.links.append(full[len(self.root):])
                 if os.path.islink(full) or not os.path.isfile(full):
                     continue
                 path, stat = full[len(self.root):], os.stat(full)
@@ -127,7 +130,10 @@ class Census:
     def __init__(self, tree):
         self.tree = tree
         self.copies = {p: n for p, e in tree.elfs.items() if (n := library_of(e.name))}
+        links = (l for l in tree.links if library_of(os.path.basename(l)) and tree.real(l) in self.copies)
         self.names = frozenset(x for p in self.copies for x in (tree.elfs[p].soname, tree.elfs[p].name) if x)
+        self.names |= {os.path.basename(link) for link in links} | set(DRIVER_SONAMES)
+        self.wished = set()  # libraries of the driver that something asks for at run time
         self.users = defaultdict(dict)  # copy -> {user: how}
         self.resolved = defaultdict(set)  # (object, name) -> whether found, over all closures it is in
         self.in_torch = {}  # what the loader has mapped once torch is imported, by soname
@@ -144,11 +150,8 @@ class Census:
             done |= todo
             todo = set(self.users) - done
 
-    def use(self, copy, user, how, name=None):
-        if copy not in self.copies or copy == user:
-            return
-        # A name that only a link carries (libnvrtc.so, libcuda.so) is no evidence in v1: see README.md.
-        if name in (None, self.tree.elfs[copy].soname, self.tree.elfs[copy].name):
+    def use(self, copy, user, how):
+        if copy in self.copies and copy != user:
             self.users[copy][user] = min(how, self.users[copy].get(user, how), key=HOW.index)
 
     def needed(self, path):
@@ -166,7 +169,8 @@ class Census:
         elf = self.tree.elfs[path]
         for name in sorted(elf.strings(self.names)) if elf.imports_dlopen else ():
             loaded = self.in_torch.get(name) if path.startswith(self.tree.site) else None
-            self.use(loaded or self.tree.closure(path, name).get(name), path, "dlopen", name)
+            self.wished |= {library_of(name)} & INJECTED
+            self.use(loaded or self.tree.closure(path, name).get(name), path, "dlopen")
 
     def convention(self, path):
         folder, name = os.path.split(path)
@@ -186,7 +190,7 @@ class Census:
         tree, ctypes = self.tree, next(p for p in self.tree.elfs if "/_ctypes.cpython" in p)
 
         def by_name(user, name):  # ctypes.CDLL(name) is a dlopen by _ctypes
-            self.use(self.in_torch.get(name) or tree.closure(ctypes, name).get(name), user, "python", name)
+            self.use(self.in_torch.get(name) or tree.closure(ctypes, name).get(name), user, "python")
 
         for path in tree.files:
             # cuda.pathfinder finds anything for anyone: not a user.
@@ -228,6 +232,7 @@ class Census:
         copies = [self.copy(p) for p in sorted(self.copies) if self.copies[p] == name]
         verdicts = {c["verdict"] for c in copies}
         missing = any(seen == {False} and library_of(needed) == name for (_, needed), seen in self.resolved.items())
+        missing = missing or (name in self.wished and not copies)
         status = (("injected" if name in INJECTED else "missing") if missing else
                   "redundant" if "redundant" in verdicts else
                   "present" if verdicts & {"used", "unreferenced"} else "not needed")

@@ -99,8 +99,9 @@ fn verdict(census: &Census, copy: &Copy) -> CopyVerdict {
     if census.copies.iter().any(|other| twin(&other)) { CopyVerdict::Redundant } else { CopyVerdict::Unreferenced }
 }
 
-/// The libraries of a tree with their copies, in the order of reports. Tools come last.
-pub fn census(census: &Census) -> Vec<Library> {
+/// The libraries of a tree with their copies, in the order of reports. Tools come last. In an image
+/// `at_rest` nobody has injected the driver yet.
+pub fn census(census: &Census, at_rest: bool) -> Vec<Library> {
     let library = |known: &crate::facts::catalogue::Library| {
         let copies = census.copies.iter().filter(|copy| copy.library == known.name);
         let copies: Vec<report::Copy> = copies.map(|copy| shown(copy, verdict(census, copy))).collect();
@@ -108,8 +109,11 @@ pub fn census(census: &Census) -> Vec<Library> {
         let missing_for: Vec<String> = needs.flat_map(|missing| missing.by.iter().cloned()).collect();
         let wished = census.wished.iter().any(|wish| wish.library == known.name);
         let has = |wanted| copies.iter().any(|copy| copy.verdict == wanted);
-        let status = if known.driver && (has(CopyVerdict::Injected) || copies.is_empty() && (wished || !missing_for.is_empty())) {
+        let nobody_has_it = known.driver && !has(CopyVerdict::Used) && (wished || !missing_for.is_empty());
+        let status = if known.driver && has(CopyVerdict::Injected) || at_rest && nobody_has_it {
             Status::Injected
+        } else if nobody_has_it {
+            Status::Missing
         } else if !missing_for.is_empty() {
             Status::Missing
         } else if has(CopyVerdict::Redundant) {

@@ -171,6 +171,7 @@ fn library_lines(out: &mut String, library: &Library, style: Style) {
     if library.copies.is_empty() {
         let why = match library.status {
             Status::Injected => "the container runtime brings it".to_owned(),
+            _ if library.missing_for.is_empty() => "the container runtime did not bring it".to_owned(),
             _ => format!("for {}", library.missing_for.join(", ")),
         };
         *out += &format!("  {name:<10} {status} {}\n", fit(&why, style.width.saturating_sub(25)));
@@ -332,7 +333,7 @@ mod tests {
 
     #[test]
     fn what_is_cut_is_the_beginning() {
-        assert_eq!(fit("/usr/lib/libcuda.so", 10), "…bcuda.so");
+        assert_eq!(fit("/usr/lib/libcuda.so", 10), "…ibcuda.so");
         assert_eq!(fit("short", 10), "short");
     }
 }

@@ -15,7 +15,8 @@ const LEVELS: [&str; 5] = ["image", "nvml", "driver", "smoke", "gemm"];
 pub fn assemble(facts: &Facts, judgement: Judgement, seconds: f64) -> Report {
     let Judgement { findings, skipped } = judgement;
     let gpus = gpus(facts, &findings);
-    let libraries = judge_libraries(&facts.census);
+    let at_rest = !facts.request.running || facts.request.level == LEVELS[0];
+    let libraries = judge_libraries(&facts.census, at_rest);
     let verdict = match findings.first().map(|finding| finding.severity) {
         Some(Severity::Error) => Verdict::Failed,
         Some(Severity::Unknown) => Verdict::Undecided,

@@ -1,0 +1,71 @@
+//! Flags, bad input, exit codes, help: one clear line that names the fix, and status 2.
+
+use std::process::Command;
+
+use crate::util::{BINARY, Root, text};
+
+fn run(arguments: &[&str]) -> (i32, String, String) {
+    let output = Command::new(BINARY).args(arguments).output().unwrap();
+    (output.status.code().unwrap(), text(&output.stdout), text(&output.stderr))
+}
+
+#[test]
+fn bad_input_is_refused_with_the_fix() {
+    let cases: &[(&[&str], &str)] = &[
+        (&["--levle", "nvml"], "--level"),
+        (&["--level", "deep"], "possible values: image, nvml, driver, smoke, gemm"),
+        (&["--gpus", "first"], "a GPU is an index such as 0, or a UUID"),
+        (&["--gpus", "GPU-1"], "a GPU is an index such as 0, or a UUID"),
+        (&["--timeout", "soon"], "a time is a number with a unit, such as 500ms, 30s or 2m"),
+        (&["--timeout", "1ms"], "a deadline is at least 10ms"),
+        (&["--require-gpus", "-1"], "--require-gpus"),
+        (&["--format", "xml"], "possible values: human, json"),
+        (&["image", "/nowhere/at/all"], "cannot list /nowhere/at/all: name a root directory that can be read"),
+        (&["image", "/etc/passwd"], "cannot list /etc/passwd: name a root directory that can be read"),
+        (&["explain", "no.such"], "`cudacheck explain` lists them all"),
+        (&["helath"], "health"),
+    ];
+    for (arguments, fix) in cases {
+        let (status, out, error) = run(arguments);
+        assert_eq!(status, 2, "{arguments:?}: {error}");
+        assert_eq!(out, "", "{arguments:?} prints nothing on standard output");
+        assert!(error.contains(fix), "{arguments:?} names the fix: {error}");
+    }
+}
+
+#[test]
+fn bad_values_in_the_environment_are_refused_as_well() {
+    let output = Command::new(BINARY).env("CUDACHECK_LEVEL", "deep").output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("possible values"), "{}", text(&output.stderr));
+}
+
+#[test]
+fn a_gpu_that_does_not_exist_is_a_mistake_of_the_caller() {
+    let root = Root::machine("gpus = 2");
+    let output = root.run(&["--gpus", "5", "--level", "driver"]);
+    assert_eq!(output.status.code(), Some(2));
+    let error = text(&output.stderr);
+    assert!(error.contains("there is no GPU 5 here; --gpus takes one of: 0 (GPU-0000"), "{error}");
+}
+
+#[test]
+fn help_and_explanations() {
+    let (status, help, _) = run(&["--help"]);
+    assert_eq!(status, 0);
+    insta::assert_snapshot!("help", help);
+    let (status, list, _) = run(&["explain"]);
+    assert_eq!(status, 0);
+    assert!(list.lines().count() > 30, "{list}");
+    let (status, one, _) = run(&["explain", "launch.not-requested"]);
+    assert_eq!(status, 0);
+    assert!(one.contains("docker run --gpus all"), "{one}");
+}
+
+#[test]
+fn a_closed_output_is_no_panic() {
+    let mut child = Command::new(BINARY).arg("explain").stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert!(!text(&output.stderr).contains("panicked"), "{}", text(&output.stderr));
+}

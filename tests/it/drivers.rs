@@ -1,0 +1,125 @@
+//! Real parts without a GPU: symbols of real drivers, real ptxas, real CUDA libraries.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use object::{Object, ObjectSymbol};
+
+use crate::util::{PROBE, Root, SOURCE, finding, ids, part, text};
+
+fn find(directory: &Path, test: &dyn Fn(&str) -> bool) -> Option<PathBuf> {
+    for entry in fs::read_dir(directory).ok()?.flatten() {
+        let kind = entry.file_type().ok()?;
+        if kind.is_dir() {
+            if let Some(found) = find(&entry.path(), test) {
+                return Some(found);
+            }
+        } else if kind.is_file() && test(&entry.file_name().to_string_lossy()) {
+            return Some(entry.path());
+        }
+    }
+    None
+}
+
+#[test]
+fn real_drivers_since_470_have_every_symbol() {
+    let output = Command::new(PROBE).arg("--driver-symbols").output().unwrap();
+    let symbols = text(&output.stdout);
+    assert!(symbols.lines().count() > 25, "{symbols}");
+    for driver in ["driver/470", "driver/535"] {
+        let Some(part) = part(driver) else { continue };
+        let library = find(&part, &|name| name.starts_with("libcuda.so.")).expect("the part has a libcuda");
+        let bytes = fs::read(&library).unwrap();
+        let file = object::File::parse(bytes.as_slice()).unwrap();
+        let exported: Vec<&str> = file.dynamic_symbols().filter(|s| s.is_definition()).filter_map(|s| s.name().ok()).collect();
+        for symbol in symbols.lines() {
+            assert!(exported.contains(&symbol), "{} lacks {symbol}", library.display());
+        }
+    }
+}
+
+#[test]
+fn real_assemblers_accept_the_kernel_for_every_gpu() {
+    let kernel = Path::new(SOURCE).join("kernels/smoke.ptx");
+    let all = ["50", "52", "53", "60", "61", "62", "70", "72", "75", "80", "86", "87", "89", "90", "100", "103", "110", "120", "121"];
+    let mut accepted = Vec::new();
+    for (release, at_least) in [("ptxas/11.8", 14), ("ptxas/12.9", 17), ("ptxas/13.5", 9)] {
+        let Some(part) = part(release) else { return };
+        let ptxas = find(&part, &|name| name == "ptxas").expect("the part has a ptxas");
+        let help = text(&Command::new(&ptxas).arg("--help").output().unwrap().stdout);
+        let known: Vec<&&str> = all.iter().filter(|sm| help.contains(&format!("'sm_{sm}'"))).collect();
+        assert!(known.len() >= at_least, "{release} knows {known:?}");
+        for sm in known {
+            let output = Command::new(&ptxas).arg(format!("-arch=sm_{sm}")).args(["-o", "/dev/null"]).arg(&kernel).output().unwrap();
+            assert!(output.status.success(), "{release} sm_{sm}: {}", text(&output.stderr));
+            accepted.push(*sm);
+        }
+    }
+    for sm in ["50", "75", "80", "90", "100", "120", "121"] {
+        assert!(accepted.contains(&sm), "sm_{sm} was assembled by some release");
+    }
+}
+
+/// The real user-space driver without a kernel module: real codes, and still the right cause first.
+#[test]
+fn a_real_driver_library_without_a_kernel_module() {
+    let Some(driver) = part("driver/535") else { return };
+    let root = Root::glibc();
+    for (stem, soname) in [("libcuda.so.", "libcuda.so.1"), ("libnvidia-ml.so.", "libnvidia-ml.so.1")] {
+        let library = find(&driver, &|name| name.starts_with(stem) && name.len() > soname.len()).unwrap();
+        root.copy(&library, &format!("/usr/lib/{soname}"));
+    }
+    for name in ["libdl.so.2", "libpthread.so.0", "librt.so.1", "libm.so.6"] {
+        let file = format!("/lib/x86_64-linux-gnu/{name}");
+        if Path::new(&file).exists() {
+            root.copy(Path::new(&file), &file);
+        }
+    }
+    let (report, status) = root.report(&[]);
+    assert_eq!((status, ids(&report)[0]), (1, "launch.driver-not-loaded"), "{report:#}");
+    let explained = finding(&report, "launch.driver-not-loaded")["explains"].to_string();
+    assert!(explained.contains("driver.init") && explained.contains("driver.nvml"), "{explained}");
+    let nvml = report["stages"].as_array().unwrap().iter().find(|stage| stage["name"] == "nvml-init").unwrap();
+    assert_eq!(nvml["outcome"], "failed");
+    let init = report["stages"].as_array().unwrap().iter().find(|stage| stage["name"] == "driver-init").unwrap();
+    assert_eq!(init["outcome"], "failed");
+}
+
+/// Real cuBLAS, libcudart and CUPTI of three CUDA releases load under a fake driver, every symbol is
+/// found, and what they answer without a GPU is told in their own numbers.
+#[test]
+fn real_libraries_of_cuda_11_12_and_13_are_loaded_by_path() {
+    for (release, soname) in [("cublas/11", "libcublas.so.11"), ("cublas/12", "libcublas.so.12"), ("cublas/13", "libcublas.so.13")] {
+        let Some(part) = part(release) else { continue };
+        let root = Root::machine("sms = 2");
+        for name in ["libcublas.so.12", "libcublasLt.so.12", "libcudart.so.12", "libcupti.so.12"] {
+            fs::remove_file(root.path(&format!("/usr/lib/{name}"))).unwrap();
+        }
+        let site = "/usr/lib/python3/dist-packages";
+        let target = root.path(site);
+        fs::create_dir_all(&target).unwrap();
+        let copied = Command::new("cp").arg("-a").arg(format!("{}/.", part.display())).arg(&target).status().unwrap();
+        assert!(copied.success());
+        for name in ["libdl.so.2", "libpthread.so.0", "librt.so.1", "libm.so.6", "libutil.so.1", "libstdc++.so.6"] {
+            for directory in ["/lib/x86_64-linux-gnu", "/usr/lib/x86_64-linux-gnu"] {
+                let file = format!("{directory}/{name}");
+                if Path::new(&file).exists() {
+                    root.copy(Path::new(&file), &format!("/usr/lib/{name}"));
+                }
+            }
+        }
+        let (report, _) = root.report(&["--timeout", "60s"]);
+        let loaded: Vec<&str> = report["loaded"].as_array().unwrap().iter().map(|entry| entry["path"].as_str().unwrap()).collect();
+        assert!(loaded.iter().any(|path| path.starts_with(site) && path.ends_with(soname)), "{release}: {loaded:?}");
+        let also = report["loaded"].to_string();
+        assert!(also.contains("libcublasLt.so"), "{release}: cuBLASLt from beside it: {also}");
+        let stage = |name: &str| {
+            let stages = report["stages"].as_array().unwrap();
+            stages.iter().find(|stage| stage["name"] == name).unwrap_or_else(|| panic!("{release}: no stage {name}"))["outcome"].clone()
+        };
+        for name in ["load-runtime", "load-blas", "load-cupti"] {
+            assert_eq!(stage(name), "passed", "{release} {name}: {report:#}");
+        }
+    }
+}

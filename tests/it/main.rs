@@ -1,0 +1,25 @@
+//! Tests drive the binary, as users do. Each module is a subject:
+//!
+//! - `cli`        flags, bad input, exit codes, help
+//! - `embedded`   the binary and the probe in it: static, dynamic, glibc floor, size
+//! - `no_gpu`     why there is no GPU, in roots that are made for it
+//! - `machine`    a fake machine of one and of eight GPUs, whole and with faults
+//! - `supervise`  probes that hang, crash, flood, fork, and cannot be killed
+//! - `start`      the ways of starting the probe, where some of them are refused
+//! - `trees`      the census of real trees against tables (real parts)
+//! - `drivers`    symbols of real driver libraries, ptxas, real libraries without a GPU (real parts)
+//! - `units`      the probe's own unit tests, which need its feature
+//!
+//! `util` makes roots and runs the binary in them. Suites that need real parts say so when they
+//! are skipped; with CUDACHECK_REAL=1, as in CI, a missing part is a failure.
+
+mod cli;
+mod drivers;
+mod embedded;
+mod machine;
+mod no_gpu;
+mod start;
+mod supervise;
+mod trees;
+mod units;
+mod util;

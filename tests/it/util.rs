@@ -1,0 +1,258 @@
+//! Roots to run the binary in, the fake libraries, and reports that are checked against the schema.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::{LazyLock, OnceLock};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+pub const BINARY: &str = env!("CARGO_BIN_EXE_cudacheck");
+pub const PROBE: &str = concat!(env!("OUT_DIR"), "/probe");
+pub const SOURCE: &str = env!("CARGO_MANIFEST_DIR");
+
+/// The fake libraries: file name in a root, source, what it is linked to.
+const FAKES: [(&str, &str, &[&str]); 6] = [
+    ("libcuda.so.1", "cuda.rs", &[]),
+    ("libnvidia-ml.so.1", "nvml.rs", &[]),
+    ("libcublasLt.so.12", "cublaslt.rs", &[]),
+    ("libcublas.so.12", "cublas.rs", &["libcublasLt.so.12"]),
+    ("libcudart.so.12", "cudart.rs", &[]),
+    ("libcupti.so.12", "cupti.rs", &[]),
+];
+
+/// Directory of the fake libraries, built once per change of their sources.
+pub fn fakes() -> &'static Path {
+    static DIRECTORY: OnceLock<PathBuf> = OnceLock::new();
+    DIRECTORY.get_or_init(|| {
+        let sources = Path::new(SOURCE).join("tests/fakes");
+        let out = Path::new(env!("CARGO_TARGET_TMPDIR")).join("fakes");
+        fs::create_dir_all(&out).unwrap();
+        let newest = newest(&sources);
+        for (name, source, needs) in FAKES {
+            let library = out.join(name);
+            if fs::metadata(&library).and_then(|m| m.modified()).is_ok_and(|built| built > newest) {
+                continue;
+            }
+            // Under another name first: tests of another run may be using the old one.
+            let fresh = out.join(format!(".{name}.{}", std::process::id()));
+            let mut linker = format!("-Wl,-soname,{name} -Wl,-rpath,$ORIGIN -Wl,--no-as-needed");
+            for need in needs {
+                linker += &format!(" {}", out.join(need).display());
+            }
+            let status = Command::new("rustc")
+                .args(["--edition=2024", "--crate-type=cdylib", "-Copt-level=3", "-Cpanic=abort", "-Cstrip=debuginfo"])
+                .arg(format!("-Clink-args={linker}"))
+                .arg("-o")
+                .arg(&fresh)
+                .arg(sources.join(source))
+                .status()
+                .unwrap();
+            assert!(status.success(), "{source} builds");
+            fs::rename(&fresh, &library).unwrap();
+        }
+        out
+    })
+}
+
+fn newest(directory: &Path) -> std::time::SystemTime {
+    let entries = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap());
+    let times = entries.map(|entry| {
+        let metadata = entry.metadata().unwrap();
+        if metadata.is_dir() { newest(&entry.path()) } else { metadata.modified().unwrap() }
+    });
+    times.max().unwrap_or(std::time::UNIX_EPOCH)
+}
+
+/// A root directory with the binary at `/cudacheck` and whatever a test puts beside it.
+pub struct Root {
+    directory: TempDir,
+    pub environment: Vec<(String, String)>,
+    /// Commands that the shell outside runs before the binary, in its own mount namespace; `$R` is
+    /// the root.
+    pub prepare: String,
+    /// uid:gid of the binary.
+    pub user: Option<String>,
+    /// The binary is process 1 of a PID namespace.
+    pub first_process: bool,
+}
+
+impl Root {
+    /// Nothing but the binary.
+    pub fn empty() -> Root {
+        let directory = tempfile::tempdir().unwrap();
+        fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        let root =
+            Root { directory, environment: Vec::new(), prepare: String::new(), user: None, first_process: true };
+        fs::copy(BINARY, root.path("cudacheck")).unwrap();
+        for directory in ["proc", "dev", "tmp"] {
+            fs::create_dir(root.path(directory)).unwrap();
+        }
+        fs::set_permissions(root.path("tmp"), fs::Permissions::from_mode(0o1777)).unwrap();
+        root
+    }
+
+    /// With glibc's loader and what the probe needs.
+    pub fn glibc() -> Root {
+        let root = Root::empty();
+        let output = Command::new("ldd").arg(PROBE).output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        let files: BTreeSet<&str> = text
+            .split_whitespace()
+            .filter(|word| word.starts_with('/'))
+            .chain(text.contains("libgcc_s").then_some("/lib/x86_64-linux-gnu/libm.so.6"))
+            .collect();
+        for file in files {
+            root.copy(Path::new(file), file);
+        }
+        // The fakes are Rust libraries and need these on any machine.
+        for name in ["libgcc_s.so.1", "libc.so.6", "libm.so.6"] {
+            let file = format!("/lib/x86_64-linux-gnu/{name}");
+            if Path::new(&file).exists() {
+                root.copy(Path::new(&file), &file);
+            }
+        }
+        root
+    }
+
+    /// With a fake machine that follows the script.
+    pub fn machine(script: &str) -> Root {
+        let root = Root::glibc();
+        for (name, ..) in FAKES {
+            root.copy(&fakes().join(name), &format!("/usr/lib/{name}"));
+        }
+        root.script(script);
+        root
+    }
+
+    pub fn script(&self, script: &str) {
+        self.write("/etc/fake-gpu", script.as_bytes());
+    }
+
+    pub fn path(&self, inside: &str) -> PathBuf {
+        self.directory.path().join(inside.trim_start_matches('/'))
+    }
+
+    pub fn copy(&self, from: &Path, to: &str) {
+        let to = self.path(to);
+        fs::create_dir_all(to.parent().unwrap()).unwrap();
+        if !to.exists() {
+            fs::copy(from, &to).unwrap();
+        }
+    }
+
+    pub fn write(&self, path: &str, bytes: &[u8]) {
+        let path = self.path(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, bytes).unwrap();
+    }
+
+    pub fn set(&mut self, name: &str, value: &str) -> &mut Root {
+        self.environment.push((name.into(), value.into()));
+        self
+    }
+
+    /// The command that runs the binary in this root, in namespaces of its own.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new("unshare");
+        if !is_root() {
+            command.arg("--map-root-user");
+        }
+        command.arg("--mount");
+        let proc = if self.first_process {
+            command.args(["--pid", "--fork", "--kill-child"]);
+            "mount -t proc proc $R/proc"
+        } else {
+            "mount --rbind /proc $R/proc"
+        };
+        let user = self.user.as_ref().map_or(String::new(), |user| format!("--userspec={user}"));
+        let script = format!("{proc}\n{}\nexec chroot {user} $R /cudacheck \"$@\"", self.prepare);
+        command.args(["sh", "-ec", &script, "sh"]).args(arguments);
+        command.env_clear().env("R", self.directory.path()).env("PATH", std::env::var_os("PATH").unwrap());
+        command.envs(self.environment.iter().cloned()).stdin(Stdio::null());
+        command
+    }
+
+    pub fn run(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().unwrap()
+    }
+
+    /// The JSON report of the main command and its exit status.
+    pub fn report(&self, arguments: &[&str]) -> (Value, i32) {
+        let arguments: Vec<&str> = arguments.iter().copied().chain(["--format", "json"]).collect();
+        let output = self.run(&arguments);
+        (report(&output), output.status.code().unwrap_or(-1))
+    }
+}
+
+pub fn is_root() -> bool {
+    fs::read_to_string("/proc/self/status").unwrap().lines().any(|line| line.starts_with("Uid:\t0\t0"))
+}
+
+static SCHEMA: LazyLock<jsonschema::Validator> = LazyLock::new(|| {
+    let text = fs::read_to_string(Path::new(SOURCE).join("docs/schema.json")).unwrap();
+    jsonschema::validator_for(&serde_json::from_str(&text).unwrap()).unwrap()
+});
+
+/// The report on standard output, which the published schema must accept.
+pub fn report(output: &Output) -> Value {
+    let report: Value = serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|error| panic!("{error}: {}\n{}", text(&output.stdout), text(&output.stderr)));
+    let faults: Vec<String> = SCHEMA.iter_errors(&report).map(|error| format!("{}: {error}", error.instance_path())).collect();
+    assert!(faults.is_empty(), "the schema refuses the report: {faults:?}");
+    report
+}
+
+pub fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// Ids of the findings, in order.
+pub fn ids(report: &Value) -> Vec<&str> {
+    report["findings"].as_array().unwrap().iter().map(|finding| finding["id"].as_str().unwrap()).collect()
+}
+
+pub fn finding<'a>(report: &'a Value, id: &str) -> &'a Value {
+    let findings = report["findings"].as_array().unwrap();
+    findings.iter().find(|finding| finding["id"] == id).unwrap_or_else(|| panic!("no {id} in {:?}", ids(report)))
+}
+
+/// Runs something and says how long it took.
+pub fn timed<T>(work: impl FnOnce() -> T) -> (T, Duration) {
+    let start = Instant::now();
+    let value = work();
+    (value, start.elapsed())
+}
+
+/// A part of `tests/real/parts.sh`. Without it the test is skipped, out loud; in CI it fails.
+pub fn part(name: &str) -> Option<PathBuf> {
+    let cache = std::env::var_os("CUDACHECK_PARTS")
+        .map(PathBuf::from)
+        .unwrap_or_else(|| Path::new(&std::env::var_os("HOME").unwrap_or_default()).join(".cache/cudacheck"));
+    let part = cache.join(name);
+    if part.exists() {
+        return Some(part);
+    }
+    assert!(std::env::var_os("CUDACHECK_REAL").is_none(), "the part {name} is missing: tests/real/parts.sh fetches it");
+    eprintln!("SKIPPED: the part {name} is not there; tests/real/parts.sh {name} fetches it");
+    None
+}
+
+/// Text with measured seconds taken out, for snapshots.
+pub fn without_times(text: &str) -> String {
+    let words = text.split_inclusive([' ', '\n']);
+    let mut out = String::new();
+    for word in words {
+        let bare = word.trim_end();
+        if bare.parse::<f64>().is_ok() && bare.contains('.') {
+            out += &word.replace(bare, "N");
+        } else {
+            out += word;
+        }
+    }
+    out
+}

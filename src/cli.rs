@@ -47,7 +47,7 @@ pub struct Verify {
     #[arg(long, value_delimiter = ',', value_parser = gpu, value_name = "GPU", env = "CUDACHECK_GPUS")]
     pub gpus: Vec<Gpu>,
     /// Fail unless at least so many GPUs are verified
-    #[arg(long, value_name = "N", env = "CUDACHECK_REQUIRE_GPUS")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, env = "CUDACHECK_REQUIRE_GPUS")]
     pub require_gpus: Option<u32>,
     /// Deadline for everything, such as 90s or 500ms
     #[arg(long, value_parser = duration, default_value = "60s", value_name = "TIME", env = "CUDACHECK_TIMEOUT")]
@@ -62,7 +62,7 @@ pub struct Health {
     #[arg(long, value_enum, default_value_t = Level::Nvml, env = "CUDACHECK_HEALTH_LEVEL")]
     pub level: Level,
     /// Fail unless at least so many GPUs are verified
-    #[arg(long, value_name = "N", env = "CUDACHECK_REQUIRE_GPUS")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, env = "CUDACHECK_REQUIRE_GPUS")]
     pub require_gpus: Option<u32>,
     /// Deadline for everything, such as 5s or 800ms
     #[arg(long, value_parser = duration, default_value = "10s", value_name = "TIME", env = "CUDACHECK_HEALTH_TIMEOUT")]

@@ -2,28 +2,24 @@
 
 use anyhow::{Result, bail};
 
-use crate::checks::all;
+use crate::checks::{Check, all};
 use crate::report::Severity;
 
-pub fn explain(id: Option<&str>) -> Result<()> {
-    match id {
-        None => {
-            let width = all().map(|check| check.id.len()).max().unwrap_or(0);
-            for check in all() {
-                println!("{:<width$}  {:<8} {}", check.id, severity(check.severity), check.title);
-            }
-        }
-        Some(id) => {
-            let Some(check) = all().find(|check| check.id == id) else {
-                bail!("there is no finding '{id}'; `cudacheck explain` lists them all");
-            };
-            println!("{}  ({})\n{}.\n\n{}\n\nRemedy:\n  {}", check.id, severity(check.severity), check.title, check.why, check.remedy);
-            if !check.explains.is_empty() {
-                println!("\nExplains: {}", check.explains.join(", "));
-            }
-        }
+pub fn explain(id: Option<&str>) -> Result<String> {
+    let Some(id) = id else {
+        let width = all().map(|check| check.id.len()).max().unwrap_or(0);
+        let line = |check: &Check| format!("{:<width$}  {:<8} {}\n", check.id, severity(check.severity), check.title);
+        return Ok(all().map(line).collect());
+    };
+    let Some(check) = all().find(|check| check.id == id) else {
+        bail!("there is no finding '{id}'; `cudacheck explain` lists them all");
+    };
+    let Check { title, why, remedy, explains, .. } = check;
+    let mut text = format!("{id}  ({})\n{title}.\n\n{why}\n\nRemedy:\n  {remedy}\n", severity(check.severity));
+    if !explains.is_empty() {
+        text += &format!("\nExplains: {}\n", explains.join(", "));
     }
-    Ok(())
+    Ok(text)
 }
 
 fn severity(severity: Severity) -> &'static str {
@@ -50,7 +46,7 @@ fn markdown() -> String {
 }
 
 #[cfg(test)]
-fn section(check: &crate::checks::Check) -> String {
+fn section(check: &Check) -> String {
     let explains = if check.explains.is_empty() {
         String::new()
     } else {

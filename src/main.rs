@@ -56,7 +56,10 @@ fn run(cli: Cli) -> anyhow::Result<ExitStatus> {
             let report = verify::image(&image.what)?;
             print(&report, &image.output)
         }
-        Some(Command::Explain { id }) => explain::explain(id.as_deref()).map(|()| ExitStatus::Verified),
+        Some(Command::Explain { id }) => {
+            render::text(&explain::explain(id.as_deref())?)?;
+            Ok(ExitStatus::Verified)
+        }
     }
 }
 

@@ -13,7 +13,7 @@ pub fn human(report: &Report) -> io::Result<()> {
     let terminal = output.is_terminal();
     let width = if terminal { rustix::termios::tcgetwinsize(&output).map_or(100, |size| size.ws_col) } else { 100 };
     let style = human::Style { colour: terminal && colour_is_welcome(), width: usize::from(width).clamp(40, 120) };
-    output.lock().write_all(human::render(report, style).as_bytes())
+    text(&human::render(report, style))
 }
 
 /// <https://no-color.org>: any value but an empty one means none.
@@ -23,12 +23,18 @@ fn colour_is_welcome() -> bool {
 }
 
 pub fn json(report: &Report) -> io::Result<()> {
-    let mut output = io::stdout().lock();
-    serde_json::to_writer_pretty(&mut output, report)?;
-    output.write_all(b"\n")
+    text(&(serde_json::to_string_pretty(report)? + "\n"))
 }
 
 /// Verdict and remedy first, at most 4096 bytes: what Docker keeps of a health check.
 pub fn line(report: &Report) -> io::Result<()> {
-    io::stdout().lock().write_all(line::render(report).as_bytes())
+    text(&line::render(report))
+}
+
+/// A reader that has gone (`cudacheck | head`) has seen what it wanted: the exit status still tells.
+pub fn text(text: &str) -> io::Result<()> {
+    match io::stdout().lock().write_all(text.as_bytes()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => other,
+    }
 }

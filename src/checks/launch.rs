@@ -96,7 +96,14 @@ fn libcuda(facts: &Facts) -> Option<&Copy> {
     facts.census.copies.iter().find(real)
 }
 
-/// cuInit has answered for a device: then all that this family could say is wrong.
+/// A GPU has answered: then all that this family could say is wrong.
+fn answered(facts: &Facts) -> bool {
+    facts.probes.iter().any(|run| {
+        run.driver().any(|driver| driver.devices > 0) || run.nvml_devices().next().is_some()
+    })
+}
+
+/// CUDA has answered: libcuda is there, wherever it was found.
 fn cuda_works(facts: &Facts) -> bool {
     facts.probes.iter().any(|run| run.driver().any(|driver| driver.devices > 0))
 }
@@ -105,7 +112,7 @@ fn driver_not_loaded(facts: &Facts) -> Outcome {
     if !expects_gpu(facts) {
         return Outcome::Skip("nothing was to be run");
     }
-    if facts.host.module.is_some() || has_nodes(facts) || other_platform(facts) || cuda_works(facts) {
+    if facts.host.module.is_some() || has_nodes(facts) || other_platform(facts) || answered(facts) {
         return Outcome::Pass;
     }
     let mut problem = Problem::new("The kernel has no NVIDIA module, and there is no /dev/nvidia* node.")
@@ -125,7 +132,7 @@ fn not_requested(facts: &Facts) -> Outcome {
         return Outcome::Skip("nothing was to be run");
     }
     let module = facts.host.module.as_ref();
-    if has_nodes(facts) || other_platform(facts) || module.is_none() || cuda_works(facts) {
+    if has_nodes(facts) || other_platform(facts) || module.is_none() || answered(facts) {
         return Outcome::Pass;
     }
     let version = module.and_then(|module| module.version.as_deref()).unwrap_or("of unknown version");
@@ -162,7 +169,7 @@ fn device_denied(facts: &Facts) -> Outcome {
     // One GPU's node of several may be out of reach on purpose; the control nodes are for all.
     let control = |path: &str| path == "/dev/nvidiactl" || path == "/dev/nvidia-uvm";
     let nodes = facts.host.nodes.iter().filter(|node| node.path.starts_with("/dev/nvidia")).count();
-    if cuda_works(facts) || !(denied.iter().any(|(path, _)| control(path)) || denied.len() >= nodes.max(1)) {
+    if answered(facts) || !(denied.iter().any(|(path, _)| control(path)) || denied.len() >= nodes.max(1)) {
         return Outcome::Pass;
     }
     let (path, errno) = denied[0];
@@ -198,7 +205,7 @@ fn libcuda_missing(facts: &Facts) -> Outcome {
     if !expects_gpu(facts) {
         return Outcome::Skip("nothing was to be run");
     }
-    if !(has_nodes(facts) || facts.host.module.is_some()) || libcuda(facts).is_some() || cuda_works(facts) {
+    if !(has_nodes(facts) || facts.host.module.is_some()) || libcuda(facts).is_some() || cuda_works(facts) || facts.request.level == "nvml" {
         return Outcome::Pass;
     }
     let mut problem = Problem::new("No libcuda.so.1 of a driver is anywhere in the file system.")

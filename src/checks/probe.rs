@@ -169,7 +169,7 @@ fn place(run: &ProbeRun) -> (String, Option<u32>) {
 
 fn crashed(facts: &Facts) -> Outcome {
     problems(facts, |run| match run.ending {
-        Ending::Signalled { signal } if !run.finished() => {
+        Ending::Signalled { signal } if run.spoke() && !run.finished() => {
             let (place, gpu) = place(run);
             let problem = Problem::new(format!("The probe died of {}{} {place}.", signal_name(signal), of(gpu))).gpu(gpu);
             vec![with_noise(last_library(problem, run), run)]
@@ -219,6 +219,10 @@ fn not_loaded(facts: &Facts) -> Outcome {
     problems(facts, |run| match run.ending {
         Ending::Exited { code } if !run.spoke() => {
             let problem = Problem::new(format!("The probe exited with status {code} before its first word."));
+            vec![with_noise(problem, run)]
+        }
+        Ending::Signalled { signal } if !run.spoke() => {
+            let problem = Problem::new(format!("The probe died of {} before its first word.", signal_name(signal)));
             vec![with_noise(problem, run)]
         }
         _ => Vec::new(),

@@ -110,6 +110,8 @@ impl Program {
             }
             Way::Loader => {
                 let file = format!("/proc/{}/fd/{}", std::process::id(), memory()?.as_raw_fd());
+                // The loader's own complaint would come after it has been started.
+                fs::metadata(&file)?;
                 start(Path::new(LOADER), &[&file, argument])
             }
         }

@@ -5,15 +5,6 @@ use std::process::Command;
 
 use crate::util::{Root, finding, ids, is_root, text, without_times};
 
-/// What a loaded kernel module shows, mounted over /proc.
-const MODULE: &str = "NVRM version: NVIDIA UNIX x86_64 Kernel Module  550.54.15  Tue Mar  5 22:23:56 UTC 2024\n";
-
-fn with_module(root: &mut Root) {
-    root.write("/fake/driver/nvidia/version", MODULE.as_bytes());
-    root.write("/fake/driver/nvidia/params", b"RmProfilingAdminOnly: 1\n");
-    root.prepare += "mount --bind $R/fake/driver $R/proc/driver\n";
-}
-
 /// A character device of NVIDIA's major number that no driver answers. False where it cannot be made.
 fn with_node(root: &Root, name: &str, minor: &str, mode: &str) -> bool {
     let path = root.path(&format!("/dev/{name}"));
@@ -23,6 +14,14 @@ fn with_node(root: &Root, name: &str, minor: &str, mode: &str) -> bool {
         eprintln!("SKIPPED: device nodes can be made by root alone");
     }
     made
+}
+
+/// Takes back the stand-ins of a fake machine.
+fn without_nodes(root: &mut Root) {
+    root.prepare = root.prepare.lines().filter(|line| !line.contains("/dev/")).map(|line| format!("{line}\n")).collect();
+    for node in ["nvidiactl", "nvidia-uvm", "nvidia0"] {
+        fs::remove_file(root.path(&format!("/dev/{node}"))).unwrap();
+    }
 }
 
 #[test]
@@ -40,13 +39,13 @@ fn no_driver_on_the_machine() {
 #[test]
 fn a_driver_on_the_host_and_no_gpu_requested() {
     let mut root = Root::glibc();
-    with_module(&mut root);
+    root.give_module();
     let (report, status) = root.report(&[]);
     assert_eq!((status, ids(&report)), (1, vec!["launch.not-requested"]));
     assert!(finding(&report, "launch.not-requested")["remedy"].as_str().unwrap().starts_with("docker run --gpus all"));
     assert_eq!(report["driver"]["module"], "550.54.15");
     let mut pod = Root::glibc();
-    with_module(&mut pod);
+    pod.give_module();
     pod.set("KUBERNETES_SERVICE_HOST", "10.0.0.1");
     let (report, _) = pod.report(&[]);
     let remedy = finding(&report, "launch.not-requested")["remedy"].as_str().unwrap();
@@ -57,7 +56,7 @@ fn a_driver_on_the_host_and_no_gpu_requested() {
 #[test]
 fn libcuda_was_not_given_to_the_container() {
     let mut root = Root::glibc();
-    with_module(&mut root);
+    root.give_module();
     root.set("NVIDIA_DRIVER_CAPABILITIES", "utility");
     if !with_node(&root, "nvidia-modeset", "254", "0666") {
         return;
@@ -73,7 +72,6 @@ fn libcuda_is_a_stub() {
     fs::create_dir_all(root.path("/usr/local/cuda/lib64/stubs")).unwrap();
     fs::rename(root.path("/usr/lib/libcuda.so.1"), root.path("/usr/local/cuda/lib64/stubs/libcuda.so.1")).unwrap();
     root.set("LD_LIBRARY_PATH", "/usr/local/cuda/lib64/stubs");
-    with_module(&mut root);
     let (report, status) = root.report(&["--level", "driver"]);
     assert_eq!(status, 1);
     let stub = finding(&report, "image.stub-libcuda");
@@ -96,7 +94,7 @@ fn an_image_on_musl() {
     let root = Root::empty();
     root.write("/lib/ld-musl-x86_64.so.1", b"not glibc");
     let mut root = root;
-    with_module(&mut root);
+    root.give_module();
     let (report, status) = root.report(&[]);
     assert_eq!(status, 1);
     let cause = finding(&report, "image.no-glibc")["cause"].as_str().unwrap();
@@ -106,7 +104,7 @@ fn an_image_on_musl() {
 #[test]
 fn device_nodes_that_no_driver_answers() {
     let mut root = Root::machine("nvmlInit_v2 = 999\ncuInit = 999");
-    with_module(&mut root);
+    without_nodes(&mut root);
     if !with_node(&root, "nvidiactl", "255", "0666") {
         return;
     }
@@ -124,7 +122,7 @@ fn device_nodes_of_another_group() {
         return;
     }
     let mut root = Root::machine("nvmlInit_v2 = 4\ncuInit = 100");
-    with_module(&mut root);
+    without_nodes(&mut root);
     root.user = Some("65534:65534".into());
     if !with_node(&root, "nvidiactl", "255", "0660") {
         return;
@@ -142,7 +140,6 @@ fn driver_libraries_in_the_image() {
     let mut root = Root::machine("gpus = 1");
     // A container, by its own mark, into which nothing is mounted: the libraries are the image's.
     root.write("/.dockerenv", b"");
-    with_module(&mut root);
     let (report, status) = root.report(&["--level", "driver"]);
     assert_eq!(status, 0, "it works all the same");
     let baked = finding(&report, "image.driver-baked-in");

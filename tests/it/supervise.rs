@@ -138,7 +138,7 @@ fn a_probe_that_cannot_be_killed_is_left_behind_and_reported() {
     let mut root = Root::machine("cuInit = hang");
     root.first_process = false;
     // Both calls in one mount namespace, as two calls of one container are.
-    root.prepare = "chroot $R /cudacheck --level driver --timeout 2s --format json; sleep 2.2".into();
+    root.prepare += "chroot $R /cudacheck --level driver --timeout 2s --format json || sleep 2.2\n";
     let mut command = root.command(&["--level", "driver", "--timeout", "5s", "--format", "json"]);
     let child = command.stdout(Stdio::piped()).spawn().unwrap();
     let start = Instant::now();
@@ -182,7 +182,7 @@ fn a_probe_that_cannot_be_killed_is_left_behind_and_reported() {
 fn a_younger_probe_is_awaited() {
     let mut root = Root::machine("cuInit = sleep:700");
     root.first_process = false;
-    root.prepare = "chroot $R /cudacheck --level driver >/dev/null & sleep 0.2".into();
+    root.prepare += "chroot $R /cudacheck --level driver >/dev/null & sleep 0.2\n";
     let (report, status) = root.report(&["--level", "driver", "--timeout", "10s"]);
     assert_eq!((status, &report["verdict"]), (0, &"verified".into()), "{report:#}");
 }

@@ -121,12 +121,26 @@ impl Root {
 
     /// With a fake machine that follows the script.
     pub fn machine(script: &str) -> Root {
-        let root = Root::glibc();
+        let mut root = Root::glibc();
         for (name, ..) in FAKES {
             root.copy(&fakes().join(name), &format!("/usr/lib/{name}"));
         }
         root.script(script);
+        root.give_module();
+        // Any character device that opens stands in for the driver's nodes.
+        for node in ["nvidiactl", "nvidia-uvm", "nvidia0"] {
+            root.write(&format!("/dev/{node}"), b"");
+            root.prepare += &format!("mount --bind /dev/null $R/dev/{node}\n");
+        }
         root
+    }
+
+    /// What a loaded kernel module shows in /proc.
+    pub fn give_module(&mut self) {
+        let version = "NVRM version: NVIDIA UNIX x86_64 Kernel Module  550.54.15  Tue Mar  5 22:23:56 UTC 2024\n";
+        self.write("/fake/driver/nvidia/version", version.as_bytes());
+        self.write("/fake/driver/nvidia/params", b"RmProfilingAdminOnly: 1\n");
+        self.prepare += "mount --bind $R/fake/driver $R/proc/driver\n";
     }
 
     pub fn script(&self, script: &str) {
@@ -188,6 +202,9 @@ impl Root {
         (report(&output), output.status.code().unwrap_or(-1))
     }
 }
+
+/// Commands for `prepare`: the root cannot be written any more. What was mounted in it is carried over.
+pub const READ_ONLY: &str = "mount --rbind $R $R; mount -o remount,bind,ro $R\n";
 
 pub fn is_root() -> bool {
     fs::read_to_string("/proc/self/status").unwrap().lines().any(|line| line.starts_with("Uid:\t0\t0"))

@@ -59,7 +59,7 @@ pub unsafe fn symbol<T: Copy>(library: &Library, api: Api, name: &str) -> Result
             call: "dlsym".into(),
             code: None,
             name: None,
-            detail: format!("{api:?}: {error}"),
+            detail: format!("{} ({api:?} interface)", words(&error)),
         }),
     }
 }
@@ -116,11 +116,16 @@ fn load(file: &str) -> Result<&'static Library, String> {
     enter(&format!("dlopen {file}"));
     // SAFETY: loading runs the library's constructors; that it may crash is why this process exists.
     let library = unsafe { Library::open(Some(file), RTLD_NOW | RTLD_LOCAL) };
-    library.map(|library| &*Box::leak(Box::new(library))).map_err(|error| error.to_string())
+    library.map(|library| &*Box::leak(Box::new(library))).map_err(|error| words(&error))
+}
+
+/// The loader's own words, which libloading keeps as the source of its error.
+fn words(error: &libloading::Error) -> String {
+    std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string)
 }
 
 /// The files mapped into this process, as the kernel names them; empty where /proc is masked.
-fn mapped() -> BTreeSet<String> {
+pub fn mapped() -> BTreeSet<String> {
     let maps = std::fs::read_to_string("/proc/self/maps").unwrap_or_default();
     maps.lines().filter_map(|line| line.find('/').map(|start| line[start..].to_owned())).collect()
 }

@@ -24,10 +24,10 @@ use event::{Event, Job, PROTOCOL, Task};
 
 fn main() {
     let argument = std::env::args().nth(1).unwrap_or_default();
-    // Two questions that tests ask; neither loads anything.
+    // Questions that tests ask, about the program alone and about libraries without a GPU.
     match argument.as_str() {
         "--driver-symbols" => return driver::SYMBOLS.iter().for_each(|symbol| println!("{symbol}")),
-        "--smoke-model" => return smoke::model::print(),
+        "--load" => return load(std::env::args().skip(2).collect()),
         _ => {}
     }
     let Ok(job) = serde_json::from_str::<Job>(&argument) else {
@@ -47,5 +47,20 @@ fn main() {
         }
     }
     emit::emit(&Event::Done);
+    process::leave();
+}
+
+/// Loads libcudart, cuBLAS or CUPTI from files, as a job does, and finds every symbol that is used.
+fn load(mut files: Vec<String>) {
+    let library = files.remove(0);
+    let bound = match library.as_str() {
+        "cudart" => runtime::load(&files).err(),
+        "cublas" => blas::load(&files).err(),
+        _ => cupti::load(&files).err(),
+    };
+    match bound {
+        Some(fault) => println!("{}: {}", fault.call, fault.detail),
+        None => ffi::mapped().iter().for_each(|path| println!("{path}")),
+    }
     process::leave();
 }

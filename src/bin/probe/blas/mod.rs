@@ -58,10 +58,13 @@ impl Cublas {
     }
 }
 
+pub fn load(files: &[String]) -> Result<Cublas, Fault> {
+    Cublas::bind(open("libcublas", files, &["libcublas.so.13", "libcublas.so.12", "libcublas.so.11"])?)
+}
+
 pub fn run(cuda: &Cuda, files: &[String], device: &Device) {
     let gpu = Some(device.ordinal);
-    let sonames = ["libcublas.so.13", "libcublas.so.12", "libcublas.so.11"];
-    let Some(cublas) = stage(Stage::LoadBlas, gpu, || Ok(Cublas::bind(open("libcublas", files, &sonames)?)?)) else {
+    let Some(cublas) = stage(Stage::LoadBlas, gpu, || Ok(load(files)?)) else {
         return;
     };
     let Some(blas) = stage(Stage::BlasInit, gpu, || {

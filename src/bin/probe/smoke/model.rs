@@ -53,11 +53,3 @@ fn mix(mut x: u32) -> u32 {
     x = x.wrapping_mul(0x846C_A68B);
     x ^ (x >> 16)
 }
-
-/// The model of two blocks, one word per line: what a test compares with the kernel's text as an
-/// interpreter runs it.
-pub fn print() {
-    for word in run(2).words {
-        println!("{word:08x}");
-    }
-}

@@ -17,7 +17,7 @@ const VERSION: &str =
 /// Exit status: 0 verified; 1 a finding at or above --fail-on; 2 wrong use or a fault of the tool
 /// itself; 3 undecided. `cudacheck health` ends with 0 or 1 only.
 #[derive(Debug, Parser)]
-#[command(name = "cudacheck", version = VERSION, max_term_width = 100, args_conflicts_with_subcommands = true)]
+#[command(name = "cudacheck", version = VERSION, max_term_width = 100, args_override_self = true, args_conflicts_with_subcommands = true)]
 pub struct Cli {
     #[command(subcommand)]
     pub command: Option<Command>,
@@ -54,6 +54,9 @@ pub struct Verify {
     pub timeout: Duration,
     #[command(flatten)]
     pub output: Output,
+    /// File with the values of these flags: level, gpus, require-gpus, timeout, format, fail-on
+    #[arg(long, value_name = "FILE", env = "CUDACHECK_CONFIG")]
+    pub config: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

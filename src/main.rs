@@ -11,6 +11,7 @@ compile_error!("the feature 'probe' belongs to the probe's own build, which buil
 
 mod checks;
 mod cli;
+mod config;
 mod event;
 mod explain;
 mod facts;
@@ -30,14 +31,23 @@ use report::{ExitStatus, Report, Severity, Verdict};
 
 fn main() -> ExitCode {
     stop_on_signals();
-    let cli = Cli::parse();
-    match run(cli) {
+    match parse().and_then(run) {
         Ok(status) => status.into(),
         Err(error) => {
             eprintln!("cudacheck: {error:#}");
             ExitStatus::Fault.into()
         }
     }
+}
+
+/// The command line, behind what a configuration says.
+fn parse() -> anyhow::Result<Cli> {
+    let cli = Cli::parse();
+    let Some(file) = cli.verify.config.as_ref().filter(|_| cli.command.is_none()) else { return Ok(cli) };
+    let mut arguments = std::env::args_os();
+    let program = arguments.next();
+    let configured = config::arguments(file)?;
+    Ok(Cli::parse_from(program.into_iter().chain(configured).chain(arguments)))
 }
 
 fn run(cli: Cli) -> anyhow::Result<ExitStatus> {

@@ -17,6 +17,9 @@ pub use start::LOADER;
 /// Time that the supervisor keeps for itself out of the caller's: to kill, to judge, to print.
 const RESERVE: Duration = Duration::from_millis(60);
 
+/// How long NVML may take over one GPU: its answers take milliseconds, a second under load.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 pub struct Plan<'a> {
     pub nodes: Vec<String>,
     /// cuInit and the list of devices.
@@ -44,8 +47,8 @@ pub fn probe(plan: &Plan) -> Vec<ProbeRun> {
         nodes: plan.nodes.clone(),
         nvml,
         driver: plan.driver,
-        // Half of what is left, so that the other GPUs are exercised all the same.
-        patience_ms: (left / 2).as_millis() as u64,
+        // So that the other GPUs are exercised all the same.
+        patience_ms: (left / 2).min(PATIENCE).as_millis() as u64,
     };
     let mut runs = run_all(&mut program, vec![(Target::Survey, Task::Survey(survey(true)))], deadline);
     // NVML and CUDA are two libraries: one that kills its process says nothing about the other.

@@ -1,15 +1,19 @@
 //! The three ways to a report: a container, its health, an image at rest. Order and concurrency are
 //! decided here; what is looked at and judged is not.
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::OnceCell;
+use std::io;
 use std::path::Path;
+use std::sync::mpsc::{Receiver, channel};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
 use crate::cli::{Gpu, Health, Level, Verify};
-use crate::event::Device;
+use crate::event::{Device, Libraries};
+use crate::facts::census::Census;
+use crate::facts::host::Host;
 use crate::facts::probe::ProbeRun;
 use crate::facts::{Facts, Request, application, census, host};
 use crate::report::{Report, assemble};
@@ -24,35 +28,17 @@ pub fn container(options: &Verify) -> Result<Report> {
         gpus: options.gpus.iter().map(spelled).collect(),
         running: true,
     };
-    let mut facts = Facts { request, host: host::gather(), ..Facts::default() };
-    let root = Path::new("/");
-    let library_path = facts.host.environment.get("LD_LIBRARY_PATH").cloned().unwrap_or_default();
-    let host = &facts.host;
-    let (census, probes) = thread::scope(|scope| {
-        // The survey needs no census, so both are taken at once; the devices' probes wait for it.
-        let census = RefCell::new(Some(scope.spawn(|| census::take(root, &library_path, &host.mounts))));
-        let taken = OnceCell::new();
-        let take = || {
-            taken.get_or_init(|| {
-                let handle = census.borrow_mut().take().expect("taken once");
-                handle.join().expect("the census does not panic")
-            })
-        };
-        let libraries = || match take() {
-            Ok(census) => application::libraries(census, supervise::LOADER),
-            Err(_) => crate::event::Libraries::default(),
-        };
-        let probes = probe(options.level, &options.gpus, start + options.timeout, host, &libraries);
-        take();
-        (taken.into_inner().expect("just taken"), probes)
-    });
-    facts.census = census.context("cannot list the root directory")?;
-    facts.probes = probes;
-    refuse_unknown_gpus(&options.gpus, &facts.probes)?;
-    Ok(judge(&facts, start))
+    let deadline = start + options.timeout;
+    let host = host::gather();
+    // The survey needs no census, so both are taken at once; only libraries wait for it.
+    let census = CensusInProgress::start(&host, deadline);
+    let probes = probe(options.level, &options.gpus, deadline, &host, &|| census.libraries(deadline));
+    refuse_unknown_gpus(&options.gpus, &probes)?;
+    Ok(judge(&Facts { request, host, census: census.finish(deadline)?, probes }, start))
 }
 
-/// No census: a health check says whether the GPU works, as quickly as it can.
+/// No census, unless libraries are to be loaded: a health check says whether the GPU works, as
+/// quickly as it can.
 pub fn health(options: &Health) -> Result<Report> {
     let start = Instant::now();
     let request = Request {
@@ -62,23 +48,68 @@ pub fn health(options: &Health) -> Result<Report> {
         gpus: Vec::new(),
         running: true,
     };
+    let deadline = start + options.timeout;
     let host = host::gather();
-    let library_path = host.environment.get("LD_LIBRARY_PATH").cloned().unwrap_or_default();
-    let libraries = || match census::take(Path::new("/"), &library_path, &host.mounts) {
-        Ok(census) => application::libraries(&census, supervise::LOADER),
-        Err(_) => crate::event::Libraries::default(),
-    };
-    let probes = probe(options.level, &[], start + options.timeout, &host, &libraries);
-    let facts = Facts { request, host: host.clone(), probes, ..Facts::default() };
-    Ok(judge(&facts, start))
+    let libraries = || CensusInProgress::start(&host, deadline).libraries(deadline);
+    let probes = probe(options.level, &[], deadline, &host, &libraries);
+    Ok(judge(&Facts { request, host, probes, ..Facts::default() }, start))
 }
+
+/// A census of the running root in a thread of its own, which a dead file system may hold for ever:
+/// it is never waited for beyond the deadline.
+struct CensusInProgress {
+    receiver: Receiver<io::Result<Census>>,
+    taken: OnceCell<io::Result<Census>>,
+}
+
+/// What the census leaves to judgement and output, of the caller's time.
+const RESERVE: Duration = Duration::from_millis(40);
+
+impl CensusInProgress {
+    fn start(host: &Host, deadline: Instant) -> Self {
+        let library_path = host.environment.get("LD_LIBRARY_PATH").cloned().unwrap_or_default();
+        let (mounts, (sender, receiver)) = (host.mounts.clone(), channel());
+        thread::spawn(move || sender.send(census::take(Path::new("/"), &library_path, &mounts, deadline - 2 * RESERVE)));
+        CensusInProgress { receiver, taken: OnceCell::new() }
+    }
+
+    fn wait(&self, end: Instant) -> Option<&io::Result<Census>> {
+        if self.taken.get().is_none() {
+            let result = self.receiver.recv_timeout(end.saturating_duration_since(Instant::now())).ok()?;
+            let _ = self.taken.set(result);
+        }
+        self.taken.get()
+    }
+
+    /// What the application would load. The devices wait for it, but not for more than half of the
+    /// time that is left: the loader's own choice is there without a census.
+    fn libraries(&self, deadline: Instant) -> Libraries {
+        let now = Instant::now();
+        match self.wait(now + deadline.saturating_duration_since(now) / 2) {
+            Some(Ok(census)) => application::libraries(census, supervise::LOADER),
+            _ => Libraries::default(),
+        }
+    }
+
+    fn finish(self, deadline: Instant) -> Result<Census> {
+        if self.wait(deadline - RESERVE).is_none() {
+            let unreadable = vec!["/: not read before the deadline".to_owned()];
+            return Ok(Census { root: "/".into(), unreadable, ..Census::default() });
+        }
+        self.taken.into_inner().expect("it was waited for").context("cannot list the root directory")
+    }
+}
+
+/// An audit has no deadline of its own; a tree that takes longer is on a file system that has died.
+const PATIENCE: Duration = Duration::from_secs(3600);
 
 pub fn image(root: &Path) -> Result<Report> {
     let start = Instant::now();
     let running = root.canonicalize().is_ok_and(|root| root == Path::new("/"));
-    let host = if running { host::gather() } else { host::Host::default() };
+    let host = if running { host::gather() } else { Host::default() };
     let library_path = host.environment.get("LD_LIBRARY_PATH").cloned().unwrap_or_default();
-    let census = census::take(root, &library_path, &host.mounts)
+    let end = start + PATIENCE;
+    let census = census::take(root, &library_path, &host.mounts, end)
         .with_context(|| format!("cannot list {}: name a root directory that can be read", root.display()))?;
     let request = Request { running, level: name(Level::Image), ..Request::default() };
     Ok(judge(&Facts { request, host, census, probes: Vec::new() }, start))
@@ -92,8 +123,8 @@ fn probe(
     level: Level,
     gpus: &[Gpu],
     deadline: Instant,
-    host: &host::Host,
-    libraries: &dyn Fn() -> crate::event::Libraries,
+    host: &Host,
+    libraries: &dyn Fn() -> Libraries,
 ) -> Vec<ProbeRun> {
     if level == Level::Image {
         return Vec::new();

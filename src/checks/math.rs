@@ -261,14 +261,24 @@ fn versions(run: &ProbeRun) -> Option<(i32, i32)> {
 fn driver_too_old(facts: &Facts) -> Outcome {
     each(facts, |run| {
         let refused = run.fault(Stage::Runtime).filter(|fault| fault.code == Some(35));
-        match versions(run) {
+        let problem = match versions(run) {
             Some((runtime, driver)) if runtime / 1000 > driver / 1000 => Some(Problem::new(format!(
                 "the runtime is CUDA {}, the driver supports {}.",
                 cuda(runtime),
                 cuda(driver)
             ))),
             _ => refused.map(|fault| Problem::new(phrase(fault))),
-        }
+        }?;
+        // A forward-compatibility package that is there and was not taken.
+        let compat = facts.census.copies.iter().find(|copy| copy.library == "libcuda" && copy.path.contains("/compat/"));
+        Some(match compat {
+            Some(copy) => {
+                let directory = copy.path.rsplit_once('/').map_or("", |(directory, _)| directory);
+                let remedy = format!("On a data-centre GPU: ENV LD_LIBRARY_PATH={directory}   puts the image's compat package first; else upgrade the host's driver");
+                problem.evidence(format!("{} is in the image and was not loaded", copy.path)).remedy(remedy)
+            }
+            None => problem,
+        })
     })
 }
 

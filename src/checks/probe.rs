@@ -159,11 +159,17 @@ pub fn name(stage: Stage) -> String {
     serde_json::to_string(&stage).unwrap_or_default().trim_matches('"').to_owned()
 }
 
-/// Where a run stood when it ended: the last call that was announced.
+/// Where a run stood when it ended: the call that was announced and did not return. NVML is asked
+/// about all GPUs at once; which of several calls it was then cannot be told.
 fn place(run: &ProbeRun) -> (String, Option<u32>) {
-    match run.open_calls().last() {
-        Some((stage, call, of)) => (format!("in {call}, stage {}", name(*stage)), of.or(gpu(run))),
-        None => ("between two stages".to_owned(), gpu(run)),
+    let open = run.open_calls();
+    match open.as_slice() {
+        [] => ("between two stages".to_owned(), gpu(run)),
+        [(stage, call, of)] => (format!("in {call}, stage {}", name(*stage)), of.or(gpu(run))),
+        several => {
+            let calls: Vec<String> = several.iter().map(|(_, call, gpu)| format!("{call}{}", of(*gpu))).collect();
+            (format!("in one of: {}", calls.join(", ")), gpu(run))
+        }
     }
 }
 

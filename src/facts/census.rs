@@ -111,11 +111,11 @@ pub struct Missing {
 /// Sources that look for libraries on behalf of others are no users.
 const FINDERS: [&str; 1] = ["/cuda/pathfinder/"];
 
-/// Walks a root and takes the census of it. `library_path` is the application's LD_LIBRARY_PATH,
-/// `mounts` the places that the container runtime mounted over.
-pub fn take(root: &Path, library_path: &str, mounts: &[String]) -> std::io::Result<Census> {
+/// Walks a root until `end` and takes the census of it. `library_path` is the application's
+/// LD_LIBRARY_PATH, `mounts` the places that the container runtime mounted over.
+pub fn take(root: &Path, library_path: &str, mounts: &[String], end: Instant) -> std::io::Result<Census> {
     let start = Instant::now();
-    let tree = Tree::walk(root)?;
+    let tree = Tree::walk(root, end)?;
     let loader = Loader::new(&tree, library_path);
     let mut users = Users::new(&tree, &loader);
     users.follow_needs();

@@ -10,6 +10,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Condvar, Mutex};
 use std::thread;
+use std::time::Instant;
 
 use super::catalogue::TOOLS;
 use super::elf::{self, Elf};
@@ -57,13 +58,14 @@ const FOREIGN: [&str; 24] = [
 const LINKS: u32 = 40;
 
 impl Tree {
-    /// Walks the root, on two threads: what costs is waiting for the kernel.
-    pub fn walk(root: &Path) -> std::io::Result<Tree> {
+    /// Walks the root on all cores: what costs is waiting for the kernel. What has not been reached at
+    /// the end is listed as not read.
+    pub fn walk(root: &Path, end: Instant) -> std::io::Result<Tree> {
         let root = root.canonicalize()?;
         // A root that cannot be listed is an error of the call, not a finding about the image.
         fs::read_dir(&root)?;
         let skipped: BTreeSet<PathBuf> = if root == Path::new("/") { foreign_mounts() } else { BTreeSet::new() };
-        let queue = Queue::new(root.clone());
+        let queue = Queue::new(root.clone(), end);
         let workers = thread::available_parallelism().map_or(1, |cores| cores.get().min(4));
         let parts = thread::scope(|scope| {
             let work = || scope.spawn(|| Part::collect(&queue, &root, &skipped));
@@ -78,6 +80,10 @@ impl Tree {
             tree.python.extend(part.python);
             tree.unreadable.extend(part.unreadable);
             tree.entries += part.entries;
+        }
+        let unwalked = queue.unwalked();
+        if unwalked > 0 {
+            tree.unreadable.push(format!("/: {unwalked} directories and all below them were not reached before the deadline"));
         }
         tree.skipped = skipped.iter().map(|path| path.to_string_lossy().into_owned()).collect();
         tree.dist_infos.sort();
@@ -159,17 +165,25 @@ impl Tree {
 struct Queue {
     state: Mutex<(Vec<PathBuf>, usize)>,
     changed: Condvar,
+    end: Instant,
 }
 
 impl Queue {
-    fn new(root: PathBuf) -> Self {
-        Queue { state: Mutex::new((vec![root], 0)), changed: Condvar::new() }
+    fn new(root: PathBuf, end: Instant) -> Self {
+        Queue { state: Mutex::new((vec![root], 0)), changed: Condvar::new(), end }
+    }
+
+    fn unwalked(&self) -> usize {
+        self.state.lock().expect("no walker panics").0.len()
     }
 
     /// The next directory; none when all are done and nobody can add one.
     fn next(&self) -> Option<PathBuf> {
         let mut state = self.state.lock().expect("no walker panics");
         loop {
+            if Instant::now() >= self.end {
+                return None;
+            }
             if let Some(directory) = state.0.pop() {
                 state.1 += 1;
                 return Some(directory);

@@ -89,6 +89,8 @@ impl Program {
                 // Kernels compiled for this check have no place in the application's cache.
                 .env("CUDA_CACHE_DISABLE", "1")
                 .process_group(0);
+            // From the main thread alone: the kernel ends the probe when the *thread* that started it
+            // ends.
             let child = command.spawn()?;
             Ok(Started { child, events, noise, way })
         };

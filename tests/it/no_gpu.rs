@@ -137,7 +137,7 @@ fn device_nodes_of_another_group() {
 
 #[test]
 fn driver_libraries_in_the_image() {
-    let mut root = Root::machine("gpus = 1");
+    let root = Root::machine("gpus = 1");
     // A container, by its own mark, into which nothing is mounted: the libraries are the image's.
     root.write("/.dockerenv", b"");
     let (report, status) = root.report(&["--level", "driver"]);

@@ -1,7 +1,8 @@
 //! The survey: which GPUs NVML sees and in what state, and which devices the driver lists.
 //!
 //! No context is created, no GPU memory taken. NVML answers for each GPU in a thread of its own, so
-//! that one that hangs does not hide the others; the driver is asked meanwhile.
+//! that one that hangs does not hide the others. The driver is asked afterwards, not meanwhile: when
+//! the process dies, it is then known in which of the two libraries.
 
 use std::fs::OpenOptions;
 use std::time::{Duration, Instant};
@@ -21,14 +22,13 @@ pub fn run(survey: &Survey) {
         }
         Ok(())
     });
-    let pending = survey.nvml.then(nvml::start).flatten();
-    if survey.driver {
-        list_devices();
-    }
-    if let Some(pending) = pending {
+    if let Some(pending) = survey.nvml.then(nvml::start).flatten() {
         let patience = Duration::from_millis(survey.patience_ms);
         // A GPU that has not answered by then is known to the supervisor by its last event.
         pending.wait(start + patience);
+    }
+    if survey.driver {
+        list_devices();
     }
 }
 

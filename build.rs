@@ -24,12 +24,14 @@ fn main() {
         None => build(&out),
     };
     println!("cargo::rerun-if-changed={}", probe.display());
-    let bytes = fs::read(&probe).unwrap_or_else(|error| panic!("cannot read the probe {}: {error}", probe.display()));
+    let bytes =
+        fs::read(&probe).unwrap_or_else(|error| panic!("cannot read the probe {}: {error}", probe.display()));
     println!("cargo::rustc-env=CUDACHECK_GLIBC_FLOOR={}", glibc_floor(&bytes));
     println!("cargo::rustc-env=CUDACHECK_PROBE_BYTES={}", bytes.len());
     let mut packed = Vec::new();
     let format = zopfli::Format::Deflate;
-    zopfli::compress(zopfli::Options::default(), format, bytes.as_slice(), &mut packed).expect("memory is writable");
+    zopfli::compress(zopfli::Options::default(), format, bytes.as_slice(), &mut packed)
+        .expect("memory is writable");
     fs::write(out.join("probe.deflate"), packed).expect("OUT_DIR is writable");
     // The tests run and examine the program itself.
     fs::copy(&probe, out.join("probe")).expect("OUT_DIR is writable");
@@ -58,10 +60,11 @@ fn shrink() {
 /// dynamic section says.
 fn glibc_floor(program: &[u8]) -> String {
     let name = b"\0GLIBC_2.";
-    let minors = program.windows(name.len()).enumerate().filter(|(_, bytes)| bytes == name).filter_map(|(at, _)| {
-        let digits = program[at + name.len()..].iter().take_while(|byte| byte.is_ascii_digit());
-        String::from_utf8(digits.copied().collect()).ok()?.parse::<u32>().ok()
-    });
+    let minors =
+        program.windows(name.len()).enumerate().filter(|(_, bytes)| bytes == name).filter_map(|(at, _)| {
+            let digits = program[at + name.len()..].iter().take_while(|byte| byte.is_ascii_digit());
+            String::from_utf8(digits.copied().collect()).ok()?.parse::<u32>().ok()
+        });
     minors.max().map_or("no glibc".to_owned(), |minor| format!("GLIBC_2.{minor}"))
 }
 

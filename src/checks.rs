@@ -145,7 +145,10 @@ mod tests {
         let ids: Vec<&str> = all().map(|check| check.id).collect();
         for check in all() {
             let (family, name) = check.id.split_once('.').expect("family.name");
-            let plain = |part: &str| !part.is_empty() && part.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
+            let plain = |part: &str| {
+                !part.is_empty()
+                    && part.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+            };
             assert!(plain(family) && plain(name), "{}", check.id);
             assert_eq!(ids.iter().filter(|id| **id == check.id).count(), 1, "{} is unique", check.id);
             for text in [check.title, check.why, check.remedy] {

@@ -26,7 +26,8 @@ pub fn arguments(path: &Path) -> Result<Vec<OsString>> {
         }
         let variable = format!("CUDACHECK_{}", key.to_ascii_uppercase().replace('-', "_"));
         if std::env::var_os(variable).is_none() {
-            let value = spelled(&value).with_context(|| format!("{name}: '{key}' takes what --{key} takes"))?;
+            let value =
+                spelled(&value).with_context(|| format!("{name}: '{key}' takes what --{key} takes"))?;
             arguments.push(format!("--{key}={value}").into());
         }
     }

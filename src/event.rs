@@ -74,15 +74,36 @@ pub struct Libraries {
 #[serde(rename_all = "kebab-case")]
 pub enum Event {
     /// The first line of every probe.
-    Hello { protocol: u32, pid: u32, libc: String },
+    Hello {
+        protocol: u32,
+        pid: u32,
+        libc: String,
+    },
     /// About to make a call that can block.
-    Enter { stage: Stage, call: String, gpu: Option<u32> },
+    Enter {
+        stage: Stage,
+        call: String,
+        gpu: Option<u32>,
+    },
     /// A stage is over.
-    Left { stage: Stage, gpu: Option<u32>, seconds: f64, outcome: Outcome },
+    Left {
+        stage: Stage,
+        gpu: Option<u32>,
+        seconds: f64,
+        outcome: Outcome,
+    },
     /// A device node was opened, or why not, as errno.
-    Node { path: String, errno: Option<i32> },
+    Node {
+        path: String,
+        errno: Option<i32>,
+    },
     /// A library was loaded; the paths are those that the process really mapped.
-    Library { name: String, asked: String, path: String, also: Vec<String> },
+    Library {
+        name: String,
+        asked: String,
+        path: String,
+        also: Vec<String>,
+    },
     Nvml(NvmlSystem),
     NvmlDevice(Box<NvmlDevice>),
     Driver(Driver),

@@ -8,14 +8,17 @@ use crate::report::Severity;
 pub fn explain(id: Option<&str>) -> Result<String> {
     let Some(id) = id else {
         let width = all().map(|check| check.id.len()).max().unwrap_or(0);
-        let line = |check: &Check| format!("{:<width$}  {:<8} {}\n", check.id, severity(check.severity), check.title);
+        let line = |check: &Check| {
+            format!("{:<width$}  {:<8} {}\n", check.id, severity(check.severity), check.title)
+        };
         return Ok(all().map(line).collect());
     };
     let Some(check) = all().find(|check| check.id == id) else {
         bail!("there is no finding '{id}'; `cudacheck explain` lists them all");
     };
     let Check { title, why, remedy, explains, .. } = check;
-    let mut text = format!("{id}  ({})\n{title}.\n\n{why}\n\nRemedy:\n  {remedy}\n", severity(check.severity));
+    let mut text =
+        format!("{id}  ({})\n{title}.\n\n{why}\n\nRemedy:\n  {remedy}\n", severity(check.severity));
     if !explains.is_empty() {
         text += &format!("\nExplains: {}\n", explains.join(", "));
     }
@@ -34,10 +37,18 @@ fn severity(severity: Severity) -> &'static str {
 /// docs/checks.md.
 #[cfg(test)]
 fn markdown() -> String {
-    let mut text = "# Findings\n\nGenerated from the checks; `CUDACHECK_BLESS=1 cargo test` writes it anew.\n\n".to_owned();
+    let mut text =
+        "# Findings\n\nGenerated from the checks; `CUDACHECK_BLESS=1 cargo test` writes it anew.\n\n"
+            .to_owned();
     text += "| id | severity | title |\n|---|---|---|\n";
     for check in all() {
-        text += &format!("| [{0}](#{1}) | {2} | {3} |\n", check.id, check.id.replace('.', ""), severity(check.severity), check.title);
+        text += &format!(
+            "| [{0}](#{1}) | {2} | {3} |\n",
+            check.id,
+            check.id.replace('.', ""),
+            severity(check.severity),
+            check.title
+        );
     }
     for check in all() {
         text += &section(check);
@@ -50,9 +61,19 @@ fn section(check: &Check) -> String {
     let explains = if check.explains.is_empty() {
         String::new()
     } else {
-        format!("\nExplains: {}\n", check.explains.iter().map(|id| format!("`{id}`")).collect::<Vec<_>>().join(", "))
+        format!(
+            "\nExplains: {}\n",
+            check.explains.iter().map(|id| format!("`{id}`")).collect::<Vec<_>>().join(", ")
+        )
     };
-    format!("\n## {}\n\n**{}** ({})\n\n{}\n\nRemedy: {}\n{explains}", check.id, check.title, severity(check.severity), check.why, check.remedy)
+    format!(
+        "\n## {}\n\n**{}** ({})\n\n{}\n\nRemedy: {}\n{explains}",
+        check.id,
+        check.title,
+        severity(check.severity),
+        check.why,
+        check.remedy
+    )
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ pub mod packages;
 pub mod probe;
 pub mod python;
 pub mod tree;
+mod users;
 
 use serde::{Deserialize, Serialize};
 

@@ -11,8 +11,10 @@ use crate::report::Report;
 pub fn human(report: &Report) -> io::Result<()> {
     let output = io::stdout();
     let terminal = output.is_terminal();
-    let width = if terminal { rustix::termios::tcgetwinsize(&output).map_or(100, |size| size.ws_col) } else { 100 };
-    let style = human::Style { colour: terminal && colour_is_welcome(), width: usize::from(width).clamp(40, 120) };
+    let width =
+        if terminal { rustix::termios::tcgetwinsize(&output).map_or(100, |size| size.ws_col) } else { 100 };
+    let style =
+        human::Style { colour: terminal && colour_is_welcome(), width: usize::from(width).clamp(40, 120) };
     text(&human::render(report, style))
 }
 

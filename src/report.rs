@@ -278,7 +278,8 @@ impl From<ExitStatus> for ExitCode {
 
 impl Report {
     pub fn status(&self, fail_on: Severity) -> ExitStatus {
-        let reaches = |finding: &Finding| finding.severity >= fail_on && finding.severity != Severity::Unknown;
+        let reaches =
+            |finding: &Finding| finding.severity >= fail_on && finding.severity != Severity::Unknown;
         match self.verdict {
             _ if self.findings.iter().any(reaches) => ExitStatus::Finding,
             Verdict::Undecided => ExitStatus::Undecided,

@@ -69,7 +69,10 @@ impl CensusInProgress {
     fn start(host: &Host, deadline: Instant) -> Self {
         let library_path = host.environment.get("LD_LIBRARY_PATH").cloned().unwrap_or_default();
         let (mounts, (sender, receiver)) = (host.mounts.clone(), channel());
-        thread::spawn(move || sender.send(census::take(Path::new("/"), &library_path, &mounts, deadline - 2 * RESERVE)));
+        thread::spawn(move || {
+            // Nobody may wait for it any more.
+            drop(sender.send(census::take(Path::new("/"), &library_path, &mounts, deadline - 2 * RESERVE)));
+        });
         CensusInProgress { receiver, taken: OnceCell::new() }
     }
 
@@ -144,7 +147,8 @@ fn probe(
 
 /// `/dev/nvidia0`, and not `/dev/nvidia-modeset`.
 fn is_gpu_node(path: &str) -> bool {
-    path.strip_prefix("/dev/nvidia").is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_digit()))
+    path.strip_prefix("/dev/nvidia")
+        .is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_digit()))
 }
 
 fn is(gpu: &Gpu, device: &Device) -> bool {
@@ -160,8 +164,9 @@ fn refuse_unknown_gpus(gpus: &[Gpu], probes: &[ProbeRun]) -> Result<()> {
     if devices.is_empty() {
         return Ok(());
     }
-    for gpu in gpus.iter().filter(|gpu| !devices.iter().any(|device| is(gpu, device))) {
-        let known: Vec<String> = devices.iter().map(|device| format!("{} (GPU-{})", device.ordinal, device.uuid)).collect();
+    if let Some(gpu) = gpus.iter().find(|gpu| !devices.iter().any(|device| is(gpu, device))) {
+        let known: Vec<String> =
+            devices.iter().map(|device| format!("{} (GPU-{})", device.ordinal, device.uuid)).collect();
         bail!("there is no GPU {} here; --gpus takes one of: {}", spelled(gpu), known.join(", "));
     }
     Ok(())

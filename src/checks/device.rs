@@ -128,7 +128,8 @@ pub fn ordinal(run: &ProbeRun) -> Option<u32> {
 /// The device's name, as far as the survey learned it.
 pub fn named(facts: &Facts, gpu: Option<u32>) -> String {
     let Some(gpu) = gpu else { return "The GPU".to_owned() };
-    let device = facts.probes.iter().flat_map(ProbeRun::devices).find(|device: &&Device| device.ordinal == gpu);
+    let device =
+        facts.probes.iter().flat_map(ProbeRun::devices).find(|device: &&Device| device.ordinal == gpu);
     device.map_or(format!("GPU {gpu}"), |device| format!("GPU {gpu} ({})", device.name))
 }
 
@@ -164,12 +165,17 @@ fn wrong_results(facts: &Facts) -> Outcome {
                 problems.push(
                     Problem::new(format!("{name}: {which} {} computed wrong words.", ids.join(", ")))
                         .gpu(gpu)
-                        .evidence(format!("{} of {} words differ from the host's model", smoke.words_wrong, smoke.words)),
+                        .evidence(format!(
+                            "{} of {} words differ from the host's model",
+                            smoke.words_wrong, smoke.words
+                        )),
                 );
             } else if !smoke.sums_right {
                 problems.push(
-                    Problem::new(format!("{name}: sums kept by atomics are wrong, though every word is right."))
-                        .gpu(gpu),
+                    Problem::new(format!(
+                        "{name}: sums kept by atomics are wrong, though every word is right."
+                    ))
+                    .gpu(gpu),
                 );
             }
         }
@@ -208,16 +214,17 @@ fn busy(facts: &Facts) -> Outcome {
 
 /// A judgement on what NVML says of each GPU.
 fn health(facts: &Facts, judge: impl Fn(&NvmlDevice) -> Option<String>) -> Outcome {
-    let devices: Vec<_> = facts.probes.iter().flat_map(ProbeRun::nvml_devices).collect();
+    let devices: Vec<&NvmlDevice> =
+        facts.probes.iter().flat_map(ProbeRun::nvml_devices).map(AsRef::as_ref).collect();
     if devices.is_empty() {
         return Outcome::Skip("NVML told of no GPU");
     }
-    let problem = |device: &&Box<NvmlDevice>| {
+    let problem = |device: &NvmlDevice| {
         let name = device.name.known().map_or(String::new(), |name| format!(" ({name})"));
         let number = number(&facts.probes, device);
         judge(device).map(|cause| Problem::new(format!("GPU {number}{name}: {cause}")).gpu(Some(number)))
     };
-    devices.iter().filter_map(problem).collect::<Vec<_>>().into()
+    devices.into_iter().filter_map(problem).collect::<Vec<_>>().into()
 }
 
 fn ecc(facts: &Facts) -> Outcome {
@@ -245,8 +252,13 @@ fn reset_pending(facts: &Facts) -> Outcome {
 fn throttled(facts: &Facts) -> Outcome {
     const GRAVE: [&str; 4] = ["hardware-slowdown", "software-thermal", "hardware-thermal", "power-brake"];
     health(facts, |gpu| {
-        let reasons: Vec<&str> =
-            gpu.throttle.known()?.iter().map(String::as_str).filter(|reason| GRAVE.contains(reason)).collect();
+        let reasons: Vec<&str> = gpu
+            .throttle
+            .known()?
+            .iter()
+            .map(String::as_str)
+            .filter(|reason| GRAVE.contains(reason))
+            .collect();
         let heat = gpu.temperature.known().map_or(String::new(), |degrees| format!(" at {degrees} degrees"));
         (!reasons.is_empty()).then(|| format!("clocks are held down by {}{heat}.", reasons.join(", ")))
     })
@@ -257,7 +269,9 @@ fn fabric(facts: &Facts) -> Outcome {
         let fabric = gpu.fabric.known()?;
         match fabric.state.as_str() {
             "in-progress" | "not-started" => Some(format!("the fabric's state is {}.", fabric.state)),
-            "completed" if fabric.status != 0 => Some(format!("joining the fabric ended with NVML status {}.", fabric.status)),
+            "completed" if fabric.status != 0 => {
+                Some(format!("joining the fabric ended with NVML status {}.", fabric.status))
+            }
             _ => None,
         }
     })

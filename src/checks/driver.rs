@@ -1,7 +1,9 @@
 //! The driver and NVML: do they load, initialise and list GPUs?
 
+use std::collections::BTreeSet;
+
 use super::{Check, Outcome, Problem};
-use crate::event::{Api, Fault, Stage};
+use crate::event::{Api, Event, Fault, Stage};
 use crate::facts::Facts;
 use crate::facts::probe::ProbeRun;
 use crate::report::Severity;
@@ -97,7 +99,9 @@ pub const CHECKS: &[Check] = &[
 pub fn phrase(fault: &Fault) -> String {
     let name = fault.name.as_deref().unwrap_or_default();
     let code = match (fault.code, name) {
-        (Some(code), "") => format!("{} returned {code}, a number that this library does not name", fault.call),
+        (Some(code), "") => {
+            format!("{} returned {code}, a number that this library does not name", fault.call)
+        }
         (Some(code), name) => format!("{} returned {code} ({name})", fault.call),
         (None, _) => format!("{} failed", fault.call),
     };
@@ -133,35 +137,70 @@ fn load(facts: &Facts) -> Outcome {
 
 /// The usual numbers of cuInit, each with what it means in a container and what to do.
 const INIT: &[(i64, &str, &str)] = &[
-    (3, "The driver could not set itself up; with the open kernel module HMM is a known reason.", "On the host: echo 'options nvidia_uvm uvm_disable_hmm=1' | sudo tee /etc/modprobe.d/uvm.conf, then reload nvidia_uvm"),
-    (34, "A stub answers in place of the driver.", "Take the stubs directory out of LD_LIBRARY_PATH and run ldconfig"),
-    (100, "The driver finds no device that it may use.", "Unset CUDA_VISIBLE_DEVICES; with MIG, create an instance: sudo nvidia-smi mig -cgi PROFILE -C"),
-    (304, "A system call that the driver needs is refused, by seccomp most likely.", "Run with the default seccomp profile, or allow memfd_create and the NUMA calls in yours"),
-    (802, "The fabric is not ready: GPUs behind NVSwitch wait for the fabric manager.", "On the host: sudo systemctl start nvidia-fabricmanager, of exactly the driver's version"),
-    (803, "libcuda and the kernel module do not fit each other; a compat package in front of the driver's library is the usual reason.", "Take /usr/local/cuda/compat out of LD_LIBRARY_PATH and ld.so.conf.d, then run ldconfig"),
-    (804, "Forward compatibility was tried on a GPU that does not support it.", "Use a newer driver or an older CUDA image; compat packages work on data-centre GPUs"),
-    (805, "The MPS daemon that the environment names cannot be reached.", "Mount its pipe directory and run with --ipc=host, or unset CUDA_MPS_PIPE_DIRECTORY"),
-    (999, "The driver gives no reason; /dev/nvidia-uvm that is missing or of an old major number is the usual one.", "On the host: sudo nvidia-modprobe -u -c=0, then recreate the container"),
+    (
+        3,
+        "The driver could not set itself up; with the open kernel module HMM is a known reason.",
+        "On the host: echo 'options nvidia_uvm uvm_disable_hmm=1' | sudo tee /etc/modprobe.d/uvm.conf, then reload nvidia_uvm",
+    ),
+    (
+        34,
+        "A stub answers in place of the driver.",
+        "Take the stubs directory out of LD_LIBRARY_PATH and run ldconfig",
+    ),
+    (
+        100,
+        "The driver finds no device that it may use.",
+        "Unset CUDA_VISIBLE_DEVICES; with MIG, create an instance: sudo nvidia-smi mig -cgi PROFILE -C",
+    ),
+    (
+        304,
+        "A system call that the driver needs is refused, by seccomp most likely.",
+        "Run with the default seccomp profile, or allow memfd_create and the NUMA calls in yours",
+    ),
+    (
+        802,
+        "The fabric is not ready: GPUs behind NVSwitch wait for the fabric manager.",
+        "On the host: sudo systemctl start nvidia-fabricmanager, of exactly the driver's version",
+    ),
+    (
+        803,
+        "libcuda and the kernel module do not fit each other; a compat package in front of the driver's library is the usual reason.",
+        "Take /usr/local/cuda/compat out of LD_LIBRARY_PATH and ld.so.conf.d, then run ldconfig",
+    ),
+    (
+        804,
+        "Forward compatibility was tried on a GPU that does not support it.",
+        "Use a newer driver or an older CUDA image; compat packages work on data-centre GPUs",
+    ),
+    (
+        805,
+        "The MPS daemon that the environment names cannot be reached.",
+        "Mount its pipe directory and run with --ipc=host, or unset CUDA_MPS_PIPE_DIRECTORY",
+    ),
+    (
+        999,
+        "The driver gives no reason; /dev/nvidia-uvm that is missing or of an old major number is the usual one.",
+        "On the host: sudo nvidia-modprobe -u -c=0, then recreate the container",
+    ),
 ];
 
 fn init(facts: &Facts) -> Outcome {
     let problem = faults(facts, Stage::DriverInit).next().map(|(_, fault)| {
         let known = INIT.iter().find(|(code, ..)| Some(*code) == fault.code);
         let mut problem = match known {
-            Some((_, meaning, remedy)) => Problem::new(format!("{} {meaning}", phrase(fault))).remedy(*remedy),
+            Some((_, meaning, remedy)) => {
+                Problem::new(format!("{} {meaning}", phrase(fault))).remedy(*remedy)
+            }
             None => Problem::new(phrase(fault)),
         };
         if let Some(version) = facts.host.module.as_ref().and_then(|module| module.version.as_ref()) {
             problem = problem.evidence(format!("kernel module {version}"));
         }
-        for event in facts.probes.iter().flat_map(|run| &run.events) {
-            if let crate::event::Event::Library { name, path, .. } = event {
-                if name == "libcuda" && !problem.evidence.contains(path) {
-                    problem = problem.evidence(path.clone());
-                }
-            }
+        for path in libcuda_loaded(facts) {
+            problem = problem.evidence(path);
         }
-        if !facts.host.nodes.is_empty() && !facts.host.nodes.iter().any(|node| node.path == "/dev/nvidia-uvm") {
+        if !facts.host.nodes.is_empty() && !facts.host.nodes.iter().any(|node| node.path == "/dev/nvidia-uvm")
+        {
             problem = problem.evidence("/dev/nvidia-uvm does not exist");
         }
         if let Some(value) = facts.host.environment.get("CUDA_VISIBLE_DEVICES") {
@@ -170,6 +209,16 @@ fn init(facts: &Facts) -> Outcome {
         problem
     });
     problem.into()
+}
+
+/// The files that were mapped for libcuda, each once.
+fn libcuda_loaded(facts: &Facts) -> BTreeSet<String> {
+    let events = facts.probes.iter().flat_map(|run| &run.events);
+    let path = |event: &Event| match event {
+        Event::Library { name, path, .. } if name == "libcuda" => Some(path.clone()),
+        _ => None,
+    };
+    events.filter_map(path).collect()
 }
 
 fn no_devices(facts: &Facts) -> Outcome {
@@ -193,11 +242,8 @@ fn enumerate(facts: &Facts) -> Outcome {
 
 fn gpu_lost(facts: &Facts) -> Outcome {
     let lost = facts.probes.iter().flat_map(|run| &run.events).filter_map(|event| match event {
-        crate::event::Event::Left {
-            stage: Stage::NvmlDevice,
-            gpu,
-            outcome: crate::event::Outcome::Failed(fault),
-            ..
+        Event::Left {
+            stage: Stage::NvmlDevice, gpu, outcome: crate::event::Outcome::Failed(fault), ..
         } => Some(Problem::new(format!("GPU {}: {}", gpu.unwrap_or_default(), phrase(fault))).gpu(*gpu)),
         _ => None,
     });
@@ -224,7 +270,9 @@ fn nvml_failed(facts: &Facts) -> Outcome {
 }
 
 fn too_few(facts: &Facts) -> Outcome {
-    let Some(required) = facts.request.require_gpus else { return Outcome::Skip("--require-gpus was not given") };
+    let Some(required) = facts.request.require_gpus else {
+        return Outcome::Skip("--require-gpus was not given");
+    };
     let seen = match facts.request.level.as_str() {
         "nvml" => facts.probes.iter().map(|run| run.nvml_devices().count()).max(),
         _ => facts.probes.iter().map(|run| run.devices().count()).max(),

@@ -81,7 +81,8 @@ fn stub_libcuda(facts: &Facts) -> Outcome {
     };
     let found = loaded.into_iter().find(stub);
     let problem = found.map(|(_, path)| {
-        let mut problem = Problem::new(format!("The loader takes {path} for libcuda.so.1.")).evidence(path.clone());
+        let mut problem =
+            Problem::new(format!("The loader takes {path} for libcuda.so.1.")).evidence(path.clone());
         if let Some(code) = code {
             problem = problem.evidence(format!("cuInit returned {code}"));
         }
@@ -109,7 +110,8 @@ fn driver_baked_in(facts: &Facts) -> Outcome {
     };
     let copies: Vec<&Copy> = driver_copies(facts).filter(baked).collect();
     let Some(first) = copies.first() else { return Outcome::Pass };
-    let owner = first.owner.as_ref().map(|owner| format!(", from package {}", owner.name)).unwrap_or_default();
+    let owner =
+        first.owner.as_ref().map(|owner| format!(", from package {}", owner.name)).unwrap_or_default();
     let mut problem = Problem::new(format!("{} is part of the image{owner}.", first.path));
     for copy in copies {
         let version = copy.version.as_deref().unwrap_or("version unknown");

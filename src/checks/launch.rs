@@ -59,7 +59,13 @@ pub const CHECKS: &[Check] = &[
               never granted, or was lost when systemd reloaded its units. EACCES comes from file modes or SELinux. \
               ENXIO and ENODEV say that no driver answers behind the node.",
         remedy: "Recreate the container: docker run --gpus all ...",
-        explains: &["driver.load", "driver.init", "driver.no-devices", "driver.nvml", "probe.nothing-verified"],
+        explains: &[
+            "driver.load",
+            "driver.init",
+            "driver.no-devices",
+            "driver.nvml",
+            "probe.nothing-verified",
+        ],
         judge: device_denied,
     },
     Check {
@@ -98,9 +104,10 @@ fn libcuda(facts: &Facts) -> Option<&Copy> {
 
 /// A GPU has answered: then all that this family could say is wrong.
 fn answered(facts: &Facts) -> bool {
-    facts.probes.iter().any(|run| {
-        run.driver().any(|driver| driver.devices > 0) || run.nvml_devices().next().is_some()
-    })
+    facts
+        .probes
+        .iter()
+        .any(|run| run.driver().any(|driver| driver.devices > 0) || run.nvml_devices().next().is_some())
 }
 
 /// CUDA has answered: libcuda is there, wherever it was found.
@@ -136,10 +143,11 @@ fn not_requested(facts: &Facts) -> Outcome {
         return Outcome::Pass;
     }
     let version = module.and_then(|module| module.version.as_deref()).unwrap_or("of unknown version");
-    let mut problem =
-        Problem::new(format!("The host's driver {version} is loaded, but no device node was given to the container."))
-            .evidence("no node /dev/nvidia*")
-            .evidence(format!("/proc/driver/nvidia/version: {version}"));
+    let mut problem = Problem::new(format!(
+        "The host's driver {version} is loaded, but no device node was given to the container."
+    ))
+    .evidence("no node /dev/nvidia*")
+    .evidence(format!("/proc/driver/nvidia/version: {version}"));
     for name in ["NVIDIA_VISIBLE_DEVICES", "NVIDIA_DRIVER_CAPABILITIES"] {
         if let Some(value) = facts.host.environment.get(name) {
             problem = problem.evidence(format!("{name}={value}"));
@@ -205,7 +213,11 @@ fn libcuda_missing(facts: &Facts) -> Outcome {
     if !expects_gpu(facts) {
         return Outcome::Skip("nothing was to be run");
     }
-    if !(has_nodes(facts) || facts.host.module.is_some()) || libcuda(facts).is_some() || cuda_works(facts) || facts.request.level == "nvml" {
+    if !(has_nodes(facts) || facts.host.module.is_some())
+        || libcuda(facts).is_some()
+        || cuda_works(facts)
+        || facts.request.level == "nvml"
+    {
         return Outcome::Pass;
     }
     let mut problem = Problem::new("No libcuda.so.1 of a driver is anywhere in the file system.")

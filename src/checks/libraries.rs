@@ -60,7 +60,8 @@ fn missing(facts: &Facts) -> Outcome {
 
 fn redundant(facts: &Facts) -> Outcome {
     let copies = facts.census.copies.iter();
-    let redundant: Vec<&Copy> = copies.filter(|copy| verdict(&facts.census, copy) == CopyVerdict::Redundant).collect();
+    let redundant: Vec<&Copy> =
+        copies.filter(|copy| verdict(&facts.census, copy) == CopyVerdict::Redundant).collect();
     if redundant.is_empty() {
         return Outcome::Pass;
     }
@@ -68,7 +69,8 @@ fn redundant(facts: &Facts) -> Outcome {
     let files = if redundant.len() == 1 { "1 file".to_owned() } else { format!("{} files", redundant.len()) };
     let cause = format!("{files} of {:.1} MB can go.", bytes as f64 / 1e6);
     let problem = redundant.iter().fold(Problem::new(cause), |problem, copy| {
-        let owner = copy.owner.as_ref().map_or(String::new(), |owner| format!(" ({} {})", owner.name, owner.version));
+        let owner =
+            copy.owner.as_ref().map_or(String::new(), |owner| format!(" ({} {})", owner.name, owner.version));
         problem.evidence(format!("{}{owner}: {} bytes", copy.path, copy.bytes))
     });
     Some(problem).into()
@@ -81,7 +83,8 @@ fn unreadable(facts: &Facts) -> Outcome {
         1 => format!("{first}."),
         more => format!("{first}, and {} more.", more - 1),
     };
-    let problem = unreadable.iter().take(10).fold(Problem::new(cause), |problem, line| problem.evidence(line.clone()));
+    let problem =
+        unreadable.iter().take(10).fold(Problem::new(cause), |problem, line| problem.evidence(line.clone()));
     Some(problem).into()
 }
 
@@ -96,7 +99,11 @@ fn verdict(census: &Census, copy: &Copy) -> CopyVerdict {
         return CopyVerdict::Used;
     }
     let twin = |other: &&Copy| other.reached && other.soname.is_some() && other.soname == copy.soname;
-    if census.copies.iter().any(|other| twin(&other)) { CopyVerdict::Redundant } else { CopyVerdict::Unreferenced }
+    if census.copies.iter().any(|other| twin(&other)) {
+        CopyVerdict::Redundant
+    } else {
+        CopyVerdict::Unreferenced
+    }
 }
 
 /// The libraries of a tree with their copies, in the order of reports. Tools come last. In an image
@@ -112,9 +119,7 @@ pub fn census(census: &Census, at_rest: bool) -> Vec<Library> {
         let nobody_has_it = known.driver && !has(CopyVerdict::Used) && (wished || !missing_for.is_empty());
         let status = if known.driver && has(CopyVerdict::Injected) || at_rest && nobody_has_it {
             Status::Injected
-        } else if nobody_has_it {
-            Status::Missing
-        } else if !missing_for.is_empty() {
+        } else if nobody_has_it || !missing_for.is_empty() {
             Status::Missing
         } else if has(CopyVerdict::Redundant) {
             Status::Redundant
@@ -136,7 +141,9 @@ pub fn census(census: &Census, at_rest: bool) -> Vec<Library> {
                 origin: match &found.owner {
                     Some(owner) => match owner.manager {
                         crate::facts::packages::Manager::Dpkg => Origin::Package,
-                        crate::facts::packages::Manager::Pip if owner.name.starts_with("nvidia-") => Origin::Wheel,
+                        crate::facts::packages::Manager::Pip if owner.name.starts_with("nvidia-") => {
+                            Origin::Wheel
+                        }
                         crate::facts::packages::Manager::Pip => Origin::Vendored,
                     },
                     None => Origin::Other,

@@ -165,15 +165,19 @@ pub fn cuda(version: i32) -> String {
 }
 
 fn each(facts: &Facts, judge: impl Fn(&ProbeRun) -> Option<Problem>) -> Outcome {
-    let problem = |run| judge(run).map(|problem: Problem| {
-        let gpu = ordinal(run);
-        Problem { cause: format!("{}: {}", named(facts, gpu), problem.cause), gpu, ..problem }
-    });
+    let problem = |run| {
+        judge(run).map(|problem: Problem| {
+            let gpu = ordinal(run);
+            Problem { cause: format!("{}: {}", named(facts, gpu), problem.cause), gpu, ..problem }
+        })
+    };
     facts.probes.iter().filter_map(problem).collect::<Vec<_>>().into()
 }
 
 fn of_stages(facts: &Facts, stages: &[Stage]) -> Outcome {
-    each(facts, |run| stages.iter().find_map(|stage| run.fault(*stage)).map(|fault| Problem::new(phrase(fault))))
+    each(facts, |run| {
+        stages.iter().find_map(|stage| run.fault(*stage)).map(|fault| Problem::new(phrase(fault)))
+    })
 }
 
 fn gemm_wrong(facts: &Facts) -> Outcome {
@@ -183,9 +187,11 @@ fn gemm_wrong(facts: &Facts) -> Outcome {
             GemmVerdict::Overrun { at } => Some((0, format!("written into {at}"))),
             GemmVerdict::Exact | GemmVerdict::NotTf32 => None,
         };
-        let cases: Vec<_> = run.gemm().filter_map(|case| wrong(&case.verdict).map(|what| (case, what))).collect();
+        let cases: Vec<_> =
+            run.gemm().filter_map(|case| wrong(&case.verdict).map(|what| (case, what))).collect();
         let (case, (_, first)) = cases.first()?;
-        let mut problem = Problem::new(format!("{} {} x {} x {}: {first}.", case.format, case.m, case.n, case.k));
+        let mut problem =
+            Problem::new(format!("{} {} x {} x {}: {first}.", case.format, case.m, case.n, case.k));
         for (case, (elements, first)) in &cases {
             problem = problem.evidence(format!(
                 "{} {} {}x{}x{} alpha {} beta {}: {elements} wrong elements, {first}",
@@ -201,9 +207,13 @@ fn mixed(facts: &Facts) -> Outcome {
         let blas = run.blas().next()?;
         let lt = blas.cublas_lt?;
         let paths = run.events.iter().find_map(|event| match event {
-            crate::event::Event::Library { name, path, also, .. } if name == "libcublas" => {
-                Some(std::iter::once(path).chain(also).filter(|path| path.contains("libcublas")).cloned().collect::<Vec<_>>())
-            }
+            crate::event::Event::Library { name, path, also, .. } if name == "libcublas" => Some(
+                std::iter::once(path)
+                    .chain(also)
+                    .filter(|path| path.contains("libcublas"))
+                    .cloned()
+                    .collect::<Vec<_>>(),
+            ),
             _ => None,
         });
         (blas.cublas as u64 != lt).then(|| {
@@ -270,11 +280,17 @@ fn driver_too_old(facts: &Facts) -> Outcome {
             _ => refused.map(|fault| Problem::new(phrase(fault))),
         }?;
         // A forward-compatibility package that is there and was not taken.
-        let compat = facts.census.copies.iter().find(|copy| copy.library == "libcuda" && copy.path.contains("/compat/"));
+        let compat = facts
+            .census
+            .copies
+            .iter()
+            .find(|copy| copy.library == "libcuda" && copy.path.contains("/compat/"));
         Some(match compat {
             Some(copy) => {
                 let directory = copy.path.rsplit_once('/').map_or("", |(directory, _)| directory);
-                let remedy = format!("On a data-centre GPU: ENV LD_LIBRARY_PATH={directory}   puts the image's compat package first; else upgrade the host's driver");
+                let remedy = format!(
+                    "On a data-centre GPU: ENV LD_LIBRARY_PATH={directory}   puts the image's compat package first; else upgrade the host's driver"
+                );
                 problem.evidence(format!("{} is in the image and was not loaded", copy.path)).remedy(remedy)
             }
             None => problem,
@@ -286,7 +302,13 @@ fn minor_version(facts: &Facts) -> Outcome {
     each(facts, |run| {
         let (runtime, driver) = versions(run)?;
         let newer = runtime > driver && runtime / 1000 == driver / 1000;
-        newer.then(|| Problem::new(format!("the runtime is CUDA {}, the driver supports {}.", cuda(runtime), cuda(driver))))
+        newer.then(|| {
+            Problem::new(format!(
+                "the runtime is CUDA {}, the driver supports {}.",
+                cuda(runtime),
+                cuda(driver)
+            ))
+        })
     })
 }
 
@@ -316,13 +338,15 @@ fn cupti_silent(facts: &Facts) -> Outcome {
 }
 
 fn absent(facts: &Facts) -> Outcome {
-    let libraries = [("cudart", Stage::LoadRuntime), ("cublas", Stage::LoadBlas), ("cupti", Stage::LoadCupti)];
+    let libraries =
+        [("cudart", Stage::LoadRuntime), ("cublas", Stage::LoadBlas), ("cupti", Stage::LoadCupti)];
     let absent: Vec<&str> = libraries
         .iter()
         .filter(|(name, stage)| !has(facts, name) && faults(facts, *stage).next().is_some())
         .map(|(name, _)| *name)
         .collect();
-    let problem = (!absent.is_empty()).then(|| Problem::new(format!("There is no {} in the image.", absent.join(", no "))));
+    let problem = (!absent.is_empty())
+        .then(|| Problem::new(format!("There is no {} in the image.", absent.join(", no "))));
     problem.into()
 }
 
@@ -335,10 +359,16 @@ fn counters(facts: &Facts) -> Outcome {
     let setting = facts.host.module.as_ref().and_then(|module| module.counters_admin_only);
     let problem = match (asked, setting) {
         (Some(false), _) => Some(Problem::new("CUPTI may not read hardware counters (CUPTI status 35).")),
-        (None, Some(true)) if !facts.host.process.is_admin() && !facts.probes.is_empty() => {
-            Some(Problem::new("The driver restricts hardware counters, and this process lacks CAP_SYS_ADMIN."))
-        }
+        (None, Some(true)) if !facts.host.process.is_admin() && !facts.probes.is_empty() => Some(
+            Problem::new("The driver restricts hardware counters, and this process lacks CAP_SYS_ADMIN."),
+        ),
         _ => None,
     };
-    problem.map(|problem| if setting == Some(true) { problem.evidence("RmProfilingAdminOnly: 1") } else { problem }).into()
+    problem
+        .map(
+            |problem| {
+                if setting == Some(true) { problem.evidence("RmProfilingAdminOnly: 1") } else { problem }
+            },
+        )
+        .into()
 }

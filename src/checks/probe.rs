@@ -114,7 +114,13 @@ fn stuck(facts: &Facts) -> Outcome {
     problems(facts, |run| match &run.ending {
         Ending::Occupied(holder) => {
             let past = holder.age > holder.timeout;
-            let which = format!("Process {}{} has been in stage {} for {:.0} s", holder.pid, of(gpu(run)), holder.stage, holder.age);
+            let which = format!(
+                "Process {}{} has been in stage {} for {:.0} s",
+                holder.pid,
+                of(gpu(run)),
+                holder.stage,
+                holder.age
+            );
             let cause = if past {
                 format!("{which}, {:.0} s past its deadline.", holder.age - holder.timeout)
             } else {
@@ -141,14 +147,19 @@ fn hung(facts: &Facts) -> Outcome {
                 .gpu(*gpu)
                 .evidence(format!("stage {}", name(*stage)));
             let problem = match run.ending {
-                Ending::TimedOut { reaped: false } => problem.evidence("SIGKILL did not end the process: it is stuck in the kernel"),
+                Ending::TimedOut { reaped: false } => {
+                    problem.evidence("SIGKILL did not end the process: it is stuck in the kernel")
+                }
                 _ => problem,
             };
             with_noise(problem, run)
         });
         let late: Vec<Problem> = late.collect();
         if late.is_empty() && timed_out {
-            return vec![with_noise(Problem::new(format!("The probe{} did not come to its end.", of(gpu(run)))).gpu(gpu(run)), run)];
+            return vec![with_noise(
+                Problem::new(format!("The probe{} did not come to its end.", of(gpu(run)))).gpu(gpu(run)),
+                run,
+            )];
         }
         late
     };
@@ -167,7 +178,8 @@ fn place(run: &ProbeRun) -> (String, Option<u32>) {
         [] => ("between two stages".to_owned(), gpu(run)),
         [(stage, call, of)] => (format!("in {call}, stage {}", name(*stage)), of.or(gpu(run))),
         several => {
-            let calls: Vec<String> = several.iter().map(|(_, call, gpu)| format!("{call}{}", of(*gpu))).collect();
+            let calls: Vec<String> =
+                several.iter().map(|(_, call, gpu)| format!("{call}{}", of(*gpu))).collect();
             (format!("in one of: {}", calls.join(", ")), gpu(run))
         }
     }
@@ -177,7 +189,9 @@ fn crashed(facts: &Facts) -> Outcome {
     problems(facts, |run| match run.ending {
         Ending::Signalled { signal } if run.spoke() && !run.finished() => {
             let (place, gpu) = place(run);
-            let problem = Problem::new(format!("The probe died of {}{} {place}.", signal_name(signal), of(gpu))).gpu(gpu);
+            let problem =
+                Problem::new(format!("The probe died of {}{} {place}.", signal_name(signal), of(gpu)))
+                    .gpu(gpu);
             vec![with_noise(last_library(problem, run), run)]
         }
         _ => Vec::new(),
@@ -228,7 +242,8 @@ fn not_loaded(facts: &Facts) -> Outcome {
             vec![with_noise(problem, run)]
         }
         Ending::Signalled { signal } if !run.spoke() => {
-            let problem = Problem::new(format!("The probe died of {} before its first word.", signal_name(signal)));
+            let problem =
+                Problem::new(format!("The probe died of {} before its first word.", signal_name(signal)));
             vec![with_noise(problem, run)]
         }
         _ => Vec::new(),

@@ -27,13 +27,19 @@ pub fn libraries(census: &Census, loader: &str) -> Libraries {
         None => of_first_process(loader),
     };
     let pick = |parts: &[&str]| -> Vec<String> {
-        let file = |part: &&str| resolved.iter().find(|(soname, _)| library_of(soname).is_some_and(|l| l.name == *part));
+        let file = |part: &&str| {
+            resolved.iter().find(|(soname, _)| library_of(soname).is_some_and(|l| l.name == *part))
+        };
         parts.iter().filter_map(file).map(|(_, path)| path.clone()).collect()
     };
     let blas = pick(&["cublasLt", "cublas"]);
     Libraries {
         // cuBLASLt alone is no cuBLAS.
-        blas: if blas.last().is_some_and(|last| is(last, "cublas")) { blas } else { only_copies(census, &["cublasLt", "cublas"]) },
+        blas: if blas.last().is_some_and(|last| is(last, "cublas")) {
+            blas
+        } else {
+            only_copies(census, &["cublasLt", "cublas"])
+        },
         runtime: or_copies(pick(&["cudart"]), census, "cudart"),
         cupti: or_copies(pick(&["cupti"]), census, "cupti"),
     }
@@ -52,11 +58,13 @@ fn or_copies(picked: Vec<String>, census: &Census, library: &str) -> Vec<String>
 fn only_copies(census: &Census, libraries: &[&str]) -> Vec<String> {
     let usable = |copy: &&Copy| !matches!(copy.origin, Origin::Stub) && copy.bytes > 0;
     let main = libraries.last().copied().unwrap_or_default();
-    let mut copies: Vec<&Copy> = census.copies.iter().filter(usable).filter(|copy| copy.library == main).collect();
+    let mut copies: Vec<&Copy> =
+        census.copies.iter().filter(usable).filter(|copy| copy.library == main).collect();
     let found_by_loader = |copy: &&Copy| {
         copy.links.iter().chain([&copy.path]).any(|name| {
             let directory = name.rsplit_once('/').map_or("", |(directory, _)| directory);
-            matches!(directory, "/usr/lib" | "/usr/lib64" | "/lib" | "/lib64") || directory.ends_with("-linux-gnu")
+            matches!(directory, "/usr/lib" | "/usr/lib64" | "/lib" | "/lib64")
+                || directory.ends_with("-linux-gnu")
         })
     };
     if copies.iter().any(found_by_loader) {
@@ -67,7 +75,11 @@ fn only_copies(census: &Census, libraries: &[&str]) -> Vec<String> {
     let directory = chosen.path.rsplit_once('/').map_or("", |(directory, _)| directory);
     let beside = |library: &&str| {
         let prefix = format!("{directory}/");
-        census.copies.iter().find(|copy| copy.library == **library && copy.path.starts_with(&prefix)).map(|copy| copy.path.clone())
+        census
+            .copies
+            .iter()
+            .find(|copy| copy.library == **library && copy.path.starts_with(&prefix))
+            .map(|copy| copy.path.clone())
     };
     libraries.iter().filter_map(beside).collect()
 }
@@ -135,6 +147,9 @@ mod tests {
     fn what_the_loader_lists() {
         let text = "\tlinux-vdso.so.1 (0x00007ffc)\n\tlibcublas.so.12 => /a b/libcublas.so.12 (0x00007f)\n\
             \tlibx.so => not found\n\t/lib64/ld-linux-x86-64.so.2 (0x00007f)\n";
-        assert_eq!(parse_list(text), BTreeMap::from([("libcublas.so.12".into(), "/a b/libcublas.so.12".into())]));
+        assert_eq!(
+            parse_list(text),
+            BTreeMap::from([("libcublas.so.12".into(), "/a b/libcublas.so.12".into())])
+        );
     }
 }

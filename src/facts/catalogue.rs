@@ -50,7 +50,15 @@ pub const TOOLS: [Tool; 3] = [
     Tool { name: "headers", marks: &["/include/cuda.h", "/cuda_runtime.h"] },
     Tool {
         name: "nsight",
-        marks: &["/bin/nsys", "/nsys-ui", "/bin/ncu", "/ncu-ui", "/bin/nsight-sys", "/target-linux-x64/nsys", "/target/linux-desktop-glibc_2_11_3-x64/ncu"],
+        marks: &[
+            "/bin/nsys",
+            "/nsys-ui",
+            "/bin/ncu",
+            "/ncu-ui",
+            "/bin/nsight-sys",
+            "/target-linux-x64/nsys",
+            "/target/linux-desktop-glibc_2_11_3-x64/ncu",
+        ],
     },
 ];
 
@@ -74,7 +82,9 @@ fn stem(file: &str) -> Option<&str> {
     if !numbers || (rest.len() > 3 && !rest[3..].starts_with('.')) {
         return None;
     }
-    let hashed = stem.rsplit_once('-').filter(|(_, hash)| hash.len() == 8 && hash.bytes().all(|b| b.is_ascii_hexdigit()));
+    let hashed = stem
+        .rsplit_once('-')
+        .filter(|(_, hash)| hash.len() == 8 && hash.bytes().all(|b| b.is_ascii_hexdigit()));
     Some(hashed.map_or(stem, |(stem, _)| stem))
 }
 

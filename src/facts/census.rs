@@ -1,20 +1,22 @@
 //! The census: every copy of a listed library in a tree, and who loads it.
 //!
 //! *Reached* is a copy that some object of the tree loads: through its needs as the loader resolves
-//! them, by a name that it passes to dlopen, from Python, or by a convention that is written here.
+//! them, by a name that it passes to dlopen, from Python, or by a convention (`users.rs`).
 //! Roots are all objects that are no such copies themselves. Whether a copy is then too many is not
 //! said here but in `checks/libraries.rs`.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
+use std::thread;
 use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
 use super::catalogue::{LIBRARIES, TOOLS, library_of, version_in_name};
-use super::loader::{Closure, Loader};
+use super::loader::Loader;
 use super::packages::{self, Manager, Owner};
 use super::tree::Tree;
+use super::users::Users;
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Census {
@@ -108,9 +110,6 @@ pub struct Missing {
     pub by: Vec<String>,
 }
 
-/// Sources that look for libraries on behalf of others are no users.
-const FINDERS: [&str; 1] = ["/cuda/pathfinder/"];
-
 /// Walks a root until `end` and takes the census of it. `library_path` is the application's
 /// LD_LIBRARY_PATH, `mounts` the places that the container runtime mounted over.
 pub fn take(root: &Path, library_path: &str, mounts: &[String], end: Instant) -> std::io::Result<Census> {
@@ -118,17 +117,25 @@ pub fn take(root: &Path, library_path: &str, mounts: &[String], end: Instant) ->
     let tree = Tree::walk(root, end)?;
     let loader = Loader::new(&tree, library_path);
     let mut users = Users::new(&tree, &loader);
-    users.follow_needs();
-    users.follow_names();
+    let traces = traces(&tree);
+    let of_tools = traces.iter().map(|trace| trace.file.to_owned());
+    let wanted: HashSet<String> = users.copies.iter().cloned().chain(of_tools).collect();
+    let owners = thread::scope(|scope| {
+        // Owners are read while users are followed: neither needs the other.
+        let owners = scope.spawn(|| packages::owners(&tree, &wanted));
+        users.follow_needs();
+        users.follow_names();
+        owners.join().expect("reading packages does not panic")
+    });
     let (missing, wished) = users.missing();
-    let copies = describe(&tree, users, mounts);
+    let copies = describe(&tree, &users, &owners, mounts);
     let torch = tree.files.keys().find(|path| path.ends_with("/torch/lib/libtorch_cuda.so")).cloned();
     Ok(Census {
         root: root.to_string_lossy().into_owned(),
         entries: tree.entries,
         elf_files: tree.files.values().filter(|file| file.elf.is_some()).count() as u64,
         copies,
-        tools: tools(&tree),
+        tools: tools(&tree, &traces, &owners),
         missing,
         wished,
         torch,
@@ -138,223 +145,7 @@ pub fn take(root: &Path, library_path: &str, mounts: &[String], end: Instant) ->
     })
 }
 
-/// Who loads what, found step by step.
-struct Users<'a> {
-    tree: &'a Tree,
-    loader: &'a Loader<'a>,
-    /// Real paths of the copies; hard links of one file count once.
-    copies: BTreeSet<String>,
-    /// Other names of a copy's inode.
-    twins: HashMap<String, String>,
-    reached: BTreeSet<String>,
-    edges: BTreeMap<String, BTreeSet<User>>,
-    missing: BTreeMap<String, BTreeSet<String>>,
-    wished: BTreeMap<String, BTreeSet<String>>,
-    /// What is loaded in a process that has imported torch, by soname.
-    torch: HashMap<String, String>,
-    torch_objects: HashSet<String>,
-}
-
-impl<'a> Users<'a> {
-    fn new(tree: &'a Tree, loader: &'a Loader<'a>) -> Self {
-        let (mut copies, mut twins, mut seen) = (BTreeSet::new(), HashMap::new(), HashMap::new());
-        for (path, file) in &tree.files {
-            let name = path.rsplit('/').next().unwrap_or(path);
-            // A file of no bytes is what remains of an injected library in a committed image.
-            if library_of(name).is_none() || (file.elf.is_none() && file.bytes > 0) {
-                continue;
-            }
-            match seen.get(&file.identity) {
-                Some(first) => drop(twins.insert(path.clone(), String::clone(first))),
-                None => {
-                    seen.insert(file.identity, path.clone());
-                    copies.insert(path.clone());
-                }
-            }
-        }
-        Users {
-            tree,
-            loader,
-            copies,
-            twins,
-            reached: BTreeSet::new(),
-            edges: BTreeMap::new(),
-            missing: BTreeMap::new(),
-            wished: BTreeMap::new(),
-            torch: HashMap::new(),
-            torch_objects: HashSet::new(),
-        }
-    }
-
-    fn copy<'p>(&'p self, path: &'p str) -> Option<&'p str> {
-        let path = self.twins.get(path).map_or(path, String::as_str);
-        self.copies.contains(path).then_some(path)
-    }
-
-    /// The closure of every root.
-    fn follow_needs(&mut self) {
-        let objects = self.tree.files.iter().filter(|(_, file)| file.elf.is_some()).map(|(path, _)| path);
-        for path in objects.filter(|path| self.copy(path).is_none()).collect::<Vec<_>>() {
-            let Some(closure) = self.loader.closure(path) else { continue };
-            if path.contains("/torch/lib/") {
-                for object in &closure.objects {
-                    self.torch_objects.insert(object.path.clone());
-                    let soname = object.elf.soname.clone();
-                    self.torch.extend(soname.map(|soname| (soname, object.path.clone())));
-                }
-            }
-            self.enter(&closure);
-        }
-    }
-
-    fn enter(&mut self, closure: &Closure) {
-        for edge in &closure.edges {
-            let (from, to) = (&closure.objects[edge.from].path, &closure.objects[edge.to].path);
-            if let Some(copy) = self.copy(to).map(str::to_owned) {
-                self.use_copy(copy, from, How::Needed);
-            }
-        }
-        for (by, soname) in &closure.missing {
-            if library_of(soname).is_some() {
-                self.missing.entry(soname.clone()).or_default().insert(closure.objects[*by].path.clone());
-            }
-        }
-    }
-
-    /// True where the copy was not reached before.
-    fn use_copy(&mut self, copy: String, by: &str, how: How) -> bool {
-        let users = self.edges.entry(copy.clone()).or_default();
-        let needed = User { path: by.to_owned(), how: How::Needed };
-        if !users.contains(&needed) {
-            users.insert(User { how, ..needed });
-        }
-        self.reached.insert(copy)
-    }
-
-    /// Names in read-only data, in Python sources and by convention, until nothing new is reached.
-    fn follow_names(&mut self) {
-        let mut asked = BTreeSet::new();
-        loop {
-            let wanted = self.names();
-            let mut changed = false;
-            for (by, target, how) in wanted {
-                if !asked.insert((by.clone(), target.clone())) {
-                    continue;
-                }
-                if self.use_copy(target.clone(), &by, how) {
-                    changed = true;
-                    if let Some(closure) = self.loader.closure(&target) {
-                        self.enter(&closure);
-                    }
-                }
-            }
-            if !changed {
-                return;
-            }
-        }
-    }
-
-    fn names(&mut self) -> Vec<(String, String, How)> {
-        let mut found = Vec::new();
-        let mut wished = Vec::new();
-        for (path, file) in &self.tree.files {
-            let Some(elf) = &file.elf else { continue };
-            let own = self.copy(path);
-            if own.is_some_and(|copy| copy != path || !self.reached.contains(copy)) {
-                continue;
-            }
-            for name in &elf.dlopen_names {
-                let target = self.dlopen(path, name);
-                match target.as_deref().and_then(|target| self.copy(target)) {
-                    Some(copy) if Some(copy) != own => found.push((path.clone(), copy.to_owned(), How::Dlopen)),
-                    Some(_) => {}
-                    // A path is one of several that are tried.
-                    None if name.contains('/') => {}
-                    None => wished.push((name.clone(), path.clone())),
-                }
-            }
-            found.extend(self.conventions(path).into_iter().map(|copy| (path.clone(), copy, How::Convention)));
-        }
-        for (name, path) in wished {
-            self.wished.entry(name).or_default().insert(path);
-        }
-        for (source, stems) in &self.tree.python {
-            if FINDERS.iter().any(|finder| source.contains(finder)) {
-                continue;
-            }
-            for stem in stems {
-                found.extend(self.python(source, stem).into_iter().map(|copy| (source.clone(), copy, How::Python)));
-            }
-        }
-        found
-    }
-
-    /// What an object gets that asks for a name at run time: in torch's process perhaps what is there
-    /// already.
-    fn dlopen(&self, by: &str, name: &str) -> Option<String> {
-        let loaded = self.torch_objects.contains(by).then(|| self.torch.get(name)).flatten();
-        loaded.cloned().or_else(|| self.loader.dlopen(by, name))
-    }
-
-    /// What a Python source means by a stem: the NVIDIA wheel beside it, else what the loader finds.
-    fn python(&self, source: &str, stem: &str) -> Vec<String> {
-        let name = |path: &str| path.rsplit('/').next().unwrap_or(path).split(".so").next() == Some(stem);
-        let site = ["/site-packages/", "/dist-packages/"].iter().find_map(|site| source.find(site).map(|at| &source[..at + site.len()]));
-        let beside = site.map(|site| format!("{site}nvidia/"));
-        let wheels: Vec<String> = match &beside {
-            Some(beside) => self.copies.iter().filter(|copy| copy.starts_with(beside) && name(copy)).cloned().collect(),
-            None => Vec::new(),
-        };
-        if !wheels.is_empty() {
-            return wheels;
-        }
-        let sonames: BTreeSet<&str> = self
-            .copies
-            .iter()
-            .filter(|copy| name(copy))
-            .filter_map(|copy| self.tree.files[copy].elf.as_ref()?.soname.as_deref())
-            .collect();
-        let default = sonames.into_iter().find_map(|soname| self.loader.by_default(soname));
-        default.iter().filter_map(|path| self.copy(path)).map(str::to_owned).collect()
-    }
-
-    /// Families whose parts are loaded by paths that are made at run time.
-    fn conventions(&self, path: &str) -> Vec<String> {
-        let (directory, name) = path.rsplit_once('/').unwrap_or(("", path));
-        let in_directory = |directory: &str, prefix: &str| {
-            let start = format!("{directory}/{prefix}");
-            let inside = |copy: &&String| copy.starts_with(&start) && !copy[start.len()..].contains('/');
-            self.copies.iter().filter(inside).cloned().collect::<Vec<_>>()
-        };
-        if name.starts_with("libcudnn.so") {
-            return in_directory(directory, "libcudnn_");
-        }
-        if name == "libproton.so" {
-            // Triton's profiler comes with CUPTI of its own, one for each generation of GPUs.
-            let package = directory.rsplit_once('/').map_or("", |(package, _)| package);
-            let homes = ["cupti", "cupti-blackwell"];
-            let home = |home| in_directory(&format!("{package}/backends/nvidia/lib/{home}"), "libcupti.so");
-            return homes.into_iter().flat_map(home).filter(|copy| copy.ends_with("/libcupti.so")).collect();
-        }
-        Vec::new()
-    }
-
-    fn missing(&mut self) -> (Vec<Missing>, Vec<Missing>) {
-        let list = |of: &mut BTreeMap<String, BTreeSet<String>>| {
-            let entries = std::mem::take(of).into_iter();
-            let entry = |(soname, by): (String, BTreeSet<String>)| {
-                let library = library_of(&soname)?.name.to_owned();
-                Some(Missing { library, soname, by: by.into_iter().collect() })
-            };
-            entries.filter_map(entry).collect()
-        };
-        (list(&mut self.missing), list(&mut self.wished))
-    }
-}
-
-fn describe(tree: &Tree, users: Users, mounts: &[String]) -> Vec<Copy> {
-    let wanted: HashSet<String> = users.copies.iter().cloned().collect();
-    let owners = packages::owners(tree, &wanted);
+fn describe(tree: &Tree, users: &Users, owners: &BTreeMap<String, Owner>, mounts: &[String]) -> Vec<Copy> {
     let mut copies: Vec<Copy> = users
         .copies
         .iter()
@@ -410,30 +201,35 @@ fn version(name: &str, owner: Option<&Owner>, origin: Origin) -> Option<String> 
     }
 }
 
-fn tools(tree: &Tree) -> Vec<ToolFound> {
-    let mut found: Vec<(&str, &str)> = Vec::new();
+/// A tool as it was found: its name, its place, and the file by which its owner is known.
+struct Trace<'a> {
+    tool: &'static str,
+    place: &'a str,
+    file: &'a str,
+}
+
+fn traces(tree: &Tree) -> Vec<Trace<'_>> {
+    let mut traces: Vec<Trace> = Vec::new();
     for tool in &TOOLS {
-        for path in tree.files.keys() {
-            let Some(mark) = tool.marks.iter().find(|mark| path.ends_with(*mark)) else { continue };
+        for file in tree.files.keys() {
+            let Some(mark) = tool.marks.iter().find(|mark| file.ends_with(*mark)) else { continue };
             // Headers are a directory, named once.
-            let place = if mark.ends_with(".h") { path.rsplit_once('/').map_or("", |(place, _)| place) } else { path };
-            if !found.contains(&(tool.name, place)) {
-                found.push((tool.name, place));
+            let directory = file.rsplit_once('/').map_or("", |(directory, _)| directory);
+            let place = if mark.ends_with(".h") { directory } else { file };
+            if !traces.iter().any(|known| (known.tool, known.place) == (tool.name, place)) {
+                traces.push(Trace { tool: tool.name, place, file });
             }
         }
     }
-    let key = |path: &str| {
-        let headers = ["cuda.h", "cuda_runtime.h"].iter().map(|header| format!("{path}/{header}"));
-        headers.into_iter().find(|header| tree.files.contains_key(header)).unwrap_or_else(|| path.to_owned())
+    traces
+}
+
+fn tools(tree: &Tree, traces: &[Trace], owners: &BTreeMap<String, Owner>) -> Vec<ToolFound> {
+    let found = |trace: &Trace| ToolFound {
+        tool: trace.tool.to_owned(),
+        path: trace.place.to_owned(),
+        bytes: tree.files.get(trace.place).map(|file| file.bytes),
+        owner: owners.get(trace.file).cloned(),
     };
-    let wanted: HashSet<String> = found.iter().map(|(_, path)| key(path)).collect();
-    let owners = packages::owners(tree, &wanted);
-    let bytes = |path: &str| tree.files.get(path).map(|file| file.bytes);
-    let tool = |(tool, path): &(&str, &str)| ToolFound {
-        tool: (*tool).to_owned(),
-        path: (*path).to_owned(),
-        bytes: bytes(path),
-        owner: owners.get(&key(path)).cloned(),
-    };
-    found.iter().map(tool).collect()
+    traces.iter().map(found).collect()
 }

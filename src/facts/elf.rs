@@ -5,14 +5,14 @@
 //! concern of this module.
 
 use std::fs::File;
-use std::io::Read;
 use std::os::unix::fs::FileExt;
+use std::ops::Range;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use memchr::memmem;
 use object::elf::*;
-use object::read::ReadCache;
+use object::read::{ReadCache, ReadCacheOps};
 use object::read::elf::{Dyn, FileHeader, ProgramHeader, SectionHeader};
 use object::{Endianness, ReadRef};
 
@@ -32,30 +32,80 @@ pub struct Elf {
 /// A string table larger than this is no string table.
 const STRINGS: u64 = 256 << 20;
 /// Read-only data is searched in pieces of so many bytes.
-const PIECE: u64 = 24 << 16;
+const PIECE: u64 = 24 << 14;
 /// No soname is longer; pieces overlap by so much.
 const NAME: usize = 64;
 
 /// The layout of 64-bit programs, the only one that CUDA has.
 type Header = FileHeader64<Endianness>;
 
-/// None: the file is no ELF of 64 bits, and no loader of such programs takes it.
-pub fn read(path: &Path) -> Result<Option<Elf>> {
-    let mut file = File::open(path)?;
-    let mut ident = [0; 5];
-    match file.read_exact(&mut ident) {
-        Ok(()) if ident[..4] == ELFMAG && ident[4] == ELFCLASS64.0 => parse(&file).map(Some),
+/// None: the file is no ELF of 64 bits, and no loader of such programs takes it. `scratch` is memory
+/// that many calls share.
+pub fn read(path: &Path, length: u64, scratch: &mut Vec<u8>) -> Result<Option<Elf>> {
+    let file = File::open(path)?;
+    let mut head = [0; HEAD];
+    let read = file.read_at(&mut head, 0)?;
+    match head[..read] {
+        [0x7f, b'E', b'L', b'F', class, ..] if class == ELFCLASS64.0 => {
+            let pages = Pages { file: &file, head: &head[..read], length, position: 0 };
+            parse(&file, &ReadCache::new(pages), scratch).map(Some)
+        }
         _ => Ok(None),
     }
 }
 
-fn parse(file: &File) -> Result<Elf> {
-    let data = &ReadCache::new(file);
+/// Bytes that are read in any case. Headers lie in them, and in small files the names as well.
+const HEAD: usize = 8192;
+
+/// A file as `object` reads it: by position, without a system call for each seek.
+struct Pages<'a> {
+    file: &'a File,
+    head: &'a [u8],
+    length: u64,
+    position: u64,
+}
+
+impl ReadCacheOps for Pages<'_> {
+    fn len(&mut self) -> Result<u64, ()> {
+        Ok(self.length)
+    }
+
+    fn seek(&mut self, position: u64) -> Result<u64, ()> {
+        self.position = position;
+        Ok(position)
+    }
+
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize, ()> {
+        let start = usize::try_from(self.position).map_err(drop)?;
+        let read = match self.head.get(start..start.saturating_add(buffer.len())) {
+            Some(bytes) => {
+                buffer.copy_from_slice(bytes);
+                bytes.len()
+            }
+            None => self.file.read_at(buffer, self.position).map_err(drop)?,
+        };
+        self.position += read as u64;
+        Ok(read)
+    }
+
+    fn read_exact(&mut self, mut buffer: &mut [u8]) -> Result<(), ()> {
+        while !buffer.is_empty() {
+            match self.read(buffer)? {
+                0 => return Err(()),
+                read => buffer = &mut buffer[read..],
+            }
+        }
+        Ok(())
+    }
+}
+
+fn parse(file: &File, data: &ReadCache<Pages>, scratch: &mut Vec<u8>) -> Result<Elf> {
     let header = Header::parse(data).ok().context("the ELF header is damaged")?;
     let endian = header.endian().ok().context("the ELF header is damaged")?;
     let segments = header.program_headers(endian, data).ok().context("the program headers are damaged")?;
     let mut elf = Elf { machine: header.e_machine(endian).0, ..Elf::default() };
-    let Some(entries) = segments.iter().find_map(|segment| segment.dynamic(endian, data).ok().flatten()) else {
+    let Some(entries) = segments.iter().find_map(|segment| segment.dynamic(endian, data).ok().flatten())
+    else {
         return Ok(elf);
     };
     let value = |tag| entries.iter().find(|entry| entry.tag(endian) == tag).map(|entry| entry.d_val(endian));
@@ -73,7 +123,10 @@ fn parse(file: &File) -> Result<Elf> {
     }
     let end = place.checked_add(size).context("the string table has no end")?;
     let string = |offset: u64| -> Result<String> {
-        let start = place.checked_add(offset).filter(|_| offset < size).context("a name lies outside the string table")?;
+        let start = place
+            .checked_add(offset)
+            .filter(|_| offset < size)
+            .context("a name lies outside the string table")?;
         let bytes = data.read_bytes_at_until(start..end, 0).ok().context("a name has no end")?;
         Ok(lossy(bytes))
     };
@@ -88,12 +141,12 @@ fn parse(file: &File) -> Result<Elf> {
             DT_NEEDED => elf.needed.push(string(offset)?),
             DT_RPATH => elf.rpath = paths()?,
             DT_RUNPATH => elf.runpath = paths()?,
-            DT_FLAGS_1 => elf.no_default_directories = offset & u64::from(DF_1_NODEFLIB.0) != 0,
+            DT_FLAGS_1 => elf.no_default_directories = offset & DF_1_NODEFLIB.0 != 0,
             _ => {}
         }
     }
-    if imports_dlopen(header, endian, file, data, place, size) {
-        elf.dlopen_names = read_only_names(header, endian, file, data);
+    if imports_dlopen(header, endian, file, data, place..end, scratch) {
+        elf.dlopen_names = read_only_names(header, endian, file, data, scratch);
     }
     Ok(elf)
 }
@@ -103,23 +156,25 @@ fn imports_dlopen(
     header: &Header,
     endian: Endianness,
     file: &File,
-    data: &ReadCache<&File>,
-    place: u64,
-    size: u64,
+    data: &ReadCache<Pages>,
+    strings: Range<u64>,
+    scratch: &mut Vec<u8>,
 ) -> bool {
     // Few objects have the name at all, and finding it is cheaper than reading their symbols.
     let mut name = None;
-    any_piece(file, place, size, DLOPEN.len(), |at, piece| {
-        name = memmem::find(piece, DLOPEN).map(|inside| at - place + inside as u64 + 1);
+    any_piece(file, strings.clone(), DLOPEN.len(), scratch, |at, piece| {
+        name = memmem::find(piece, DLOPEN).map(|inside| at - strings.start + inside as u64 + 1);
         name.is_some()
     });
     let (Some(name), Ok(sections)) = (name, header.sections(endian, data)) else { return false };
-    let Some(symbols) = sections.iter().find(|section| section.sh_type(endian) == SHT_DYNSYM) else { return false };
+    let Some(symbols) = sections.iter().find(|section| section.sh_type(endian) == SHT_DYNSYM) else {
+        return false;
+    };
     let Some((offset, length)) = symbols.file_range(endian) else { return false };
     let entry = size_of::<Sym64<Endianness>>();
     let mut imported = false;
     // Pieces are multiples of an entry, so that none is cut.
-    any_piece(file, offset, length, 0, |_, piece| {
+    any_piece(file, offset..offset.saturating_add(length), 0, scratch, |_, piece| {
         imported = piece.chunks_exact(entry).any(|symbol| {
             let number = |bytes: &[u8]| match endian {
                 Endianness::Little => bytes.iter().rev().fold(0, |sum, byte| sum << 8 | u64::from(*byte)),
@@ -137,14 +192,21 @@ const DLOPEN: &[u8] = b"\0dlopen\0";
 
 /// Strings in read-only data that are file names of listed libraries. The large code model keeps
 /// them in `.lrodata`.
-fn read_only_names(header: &Header, endian: Endianness, file: &File, data: &ReadCache<&File>) -> Vec<String> {
+fn read_only_names(
+    header: &Header,
+    endian: Endianness,
+    file: &File,
+    data: &ReadCache<Pages>,
+    scratch: &mut Vec<u8>,
+) -> Vec<String> {
     let Ok(sections) = header.sections(endian, data) else { return Vec::new() };
     let finder = memmem::Finder::new(b".so");
     let mut names = Vec::new();
     for name in [b".rodata".as_slice(), b".lrodata"] {
-        let section = sections.section_by_name(endian, name).and_then(|(_, section)| section.file_range(endian));
+        let section =
+            sections.section_by_name(endian, name).and_then(|(_, section)| section.file_range(endian));
         let Some((offset, size)) = section else { continue };
-        any_piece(file, offset, size, NAME, |_, piece| {
+        any_piece(file, offset..offset.saturating_add(size), NAME, scratch, |_, piece| {
             names.extend(finder.find_iter(piece).filter_map(|hit| name_around(piece, hit)));
             false
         });
@@ -158,7 +220,8 @@ fn read_only_names(header: &Header, endian: Endianness, file: &File, data: &Read
 fn name_around(piece: &[u8], hit: usize) -> Option<String> {
     let text = |byte: &u8| (b' '..=b'~').contains(byte);
     let start = piece[..hit].iter().rposition(|byte| !text(byte)).map_or(0, |place| place + 1);
-    let end = hit + piece[hit..].iter().position(|byte| !text(byte)).filter(|length| piece[hit + length] == 0)?;
+    let end =
+        hit + piece[hit..].iter().position(|byte| !text(byte)).filter(|length| piece[hit + length] == 0)?;
     let text = std::str::from_utf8(piece.get(start..end).filter(|text| text.len() <= NAME)?).ok()?;
     let file = text.rfind('/').map_or(0, |slash| slash + 1);
     // A number that lies before a string can look like a few letters of it.
@@ -170,18 +233,25 @@ fn name_around(piece: &[u8], hit: usize) -> Option<String> {
 const JUNK: usize = 3;
 
 /// Whether `test` says so of a piece of the range; pieces overlap, so that nothing is cut in two.
-fn any_piece(file: &File, start: u64, size: u64, overlap: usize, mut test: impl FnMut(u64, &[u8]) -> bool) -> bool {
-    let mut buffer = vec![0; size.min(PIECE) as usize];
-    let end = start.saturating_add(size);
-    let mut at = start;
-    while at < end {
-        let wanted = buffer.len().min((end - at) as usize);
+fn any_piece(
+    file: &File,
+    range: Range<u64>,
+    overlap: usize,
+    scratch: &mut Vec<u8>,
+    mut test: impl FnMut(u64, &[u8]) -> bool,
+) -> bool {
+    let mut at = range.start;
+    while at < range.end {
+        let wanted = PIECE.min(range.end - at) as usize;
+        if scratch.len() < wanted {
+            scratch.resize(wanted, 0);
+        }
         // A range that goes beyond the file is searched as far as the file goes.
-        let Ok(read @ 1..) = file.read_at(&mut buffer[..wanted], at) else { return false };
-        if test(at, &buffer[..read]) {
+        let Ok(read @ 1..) = file.read_at(&mut scratch[..wanted], at) else { return false };
+        if test(at, &scratch[..read]) {
             return true;
         }
-        if at + read as u64 >= end || read <= overlap {
+        if at + read as u64 >= range.end || read <= overlap {
             return false;
         }
         at += (read - overlap) as u64;
@@ -203,7 +273,13 @@ mod tests {
         assert_eq!(name(b"\0libcuda.so.1\0"), Some("libcuda.so.1".into()));
         assert_eq!(name(b"\xf0?libcuda.so.1\0"), Some("libcuda.so.1".into()));
         assert_eq!(name(b"\0/usr/lib64/libcuda.so.1\0"), Some("/usr/lib64/libcuda.so.1".into()));
-        for other in [b"\0see libcuda.so.1\0".as_slice(), b"\0libcuda.so.1 is\0", b"\0libcuda.so.%d\0", b"\0libx.so\0", b".so"] {
+        for other in [
+            b"\0see libcuda.so.1\0".as_slice(),
+            b"\0libcuda.so.1 is\0",
+            b"\0libcuda.so.%d\0",
+            b"\0libx.so\0",
+            b".so",
+        ] {
             assert_eq!(name(other), None, "{other:?}");
         }
     }
@@ -214,7 +290,7 @@ mod tests {
         let read = |bytes: &[u8]| {
             let path = directory.path().join("file");
             std::fs::write(&path, bytes).unwrap();
-            read(&path)
+            read(&path, bytes.len() as u64, &mut Vec::new())
         };
         assert!(matches!(read(b""), Ok(None)));
         assert!(matches!(read(b"#!/bin/sh\n"), Ok(None)));
@@ -236,7 +312,7 @@ mod tests {
                 bytes[(seed >> 33) as usize % 4096] = (seed >> 24) as u8;
             }
             std::fs::write(&path, &bytes).unwrap();
-            let _ = read(&path);
+            let _ = read(&path, bytes.len() as u64, &mut Vec::new());
         }
     }
 }

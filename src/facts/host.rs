@@ -104,9 +104,15 @@ pub fn gather() -> Host {
     let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
     let environment: BTreeMap<String, String> = VARIABLES
         .iter()
-        .filter_map(|name| std::env::var_os(name).map(|value| (name.to_string(), value.to_string_lossy().into_owned())))
+        .filter_map(|name| {
+            std::env::var_os(name).map(|value| (name.to_string(), value.to_string_lossy().into_owned()))
+        })
         // Where a cluster's API server listens is nobody's business here; that there is one matters.
-        .map(|(name, value)| if name == "KUBERNETES_SERVICE_HOST" { (name, "set".into()) } else { (name, value) })
+        .map(
+            |(name, value)| {
+                if name == "KUBERNETES_SERVICE_HOST" { (name, "set".into()) } else { (name, value) }
+            },
+        )
         .collect();
     Host {
         kernel: read("/proc/sys/kernel/osrelease").trim().to_owned(),
@@ -126,17 +132,18 @@ pub fn gather() -> Host {
 fn platform(environment: &BTreeMap<String, String>) -> Platform {
     let exists = |path: &str| Path::new(path).exists();
     let version = fs::read_to_string("/proc/version").unwrap_or_default();
-    let container = if environment.contains_key("KUBERNETES_SERVICE_HOST") || exists("/var/run/secrets/kubernetes.io") {
-        Some("kubernetes")
-    } else if exists("/.dockerenv") {
-        Some("docker")
-    } else if exists("/run/.containerenv") {
-        Some("podman")
-    } else if std::process::id() == 1 {
-        Some("other")
-    } else {
-        None
-    };
+    let container =
+        if environment.contains_key("KUBERNETES_SERVICE_HOST") || exists("/var/run/secrets/kubernetes.io") {
+            Some("kubernetes")
+        } else if exists("/.dockerenv") {
+            Some("docker")
+        } else if exists("/run/.containerenv") {
+            Some("podman")
+        } else if std::process::id() == 1 {
+            Some("other")
+        } else {
+            None
+        };
     Platform {
         container: container.map(str::to_owned),
         wsl: exists("/dev/dxg") || version.contains("microsoft-standard-WSL"),
@@ -153,9 +160,8 @@ fn module() -> Option<Module> {
 
 fn parse_module(version: &str, parameters: &str) -> Module {
     let line = version.lines().find(|line| line.starts_with("NVRM version:")).unwrap_or_default();
-    let looks_like_version = |word: &&str| {
-        word.contains('.') && word.chars().all(|c| c.is_ascii_digit() || c == '.')
-    };
+    let looks_like_version =
+        |word: &&str| word.contains('.') && word.chars().all(|c| c.is_ascii_digit() || c == '.');
     let restricted = parameters.lines().find_map(|line| line.strip_prefix("RmProfilingAdminOnly:"));
     Module {
         version: line.split_whitespace().find(looks_like_version).map(str::to_owned),
@@ -170,7 +176,8 @@ fn nodes() -> Vec<Node> {
     for directory in ["/dev", "/dev/nvidia-caps", "/dev/nvidia-caps-imex-channels"] {
         for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
             let name = entry.file_name().to_string_lossy().into_owned();
-            let known = name.starts_with("nvidia") || name.starts_with("channel") || name == "dxg" || name == "nvmap";
+            let known =
+                name.starts_with("nvidia") || name.starts_with("channel") || name == "dxg" || name == "nvmap";
             let Ok(metadata) = fs::metadata(entry.path()) else { continue };
             if !known || !metadata.file_type().is_char_device() {
                 continue;
@@ -203,7 +210,10 @@ fn parse_mounts(text: &str) -> Vec<String> {
     let points = text.lines().filter_map(|line| line.split(' ').nth(4)).map(unescape);
     let ours = |path: &String| {
         let name = path.rsplit('/').next().unwrap_or(path).to_ascii_lowercase();
-        path.contains("nvidia") || path.contains("/wsl/") || name.starts_with("libcuda") || name.starts_with("libnv")
+        path.contains("nvidia")
+            || path.contains("/wsl/")
+            || name.starts_with("libcuda")
+            || name.starts_with("libnv")
     };
     points.filter(ours).collect()
 }
@@ -220,7 +230,8 @@ fn parse_status(text: &str) -> Process {
         line.map(str::trim).unwrap_or_default()
     };
     // Real, effective, saved and file-system id; the effective one decides.
-    let effective = |name| field(name).split_whitespace().nth(1).and_then(|id| id.parse().ok()).unwrap_or_default();
+    let effective =
+        |name| field(name).split_whitespace().nth(1).and_then(|id| id.parse().ok()).unwrap_or_default();
     Process {
         pid: std::process::id(),
         uid: effective("Uid"),
@@ -245,10 +256,16 @@ mod tests {
     fn the_kernel_module_tells_version_flavour_and_counters() {
         let closed = "NVRM version: NVIDIA UNIX x86_64 Kernel Module  535.104.05  Sat Aug 19 01:15:15 UTC 2023\nGCC version:  gcc 12.2.0\n";
         let module = parse_module(closed, "ResmanDebugLevel: 4294967295\nRmProfilingAdminOnly: 1\n");
-        assert_eq!(module, Module { version: Some("535.104.05".into()), open: false, counters_admin_only: Some(true) });
+        assert_eq!(
+            module,
+            Module { version: Some("535.104.05".into()), open: false, counters_admin_only: Some(true) }
+        );
         let open = "NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  570.124.06  Release Build\n";
         let module = parse_module(open, "");
-        assert_eq!(module, Module { version: Some("570.124.06".into()), open: true, counters_admin_only: None });
+        assert_eq!(
+            module,
+            Module { version: Some("570.124.06".into()), open: true, counters_admin_only: None }
+        );
         assert_eq!(parse_module("", "").version, None);
     }
 
@@ -272,7 +289,10 @@ mod tests {
     fn status_fields() {
         let text = "Name:\tx\nUid:\t0\t65534\t0\t0\nGid:\t0\t7\t0\t0\nGroups:\t44 107 \nCapEff:\t0000000000200000\nSeccomp:\t2\n";
         let process = parse_status(text);
-        assert_eq!((process.uid, process.gid, process.groups.as_slice(), process.seccomp), (65534, 7, &[44, 107][..], 2));
+        assert_eq!(
+            (process.uid, process.gid, process.groups.as_slice(), process.seccomp),
+            (65534, 7, &[44, 107][..], 2)
+        );
         assert!(process.is_admin() && !parse_status("").is_admin());
     }
 }

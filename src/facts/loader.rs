@@ -5,6 +5,7 @@
 //! directories. The tree answers, the machine at hand is not asked. What this first version leaves
 //! out: hardware-specific directories (glibc-hwcaps), musl's rules, symbol versions.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 
 use super::elf::Elf;
@@ -16,6 +17,7 @@ pub struct Loader<'a> {
     library_path: Vec<String>,
     /// `/etc/ld.so.cache`: the files of a soname, best first.
     cache: HashMap<String, Vec<String>>,
+    common: RefCell<HashMap<(u16, String), Option<String>>>,
 }
 
 /// An object and all that is loaded with it.
@@ -53,8 +55,9 @@ const DEFAULTS: [&str; 6] =
 impl<'a> Loader<'a> {
     pub fn new(tree: &'a Tree, library_path: &str) -> Self {
         let cache = tree.read("/etc/ld.so.cache").map(|bytes| parse_cache(&bytes)).unwrap_or_default();
-        let library_path = library_path.split([':', ';']).filter(|path| path.starts_with('/')).map(str::to_owned);
-        Loader { tree, library_path: library_path.collect(), cache }
+        let library_path =
+            library_path.split([':', ';']).filter(|path| path.starts_with('/')).map(str::to_owned);
+        Loader { tree, library_path: library_path.collect(), cache, common: RefCell::default() }
     }
 
     /// Everything that is loaded with the object at `path`, in the loader's order: breadth first.
@@ -91,13 +94,16 @@ impl<'a> Loader<'a> {
     pub fn dlopen(&self, requester: &str, name: &str) -> Option<String> {
         let (real, file) = self.tree.file(requester)?;
         let elf = file.elf.as_ref()?;
-        let first = Loaded { path: real, elf, found_as: requester.to_owned(), loaded_by: None, names: Vec::new() };
+        let first =
+            Loaded { path: real, elf, found_as: requester.to_owned(), loaded_by: None, names: Vec::new() };
         let mut closure = Closure { objects: vec![first], edges: Vec::new(), missing: Vec::new() };
         self.load(&mut closure, 0, name).map(|number| closure.objects[number].path.clone())
     }
 
     fn load(&self, closure: &mut Closure<'a>, by: usize, soname: &str) -> Option<usize> {
-        if let Some(known) = closure.objects.iter().position(|object| object.names.iter().any(|name| name == soname)) {
+        if let Some(known) =
+            closure.objects.iter().position(|object| object.names.iter().any(|name| name == soname))
+        {
             return Some(known);
         }
         let found_as = self.find(closure, by, soname)?;
@@ -139,14 +145,24 @@ impl<'a> Loader<'a> {
         within(inherited)
             .or_else(|| within(self.library_path.clone()))
             .or_else(|| within(requester.expand(&requester.elf.runpath)))
-            .or_else(|| {
-                let usable = !requester.elf.no_default_directories;
-                usable.then(|| self.cache.get(soname).into_iter().flatten().find(|path| fits(path)).cloned())?
-            })
-            .or_else(|| {
-                let usable = !requester.elf.no_default_directories;
-                usable.then(|| within(DEFAULTS.map(str::to_owned).to_vec()))?
-            })
+            .or_else(|| (!requester.elf.no_default_directories).then(|| self.common(requester.elf.machine, soname))?)
+    }
+
+    /// What the cache and the default directories have: the same for every requester, and asked so
+    /// often that it is remembered.
+    fn common(&self, machine: u16, soname: &str) -> Option<String> {
+        let key = (machine, soname.to_owned());
+        if let Some(known) = self.common.borrow().get(&key) {
+            return known.clone();
+        }
+        let fits = |path: &String| {
+            let elf = self.tree.file(path).and_then(|(_, file)| file.elf.as_ref());
+            elf.is_some_and(|elf| elf.machine == machine)
+        };
+        let cached = self.cache.get(soname).into_iter().flatten().find(|path| fits(path)).cloned();
+        let found = cached.or_else(|| DEFAULTS.map(|directory| format!("{directory}/{soname}")).into_iter().find(fits));
+        self.common.borrow_mut().insert(key, found.clone());
+        found
     }
 }
 
@@ -174,7 +190,10 @@ fn parse_cache(bytes: &[u8]) -> HashMap<String, Vec<String>> {
     let start = if bytes.starts_with(OLD_MAGIC) {
         // The old table of 12-byte entries, then the new one at the next multiple of eight.
         let entries = number(12).unwrap_or(0);
-        entries.checked_mul(12).and_then(|size| size.checked_add(16 + 7)).map_or(usize::MAX, |end| end / 8 * 8)
+        entries
+            .checked_mul(12)
+            .and_then(|size| size.checked_add(16 + 7))
+            .map_or(usize::MAX, |end| end / 8 * 8)
     } else {
         0
     };
@@ -232,7 +251,8 @@ mod tests {
 
     #[test]
     fn the_cache_in_both_layouts() {
-        let new = cache(&[("libx.so.1", "/lib/libx.so.1", 0), ("libx.so.1", "/lib/hwcaps/libx.so.1", 1 << 62)]);
+        let new =
+            cache(&[("libx.so.1", "/lib/libx.so.1", 0), ("libx.so.1", "/lib/hwcaps/libx.so.1", 1 << 62)]);
         let expected = HashMap::from([("libx.so.1".to_owned(), vec!["/lib/libx.so.1".to_owned()])]);
         assert_eq!(parse_cache(&new), expected);
         let mut old = OLD_MAGIC.to_vec();

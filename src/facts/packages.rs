@@ -48,7 +48,8 @@ fn dpkg(tree: &Tree, wanted: &HashSet<String>, owners: &mut BTreeMap<String, Own
         for line in text.lines().filter(|line| names.contains(base(line))) {
             // /lib may be a link to /usr/lib, and dpkg remembers the older name.
             if let Some(real) = tree.resolve(line).filter(|real| wanted.contains(real)) {
-                let owner = Owner { manager: Manager::Dpkg, name: package.to_owned(), version: version.clone() };
+                let owner =
+                    Owner { manager: Manager::Dpkg, name: package.to_owned(), version: version.clone() };
                 owners.insert(real, owner);
             }
         }
@@ -88,7 +89,8 @@ fn pip(tree: &Tree, wanted: &HashSet<String>, owners: &mut BTreeMap<String, Owne
             header.filter_map(|line| line.strip_prefix(name)).find_map(|rest| rest.strip_prefix(": "))
         };
         // Without METADATA the directory's own name says the same: NAME-VERSION.dist-info.
-        let fallback = base(directory).trim_end_matches(".dist-info").split_once('-').unwrap_or((base(directory), ""));
+        let fallback =
+            base(directory).trim_end_matches(".dist-info").split_once('-').unwrap_or((base(directory), ""));
         let owner = Owner {
             manager: Manager::Pip,
             name: field("Name").unwrap_or(fallback.0).to_owned(),

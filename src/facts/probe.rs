@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::event::{
-    Blas, Cupti, Device, Driver, Event, Fault, Field, GemmCase, NvmlDevice, NvmlSystem, Outcome, Runtime, Smoke, Stage,
+    Blas, Cupti, Device, Driver, Event, Fault, Field, GemmCase, NvmlDevice, NvmlSystem, Outcome, Runtime,
+    Smoke, Stage,
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -109,7 +110,8 @@ impl ProbeRun {
 
     pub fn crashed_in_nvml(&self) -> bool {
         let nvml = [Stage::LoadNvml, Stage::NvmlInit, Stage::NvmlDevice];
-        let crashed = !self.finished() && matches!(self.ending, Ending::Signalled { .. } | Ending::Exited { .. });
+        let crashed =
+            !self.finished() && matches!(self.ending, Ending::Signalled { .. } | Ending::Exited { .. });
         crashed && self.open_calls().iter().any(|(stage, ..)| nvml.contains(stage))
     }
 

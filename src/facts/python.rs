@@ -3,16 +3,42 @@
 //! A source counts if it speaks of `CDLL`; every file name of a listed library in it is then a name
 //! that it may load. Names are kept up to `.so`: what follows is often a pattern or a variable.
 
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
 use memchr::memmem;
 
 use super::catalogue::library_of;
 
+/// Sources that are larger were not written by hand.
+const LARGEST: usize = 1 << 20;
+
+/// The stems of a file, read into memory that many calls share.
+pub fn stems_of(path: &Path, scratch: &mut Vec<u8>) -> io::Result<Vec<String>> {
+    if scratch.len() < LARGEST {
+        scratch.resize(LARGEST, 0);
+    }
+    let mut file = File::open(path)?;
+    let mut length = file.read(scratch)?;
+    // One call gives a whole source, and a second one that finds nothing would double the cost; only
+    // a length that fills pages may be a part.
+    while length % 4096 == 0 && (1..LARGEST).contains(&length) {
+        match file.read(&mut scratch[length..])? {
+            0 => break,
+            read => length += read,
+        }
+    }
+    Ok(stems(&scratch[..length]))
+}
+
 /// Stems such as `libnvrtc`, sorted.
-pub fn stems(source: &[u8]) -> Vec<String> {
+fn stems(source: &[u8]) -> Vec<String> {
     if memmem::find(source, b"CDLL").is_none() {
         return Vec::new();
     }
-    let mut stems: Vec<String> = memmem::find_iter(source, b".so").filter_map(|hit| stem_before(source, hit)).collect();
+    let mut stems: Vec<String> =
+        memmem::find_iter(source, b".so").filter_map(|hit| stem_before(source, hit)).collect();
     stems.sort();
     stems.dedup();
     stems

@@ -8,7 +8,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::{self, DirEntry};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::{Condvar, Mutex};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Condvar, Mutex, MutexGuard};
 use std::thread;
 use std::time::Instant;
 
@@ -43,15 +44,36 @@ pub struct Tree {
 
 /// Text and data that are never programs: not worth a look at their mode.
 const DATA: [&str; 24] = [
-    "py", "pyc", "pyi", "h", "hpp", "cuh", "c", "cpp", "txt", "md", "rst", "json", "html", "css", "js", "png", "svg",
-    "gz", "xz", "a", "list", "md5sums", "mo", "cmake",
+    "py", "pyc", "pyi", "h", "hpp", "cuh", "c", "cpp", "txt", "md", "rst", "json", "html", "css", "js",
+    "png", "svg", "gz", "xz", "a", "list", "md5sums", "mo", "cmake",
 ];
 
 /// File systems without files of the image.
 const FOREIGN: [&str; 24] = [
-    "proc", "sysfs", "devtmpfs", "devpts", "cgroup", "cgroup2", "mqueue", "securityfs", "debugfs", "tracefs", "bpf",
-    "fusectl", "pstore", "hugetlbfs", "autofs", "configfs", "efivarfs", "binfmt_misc", "nfs", "nfs4", "cifs", "ceph",
-    "lustre", "fuse.sshfs",
+    "proc",
+    "sysfs",
+    "devtmpfs",
+    "devpts",
+    "cgroup",
+    "cgroup2",
+    "mqueue",
+    "securityfs",
+    "debugfs",
+    "tracefs",
+    "bpf",
+    "fusectl",
+    "pstore",
+    "hugetlbfs",
+    "autofs",
+    "configfs",
+    "efivarfs",
+    "binfmt_misc",
+    "nfs",
+    "nfs4",
+    "cifs",
+    "ceph",
+    "lustre",
+    "fuse.sshfs",
 ];
 
 /// Links followed one after the other before a loop is assumed, as in the kernel.
@@ -64,13 +86,17 @@ impl Tree {
         let root = root.canonicalize()?;
         // A root that cannot be listed is an error of the call, not a finding about the image.
         fs::read_dir(&root)?;
-        let skipped: BTreeSet<PathBuf> = if root == Path::new("/") { foreign_mounts() } else { BTreeSet::new() };
-        let queue = Queue::new(root.clone(), end);
+        let skipped: BTreeSet<PathBuf> =
+            if root == Path::new("/") { foreign_mounts() } else { BTreeSet::new() };
         let workers = thread::available_parallelism().map_or(1, |cores| cores.get().min(4));
+        let queue = Queue::new(root.clone(), workers, end);
         let parts = thread::scope(|scope| {
             let work = || scope.spawn(|| Part::collect(&queue, &root, &skipped));
             let handles: Vec<_> = (0..workers).map(|_| work()).collect();
-            handles.into_iter().map(|handle| handle.join().expect("a walker does not panic")).collect::<Vec<_>>()
+            handles
+                .into_iter()
+                .map(|handle| handle.join().expect("a walker does not panic"))
+                .collect::<Vec<_>>()
         });
         let mut tree = Tree { root, ..Tree::default() };
         for part in parts {
@@ -83,7 +109,9 @@ impl Tree {
         }
         let unwalked = queue.unwalked();
         if unwalked > 0 {
-            tree.unreadable.push(format!("/: {unwalked} directories and all below them were not reached before the deadline"));
+            tree.unreadable.push(format!(
+                "/: {unwalked} directories and all below them were not reached before the deadline"
+            ));
         }
         tree.skipped = skipped.iter().map(|path| path.to_string_lossy().into_owned()).collect();
         tree.dist_infos.sort();
@@ -136,8 +164,13 @@ impl Tree {
         let stem = name.split(".so").next().unwrap_or(name);
         // Only names that begin alike are asked: the others cannot be names of this library.
         let alike = |link: &&String| link.rsplit('/').next().is_some_and(|name| name.starts_with(stem));
-        let mut links: Vec<String> =
-            self.links.keys().filter(alike).filter(|link| self.resolve(link).as_deref() == Some(real)).cloned().collect();
+        let mut links: Vec<String> = self
+            .links
+            .keys()
+            .filter(alike)
+            .filter(|link| self.resolve(link).as_deref() == Some(real))
+            .cloned()
+            .collect();
         links.sort();
         links
     }
@@ -154,51 +187,82 @@ impl Tree {
     /// Names in a directory, sorted; none where there is no such directory.
     pub fn list(&self, directory: &str) -> Vec<String> {
         let Some(real) = self.resolve(directory) else { return Vec::new() };
-        let entries = fs::read_dir(self.root.join(real.trim_start_matches('/'))).into_iter().flatten().flatten();
-        let mut names: Vec<String> = entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+        let entries =
+            fs::read_dir(self.root.join(real.trim_start_matches('/'))).into_iter().flatten().flatten();
+        let mut names: Vec<String> =
+            entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
         names.sort();
         names
     }
 }
 
-/// Directories still to be walked, and how many walkers are busy.
+/// Directories that any walker may take. Each walker keeps what it finds to itself as long as no other
+/// one is idle: the lock is then taken once for many directories.
 struct Queue {
-    state: Mutex<(Vec<PathBuf>, usize)>,
+    state: Mutex<Shared>,
     changed: Condvar,
+    idle: AtomicUsize,
     end: Instant,
 }
 
+struct Shared {
+    directories: Vec<PathBuf>,
+    busy: usize,
+}
+
 impl Queue {
-    fn new(root: PathBuf, end: Instant) -> Self {
-        Queue { state: Mutex::new((vec![root], 0)), changed: Condvar::new(), end }
+    fn new(root: PathBuf, walkers: usize, end: Instant) -> Self {
+        let state = Mutex::new(Shared { directories: vec![root], busy: walkers });
+        Queue { state, changed: Condvar::new(), idle: AtomicUsize::new(0), end }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Shared> {
+        self.state.lock().expect("no walker panics")
     }
 
     fn unwalked(&self) -> usize {
-        self.state.lock().expect("no walker panics").0.len()
+        self.lock().directories.len()
     }
 
-    /// The next directory; none when all are done and nobody can add one.
-    fn next(&self) -> Option<PathBuf> {
-        let mut state = self.state.lock().expect("no walker panics");
-        loop {
-            if Instant::now() >= self.end {
-                return None;
+    /// The next directory of this walker, else of another; none when all are done and nobody can add
+    /// one, or when time is up.
+    fn next(&self, own: &mut Vec<PathBuf>) -> Option<PathBuf> {
+        if Instant::now() >= self.end {
+            self.share(own, 0);
+            self.lock().busy -= 1;
+            self.changed.notify_all();
+            return None;
+        }
+        if own.len() > 1 && self.idle.load(Relaxed) > 0 {
+            self.share(own, own.len() / 2);
+        }
+        if let Some(directory) = own.pop() {
+            return Some(directory);
+        }
+        let mut state = self.lock();
+        state.busy -= 1;
+        self.idle.fetch_add(1, Relaxed);
+        let next = loop {
+            if Instant::now() < self.end
+                && let Some(directory) = state.directories.pop()
+            {
+                state.busy += 1;
+                break Some(directory);
             }
-            if let Some(directory) = state.0.pop() {
-                state.1 += 1;
-                return Some(directory);
-            }
-            if state.1 == 0 {
-                return None;
+            if state.busy == 0 {
+                self.changed.notify_all();
+                break None;
             }
             state = self.changed.wait(state).expect("no walker panics");
-        }
+        };
+        self.idle.fetch_sub(1, Relaxed);
+        next
     }
 
-    fn done(&self, found: Vec<PathBuf>) {
-        let mut state = self.state.lock().expect("no walker panics");
-        state.0.extend(found);
-        state.1 -= 1;
+    /// Gives away all but the last `keep` directories.
+    fn share(&self, own: &mut Vec<PathBuf>, keep: usize) {
+        let given = own.len().saturating_sub(keep);
+        self.lock().directories.extend(own.drain(..given));
         self.changed.notify_all();
     }
 }
@@ -212,30 +276,37 @@ struct Part {
     python: Vec<(String, Vec<String>)>,
     unreadable: Vec<String>,
     entries: u64,
+    /// What files are read into.
+    scratch: Vec<u8>,
 }
 
 impl Part {
     fn collect(queue: &Queue, root: &Path, skipped: &BTreeSet<PathBuf>) -> Part {
         let mut part = Part::default();
-        while let Some(directory) = queue.next() {
-            let mut found = Vec::new();
+        let mut own = Vec::new();
+        while let Some(directory) = queue.next(&mut own) {
             let inside = directory.strip_prefix(root).expect("the walk stays inside").to_string_lossy();
             let prefix = if inside.is_empty() { String::new() } else { format!("/{inside}") };
             match fs::read_dir(&directory) {
                 Ok(entries) => {
                     for entry in entries.flatten() {
                         part.entries += 1;
-                        part.look(&entry, &prefix, skipped, &mut found);
+                        part.look(&entry, &prefix, skipped, &mut own);
                     }
                 }
                 Err(error) => part.unreadable.push(format!("{prefix}/: {error}")),
             }
-            queue.done(found);
         }
         part
     }
 
-    fn look(&mut self, entry: &DirEntry, prefix: &str, skipped: &BTreeSet<PathBuf>, found: &mut Vec<PathBuf>) {
+    fn look(
+        &mut self,
+        entry: &DirEntry,
+        prefix: &str,
+        skipped: &BTreeSet<PathBuf>,
+        found: &mut Vec<PathBuf>,
+    ) {
         let Ok(kind) = entry.file_type() else { return };
         let name = entry.file_name();
         let name = name.to_string_lossy();
@@ -264,7 +335,7 @@ impl Part {
         let extension = name.rsplit_once('.').map(|(_, extension)| extension);
         if extension == Some("py") {
             // A source that cannot be read loads nothing that could be seen.
-            let stems = fs::read(entry.path()).map(|source| python::stems(&source)).unwrap_or_default();
+            let stems = python::stems_of(&entry.path(), &mut self.scratch).unwrap_or_default();
             if !stems.is_empty() {
                 self.python.push((path, stems));
             }
@@ -277,7 +348,7 @@ impl Part {
         if !mark && !library && metadata.permissions().mode() & 0o111 == 0 {
             return;
         }
-        let elf = match elf::read(&entry.path()) {
+        let elf = match elf::read(&entry.path(), metadata.len(), &mut self.scratch) {
             Ok(elf) => elf,
             Err(error) => {
                 self.unreadable.push(format!("{path}: {error:#}"));

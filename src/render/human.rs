@@ -53,7 +53,11 @@ fn verdict(out: &mut String, report: &Report, style: Style) {
     let level = if report.requested.is_empty() { "image" } else { &report.requested };
     let reached = if report.level == level { String::new() } else { format!(", reached {}", report.level) };
     let head = format!("cudacheck {} · level {level}{reached} · {:.2} s", report.version, report.seconds);
-    *out += &format!("{} {}\n", style.paint(ink, &format!("{mark} {word}")), style.paint(Ink::Bold, &report.summary));
+    *out += &format!(
+        "{} {}\n",
+        style.paint(ink, &format!("{mark} {word}")),
+        style.paint(Ink::Bold, &report.summary)
+    );
     *out += &format!("  {}\n", style.paint(Ink::Dim, &head));
 }
 
@@ -67,7 +71,8 @@ fn devices(out: &mut String, report: &Report, style: Style) {
     }
     let driver = report.driver.as_ref();
     let mut notes = Vec::new();
-    notes.extend(driver.and_then(|driver| driver.version.as_ref()).map(|version| format!("driver {version}")));
+    notes
+        .extend(driver.and_then(|driver| driver.version.as_ref()).map(|version| format!("driver {version}")));
     notes.extend(driver.and_then(|driver| driver.cuda.as_ref()).map(|cuda| format!("CUDA {cuda}")));
     notes.extend(driver.and_then(|driver| driver.module.as_ref()).map(|module| {
         let open = driver.and_then(|driver| driver.open_module) == Some(true);
@@ -80,7 +85,8 @@ fn devices(out: &mut String, report: &Report, style: Style) {
     for gpu in &report.gpus {
         device(out, gpu, style);
     }
-    let slow = report.stages.iter().filter(|stage| stage.outcome == StageOutcome::Passed && stage.seconds >= 0.001);
+    let slow =
+        report.stages.iter().filter(|stage| stage.outcome == StageOutcome::Passed && stage.seconds >= 0.001);
     let mut times: Vec<(String, f64)> = Vec::new();
     for stage in slow {
         let name = serde_json::to_string(&stage.name).unwrap_or_default().trim_matches('"').to_owned();
@@ -91,7 +97,8 @@ fn devices(out: &mut String, report: &Report, style: Style) {
         }
     }
     if !times.is_empty() {
-        let times: Vec<String> = times.iter().map(|(name, seconds)| format!("{name} {seconds:.3} s")).collect();
+        let times: Vec<String> =
+            times.iter().map(|(name, seconds)| format!("{name} {seconds:.3} s")).collect();
         wrap(out, &format!("time: {}", times.join(", ")), "  ", style, Ink::Dim);
     }
 }
@@ -118,9 +125,15 @@ fn device(out: &mut String, gpu: &Gpu, style: Style) {
         None => size(total),
     }));
     facts.push(format!("level {}", gpu.level));
-    *out += &format!("  {number:>2}  {} {}  {}\n", style.paint(ink, word), style.paint(Ink::Bold, &gpu.name), facts.join(" · "));
+    *out += &format!(
+        "  {number:>2}  {} {}  {}\n",
+        style.paint(ink, word),
+        style.paint(Ink::Bold, &gpu.name),
+        facts.join(" · ")
+    );
     if !gpu.gemm.is_empty() {
-        let right = gpu.gemm.iter().filter(|case| matches!(case.verdict, GemmVerdict::Exact | GemmVerdict::NotTf32));
+        let right =
+            gpu.gemm.iter().filter(|case| matches!(case.verdict, GemmVerdict::Exact | GemmVerdict::NotTf32));
         let speeds = gpu.speed.iter().map(|speed| {
             let share = speed.peak_share.map_or(String::new(), |share| format!(" ({:.0} %)", 100.0 * share));
             format!("{} {:.1}{share}", speed.format, speed.tflops)
@@ -151,8 +164,12 @@ fn libraries(out: &mut String, report: &Report, style: Style) {
     for library in report.libraries.iter().filter(shown) {
         library_lines(out, library, style);
     }
-    let rest: Vec<&str> =
-        report.libraries.iter().filter(|library| !shown(library)).map(|library| library.name.as_str()).collect();
+    let rest: Vec<&str> = report
+        .libraries
+        .iter()
+        .filter(|library| !shown(library))
+        .map(|library| library.name.as_str())
+        .collect();
     if !rest.is_empty() {
         wrap(out, &format!("not needed: {}", rest.join(", ")), "  ", style, Ink::Dim);
     }
@@ -214,7 +231,8 @@ fn grouped(copies: &[Copy]) -> Vec<Vec<&Copy>> {
     for copy in copies {
         let alike = |group: &&mut Vec<&Copy>| {
             let first = group[0];
-            first.owner.is_some() && (&first.owner, first.verdict, &first.version) == (&copy.owner, copy.verdict, &copy.version)
+            first.owner.is_some()
+                && (&first.owner, first.verdict, &first.version) == (&copy.owner, copy.verdict, &copy.version)
         };
         match groups.iter_mut().find(alike) {
             Some(group) => group.push(copy),
@@ -225,7 +243,8 @@ fn grouped(copies: &[Copy]) -> Vec<Vec<&Copy>> {
 }
 
 fn users(group: &[&Copy]) -> usize {
-    let mut users: Vec<&str> = group.iter().flat_map(|copy| &copy.used_by).map(|user| user.path.as_str()).collect();
+    let mut users: Vec<&str> =
+        group.iter().flat_map(|copy| &copy.used_by).map(|user| user.path.as_str()).collect();
     users.sort_unstable();
     users.dedup();
     users.len()
@@ -309,7 +328,11 @@ fn size(bytes: u64) -> String {
         value /= 1000.0;
         unit += 1;
     }
-    if unit == 0 || value >= 99.95 { format!("{value:.0} {}", units[unit]) } else { format!("{value:.1} {}", units[unit]) }
+    if unit == 0 || value >= 99.95 {
+        format!("{value:.0} {}", units[unit])
+    } else {
+        format!("{value:.1} {}", units[unit])
+    }
 }
 
 #[cfg(test)]
@@ -318,7 +341,15 @@ mod tests {
 
     #[test]
     fn sizes() {
-        let cases = [(0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (99_900, "99.9 kB"), (123_456, "123 kB"), (999_600, "1.0 MB"), (5_000_000_000, "5.0 GB")];
+        let cases = [
+            (0, "0 B"),
+            (999, "999 B"),
+            (1000, "1.0 kB"),
+            (99_900, "99.9 kB"),
+            (123_456, "123 kB"),
+            (999_600, "1.0 MB"),
+            (5_000_000_000, "5.0 GB"),
+        ];
         for (bytes, text) in cases {
             assert_eq!(size(bytes), text);
         }
@@ -327,7 +358,13 @@ mod tests {
     #[test]
     fn lines_keep_to_the_width() {
         let mut out = String::new();
-        wrap(&mut out, "some words that do not fit on one line of forty characters, do they", "  ", Style { colour: false, width: 40 }, Ink::Plain);
+        wrap(
+            &mut out,
+            "some words that do not fit on one line of forty characters, do they",
+            "  ",
+            Style { colour: false, width: 40 },
+            Ink::Plain,
+        );
         assert!(out.lines().count() == 2 && out.lines().all(|line| line.chars().count() <= 40), "{out}");
     }
 

@@ -1,8 +1,8 @@
 //! Fills the report from facts and findings. What is decided here is the verdict, nothing else.
 
 use super::{
-    Driver, Finding, Gpu, GpuState, Image, Loaded, Report, SCHEMA, Severity, Speed, StageOutcome, StageTime, Status,
-    Verdict, peak,
+    Driver, Finding, Gpu, GpuState, Image, Loaded, Report, SCHEMA, Severity, Speed, StageOutcome, StageTime,
+    Status, Verdict, peak,
 };
 use crate::checks::{Judgement, judge_libraries};
 use crate::event::{Event, GemmVerdict, NvmlDevice, Outcome, Stage};
@@ -56,22 +56,34 @@ fn summary(report: &Report) -> String {
     let count = |state| report.gpus.iter().filter(|gpu| gpu.state == state).count();
     let (verified, busy) = (count(GpuState::Verified), count(GpuState::Busy));
     let some = |number: usize| if number == 1 { "1 GPU".to_owned() } else { format!("{number} GPUs") };
-    let verb = |number: usize, one: &str, more: &str| if number == 1 { one.to_owned() } else { more.to_owned() };
+    let verb =
+        |number: usize, one: &str, more: &str| if number == 1 { one.to_owned() } else { more.to_owned() };
     match (verified, busy) {
         (0, 0) => {
             let of = |status| report.libraries.iter().filter(|library| library.status == status).count();
-            let (present, redundant, missing) = (of(Status::Present), of(Status::Redundant), of(Status::Missing));
-            format!("CUDA libraries: {present} present, {redundant} with redundant copies, {missing} missing.")
+            let (present, redundant, missing) =
+                (of(Status::Present), of(Status::Redundant), of(Status::Missing));
+            format!(
+                "CUDA libraries: {present} present, {redundant} with redundant copies, {missing} missing."
+            )
         }
-        (0, busy) => format!("{} {} busy: verified to level {}.", some(busy), verb(busy, "is", "are"), report.level),
+        (0, busy) => {
+            format!("{} {} busy: verified to level {}.", some(busy), verb(busy, "is", "are"), report.level)
+        }
         (verified, busy) => {
             // What all verified GPUs have passed; busy ones are told apart.
-            let ranks = report.gpus.iter().filter(|gpu| gpu.state == GpuState::Verified).map(|gpu| rank(&gpu.level));
+            let ranks =
+                report.gpus.iter().filter(|gpu| gpu.state == GpuState::Verified).map(|gpu| rank(&gpu.level));
             let what = match LEVELS[ranks.min().unwrap_or(0)] {
                 "nvml" => format!("{} healthy by NVML's account", verb(verified, "is", "are")),
                 "driver" => format!("{} listed by CUDA", verb(verified, "is", "are")),
-                "smoke" => format!("{}: every multiprocessor computes right", verb(verified, "works", "work")),
-                _ => format!("{}: every multiprocessor computes right, cuBLAS is exact", verb(verified, "works", "work")),
+                "smoke" => {
+                    format!("{}: every multiprocessor computes right", verb(verified, "works", "work"))
+                }
+                _ => format!(
+                    "{}: every multiprocessor computes right, cuBLAS is exact",
+                    verb(verified, "works", "work")
+                ),
             };
             let busy = if busy > 0 { format!("; {} more in use", some(busy)) } else { String::new() };
             format!("{} {what}{busy}.", some(verified))
@@ -97,7 +109,8 @@ fn driver(facts: &Facts) -> Option<Driver> {
 
 /// The driver's devices, then those that only NVML sees.
 fn gpus(facts: &Facts, findings: &[Finding]) -> Vec<Gpu> {
-    let nvml: Vec<&NvmlDevice> = facts.probes.iter().flat_map(|run| run.nvml_devices()).map(AsRef::as_ref).collect();
+    let nvml: Vec<&NvmlDevice> =
+        facts.probes.iter().flat_map(|run| run.nvml_devices()).map(AsRef::as_ref).collect();
     let mut gpus: Vec<Gpu> = Vec::new();
     for device in facts.probes.iter().flat_map(ProbeRun::devices) {
         if gpus.iter().any(|gpu| gpu.ordinal == Some(device.ordinal)) {
@@ -109,14 +122,22 @@ fn gpus(facts: &Facts, findings: &[Finding]) -> Vec<Gpu> {
             let tflops = case.flops? / 1e12;
             let peak_tflops = peak::tflops(&device.name, &case.format, device.sms, device.clock);
             let peak_share = peak_tflops.map(|peak| tflops / peak);
-            Some(Speed { format: case.format.clone(), size: [case.m, case.n, case.k], tflops, peak_tflops, peak_share })
+            Some(Speed {
+                format: case.format.clone(),
+                size: [case.m, case.n, case.k],
+                tflops,
+                peak_tflops,
+                peak_share,
+            })
         });
         let exercised = run.is_some() || rank(&facts.request.level) <= rank("driver");
         gpus.push(Gpu {
             ordinal: Some(device.ordinal),
             name: device.name.clone(),
             // The driver gives bare bytes; the prefix is NVML's to know.
-            uuid: health.as_ref().map_or_else(|| format!("GPU-{}", device.uuid), |gpu| uuid_of(gpu, &device.uuid)),
+            uuid: health
+                .as_ref()
+                .map_or_else(|| format!("GPU-{}", device.uuid), |gpu| uuid_of(gpu, &device.uuid)),
             pci: Some(device.pci.clone()),
             capability: Some(format!("{}.{}", device.capability.0, device.capability.1)),
             multiprocessors: u32::try_from(device.sms).ok(),
@@ -158,12 +179,14 @@ fn gpus(facts: &Facts, findings: &[Finding]) -> Vec<Gpu> {
 }
 
 fn uuid_of(gpu: &NvmlDevice, bare: &str) -> String {
-    let uuids = gpu.mig_devices.iter().map(|mig| &mig.uuid).chain([&gpu.uuid]).filter_map(|uuid| uuid.known());
+    let uuids =
+        gpu.mig_devices.iter().map(|mig| &mig.uuid).chain([&gpu.uuid]).filter_map(|uuid| uuid.known());
     uuids.into_iter().find(|uuid| uuid.ends_with(bare)).cloned().unwrap_or_else(|| bare.to_owned())
 }
 
 fn state(findings: &[Finding], number: u32, exercised: bool) -> GpuState {
-    let worst = findings.iter().filter(|finding| finding.gpu == Some(number)).map(|finding| finding.severity).max();
+    let worst =
+        findings.iter().filter(|finding| finding.gpu == Some(number)).map(|finding| finding.severity).max();
     let busy = findings.iter().any(|finding| finding.gpu == Some(number) && finding.id == "device.busy");
     match worst {
         Some(Severity::Error) => GpuState::Failed,
@@ -183,7 +206,8 @@ fn level(run: Option<&ProbeRun>) -> &'static str {
         return "driver";
     }
     let exact = |verdict: &GemmVerdict| matches!(verdict, GemmVerdict::Exact | GemmVerdict::NotTf32);
-    let multiplied = run.outcome(Stage::Gemm) == Some(&Outcome::Passed) && run.gemm().all(|case| exact(&case.verdict));
+    let multiplied =
+        run.outcome(Stage::Gemm) == Some(&Outcome::Passed) && run.gemm().all(|case| exact(&case.verdict));
     if multiplied { "gemm" } else { "smoke" }
 }
 
@@ -193,7 +217,8 @@ fn loaded(facts: &Facts) -> Vec<Loaded> {
         if let Event::Library { name, path, also, .. } = event {
             let library = Loaded { library: name.clone(), path: path.clone(), also: also.clone() };
             // Each probe loads the same files; those that differ are worth a line of their own.
-            if !loaded.iter().any(|known| (&known.library, &known.path) == (&library.library, &library.path)) {
+            if !loaded.iter().any(|known| (&known.library, &known.path) == (&library.library, &library.path))
+            {
                 loaded.push(library);
             }
         }
@@ -212,7 +237,9 @@ fn stages(facts: &Facts) -> Vec<StageTime> {
             let Event::Left { stage, gpu, seconds, outcome } = event else { continue };
             let (outcome, reason) = match outcome {
                 Outcome::Passed => (StageOutcome::Passed, None),
-                Outcome::Failed(fault) => (StageOutcome::Failed, Some(format!("{}: {}", fault.call, fault.detail))),
+                Outcome::Failed(fault) => {
+                    (StageOutcome::Failed, Some(format!("{}: {}", fault.call, fault.detail)))
+                }
                 Outcome::Skipped(why) => (StageOutcome::Skipped, Some(why.clone())),
             };
             stages.push(StageTime { name: *stage, gpu: gpu.or(of), seconds: *seconds, outcome, reason });
@@ -220,7 +247,13 @@ fn stages(facts: &Facts) -> Vec<StageTime> {
         let hung = matches!(run.ending, Ending::TimedOut { .. }) || run.finished();
         for (stage, call, gpu) in run.open_calls().into_iter().filter(|_| hung) {
             let reason = Some(format!("{call} did not return"));
-            stages.push(StageTime { name: stage, gpu: gpu.or(of), seconds: run.seconds, outcome: StageOutcome::Hung, reason });
+            stages.push(StageTime {
+                name: stage,
+                gpu: gpu.or(of),
+                seconds: run.seconds,
+                outcome: StageOutcome::Hung,
+                reason,
+            });
         }
     }
     stages

@@ -78,7 +78,13 @@ mod tests {
 
     #[test]
     fn other_processes_are_not_taken_for_probes() {
-        for line in ["", "1 (init) S 0", "1 (cc) S 0", "1 (cc5/a) S", "1 (ccx/1:a) S 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1"] {
+        for line in [
+            "",
+            "1 (init) S 0",
+            "1 (cc) S 0",
+            "1 (cc5/a) S",
+            "1 (ccx/1:a) S 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1",
+        ] {
             assert!(parse(1, line, 1.0, 100.0).is_none(), "{line}");
         }
     }

@@ -109,12 +109,16 @@ impl Running {
                 Ok(message) => self.hear(message),
                 Err(RecvTimeoutError::Timeout) if Instant::now() < deadline => {
                     // A pipe that outlives its probe is held by something that the probe started.
-                    self.probes.iter_mut().filter(|probe| probe.exited.is_some()).for_each(Probe::give_up_pipes);
+                    self.probes
+                        .iter_mut()
+                        .filter(|probe| probe.exited.is_some())
+                        .for_each(Probe::give_up_pipes);
                 }
                 Err(_) => break,
             }
         }
-        let late: Vec<usize> = (0..self.probes.len()).filter(|probe| self.probes[*probe].exited.is_none()).collect();
+        let late: Vec<usize> =
+            (0..self.probes.len()).filter(|probe| self.probes[*probe].exited.is_none()).collect();
         for probe in &late {
             self.probes[*probe].run.ending = Ending::TimedOut { reaped: false };
         }

@@ -95,7 +95,9 @@ impl Program {
             Ok(Started { child, events, noise, way })
         };
         match way {
-            Way::Memory => start(&PathBuf::from(format!("/proc/self/fd/{}", memory()?.as_raw_fd())), &[argument]),
+            Way::Memory => {
+                start(&PathBuf::from(format!("/proc/self/fd/{}", memory()?.as_raw_fd())), &[argument])
+            }
             Way::File => {
                 let mut last = io::Error::other("no directory");
                 for directory in directories() {
@@ -105,7 +107,9 @@ impl Program {
                         started
                     }) {
                         Ok(started) => return Ok(started),
-                        Err(error) => last = io::Error::new(error.kind(), format!("{}: {error}", directory.display())),
+                        Err(error) => {
+                            last = io::Error::new(error.kind(), format!("{}: {error}", directory.display()))
+                        }
                     }
                 }
                 Err(last)
@@ -135,7 +139,10 @@ fn memory_file(bytes: &[u8]) -> io::Result<File> {
         .or_else(|_| create(wanted))?;
     let mut file = File::from(memory);
     file.write_all(bytes)?;
-    rustix::fs::fcntl_add_seals(&file, SealFlags::WRITE | SealFlags::GROW | SealFlags::SHRINK | SealFlags::SEAL)?;
+    rustix::fs::fcntl_add_seals(
+        &file,
+        SealFlags::WRITE | SealFlags::GROW | SealFlags::SHRINK | SealFlags::SEAL,
+    )?;
     Ok(file)
 }
 

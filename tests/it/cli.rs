@@ -20,7 +20,10 @@ fn bad_input_is_refused_with_the_fix() {
         (&["--timeout", "1ms"], "a deadline is at least 10ms"),
         (&["--require-gpus", "-1"], "--require-gpus"),
         (&["--format", "xml"], "possible values: human, json"),
-        (&["image", "/nowhere/at/all"], "cannot list /nowhere/at/all: name a root directory that can be read"),
+        (
+            &["image", "/nowhere/at/all"],
+            "cannot list /nowhere/at/all: name a root directory that can be read",
+        ),
         (&["image", "/etc/passwd"], "cannot list /etc/passwd: name a root directory that can be read"),
         (&["explain", "no.such"], "`cudacheck explain` lists them all"),
         (&["helath"], "health"),
@@ -44,7 +47,8 @@ fn bad_values_in_the_environment_are_refused_as_well() {
 fn a_configuration_says_what_flags_say() {
     let root = Root::machine("gpus = 2");
     root.write("/cudacheck.toml", b"level = \"driver\"\nrequire-gpus = 2\nformat = \"json\"\n");
-    let level = |output: &std::process::Output| crate::util::report(output)["requested"].as_str().unwrap().to_owned();
+    let level =
+        |output: &std::process::Output| crate::util::report(output)["requested"].as_str().unwrap().to_owned();
     let output = root.run(&["--config", "/cudacheck.toml"]);
     assert_eq!((output.status.code(), level(&output).as_str()), (Some(0), "driver"));
     let output = root.run(&["--config", "/cudacheck.toml", "--level", "nvml"]);
@@ -94,7 +98,12 @@ fn help_and_explanations() {
 
 #[test]
 fn a_closed_output_is_no_panic() {
-    let mut child = Command::new(BINARY).arg("explain").stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().unwrap();
+    let mut child = Command::new(BINARY)
+        .arg("explain")
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
     drop(child.stdout.take());
     let output = child.wait_with_output().unwrap();
     assert!(!text(&output.stderr).contains("panicked"), "{}", text(&output.stderr));

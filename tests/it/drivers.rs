@@ -32,7 +32,8 @@ fn real_drivers_since_470_have_every_symbol() {
         let library = find(&part, &|name| name.starts_with("libcuda.so.")).expect("the part has a libcuda");
         let bytes = fs::read(&library).unwrap();
         let file = object::File::parse(bytes.as_slice()).unwrap();
-        let exported: Vec<&str> = file.dynamic_symbols().filter(|s| s.is_definition()).filter_map(|s| s.name().ok()).collect();
+        let exported: Vec<&str> =
+            file.dynamic_symbols().filter(|s| s.is_definition()).filter_map(|s| s.name().ok()).collect();
         for symbol in symbols.lines() {
             assert!(exported.contains(&symbol), "{} lacks {symbol}", library.display());
         }
@@ -42,7 +43,10 @@ fn real_drivers_since_470_have_every_symbol() {
 #[test]
 fn real_assemblers_accept_the_kernel_for_every_gpu() {
     let kernel = Path::new(SOURCE).join("kernels/smoke.ptx");
-    let all = ["50", "52", "53", "60", "61", "62", "70", "72", "75", "80", "86", "87", "89", "90", "100", "103", "110", "120", "121"];
+    let all = [
+        "50", "52", "53", "60", "61", "62", "70", "72", "75", "80", "86", "87", "89", "90", "100", "103",
+        "110", "120", "121",
+    ];
     let mut accepted = Vec::new();
     for (release, at_least) in [("ptxas/11.8", 14), ("ptxas/12.9", 17), ("ptxas/13.5", 9)] {
         let Some(part) = part(release) else { return };
@@ -51,7 +55,12 @@ fn real_assemblers_accept_the_kernel_for_every_gpu() {
         let known: Vec<&&str> = all.iter().filter(|sm| help.contains(&format!("'sm_{sm}'"))).collect();
         assert!(known.len() >= at_least, "{release} knows {known:?}");
         for sm in known {
-            let output = Command::new(&ptxas).arg(format!("-arch=sm_{sm}")).args(["-o", "/dev/null"]).arg(&kernel).output().unwrap();
+            let output = Command::new(&ptxas)
+                .arg(format!("-arch=sm_{sm}"))
+                .args(["-o", "/dev/null"])
+                .arg(&kernel)
+                .output()
+                .unwrap();
             assert!(output.status.success(), "{release} sm_{sm}: {}", text(&output.stderr));
             accepted.push(*sm);
         }
@@ -80,9 +89,11 @@ fn a_real_driver_library_without_a_kernel_module() {
     assert_eq!((status, ids(&report)[0]), (1, "launch.driver-not-loaded"), "{report:#}");
     let explained = finding(&report, "launch.driver-not-loaded")["explains"].to_string();
     assert!(explained.contains("driver.init") && explained.contains("driver.nvml"), "{explained}");
-    let nvml = report["stages"].as_array().unwrap().iter().find(|stage| stage["name"] == "nvml-init").unwrap();
+    let nvml =
+        report["stages"].as_array().unwrap().iter().find(|stage| stage["name"] == "nvml-init").unwrap();
     assert_eq!(nvml["outcome"], "failed");
-    let init = report["stages"].as_array().unwrap().iter().find(|stage| stage["name"] == "driver-init").unwrap();
+    let init =
+        report["stages"].as_array().unwrap().iter().find(|stage| stage["name"] == "driver-init").unwrap();
     assert_eq!(init["outcome"], "failed");
 }
 
@@ -97,7 +108,11 @@ fn real_libraries_of_cuda_11_12_and_13_have_every_symbol() {
             find(&part, &named).unwrap_or_else(|| panic!("{release} has a {stem}"))
         };
         let (lt, cublas) = (file("libcublasLt"), file("libcublas"));
-        let cases = [("cudart", vec![file("libcudart")]), ("cublas", vec![lt, cublas]), ("cupti", vec![file("libcupti")])];
+        let cases = [
+            ("cudart", vec![file("libcudart")]),
+            ("cublas", vec![lt, cublas]),
+            ("cupti", vec![file("libcupti")]),
+        ];
         for (library, files) in cases {
             let output = Command::new(PROBE).arg("--load").arg(library).args(&files).output().unwrap();
             let mapped = text(&output.stdout);

@@ -53,7 +53,16 @@ fn the_probe_is_dynamic_and_needs_glibc_alone() {
     assert!(segments.contains(&PT_INTERP));
     let output = Command::new("ldd").arg(PROBE).output().unwrap();
     let listed = text(&output.stdout);
-    let allowed = ["linux-vdso", "libc.so.6", "libm.so.6", "libgcc_s.so.1", "libdl.so.2", "libpthread.so.0", "ld-linux", "librt"];
+    let allowed = [
+        "linux-vdso",
+        "libc.so.6",
+        "libm.so.6",
+        "libgcc_s.so.1",
+        "libdl.so.2",
+        "libpthread.so.0",
+        "ld-linux",
+        "librt",
+    ];
     for line in listed.lines() {
         assert!(allowed.iter().any(|name| line.contains(name)), "{line}");
     }

@@ -21,7 +21,11 @@ const EIGHT: &str = "gpus = 8\nsms = 2\n";
 fn the_whole_job_on_one_gpu() {
     let root = Root::machine("gpus = 1\nsms = 2");
     let (report, status) = root.report(&[]);
-    assert_eq!((status, &report["verdict"], &report["level"]), (0, &"verified".into(), &"gemm".into()), "{report:#}");
+    assert_eq!(
+        (status, &report["verdict"], &report["level"]),
+        (0, &"verified".into(), &"gemm".into()),
+        "{report:#}"
+    );
     let first = gpu(&report, 0);
     assert_eq!(first["uuid"], "GPU-00000000-0000-0000-0000-000000000000");
     assert_eq!((&first["smoke"]["sms_covered"], &first["smoke"]["sms_present"]), (&2.into(), &2.into()));
@@ -30,19 +34,36 @@ fn the_whole_job_on_one_gpu() {
     assert_eq!(first["runtime"]["version"], 12040);
     assert_eq!(first["cupti"]["kernels"], serde_json::json!(["cudacheck_smoke"]));
     assert_eq!(first["cupti"]["counters"], true);
-    let formats: Vec<&str> = first["gemm"].as_array().unwrap().iter().map(|case| case["format"].as_str().unwrap()).collect();
+    let formats: Vec<&str> =
+        first["gemm"].as_array().unwrap().iter().map(|case| case["format"].as_str().unwrap()).collect();
     for format in ["f32", "tf32", "f16/f32", "bf16/f32", "f16", "bf16"] {
         assert!(formats.contains(&format), "{format} in {formats:?}");
     }
     assert!(first["gemm"].as_array().unwrap().iter().all(|case| case["verdict"] == "exact"), "{first:#}");
     assert_eq!(first["speed"].as_array().unwrap().len(), 4);
-    assert_eq!(first["speed"][0]["peak_share"], Value::Null, "a device that the table does not know has no share");
-    for stage in ["load-driver", "driver-init", "context", "jit", "launch", "runtime", "gemm", "gemm-timing", "cupti"] {
+    assert_eq!(
+        first["speed"][0]["peak_share"],
+        Value::Null,
+        "a device that the table does not know has no share"
+    );
+    for stage in
+        ["load-driver", "driver-init", "context", "jit", "launch", "runtime", "gemm", "gemm-timing", "cupti"]
+    {
         let timed = report["stages"].as_array().unwrap().iter().find(|entry| entry["name"] == stage).unwrap();
         assert_eq!(timed["outcome"], "passed", "{timed}");
     }
-    let loaded: Vec<&str> = report["loaded"].as_array().unwrap().iter().map(|entry| entry["path"].as_str().unwrap()).collect();
-    assert_eq!(loaded, ["/usr/lib/libnvidia-ml.so.1", "/usr/lib/libcuda.so.1", "/usr/lib/libcudart.so.12", "/usr/lib/libcublas.so.12", "/usr/lib/libcupti.so.12"]);
+    let loaded: Vec<&str> =
+        report["loaded"].as_array().unwrap().iter().map(|entry| entry["path"].as_str().unwrap()).collect();
+    assert_eq!(
+        loaded,
+        [
+            "/usr/lib/libnvidia-ml.so.1",
+            "/usr/lib/libcuda.so.1",
+            "/usr/lib/libcudart.so.12",
+            "/usr/lib/libcublas.so.12",
+            "/usr/lib/libcupti.so.12"
+        ]
+    );
 }
 
 #[test]
@@ -55,7 +76,9 @@ fn the_report_for_people() {
 #[test]
 fn each_level_goes_as_far_as_it_says() {
     let root = Root::machine("gpus = 1\nsms = 2");
-    for (level, last) in [("nvml", "nvml-device"), ("driver", "enumerate"), ("smoke", "launch"), ("gemm", "cupti")] {
+    for (level, last) in
+        [("nvml", "nvml-device"), ("driver", "enumerate"), ("smoke", "launch"), ("gemm", "cupti")]
+    {
         let (report, status) = root.report(&["--level", level]);
         assert_eq!((status, &report["level"]), (0, &level.into()), "{report:#}");
         let stages = report["stages"].as_array().unwrap();
@@ -132,7 +155,8 @@ fn eight_slow_gpus_take_little_longer_than_one() {
 
 #[test]
 fn unseen_multiprocessors_are_undecided() {
-    let (report, status) = Root::machine("sms = 4\nhide_sm = 2\ncuLaunchCooperativeKernel = 801").report(&["--level", "smoke"]);
+    let (report, status) =
+        Root::machine("sms = 4\nhide_sm = 2\ncuLaunchCooperativeKernel = 801").report(&["--level", "smoke"]);
     assert_eq!((status, &report["verdict"]), (3, &"undecided".into()));
     assert!(finding(&report, "device.unseen")["cause"].as_str().unwrap().contains("3 of 4 multiprocessors"));
 }
@@ -157,11 +181,21 @@ fn a_busy_gpu_is_not_a_broken_one() {
 
 #[test]
 fn a_number_that_nobody_knows_is_shown_as_a_number() {
-    for call in ["cuInit", "cuDeviceGetCount", "cuDevicePrimaryCtxRetain", "cuMemAlloc_v2", "cuCtxSynchronize", "cuMemcpyDtoH_v2"] {
+    for call in [
+        "cuInit",
+        "cuDeviceGetCount",
+        "cuDevicePrimaryCtxRetain",
+        "cuMemAlloc_v2",
+        "cuCtxSynchronize",
+        "cuMemcpyDtoH_v2",
+    ] {
         let (report, status) = Root::machine(&format!("{call} = 4242")).report(&["--level", "smoke"]);
         assert_eq!(status, 1, "{call}");
         let cause = report["findings"][0]["cause"].as_str().unwrap();
-        assert!(cause.contains(&format!("{call} returned 4242, a number that this library does not name")), "{cause}");
+        assert!(
+            cause.contains(&format!("{call} returned 4242, a number that this library does not name")),
+            "{cause}"
+        );
     }
     for (call, id) in [
         ("cublasCreate_v2", "math.cublas-init"),
@@ -246,9 +280,11 @@ fn hidden_devices() {
 #[test]
 fn chosen_and_required_gpus() {
     let root = Root::machine(EIGHT);
-    let (report, status) = root.report(&["--gpus", "1,GPU-00000000-0000-0000-0000-000000000003", "--level", "smoke"]);
+    let (report, status) =
+        root.report(&["--gpus", "1,GPU-00000000-0000-0000-0000-000000000003", "--level", "smoke"]);
     assert_eq!(status, 0);
-    let expected: Vec<&str> = (0..8).map(|gpu| if gpu == 1 || gpu == 3 { "verified" } else { "seen" }).collect();
+    let expected: Vec<&str> =
+        (0..8).map(|gpu| if gpu == 1 || gpu == 3 { "verified" } else { "seen" }).collect();
     assert_eq!(states(&report), expected);
     let (report, status) = root.report(&["--require-gpus", "9", "--level", "driver"]);
     assert_eq!((status, ids(&report)[0]), (1, "driver.too-few"));
@@ -295,14 +331,20 @@ fn a_missing_symbol_is_named() {
     std::fs::write(&path, bytes).unwrap();
     let (report, status) = root.report(&["--level", "driver"]);
     assert_eq!((status, ids(&report)[0]), (1, "driver.load"));
-    assert!(finding(&report, "driver.load")["cause"].as_str().unwrap().contains("cuCtxSynchronize"), "{report:#}");
+    assert!(
+        finding(&report, "driver.load")["cause"].as_str().unwrap().contains("cuCtxSynchronize"),
+        "{report:#}"
+    );
 }
 
 #[test]
 fn health_is_one_line_and_zero_or_one() {
     let root = Root::machine("gpus = 1");
     let output = root.run(&["health"]);
-    assert_eq!((output.status.code(), text(&output.stdout)), (Some(0), "healthy: 1 GPU is healthy by NVML's account.\n".into()));
+    assert_eq!(
+        (output.status.code(), text(&output.stdout)),
+        (Some(0), "healthy: 1 GPU is healthy by NVML's account.\n".into())
+    );
     let root = Root::machine("nvmlInit_v2 = 999");
     let output = root.run(&["health"]);
     let line = text(&output.stdout);

@@ -18,7 +18,8 @@ fn with_node(root: &Root, name: &str, minor: &str, mode: &str) -> bool {
 
 /// Takes back the stand-ins of a fake machine.
 fn without_nodes(root: &mut Root) {
-    root.prepare = root.prepare.lines().filter(|line| !line.contains("/dev/")).map(|line| format!("{line}\n")).collect();
+    root.prepare =
+        root.prepare.lines().filter(|line| !line.contains("/dev/")).map(|line| format!("{line}\n")).collect();
     for node in ["nvidiactl", "nvidia-uvm", "nvidia0"] {
         fs::remove_file(root.path(&format!("/dev/{node}"))).unwrap();
     }
@@ -28,7 +29,10 @@ fn without_nodes(root: &mut Root) {
 fn no_driver_on_the_machine() {
     let root = Root::glibc();
     let (report, status) = root.report(&[]);
-    assert_eq!((status, ids(&report)[0], &report["verdict"]), (1, "launch.driver-not-loaded", &"failed".into()));
+    assert_eq!(
+        (status, ids(&report)[0], &report["verdict"]),
+        (1, "launch.driver-not-loaded", &"failed".into())
+    );
     let explained = &finding(&report, "launch.driver-not-loaded")["explains"];
     assert!(explained.as_array().unwrap().contains(&"driver.load".into()), "{explained}");
     assert_eq!(ids(&report).len(), 1, "consequences are folded: {:?}", ids(&report));
@@ -42,7 +46,12 @@ fn a_driver_on_the_host_and_no_gpu_requested() {
     root.give_module();
     let (report, status) = root.report(&[]);
     assert_eq!((status, ids(&report)), (1, vec!["launch.not-requested"]));
-    assert!(finding(&report, "launch.not-requested")["remedy"].as_str().unwrap().starts_with("docker run --gpus all"));
+    assert!(
+        finding(&report, "launch.not-requested")["remedy"]
+            .as_str()
+            .unwrap()
+            .starts_with("docker run --gpus all")
+    );
     assert_eq!(report["driver"]["module"], "550.54.15");
     let mut pod = Root::glibc();
     pod.give_module();
@@ -63,14 +72,19 @@ fn libcuda_was_not_given_to_the_container() {
     }
     let (report, status) = root.report(&[]);
     assert_eq!((status, ids(&report)[0]), (1, "launch.libcuda-missing"));
-    assert!(finding(&report, "launch.libcuda-missing")["evidence"].to_string().contains("NVIDIA_DRIVER_CAPABILITIES=utility"));
+    assert!(
+        finding(&report, "launch.libcuda-missing")["evidence"]
+            .to_string()
+            .contains("NVIDIA_DRIVER_CAPABILITIES=utility")
+    );
 }
 
 #[test]
 fn libcuda_is_a_stub() {
     let mut root = Root::machine("cuInit = 34");
     fs::create_dir_all(root.path("/usr/local/cuda/lib64/stubs")).unwrap();
-    fs::rename(root.path("/usr/lib/libcuda.so.1"), root.path("/usr/local/cuda/lib64/stubs/libcuda.so.1")).unwrap();
+    fs::rename(root.path("/usr/lib/libcuda.so.1"), root.path("/usr/local/cuda/lib64/stubs/libcuda.so.1"))
+        .unwrap();
     root.set("LD_LIBRARY_PATH", "/usr/local/cuda/lib64/stubs");
     let (report, status) = root.report(&["--level", "driver"]);
     assert_eq!(status, 1);
@@ -85,7 +99,12 @@ fn nothing_but_the_binary() {
     let (report, status) = root.report(&[]);
     assert_eq!(status, 1);
     assert!(ids(&report).contains(&"image.no-glibc"), "{:?}", ids(&report));
-    assert!(finding(&report, "image.no-glibc")["cause"].as_str().unwrap().contains("no loader for dynamic programs"));
+    assert!(
+        finding(&report, "image.no-glibc")["cause"]
+            .as_str()
+            .unwrap()
+            .contains("no loader for dynamic programs")
+    );
     assert_eq!(report["image"]["root"], "/", "the libraries are listed all the same");
 }
 
@@ -112,7 +131,10 @@ fn device_nodes_that_no_driver_answers() {
     assert_eq!((status, ids(&report)[0]), (1, "launch.device-denied"));
     let denied = finding(&report, "launch.device-denied");
     assert!(denied["evidence"].to_string().contains("open /dev/nvidiactl: "), "{denied}");
-    assert!(denied["explains"].to_string().contains("driver.init"), "cuInit's error is a consequence: {denied}");
+    assert!(
+        denied["explains"].to_string().contains("driver.init"),
+        "cuInit's error is a consequence: {denied}"
+    );
 }
 
 #[test]
@@ -130,7 +152,10 @@ fn device_nodes_of_another_group() {
     let (report, status) = root.report(&["--level", "driver"]);
     assert_eq!((status, ids(&report)[0]), (1, "launch.device-denied"));
     let denied = finding(&report, "launch.device-denied");
-    assert!(denied["cause"].as_str().unwrap().contains("User 65534 may not open /dev/nvidiactl (mode 0660"), "{denied}");
+    assert!(
+        denied["cause"].as_str().unwrap().contains("User 65534 may not open /dev/nvidiactl (mode 0660"),
+        "{denied}"
+    );
     assert!(denied["evidence"].to_string().contains("EACCES (13)"), "{denied}");
     assert!(denied["remedy"].as_str().unwrap().contains("--group-add 0"), "{denied}");
 }

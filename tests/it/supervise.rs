@@ -17,14 +17,17 @@ fn a_driver_that_hangs_is_named_at_the_deadline() {
     assert_eq!((status, ids(&report)[0]), (1, "probe.hung"));
     let hung = finding(&report, "probe.hung");
     assert!(hung["cause"].as_str().unwrap().starts_with("cuInit did not return"), "{hung}");
-    let hanging = report["stages"].as_array().unwrap().iter().find(|stage| stage["outcome"] == "hung").unwrap();
+    let hanging =
+        report["stages"].as_array().unwrap().iter().find(|stage| stage["outcome"] == "hung").unwrap();
     assert_eq!(hanging["name"], "driver-init");
     assert!(time >= Duration::from_millis(1400) && time < Duration::from_millis(1900), "{time:?}");
 }
 
 #[test]
 fn a_crash_names_signal_and_stage() {
-    for (action, name) in [("segv", "SIGSEGV (signal 11)"), ("print:assertion failed in fake,abort", "SIGABRT (signal 6)")] {
+    for (action, name) in
+        [("segv", "SIGSEGV (signal 11)"), ("print:assertion failed in fake,abort", "SIGABRT (signal 6)")]
+    {
         let (report, status) = Root::machine(&format!("cuInit = {action}")).report(&DRIVER);
         assert_eq!((status, ids(&report)[0]), (1, "probe.crashed"), "{action}");
         let crashed = finding(&report, "probe.crashed");
@@ -49,7 +52,8 @@ fn a_silent_exit_is_told() {
 
 #[test]
 fn a_flood_of_output_changes_nothing() {
-    let root = Root::machine("sms = 2\ncuInit = flood\nnvmlInit_v2 = flood\ncuDevicePrimaryCtxRetain = flood");
+    let root =
+        Root::machine("sms = 2\ncuInit = flood\nnvmlInit_v2 = flood\ncuDevicePrimaryCtxRetain = flood");
     let (report, status) = root.report(&["--level", "smoke"]);
     assert_eq!((status, &report["verdict"]), (0, &"verified".into()), "{report:#}");
     let output = root.run(&["--level", "smoke", "--format", "json"]);
@@ -76,7 +80,11 @@ fn what_a_library_forks_is_ended_as_well() {
     assert_eq!(root.report(&DRIVER).1, 0);
     let left = || {
         let processes = fs::read_dir("/proc").unwrap().flatten();
-        processes.filter(|entry| fs::read_link(entry.path().join("root")).is_ok_and(|root| root.to_string_lossy() == inside)).count()
+        processes
+            .filter(|entry| {
+                fs::read_link(entry.path().join("root")).is_ok_and(|root| root.to_string_lossy() == inside)
+            })
+            .count()
     };
     let end = Instant::now() + Duration::from_secs(2);
     while left() > 0 && Instant::now() < end {
@@ -88,7 +96,8 @@ fn what_a_library_forks_is_ended_as_well() {
 #[test]
 fn as_process_1_it_ends_on_sigterm() {
     let root = Root::machine("cuInit = hang");
-    let mut child = root.command(&["--level", "driver", "--timeout", "30s"]).stdout(Stdio::null()).spawn().unwrap();
+    let mut child =
+        root.command(&["--level", "driver", "--timeout", "30s"]).stdout(Stdio::null()).spawn().unwrap();
     let start = Instant::now();
     // The binary is the child of unshare; it is found by its root.
     let inside = root.path("/").to_string_lossy().trim_end_matches('/').to_owned();
@@ -165,15 +174,24 @@ fn a_probe_that_cannot_be_killed_is_left_behind_and_reported() {
         thread::sleep(Duration::from_millis(10));
     }
     let both = text(&output.stdout);
-    let (first, second) = both.split_once("\n}\n").map(|(first, second)| (format!("{first}\n}}\n"), second)).unwrap();
+    let (first, second) =
+        both.split_once("\n}\n").map(|(first, second)| (format!("{first}\n}}\n"), second)).unwrap();
     let parse = |text: &str| report(&std::process::Output { stdout: text.into(), ..output.clone() });
     let (first, second) = (parse(&first), parse(second));
     assert_eq!(ids(&first)[0], "probe.hung");
-    assert!(finding(&first, "probe.hung")["evidence"].to_string().contains("SIGKILL did not end the process"), "{first:#}");
+    assert!(
+        finding(&first, "probe.hung")["evidence"].to_string().contains("SIGKILL did not end the process"),
+        "{first:#}"
+    );
     assert_eq!(ids(&second)[0], "probe.stuck");
     let stuck = finding(&second, "probe.stuck");
     let cause = stuck["cause"].as_str().unwrap();
-    assert!(cause.contains(&format!("Process {pid} ")) && cause.contains("driver-in") && cause.contains("past its deadline"), "{cause}");
+    assert!(
+        cause.contains(&format!("Process {pid} "))
+            && cause.contains("driver-in")
+            && cause.contains("past its deadline"),
+        "{cause}"
+    );
     // Two seconds, the pause, and a second call that starts nothing.
     assert!(time < Duration::from_millis(5300), "{time:?}");
 }
@@ -191,7 +209,8 @@ fn a_younger_probe_is_awaited() {
 #[test]
 fn containers_with_one_network_do_not_disturb_each_other() {
     let (hanging, healthy) = (Root::machine("cuInit = hang"), Root::machine("cuInit = sleep:1"));
-    let mut first = hanging.command(&["--level", "driver", "--timeout", "3s"]).stdout(Stdio::null()).spawn().unwrap();
+    let mut first =
+        hanging.command(&["--level", "driver", "--timeout", "3s"]).stdout(Stdio::null()).spawn().unwrap();
     thread::sleep(Duration::from_millis(500));
     let ((report, status), time) = timed(|| healthy.report(&DRIVER));
     assert_eq!((status, &report["verdict"]), (0, &"verified".into()), "{report:#}");

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::util::{BINARY, SOURCE, part, report};
+use crate::util::{BINARY, Root, SOURCE, is_root, part, report, text};
 
 fn compare(tree: &str) {
     let Some(root) = part(tree) else { return };
@@ -23,21 +23,33 @@ fn compare(tree: &str) {
         if wanted["status"].as_str().unwrap().replace(' ', "-") != seen["status"].as_str().unwrap() {
             differences.push(format!("{name}: {} instead of {}", seen["status"], wanted["status"]));
         }
-        let paths = |library: &Value| of(&library["copies"]).iter().map(|copy| copy["path"].to_string()).collect::<BTreeSet<_>>();
+        let paths = |library: &Value| {
+            of(&library["copies"]).iter().map(|copy| copy["path"].to_string()).collect::<BTreeSet<_>>()
+        };
         if paths(wanted) != paths(&seen) {
             differences.push(format!("{name}: copies {:?} instead of {:?}", paths(&seen), paths(wanted)));
         }
         for copy in of(&wanted["copies"]) {
-            let Some(found) = of(&seen["copies"]).into_iter().find(|found| found["path"] == copy["path"]) else { continue };
+            let Some(found) = of(&seen["copies"]).into_iter().find(|found| found["path"] == copy["path"])
+            else {
+                continue;
+            };
             for field in ["soname", "version", "bytes", "origin", "verdict"] {
                 if copy[field] != found[field] {
-                    differences.push(format!("{}: {field} {} instead of {}", copy["path"], found[field], copy[field]));
+                    differences.push(format!(
+                        "{}: {field} {} instead of {}",
+                        copy["path"], found[field], copy[field]
+                    ));
                 }
             }
-            let users = |copy: &Value| of(&copy["used_by"]).iter().map(|user| user.to_string()).collect::<BTreeSet<_>>();
+            let users = |copy: &Value| {
+                of(&copy["used_by"]).iter().map(|user| user.to_string()).collect::<BTreeSet<_>>()
+            };
             if users(&copy) != users(&found) {
-                let (only_table, only_here) = (&users(&copy) - &users(&found), &users(&found) - &users(&copy));
-                differences.push(format!("{}: users lacking {only_table:?}, too many {only_here:?}", copy["path"]));
+                let (only_table, only_here) =
+                    (&users(&copy) - &users(&found), &users(&found) - &users(&copy));
+                differences
+                    .push(format!("{}: users lacking {only_table:?}, too many {only_here:?}", copy["path"]));
             }
         }
     }
@@ -57,4 +69,48 @@ fn torch_for_cuda_13() {
 #[test]
 fn a_toolkit_of_cuda_11_beside_torch() {
     compare("toolkit11");
+}
+
+/// In a tree with a system cuBLAS, development links, stubs and a wheel, the copy that is exercised is
+/// the one that the real loader resolves for libtorch_cuda, with the cuBLASLt of its own directory.
+#[test]
+fn the_application_decides_which_copy_is_exercised() {
+    for tree in ["toolkit11", "torch12", "torch13"] {
+        let Some(part) = part(tree) else { return };
+        if !is_root() {
+            eprintln!("SKIPPED: an overlay can be mounted by root alone");
+            return;
+        }
+        let site = "/usr/local/lib/python3.11/dist-packages";
+        let listed = Command::new("chroot")
+            .arg(&part)
+            .args(["/lib64/ld-linux-x86-64.so.2", "--list", &format!("{site}/torch/lib/libtorch_cuda.so")])
+            .output()
+            .unwrap();
+        let listed = text(&listed.stdout);
+        let resolved = |stem: &str| {
+            let line = listed
+                .lines()
+                .find(|line| line.trim().starts_with(stem))
+                .unwrap_or_else(|| panic!("{stem}: {listed}"));
+            let path = line.split(" => ").nth(1).unwrap().split(" (0x").next().unwrap();
+            let outside = fs::canonicalize(part.join(path.trim_start_matches('/'))).unwrap();
+            format!("/{}", outside.strip_prefix(&part).unwrap().display())
+        };
+        let (report, _) = Root::over(&part).report(&[]);
+        let loaded = report["loaded"].as_array().unwrap();
+        let of = |name: &str| {
+            loaded
+                .iter()
+                .find(|entry| entry["library"] == name)
+                .unwrap_or_else(|| panic!("{tree}: {name} of {loaded:?}"))
+        };
+        let blas = of("libcublas");
+        assert_eq!(blas["path"], resolved("libcublas.so"), "{tree}");
+        assert!(
+            blas["also"].as_array().unwrap().contains(&resolved("libcublasLt.so").into()),
+            "{tree}: {blas}"
+        );
+        assert_eq!(of("libcudart")["path"], resolved("libcudart.so"), "{tree}");
+    }
 }

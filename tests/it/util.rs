@@ -45,7 +45,13 @@ pub fn fakes() -> &'static Path {
                 linker += &format!(" {}", out.join(need).display());
             }
             let status = Command::new("rustc")
-                .args(["--edition=2024", "--crate-type=cdylib", "-Copt-level=3", "-Cpanic=abort", "-Cstrip=debuginfo"])
+                .args([
+                    "--edition=2024",
+                    "--crate-type=cdylib",
+                    "-Copt-level=3",
+                    "-Cpanic=abort",
+                    "-Cstrip=debuginfo",
+                ])
                 .arg(format!("-Clink-args={linker}"))
                 .arg("-o")
                 .arg(&fresh)
@@ -72,6 +78,8 @@ fn newest(directory: &Path) -> std::time::SystemTime {
 pub struct Root {
     directory: TempDir,
     pub environment: Vec<(String, String)>,
+    /// The tree that this root lies over, unchanged.
+    below: Option<PathBuf>,
     /// Commands that the shell outside runs before the binary, in its own mount namespace; `$R` is
     /// the root.
     pub prepare: String,
@@ -86,8 +94,14 @@ impl Root {
     pub fn empty() -> Root {
         let directory = tempfile::tempdir().unwrap();
         fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
-        let root =
-            Root { directory, environment: Vec::new(), prepare: String::new(), user: None, first_process: true };
+        let root = Root {
+            directory,
+            below: None,
+            environment: Vec::new(),
+            prepare: String::new(),
+            user: None,
+            first_process: true,
+        };
         fs::copy(BINARY, root.path("cudacheck")).unwrap();
         for directory in ["proc", "dev", "tmp"] {
             fs::create_dir(root.path(directory)).unwrap();
@@ -135,9 +149,24 @@ impl Root {
         root
     }
 
+    /// A real tree with the binary, a module and a fake driver in `/fake` put over it. Its own
+    /// libraries are what the application would load.
+    pub fn over(tree: &Path) -> Root {
+        let mut root = Root::empty();
+        for name in ["libcuda.so.1", "libnvidia-ml.so.1"] {
+            root.copy(&fakes().join(name), &format!("/fake/{name}"));
+        }
+        root.script("sms = 2");
+        root.give_module();
+        root.set("LD_LIBRARY_PATH", "/fake");
+        root.below = Some(tree.to_owned());
+        root
+    }
+
     /// What a loaded kernel module shows in /proc.
     pub fn give_module(&mut self) {
-        let version = "NVRM version: NVIDIA UNIX x86_64 Kernel Module  550.54.15  Tue Mar  5 22:23:56 UTC 2024\n";
+        let version =
+            "NVRM version: NVIDIA UNIX x86_64 Kernel Module  550.54.15  Tue Mar  5 22:23:56 UTC 2024\n";
         self.write("/fake/driver/nvidia/version", version.as_bytes());
         self.write("/fake/driver/nvidia/params", b"RmProfilingAdminOnly: 1\n");
         self.prepare += "mount --bind $R/fake/driver $R/proc/driver\n";
@@ -184,7 +213,15 @@ impl Root {
             "mount --rbind /proc $R/proc"
         };
         let user = self.user.as_ref().map_or(String::new(), |user| format!("--userspec={user}"));
-        let script = format!("{proc}\n{}\nexec chroot {user} $R /cudacheck \"$@\"", self.prepare);
+        let below = self.below.as_ref().map_or(String::new(), |tree| {
+            // A file system of its own: an overlay cannot lie on another one.
+            format!(
+                "mkdir $R/.m; mount -t tmpfs tmpfs $R/.m; mkdir $R/.m/u $R/.m/w; \
+                 mount -t overlay overlay -o lowerdir=$R:{},upperdir=$R/.m/u,workdir=$R/.m/w $R",
+                tree.display()
+            )
+        });
+        let script = format!("{below}\n{proc}\n{}\nexec chroot {user} $R /cudacheck \"$@\"", self.prepare);
         command.args(["sh", "-ec", &script, "sh"]).args(arguments);
         command.env_clear().env("R", self.directory.path()).env("PATH", std::env::var_os("PATH").unwrap());
         command.envs(self.environment.iter().cloned()).stdin(Stdio::null());
@@ -219,7 +256,8 @@ static SCHEMA: LazyLock<jsonschema::Validator> = LazyLock::new(|| {
 pub fn report(output: &Output) -> Value {
     let report: Value = serde_json::from_slice(&output.stdout)
         .unwrap_or_else(|error| panic!("{error}: {}\n{}", text(&output.stdout), text(&output.stderr)));
-    let faults: Vec<String> = SCHEMA.iter_errors(&report).map(|error| format!("{}: {error}", error.instance_path())).collect();
+    let faults: Vec<String> =
+        SCHEMA.iter_errors(&report).map(|error| format!("{}: {error}", error.instance_path())).collect();
     assert!(faults.is_empty(), "the schema refuses the report: {faults:?}");
     report
 }
@@ -235,7 +273,10 @@ pub fn ids(report: &Value) -> Vec<&str> {
 
 pub fn finding<'a>(report: &'a Value, id: &str) -> &'a Value {
     let findings = report["findings"].as_array().unwrap();
-    findings.iter().find(|finding| finding["id"] == id).unwrap_or_else(|| panic!("no {id} in {:?}", ids(report)))
+    findings
+        .iter()
+        .find(|finding| finding["id"] == id)
+        .unwrap_or_else(|| panic!("no {id} in {:?}", ids(report)))
 }
 
 /// Runs something and says how long it took.
@@ -254,7 +295,10 @@ pub fn part(name: &str) -> Option<PathBuf> {
     if part.exists() {
         return Some(part);
     }
-    assert!(std::env::var_os("CUDACHECK_REAL").is_none(), "the part {name} is missing: tests/real/parts.sh fetches it");
+    assert!(
+        std::env::var_os("CUDACHECK_REAL").is_none(),
+        "the part {name} is missing: tests/real/parts.sh fetches it"
+    );
     eprintln!("SKIPPED: the part {name} is not there; tests/real/parts.sh {name} fetches it");
     None
 }

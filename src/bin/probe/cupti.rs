@@ -106,7 +106,8 @@ extern "C" fn complete(_context: CUcontext, _stream: u32, buffer: *mut u8, _size
         }
         // SAFETY: all versions of the kernel record since the fourth (CUDA 9) have the name at this place.
         let name = unsafe {
-            let name = record.add(offset_of!(CUpti_ActivityKernel4, name)).cast::<*const c_char>().read_unaligned();
+            let name =
+                record.add(offset_of!(CUpti_ActivityKernel4, name)).cast::<*const c_char>().read_unaligned();
             (!name.is_null()).then(|| CStr::from_ptr(name).to_string_lossy().into_owned())
         };
         KERNELS.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).extend(name);
@@ -120,7 +121,9 @@ fn counters(library: &Library, cuda: &Cuda, device: CUdevice) -> Field<bool> {
         Ok(()) => Field::Known(true),
         Err(fault) if fault.code == Some(INSUFFICIENT_PRIVILEGES) => Field::Known(false),
         Err(fault) => match fault.code {
-            Some(code) => unavailable(format!("{} returned {code} {}", fault.call, fault.name.unwrap_or_default())),
+            Some(code) => {
+                unavailable(format!("{} returned {code} {}", fault.call, fault.name.unwrap_or_default()))
+            }
             None => unavailable(fault.detail),
         },
     }

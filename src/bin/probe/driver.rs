@@ -137,7 +137,8 @@ impl Cuda {
         let mut uuid = CUuuid { bytes: [0; 16] };
         // SAFETY: the symbol has this signature; `uuid` has the sixteen bytes that it writes.
         let second = unsafe {
-            ffi::symbol::<Get>(self.library, Api::Driver, "cuDeviceGetUuid_v2").map(|get| get(&mut uuid, device))
+            ffi::symbol::<Get>(self.library, Api::Driver, "cuDeviceGetUuid_v2")
+                .map(|get| get(&mut uuid, device))
         };
         if second != Ok(0) {
             // SAFETY: `uuid` has the sixteen bytes that the call writes.

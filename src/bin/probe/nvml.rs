@@ -98,11 +98,14 @@ fn describe(index: u32, nvml: &Nvml, device: &Device) -> NvmlDevice {
         compute_processes: field("nvmlDeviceGetComputeRunningProcesses_v3", || {
             device.running_compute_processes_count()
         }),
-        utilization_percent: map(field("nvmlDeviceGetUtilizationRates", || device.utilization_rates()), |use_| {
-            use_.gpu
-        }),
+        utilization_percent: map(
+            field("nvmlDeviceGetUtilizationRates", || device.utilization_rates()),
+            |use_| use_.gpu,
+        ),
         persistence: field("nvmlDeviceGetPersistenceMode", || device.is_in_persistent_mode()),
-        ecc_enabled: map(field("nvmlDeviceGetEccMode", || device.is_ecc_enabled()), |ecc| ecc.currently_enabled),
+        ecc_enabled: map(field("nvmlDeviceGetEccMode", || device.is_ecc_enabled()), |ecc| {
+            ecc.currently_enabled
+        }),
         ecc_uncorrected: ecc_errors(device, MemoryError::Uncorrected),
         ecc_corrected: ecc_errors(device, MemoryError::Corrected),
         remapped_rows: remapped_rows(nvml, device),
@@ -261,8 +264,15 @@ fn fault(name: &str, error: NvmlError) -> Fault {
     // Faults of the wrapper itself carry no NVML status, and must not be given one.
     let own = matches!(
         error,
-        Utf8Error(_) | NulError(_) | LibloadingError(_) | FailedToLoadSymbol(_) | StringTooLong { .. }
-            | IncorrectBits(_) | SetReleaseFailed | GetPciInfoFailed | PciInfoToCFailed
+        Utf8Error(_)
+            | NulError(_)
+            | LibloadingError(_)
+            | FailedToLoadSymbol(_)
+            | StringTooLong { .. }
+            | IncorrectBits(_)
+            | SetReleaseFailed
+            | GetPciInfoFailed
+            | PciInfoToCFailed
     );
     let detail = if matches!(error, UnexpectedVariant(_)) { String::new() } else { error.to_string() };
     let code = (!own).then(|| i64::from(sys::nvmlReturn_t::from(error)));

@@ -33,7 +33,11 @@ impl Cudart {
         let ask = |symbol| {
             type Lookup = unsafe extern "C" fn(c_int) -> *const c_char;
             // SAFETY: both functions take the status as a number and return a static string or null.
-            unsafe { ffi::symbol::<Lookup>(self.library, Api::Runtime, symbol).ok().and_then(|ask| static_text(ask(code))) }
+            unsafe {
+                ffi::symbol::<Lookup>(self.library, Api::Runtime, symbol)
+                    .ok()
+                    .and_then(|ask| static_text(ask(code)))
+            }
         };
         Fault {
             api: Api::Runtime,
@@ -46,7 +50,8 @@ impl Cudart {
 }
 
 pub fn verify(cudart: &Cudart, ordinal: u32) -> Result<Runtime, Fault> {
-    let sent: Vec<u8> = (0..COPIED).map(|place| (place as u32).wrapping_mul(0x9E37_79B9).to_le_bytes()[3]).collect();
+    let sent: Vec<u8> =
+        (0..COPIED).map(|place| (place as u32).wrapping_mul(0x9E37_79B9).to_le_bytes()[3]).collect();
     // What does not arrive must not look right.
     let mut received: Vec<u8> = sent.iter().map(|byte| !byte).collect();
     let (mut version, mut driver, mut devices) = (0, 0, 0);

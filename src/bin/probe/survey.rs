@@ -18,7 +18,10 @@ pub fn run(survey: &Survey) {
         for path in &survey.nodes {
             enter(&format!("open {path}"));
             let opened = OpenOptions::new().read(true).write(true).open(path);
-            emit(&Event::Node { path: path.clone(), errno: opened.err().and_then(|error| error.raw_os_error()) });
+            emit(&Event::Node {
+                path: path.clone(),
+                errno: opened.err().and_then(|error| error.raw_os_error()),
+            });
         }
         Ok(())
     });

@@ -55,7 +55,14 @@ const GUARD: usize = 64;
 /// What TF32 does not see.
 pub const BELOW_TF32: f32 = 1.0 / 4096.0;
 
-fn case(input: Storage, compute: Compute, transpose: &str, [m, n, k]: [u32; 3], alpha: i32, beta: i32) -> Case {
+fn case(
+    input: Storage,
+    compute: Compute,
+    transpose: &str,
+    [m, n, k]: [u32; 3],
+    alpha: i32,
+    beta: i32,
+) -> Case {
     let transpose = transpose.as_bytes();
     Case {
         input,
@@ -168,7 +175,8 @@ impl Case {
         };
         // Plus and minus one at random. Columns of A come in equal pairs and rows of B in opposite
         // ones, but for the last `unpaired`, so that |C| is at most that many.
-        let mut sign = |count| (0..count).map(|_| if random.next() & 1 == 0 { 1 } else { -1 }).collect::<Vec<i8>>();
+        let mut sign =
+            |count| (0..count).map(|_| if random.next() & 1 == 0 { 1 } else { -1 }).collect::<Vec<i8>>();
         let (mut a, mut b) = (sign(m * k), sign(k * n));
         let paired = k - (unpaired as usize).min(k);
         for row in a.chunks_exact_mut(k) {
@@ -247,7 +255,9 @@ mod tests {
             assert!(cases.iter().any(|case| (case.transpose_a, case.transpose_b) == (a, b)));
         }
         assert!(cases.iter().any(|case| case.beta != 0) && cases.iter().any(|case| case.beta == 0));
-        assert!(verified((7, 5)).iter().all(|case| case.input != Storage::Bf16 && case.compute == Compute::Full));
+        assert!(
+            verified((7, 5)).iter().all(|case| case.input != Storage::Bf16 && case.compute == Compute::Full)
+        );
         assert_eq!(timed((9, 0), 132)[0].m, 4096);
         assert_eq!(timed((9, 0), 2)[0].m, 512);
     }

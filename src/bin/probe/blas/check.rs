@@ -64,7 +64,9 @@ fn failed_rows(case: &Case, data: &Data, c: &[f32], mut random: Random) -> Vec<u
     let r: Vec<u64> = (0..n).map(|_| random.next()).collect();
     let wrap = |value: i64| value as u64;
     let dot = |row: &[i8], vector: &[u64]| {
-        row.iter().zip(vector).fold(0u64, |sum, (x, y)| sum.wrapping_add(wrap(i64::from(*x)).wrapping_mul(*y)))
+        row.iter()
+            .zip(vector)
+            .fold(0u64, |sum, (x, y)| sum.wrapping_add(wrap(i64::from(*x)).wrapping_mul(*y)))
     };
     let br: Vec<u64> = (0..k).map(|row| dot(&data.b[row * n..(row + 1) * n], &r)).collect();
     let mut integral = vec![true; m];
@@ -96,7 +98,10 @@ fn answer(case: &Case, data: &Data, row: usize) -> Vec<i64> {
         }
     }
     let c0 = |column: usize| i64::from(data.c[column * m + row]);
-    sums.iter().enumerate().map(|(j, sum)| i64::from(case.alpha) * sum + i64::from(case.beta) * c0(j)).collect()
+    sums.iter()
+        .enumerate()
+        .map(|(j, sum)| i64::from(case.alpha) * sum + i64::from(case.beta) * c0(j))
+        .collect()
 }
 
 /// The first row is off by what the marked element adds, up to the rounding of sums that are no
@@ -140,8 +145,12 @@ mod tests {
     fn one_wrong_element_is_found_and_named() {
         let wrong = [1.0, -2.0, f32::NAN, f32::INFINITY];
         for error in wrong {
-            for verdict in on_all(|row, column, value| if (row, column) == (5, 7) { value + error } else { value }) {
-                let GemmVerdict::Wrong { elements: 1, first } = verdict else { panic!("{verdict:?} for {error}") };
+            for verdict in
+                on_all(|row, column, value| if (row, column) == (5, 7) { value + error } else { value })
+            {
+                let GemmVerdict::Wrong { elements: 1, first } = verdict else {
+                    panic!("{verdict:?} for {error}")
+                };
                 assert!(first.starts_with("C[5, 7] = "), "{first}");
             }
         }
@@ -151,7 +160,8 @@ mod tests {
     fn half_an_integer_is_wrong_though_close() {
         let case = &verified((9, 0))[0];
         let data = case.data();
-        let verdict = judge(case, &data, &product(case, &data, |row, _, v| if row == 3 { v + 0.25 } else { v }));
+        let verdict =
+            judge(case, &data, &product(case, &data, |row, _, v| if row == 3 { v + 0.25 } else { v }));
         assert!(matches!(verdict, GemmVerdict::Wrong { elements: 160, .. }), "{verdict:?}");
     }
 

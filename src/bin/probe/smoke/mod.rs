@@ -35,7 +35,8 @@ pub struct Kernel<'a> {
 /// Compiles the kernel for the device: the driver's JIT compiler at work.
 pub fn compile(cuda: &Cuda) -> Result<Kernel<'_>, Fault> {
     let mut log = vec![0u8; 4096];
-    let mut options = [CUjit_option::CU_JIT_ERROR_LOG_BUFFER, CUjit_option::CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES];
+    let mut options =
+        [CUjit_option::CU_JIT_ERROR_LOG_BUFFER, CUjit_option::CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES];
     let mut values = [log.as_mut_ptr().cast::<c_void>(), ptr::without_provenance_mut(log.len())];
     let (mut module, mut function) = (ptr::null_mut(), ptr::null_mut());
     let name = std::ffi::CString::new(SMOKE_KERNEL).expect("the name has no NUL");
@@ -102,7 +103,8 @@ impl Kernel<'_> {
             for (block, sm) in run.blocks.iter().enumerate() {
                 seen.insert(*sm);
                 let range = block * THREADS as usize..(block + 1) * THREADS as usize;
-                let bad = run.words[range.clone()].iter().zip(&model.words[range]).filter(|(a, b)| a != b).count();
+                let bad =
+                    run.words[range.clone()].iter().zip(&model.words[range]).filter(|(a, b)| a != b).count();
                 if bad > 0 {
                     wrong.insert(*sm);
                     result.words_wrong += bad as u64;
@@ -133,7 +135,8 @@ impl Kernel<'_> {
         sums.fill(0)?;
         let (mut seed, mut rounds) = (SEED, ROUNDS);
         let mut pointers = [words.pointer, ids.pointer, sums.pointer];
-        let [words_argument, ids_argument, sums_argument] = pointers.each_mut().map(|p| ptr::from_mut(p).cast());
+        let [words_argument, ids_argument, sums_argument] =
+            pointers.each_mut().map(|p| ptr::from_mut(p).cast());
         let mut arguments: [*mut c_void; 5] = [
             words_argument,
             ids_argument,
@@ -177,7 +180,11 @@ impl Kernel<'_> {
             }
         }
         cuda.synchronize()?;
-        Ok(Run { words: numbers(&words.read()?), blocks: numbers(&ids.read()?), sums: numbers(&sums.read()?) })
+        Ok(Run {
+            words: numbers(&words.read()?),
+            blocks: numbers(&ids.read()?),
+            sums: numbers(&sums.read()?),
+        })
     }
 }
 

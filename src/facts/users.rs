@@ -1,0 +1,238 @@
+//! Who loads which copy: needs as the loader resolves them, names given to dlopen and ctypes, and
+//! conventions, followed until nothing new is reached.
+//!
+//! Roots are all objects of the tree that are no copies of listed libraries themselves.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use super::catalogue::library_of;
+use super::census::{How, Missing, User};
+use super::loader::{Closure, Loader};
+use super::tree::Tree;
+
+/// Sources that look for libraries on behalf of others are no users.
+const FINDERS: [&str; 1] = ["/cuda/pathfinder/"];
+
+/// Who loads what, found step by step.
+pub struct Users<'a> {
+    tree: &'a Tree,
+    loader: &'a Loader<'a>,
+    /// Real paths of the copies; hard links of one file count once.
+    pub copies: BTreeSet<String>,
+    /// Other names of a copy's inode.
+    twins: HashMap<String, String>,
+    pub reached: BTreeSet<String>,
+    pub edges: BTreeMap<String, BTreeSet<User>>,
+    missing: BTreeMap<String, BTreeSet<String>>,
+    wished: BTreeMap<String, BTreeSet<String>>,
+    /// What is loaded in a process that has imported torch, by soname.
+    torch: HashMap<String, String>,
+    torch_objects: HashSet<String>,
+}
+
+impl<'a> Users<'a> {
+    pub fn new(tree: &'a Tree, loader: &'a Loader<'a>) -> Self {
+        let (mut copies, mut twins, mut seen) = (BTreeSet::new(), HashMap::new(), HashMap::new());
+        for (path, file) in &tree.files {
+            let name = path.rsplit('/').next().unwrap_or(path);
+            // A file of no bytes is what remains of an injected library in a committed image.
+            if library_of(name).is_none() || (file.elf.is_none() && file.bytes > 0) {
+                continue;
+            }
+            match seen.get(&file.identity) {
+                Some(first) => drop(twins.insert(path.clone(), String::clone(first))),
+                None => {
+                    seen.insert(file.identity, path.clone());
+                    copies.insert(path.clone());
+                }
+            }
+        }
+        Users {
+            tree,
+            loader,
+            copies,
+            twins,
+            reached: BTreeSet::new(),
+            edges: BTreeMap::new(),
+            missing: BTreeMap::new(),
+            wished: BTreeMap::new(),
+            torch: HashMap::new(),
+            torch_objects: HashSet::new(),
+        }
+    }
+
+    fn copy<'p>(&'p self, path: &'p str) -> Option<&'p str> {
+        let path = self.twins.get(path).map_or(path, String::as_str);
+        self.copies.contains(path).then_some(path)
+    }
+
+    /// The closure of every root.
+    pub fn follow_needs(&mut self) {
+        let objects = self.tree.files.iter().filter(|(_, file)| file.elf.is_some()).map(|(path, _)| path);
+        for path in objects.filter(|path| self.copy(path).is_none()).collect::<Vec<_>>() {
+            let Some(closure) = self.loader.closure(path) else { continue };
+            if path.contains("/torch/lib/") {
+                for object in &closure.objects {
+                    self.torch_objects.insert(object.path.clone());
+                    let soname = object.elf.soname.clone();
+                    self.torch.extend(soname.map(|soname| (soname, object.path.clone())));
+                }
+            }
+            self.enter(&closure);
+        }
+    }
+
+    fn enter(&mut self, closure: &Closure) {
+        for edge in &closure.edges {
+            let (from, to) = (&closure.objects[edge.from].path, &closure.objects[edge.to].path);
+            if let Some(copy) = self.copy(to).map(str::to_owned) {
+                self.use_copy(copy, from, How::Needed);
+            }
+        }
+        for (by, soname) in &closure.missing {
+            if library_of(soname).is_some() {
+                self.missing.entry(soname.clone()).or_default().insert(closure.objects[*by].path.clone());
+            }
+        }
+    }
+
+    /// True where the copy was not reached before.
+    fn use_copy(&mut self, copy: String, by: &str, how: How) -> bool {
+        let users = self.edges.entry(copy.clone()).or_default();
+        let needed = User { path: by.to_owned(), how: How::Needed };
+        if !users.contains(&needed) {
+            users.insert(User { how, ..needed });
+        }
+        self.reached.insert(copy)
+    }
+
+    /// Names in read-only data, in Python sources and by convention, until nothing new is reached.
+    pub fn follow_names(&mut self) {
+        let mut asked = BTreeSet::new();
+        loop {
+            let wanted = self.names();
+            let mut changed = false;
+            for (by, target, how) in wanted {
+                if !asked.insert((by.clone(), target.clone())) {
+                    continue;
+                }
+                if self.use_copy(target.clone(), &by, how) {
+                    changed = true;
+                    if let Some(closure) = self.loader.closure(&target) {
+                        self.enter(&closure);
+                    }
+                }
+            }
+            if !changed {
+                return;
+            }
+        }
+    }
+
+    fn names(&mut self) -> Vec<(String, String, How)> {
+        let mut found = Vec::new();
+        let mut wished = Vec::new();
+        for (path, file) in &self.tree.files {
+            let Some(elf) = &file.elf else { continue };
+            let own = self.copy(path);
+            if own.is_some_and(|copy| copy != path || !self.reached.contains(copy)) {
+                continue;
+            }
+            for name in &elf.dlopen_names {
+                let target = self.dlopen(path, name);
+                match target.as_deref().and_then(|target| self.copy(target)) {
+                    Some(copy) if Some(copy) != own => {
+                        found.push((path.clone(), copy.to_owned(), How::Dlopen))
+                    }
+                    Some(_) => {}
+                    // A path is one of several that are tried.
+                    None if name.contains('/') => {}
+                    None => wished.push((name.clone(), path.clone())),
+                }
+            }
+            found
+                .extend(self.conventions(path).into_iter().map(|copy| (path.clone(), copy, How::Convention)));
+        }
+        for (name, path) in wished {
+            self.wished.entry(name).or_default().insert(path);
+        }
+        for (source, stems) in &self.tree.python {
+            if FINDERS.iter().any(|finder| source.contains(finder)) {
+                continue;
+            }
+            for stem in stems {
+                found.extend(
+                    self.python(source, stem).into_iter().map(|copy| (source.clone(), copy, How::Python)),
+                );
+            }
+        }
+        found
+    }
+
+    /// What an object gets that asks for a name at run time: in torch's process perhaps what is there
+    /// already.
+    fn dlopen(&self, by: &str, name: &str) -> Option<String> {
+        let loaded = self.torch_objects.contains(by).then(|| self.torch.get(name)).flatten();
+        loaded.cloned().or_else(|| self.loader.dlopen(by, name))
+    }
+
+    /// What a Python source means by a stem: the NVIDIA wheel beside it, else what the loader finds.
+    fn python(&self, source: &str, stem: &str) -> Vec<String> {
+        let name = |path: &str| path.rsplit('/').next().unwrap_or(path).split(".so").next() == Some(stem);
+        let site = ["/site-packages/", "/dist-packages/"]
+            .iter()
+            .find_map(|site| source.find(site).map(|at| &source[..at + site.len()]));
+        let beside = site.map(|site| format!("{site}nvidia/"));
+        let wheels: Vec<String> = match &beside {
+            Some(beside) => {
+                self.copies.iter().filter(|copy| copy.starts_with(beside) && name(copy)).cloned().collect()
+            }
+            None => Vec::new(),
+        };
+        if !wheels.is_empty() {
+            return wheels;
+        }
+        let sonames: BTreeSet<&str> = self
+            .copies
+            .iter()
+            .filter(|copy| name(copy))
+            .filter_map(|copy| self.tree.files[copy].elf.as_ref()?.soname.as_deref())
+            .collect();
+        let default = sonames.into_iter().find_map(|soname| self.loader.by_default(soname));
+        default.iter().filter_map(|path| self.copy(path)).map(str::to_owned).collect()
+    }
+
+    /// Families whose parts are loaded by paths that are made at run time.
+    fn conventions(&self, path: &str) -> Vec<String> {
+        let (directory, name) = path.rsplit_once('/').unwrap_or(("", path));
+        let in_directory = |directory: &str, prefix: &str| {
+            let start = format!("{directory}/{prefix}");
+            let inside = |copy: &&String| copy.starts_with(&start) && !copy[start.len()..].contains('/');
+            self.copies.iter().filter(inside).cloned().collect::<Vec<_>>()
+        };
+        if name.starts_with("libcudnn.so") {
+            return in_directory(directory, "libcudnn_");
+        }
+        if name == "libproton.so" {
+            // Triton's profiler comes with CUPTI of its own, one for each generation of GPUs.
+            let package = directory.rsplit_once('/').map_or("", |(package, _)| package);
+            let homes = ["cupti", "cupti-blackwell"];
+            let home = |home| in_directory(&format!("{package}/backends/nvidia/lib/{home}"), "libcupti.so");
+            return homes.into_iter().flat_map(home).filter(|copy| copy.ends_with("/libcupti.so")).collect();
+        }
+        Vec::new()
+    }
+
+    pub fn missing(&mut self) -> (Vec<Missing>, Vec<Missing>) {
+        let list = |of: &mut BTreeMap<String, BTreeSet<String>>| {
+            let entries = std::mem::take(of).into_iter();
+            let entry = |(soname, by): (String, BTreeSet<String>)| {
+                let library = library_of(&soname)?.name.to_owned();
+                Some(Missing { library, soname, by: by.into_iter().collect() })
+            };
+            entries.filter_map(entry).collect()
+        };
+        (list(&mut self.missing), list(&mut self.wished))
+    }
+}
+

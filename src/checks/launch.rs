@@ -14,6 +14,7 @@ const ALL_BEYOND: &[&str] = &[
     "driver.init",
     "driver.no-devices",
     "driver.nvml",
+    "driver.nvml-failed",
     "probe.nothing-verified",
 ];
 
@@ -35,8 +36,10 @@ pub const CHECKS: &[Check] = &[
             "driver.init",
             "driver.no-devices",
             "driver.nvml",
+            "driver.nvml-failed",
             "probe.nothing-verified",
             "launch.not-requested",
+            "launch.device-denied",
         ],
         judge: driver_not_loaded,
     },
@@ -119,12 +122,19 @@ fn driver_not_loaded(facts: &Facts) -> Outcome {
     if !expects_gpu(facts) {
         return Outcome::Skip("nothing was to be run");
     }
-    if facts.host.module.is_some() || has_nodes(facts) || other_platform(facts) || answered(facts) {
+    let nodes = has_nodes(facts);
+    // Run as root, the driver's own libraries make nodes that nothing answers: those are no sign of it.
+    let dead = nodes && opened(facts).all(|(_, errno)| matches!(errno, Some(ENXIO | ENODEV)));
+    if facts.host.module.is_some() || other_platform(facts) || answered(facts) || (nodes && !dead) {
         return Outcome::Pass;
     }
-    let mut problem = Problem::new("The kernel has no NVIDIA module, and there is no /dev/nvidia* node.")
-        .evidence("/proc/driver/nvidia/version does not exist")
-        .evidence("no node /dev/nvidia*");
+    let mut problem = if dead {
+        Problem::new("The kernel has no NVIDIA module, and nothing answers behind the device nodes that are there.")
+            .evidence("opening /dev/nvidia* fails with ENXIO or ENODEV")
+    } else {
+        Problem::new("The kernel has no NVIDIA module, and there is no /dev/nvidia* node.").evidence("no node /dev/nvidia*")
+    };
+    problem = problem.evidence("/proc/driver/nvidia/version does not exist");
     if facts.host.majors.is_empty() {
         problem = problem.evidence("/proc/devices lists no nvidia driver");
     }
@@ -162,18 +172,19 @@ fn not_requested(facts: &Facts) -> Outcome {
     Some(problem).into()
 }
 
+/// The nodes that the probe tried, and the error of each that did not open.
+fn opened(facts: &Facts) -> impl Iterator<Item = (&str, Option<i32>)> {
+    facts.probes.iter().flat_map(|run| &run.events).filter_map(|event| match event {
+        Event::Node { path, errno } => Some((path.as_str(), *errno)),
+        _ => None,
+    })
+}
+
 fn device_denied(facts: &Facts) -> Outcome {
-    let mut denied: Vec<(&str, i32)> = Vec::new();
-    let mut asked = false;
-    for event in facts.probes.iter().flat_map(|run| &run.events) {
-        if let Event::Node { path, errno } = event {
-            asked = true;
-            denied.extend(errno.map(|errno| (path.as_str(), errno)));
-        }
-    }
-    if !asked {
+    if opened(facts).next().is_none() {
         return Outcome::Skip("no device node was opened");
     }
+    let denied: Vec<(&str, i32)> = opened(facts).filter_map(|(path, errno)| Some((path, errno?))).collect();
     // One GPU's node of several may be out of reach on purpose; the control nodes are for all.
     let control = |path: &str| path == "/dev/nvidiactl" || path == "/dev/nvidia-uvm";
     let nodes = facts.host.nodes.iter().filter(|node| node.path.starts_with("/dev/nvidia")).count();
@@ -230,16 +241,18 @@ fn libcuda_missing(facts: &Facts) -> Outcome {
 
 const EPERM: i32 = 1;
 const EACCES: i32 = 13;
+const ENXIO: i32 = 6;
+const ENODEV: i32 = 19;
 
 fn errno_name(errno: i32) -> String {
     let name = match errno {
         EPERM => "EPERM",
         2 => "ENOENT",
         5 => "EIO",
-        6 => "ENXIO",
+        ENXIO => "ENXIO",
         EACCES => "EACCES",
         16 => "EBUSY",
-        19 => "ENODEV",
+        ENODEV => "ENODEV",
         30 => "EROFS",
         _ => return format!("errno {errno}"),
     };

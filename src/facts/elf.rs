@@ -5,15 +5,15 @@
 //! concern of this module.
 
 use std::fs::File;
-use std::os::unix::fs::FileExt;
 use std::ops::Range;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use memchr::memmem;
 use object::elf::*;
-use object::read::{ReadCache, ReadCacheOps};
 use object::read::elf::{Dyn, FileHeader, ProgramHeader, SectionHeader};
+use object::read::{ReadCache, ReadCacheOps};
 use object::{Endianness, ReadRef};
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -145,7 +145,9 @@ impl<'a> Loader<'a> {
         within(inherited)
             .or_else(|| within(self.library_path.clone()))
             .or_else(|| within(requester.expand(&requester.elf.runpath)))
-            .or_else(|| (!requester.elf.no_default_directories).then(|| self.common(requester.elf.machine, soname))?)
+            .or_else(|| {
+                (!requester.elf.no_default_directories).then(|| self.common(requester.elf.machine, soname))?
+            })
     }
 
     /// What the cache and the default directories have: the same for every requester, and asked so
@@ -160,7 +162,8 @@ impl<'a> Loader<'a> {
             elf.is_some_and(|elf| elf.machine == machine)
         };
         let cached = self.cache.get(soname).into_iter().flatten().find(|path| fits(path)).cloned();
-        let found = cached.or_else(|| DEFAULTS.map(|directory| format!("{directory}/{soname}")).into_iter().find(fits));
+        let found = cached
+            .or_else(|| DEFAULTS.map(|directory| format!("{directory}/{soname}")).into_iter().find(fits));
         self.common.borrow_mut().insert(key, found.clone());
         found
     }

@@ -46,8 +46,13 @@ fn dpkg(tree: &Tree, wanted: &HashSet<String>, owners: &mut BTreeMap<String, Own
         let Some(version) = versions.get(package) else { continue };
         let Some(text) = tree.read_text(&format!("{DPKG}/info/{list}")) else { continue };
         for line in text.lines().filter(|line| names.contains(base(line))) {
-            // /lib may be a link to /usr/lib, and dpkg remembers the older name.
-            if let Some(real) = tree.resolve(line).filter(|real| wanted.contains(real)) {
+            // /lib may be a link to /usr/lib, and dpkg remembers the older name. The file's own name is
+            // not followed: who owns a development link does not own what it points to.
+            let (directory, name) = line.rsplit_once('/').unwrap_or_default();
+            let real = tree
+                .resolve(directory)
+                .map(|directory| format!("{}/{name}", directory.trim_end_matches('/')));
+            if let Some(real) = real.filter(|real| wanted.contains(real)) {
                 let owner =
                     Owner { manager: Manager::Dpkg, name: package.to_owned(), version: version.clone() };
                 owners.insert(real, owner);

@@ -235,4 +235,3 @@ impl<'a> Users<'a> {
         (list(&mut self.missing), list(&mut self.wished))
     }
 }
-

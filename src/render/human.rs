@@ -62,7 +62,11 @@ fn verdict(out: &mut String, report: &Report, style: Style) {
 }
 
 fn heading(out: &mut String, style: Style, title: &str, note: &str) {
-    *out += &format!("\n{}  {}\n", style.paint(Ink::Bold, title), style.paint(Ink::Dim, note));
+    *out += &format!("\n{}", style.paint(Ink::Bold, title));
+    if !note.is_empty() {
+        *out += &format!("  {}", style.paint(Ink::Dim, note));
+    }
+    out.push('\n');
 }
 
 fn devices(out: &mut String, report: &Report, style: Style) {
@@ -217,7 +221,7 @@ fn library_lines(out: &mut String, library: &Library, style: Style) {
         let from = fit(&from, style.width.saturating_sub(66).max(12));
         *out += &format!(
             "  {name:<10} {status} {:<18} {:>9}  {} {from}\n",
-            fit(version, 18),
+            version.chars().take(18).collect::<String>(),
             bytes.map(size).unwrap_or_default(),
             style.paint(ink, &format!("{verdict:<13}"))
         );

@@ -34,6 +34,18 @@ fn compare(tree: &str) {
             else {
                 continue;
             };
+            // The tables name a package of the distribution without its version.
+            let owner = |copy: &Value| {
+                copy["owner"].as_str().map(|owner| owner.split(' ').next().unwrap().to_owned())
+            };
+            if owner(&copy) != owner(&found) {
+                differences.push(format!(
+                    "{}: owner {:?} instead of {:?}",
+                    copy["path"],
+                    owner(&found),
+                    owner(&copy)
+                ));
+            }
             for field in ["soname", "version", "bytes", "origin", "verdict"] {
                 if copy[field] != found[field] {
                     differences.push(format!(

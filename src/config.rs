@@ -1,4 +1,4 @@
-//! `cudacheck.toml`: what flags say, written down.
+//! The configuration: what flags say, written down as JSON.
 //!
 //! Keys are the long flags of the main command. A flag goes before a variable, a variable before the
 //! file; values are parsed and refused by the flag's own rules.
@@ -17,8 +17,9 @@ pub fn arguments(path: &Path) -> Result<Vec<OsString>> {
     let name = path.display();
     let text = std::fs::read_to_string(path)
         .with_context(|| format!("cannot read the configuration {name}: name a file that exists"))?;
-    let config: BTreeMap<String, Value> =
-        basic_toml::from_str(&text).with_context(|| format!("{name} is no configuration in TOML"))?;
+    let config: BTreeMap<String, Value> = serde_json::from_str(&text).with_context(|| {
+        format!("{name} is no configuration: an object in JSON, such as {\"level\": \"driver\"}")
+    })?;
     let mut arguments = Vec::new();
     for (key, value) in config {
         if !KEYS.contains(&key.as_str()) {

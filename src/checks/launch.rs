@@ -124,15 +124,19 @@ fn driver_not_loaded(facts: &Facts) -> Outcome {
     }
     let nodes = has_nodes(facts);
     // Run as root, the driver's own libraries make nodes that nothing answers: those are no sign of it.
-    let dead = nodes && opened(facts).all(|(_, errno)| matches!(errno, Some(ENXIO | ENODEV)));
+    let answers = |errno| !matches!(errno, Some(ENXIO | ENODEV));
+    let dead = nodes && opened(facts).count() > 0 && !opened(facts).any(|(_, errno)| answers(errno));
     if facts.host.module.is_some() || other_platform(facts) || answered(facts) || (nodes && !dead) {
         return Outcome::Pass;
     }
     let mut problem = if dead {
-        Problem::new("The kernel has no NVIDIA module, and nothing answers behind the device nodes that are there.")
-            .evidence("opening /dev/nvidia* fails with ENXIO or ENODEV")
+        Problem::new(
+            "The kernel has no NVIDIA module, and nothing answers behind the device nodes that are there.",
+        )
+        .evidence("opening /dev/nvidia* fails with ENXIO or ENODEV")
     } else {
-        Problem::new("The kernel has no NVIDIA module, and there is no /dev/nvidia* node.").evidence("no node /dev/nvidia*")
+        Problem::new("The kernel has no NVIDIA module, and there is no /dev/nvidia* node.")
+            .evidence("no node /dev/nvidia*")
     };
     problem = problem.evidence("/proc/driver/nvidia/version does not exist");
     if facts.host.majors.is_empty() {

@@ -46,31 +46,31 @@ fn bad_values_in_the_environment_are_refused_as_well() {
 #[test]
 fn a_configuration_says_what_flags_say() {
     let root = Root::machine("gpus = 2");
-    root.write("/cudacheck.toml", b"level = \"driver\"\nrequire-gpus = 2\nformat = \"json\"\n");
+    root.write("/cudacheck.json", br#"{"level": "driver", "require-gpus": 2, "format": "json"}"#);
     let level =
         |output: &std::process::Output| crate::util::report(output)["requested"].as_str().unwrap().to_owned();
-    let output = root.run(&["--config", "/cudacheck.toml"]);
+    let output = root.run(&["--config", "/cudacheck.json"]);
     assert_eq!((output.status.code(), level(&output).as_str()), (Some(0), "driver"));
-    let output = root.run(&["--config", "/cudacheck.toml", "--level", "nvml"]);
+    let output = root.run(&["--config", "/cudacheck.json", "--level", "nvml"]);
     assert_eq!(level(&output), "nvml", "a flag goes before the file");
     let mut root = root;
     root.set("CUDACHECK_LEVEL", "nvml");
-    assert_eq!(level(&root.run(&["--config", "/cudacheck.toml"])), "nvml", "a variable as well");
+    assert_eq!(level(&root.run(&["--config", "/cudacheck.json"])), "nvml", "a variable as well");
     for (text, words) in [
-        ("level = ", "is no configuration"),
-        ("levle = \"nvml\"", "unknown key 'levle'; keys are level, gpus"),
-        ("require-gpus = \"two\"", "--require-gpus"),
-        ("require-gpus = true", "takes what --require-gpus takes"),
-        ("timeout = \"soon\"", "a time is a number with a unit"),
+        (r#"{"level": }"#, "is no configuration: an object in JSON"),
+        (r#"{"levle": "nvml"}"#, "unknown key 'levle'; keys are level, gpus"),
+        (r#"{"require-gpus": "two"}"#, "--require-gpus"),
+        (r#"{"require-gpus": true}"#, "takes what --require-gpus takes"),
+        (r#"{"timeout": "soon"}"#, "a time is a number with a unit"),
     ] {
-        root.write("/cudacheck.toml", text.as_bytes());
-        let output = root.run(&["--config", "/cudacheck.toml"]);
+        root.write("/cudacheck.json", text.as_bytes());
+        let output = root.run(&["--config", "/cudacheck.json"]);
         let error = crate::util::text(&output.stderr);
         assert_eq!(output.status.code(), Some(2), "{text}");
         assert!(error.contains(words), "{text}: {error}");
         assert!(output.stdout.is_empty());
     }
-    let output = root.run(&["--config", "/nowhere.toml"]);
+    let output = root.run(&["--config", "/nowhere.json"]);
     assert!(crate::util::text(&output.stderr).contains("name a file that exists"));
 }
 

@@ -12,14 +12,15 @@ use serde_json::Value;
 
 const KEYS: [&str; 6] = ["level", "gpus", "require-gpus", "timeout", "format", "fail-on"];
 
+const EXAMPLE: &str = "an object in JSON, such as {\"level\": \"driver\"}";
+
 /// The file as arguments, to be put before those of the command line, which override them.
 pub fn arguments(path: &Path) -> Result<Vec<OsString>> {
     let name = path.display();
     let text = std::fs::read_to_string(path)
         .with_context(|| format!("cannot read the configuration {name}: name a file that exists"))?;
-    let config: BTreeMap<String, Value> = serde_json::from_str(&text).with_context(|| {
-        format!("{name} is no configuration: an object in JSON, such as {\"level\": \"driver\"}")
-    })?;
+    let config: BTreeMap<String, Value> =
+        serde_json::from_str(&text).with_context(|| format!("{name} is no configuration: {EXAMPLE}"))?;
     let mut arguments = Vec::new();
     for (key, value) in config {
         if !KEYS.contains(&key.as_str()) {

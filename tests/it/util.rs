@@ -308,11 +308,14 @@ pub fn part(name: &str) -> Option<PathBuf> {
 pub fn without_times(text: &str) -> String {
     let steady = |line: &&str| !line.starts_with("  time: ") && !line.contains("/usr/lib/lib");
     let text: String = text.split_inclusive('\n').filter(steady).collect();
-    let words = text.split_inclusive([' ', '\n']);
+    let words: Vec<&str> = text.split_inclusive([' ', '\n']).collect();
     let mut out = String::new();
-    for word in words {
+    for (place, word) in words.iter().enumerate() {
         let bare = word.trim_end();
-        if bare.parse::<f64>().is_ok() && bare.contains('.') {
+        let measured = bare.parse::<f64>().is_ok() && bare.contains('.');
+        let counted =
+            bare.parse::<u64>().is_ok() && words.get(place + 1).is_some_and(|next| next.trim() == "files");
+        if measured || counted {
             out += &word.replace(bare, "N");
         } else {
             out += word;

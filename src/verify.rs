@@ -50,9 +50,11 @@ pub fn health(options: &Health) -> Result<Report> {
     };
     let deadline = start + options.timeout;
     let host = host::gather();
-    let libraries = || CensusInProgress::start(&host, deadline).libraries(deadline);
+    let census = (options.level >= Level::Gemm).then(|| CensusInProgress::start(&host, deadline));
+    let libraries = || census.as_ref().map_or_else(Libraries::default, |census| census.libraries(deadline));
     let probes = probe(options.level, &[], deadline, &host, &libraries);
-    Ok(judge(&Facts { request, host, probes, ..Facts::default() }, start))
+    let census = census.map(|census| census.finish(deadline)).transpose()?.unwrap_or_default();
+    Ok(judge(&Facts { request, host, census, probes }, start))
 }
 
 /// A census of the running root in a thread of its own, which a dead file system may hold for ever:

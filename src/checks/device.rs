@@ -265,7 +265,15 @@ fn throttled(facts: &Facts) -> Outcome {
 }
 
 fn fabric(facts: &Facts) -> Outcome {
+    // A GPU on which a kernel has run needs no fabric, whatever its state says.
+    let works = |gpu: &NvmlDevice| {
+        let number = number(&facts.probes, gpu);
+        facts.probes.iter().any(|run| ordinal(run) == Some(number) && run.smoke().next().is_some())
+    };
     health(facts, |gpu| {
+        if works(gpu) {
+            return None;
+        }
         let fabric = gpu.fabric.known()?;
         match fabric.state.as_str() {
             "in-progress" | "not-started" => Some(format!("the fabric's state is {}.", fabric.state)),

@@ -8,6 +8,7 @@ use crate::report::Severity;
 
 /// What cannot work where no GPU is reachable.
 const ALL_BEYOND: &[&str] = &[
+    "launch.device-denied",
     "launch.libcuda-missing",
     "image.stub-libcuda",
     "driver.load",
@@ -29,18 +30,7 @@ pub const CHECKS: &[Check] = &[
               Boot, nouveau).",
         remedy: "Run `nvidia-smi` on the host. If that fails as well, install or reload the driver there (`sudo \
                  modprobe nvidia`), or run the container on a machine with a GPU.",
-        explains: &[
-            "launch.libcuda-missing",
-            "image.stub-libcuda",
-            "driver.load",
-            "driver.init",
-            "driver.no-devices",
-            "driver.nvml",
-            "driver.nvml-failed",
-            "probe.nothing-verified",
-            "launch.not-requested",
-            "launch.device-denied",
-        ],
+        explains: ALL_BEYOND,
         judge: driver_not_loaded,
     },
     Check {

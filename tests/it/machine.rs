@@ -321,6 +321,17 @@ fn without_cuda_libraries_the_driver_is_verified() {
 }
 
 #[test]
+fn a_cublas_that_does_not_load_is_no_pass() {
+    let root = Root::machine("sms = 2");
+    std::fs::write(root.path("/usr/lib/libcublasLt.so.12"), b"no library").unwrap();
+    let (report, status) = root.report(&[]);
+    assert_eq!((status, ids(&report)[0]), (1, "math.cublas-load"));
+    assert!(finding(&report, "math.cublas-load")["cause"].as_str().unwrap().contains("libcublasLt.so.12"));
+    let output = root.run(&["health", "--level", "gemm"]);
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stdout));
+}
+
+#[test]
 fn a_missing_symbol_is_named() {
     let root = Root::machine("sms = 2");
     let path = root.path("/usr/lib/libcuda.so.1");

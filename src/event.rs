@@ -133,6 +133,7 @@ pub enum Stage {
     Context,
     Jit,
     Launch,
+    Compare,
     LoadRuntime,
     Runtime,
     LoadBlas,
@@ -314,6 +315,7 @@ pub struct Smoke {
     pub sms_covered: u32,
     /// Ids of the multiprocessors whose results differ from the host's model.
     pub sms_wrong: Vec<u32>,
+    /// Of all launches.
     pub words: u64,
     pub words_wrong: u64,
     /// The sums that atomics kept agree with the host's.

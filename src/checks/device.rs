@@ -170,6 +170,12 @@ fn wrong_results(facts: &Facts) -> Outcome {
                             smoke.words_wrong, smoke.words
                         )),
                 );
+            } else if smoke.words_wrong > 0 {
+                let cause = format!(
+                    "{name}: {} words are wrong, and no multiprocessor signed for them.",
+                    smoke.words_wrong
+                );
+                problems.push(Problem::new(cause).gpu(gpu));
             } else if !smoke.sums_right {
                 problems.push(
                     Problem::new(format!(

@@ -199,9 +199,9 @@ fn state(findings: &[Finding], number: u32, exercised: bool) -> GpuState {
 
 fn level(run: Option<&ProbeRun>) -> &'static str {
     let Some(run) = run else { return "driver" };
-    let right = run.smoke().any(|smoke| {
-        smoke.sms_wrong.is_empty() && smoke.sums_right && smoke.sms_covered >= smoke.sms_present
-    });
+    let right = run
+        .smoke()
+        .any(|smoke| smoke.words_wrong == 0 && smoke.sums_right && smoke.sms_covered >= smoke.sms_present);
     if !right {
         return "driver";
     }

@@ -44,9 +44,13 @@ pub fn run(task: &DeviceTask) {
         return;
     };
     let Some(kernel) = stage(Stage::Jit, gpu, || Ok(smoke::compile(&cuda)?)) else { return };
-    let launched = stage(Stage::Launch, gpu, || {
-        emit(&Event::Smoke(kernel.verify(&facts)?));
-        Ok(())
+    let launches = stage(Stage::Launch, gpu, || Ok(kernel.run(&facts)?));
+    let launched = launches.and_then(|launches| {
+        // The host's part, apart from the device's time.
+        stage(Stage::Compare, gpu, || {
+            emit(&Event::Smoke(launches.compare()));
+            Ok(())
+        })
     });
     // After a failed launch the context is dead, and every later answer would repeat that.
     if task.gemm && launched.is_some() {

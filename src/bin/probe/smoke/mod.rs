@@ -62,9 +62,17 @@ pub fn compile(cuda: &Cuda) -> Result<Kernel<'_>, Fault> {
     Ok(Kernel { cuda, function })
 }
 
+/// What the device left, launch by launch.
+pub struct Launches {
+    present: u32,
+    blocks: u32,
+    cooperative: bool,
+    runs: Vec<Run>,
+}
+
 impl Kernel<'_> {
     /// Runs the kernel until every multiprocessor was seen, or was given up.
-    pub fn verify(&self, device: &Device) -> Result<Smoke, Fault> {
+    pub fn run(&self, device: &Device) -> Result<Launches, Fault> {
         let present = device.sms.max(1) as u32;
         let mut per_sm: c_int = 0;
         // SAFETY: the function is loaded; `per_sm` is written once, before the call returns.
@@ -77,46 +85,19 @@ impl Kernel<'_> {
             )?;
         }
         let blocks = per_sm.max(1) as u32 * present;
-        let model = model::run(blocks);
-        let mut result = Smoke {
-            sms_present: present,
-            sms_covered: 0,
-            sms_wrong: Vec::new(),
-            words: u64::from(blocks) * u64::from(THREADS),
-            words_wrong: 0,
-            sums_right: true,
-            launches: 0,
-            // Compute capability 6.0 is the first that has it.
-            cooperative: device.cooperative && device.capability >= (6, 0),
-        };
-        let (mut seen, mut wrong) = (BTreeSet::new(), BTreeSet::new());
-        loop {
-            let run = match self.launch(blocks, result.cooperative) {
+        // Compute capability 6.0 is the first that has it.
+        let cooperative = device.cooperative && device.capability >= (6, 0);
+        let mut launches = Launches { present, blocks, cooperative, runs: Vec::new() };
+        while launches.runs.is_empty() || !launches.enough() {
+            match self.launch(blocks, launches.cooperative) {
                 // 720 and 801: a server in between, or its policy, does not allow cooperation.
-                Err(fault) if result.cooperative && matches!(fault.code, Some(720 | 801)) => {
-                    result.cooperative = false;
-                    continue;
+                Err(fault) if launches.cooperative && matches!(fault.code, Some(720 | 801)) => {
+                    launches.cooperative = false;
                 }
-                run => run?,
-            };
-            result.launches += 1;
-            for (block, sm) in run.blocks.iter().enumerate() {
-                seen.insert(*sm);
-                let range = block * THREADS as usize..(block + 1) * THREADS as usize;
-                let bad =
-                    run.words[range.clone()].iter().zip(&model.words[range]).filter(|(a, b)| a != b).count();
-                if bad > 0 {
-                    wrong.insert(*sm);
-                    result.words_wrong += bad as u64;
-                }
-            }
-            result.sums_right &= run.sums[..2] == model.sums;
-            result.sms_covered = seen.len() as u32;
-            if result.sms_covered >= present || result.cooperative || result.launches >= PATIENCE {
-                result.sms_wrong = wrong.into_iter().collect();
-                return Ok(result);
+                run => launches.runs.push(run?),
             }
         }
+        Ok(launches)
     }
 
     /// One small run without a check, for whoever watches launches.
@@ -190,8 +171,56 @@ impl Kernel<'_> {
 
 struct Run {
     words: Vec<u32>,
+    /// The multiprocessor that signed for each block.
     blocks: Vec<u32>,
+    /// Sum and exclusive-or of all words, and %nsmid.
     sums: Vec<u32>,
+}
+
+impl Run {
+    /// Who signed for a block. Ids are below %nsmid; a block that left none did not run.
+    fn signed(&self, block: usize) -> Option<u32> {
+        Some(self.blocks[block]).filter(|sm| *sm < self.sums[2])
+    }
+}
+
+impl Launches {
+    fn seen(&self) -> BTreeSet<u32> {
+        let blocks = 0..self.blocks as usize;
+        self.runs.iter().flat_map(|run| blocks.clone().filter_map(|block| run.signed(block))).collect()
+    }
+
+    fn enough(&self) -> bool {
+        let covered = || self.seen().len() as u32 >= self.present;
+        self.cooperative || self.runs.len() as u32 >= PATIENCE || covered()
+    }
+
+    /// Compares every word of every launch with the host's model.
+    pub fn compare(&self) -> Smoke {
+        let model = model::run(self.blocks);
+        let (mut wrong, mut words_wrong, mut sums_right) = (BTreeSet::new(), 0, true);
+        let threads = THREADS as usize;
+        for run in &self.runs {
+            for (block, (words, right)) in
+                run.words.chunks(threads).zip(model.words.chunks(threads)).enumerate()
+            {
+                let bad = words.iter().zip(right).filter(|(word, right)| word != right).count();
+                words_wrong += bad as u64;
+                wrong.extend(run.signed(block).filter(|_| bad > 0));
+            }
+            sums_right &= run.sums[..2] == model.sums;
+        }
+        Smoke {
+            sms_present: self.present,
+            sms_covered: self.seen().len() as u32,
+            sms_wrong: wrong.into_iter().collect(),
+            words: u64::from(self.blocks) * u64::from(THREADS) * self.runs.len() as u64,
+            words_wrong,
+            sums_right,
+            launches: self.runs.len() as u32,
+            cooperative: self.cooperative,
+        }
+    }
 }
 
 fn numbers(bytes: &[u8]) -> Vec<u32> {

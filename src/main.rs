@@ -53,6 +53,7 @@ fn parse() -> anyhow::Result<Cli> {
 fn run(cli: Cli) -> anyhow::Result<ExitStatus> {
     match cli.command {
         None => {
+            render::progress(cli.verify.timeout);
             let report = verify::container(&cli.verify)?;
             print(&report, &cli.verify.output)
         }

@@ -4,8 +4,22 @@ mod human;
 mod line;
 
 use std::io::{self, IsTerminal, Write};
+use std::thread;
+use std::time::Duration;
 
 use crate::report::Report;
+
+/// Says on a terminal that it goes on, when something takes longer than a second.
+pub fn progress(timeout: Duration) {
+    if !io::stderr().is_terminal() {
+        return;
+    }
+    thread::spawn(move || {
+        thread::sleep(Duration::from_secs(1));
+        // A closed terminal is no reason to stop.
+        let _ = writeln!(io::stderr(), "cudacheck: still at work, {} s at most", timeout.as_secs());
+    });
+}
 
 /// The whole report, to read.
 pub fn human(report: &Report) -> io::Result<()> {

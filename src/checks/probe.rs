@@ -192,6 +192,15 @@ fn crashed(facts: &Facts) -> Outcome {
             let problem =
                 Problem::new(format!("The probe died of {}{} {place}.", signal_name(signal), of(gpu)))
                     .gpu(gpu);
+            // Nothing of ours sends it before the deadline: the kernel does, for want of memory.
+            let problem = if signal == SIGKILL {
+                problem.remedy(
+                    "Raise the container's memory limit (docker run --memory ..., resources.limits.memory): the \
+                     kernel ends what exceeds it.",
+                )
+            } else {
+                problem
+            };
             vec![with_noise(last_library(problem, run), run)]
         }
         _ => Vec::new(),
@@ -209,13 +218,15 @@ fn last_library(problem: Problem, run: &ProbeRun) -> Problem {
     }
 }
 
+const SIGKILL: i32 = 9;
+
 fn signal_name(signal: i32) -> String {
     let name = match signal {
         4 => "SIGILL",
         6 => "SIGABRT",
         7 => "SIGBUS",
         8 => "SIGFPE",
-        9 => "SIGKILL",
+        SIGKILL => "SIGKILL",
         11 => "SIGSEGV",
         15 => "SIGTERM",
         31 => "SIGSYS",

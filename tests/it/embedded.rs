@@ -87,7 +87,7 @@ fn the_glibc_floor_is_printed_and_true() {
 #[test]
 fn the_release_binary_is_small() {
     if cfg!(debug_assertions) {
-        eprintln!("SKIPPED: the size is asserted by cargo test --release");
+        crate::util::skip("the size is asserted by cargo test --release");
         return;
     }
     let bytes = fs::metadata(BINARY).unwrap().len();

@@ -11,7 +11,7 @@ fn with_node(root: &Root, name: &str, minor: &str, mode: &str) -> bool {
     let made = Command::new("mknod").arg("-m").arg(mode).arg(&path).args(["c", "195", minor]).status();
     let made = made.is_ok_and(|status| status.success());
     if !made {
-        eprintln!("SKIPPED: device nodes can be made by root alone");
+        crate::util::skip("device nodes can be made by root alone");
     }
     made
 }
@@ -140,7 +140,7 @@ fn device_nodes_that_no_driver_answers() {
 #[test]
 fn device_nodes_of_another_group() {
     if !is_root() {
-        eprintln!("SKIPPED: another user can be had by root alone");
+        crate::util::skip("another user can be had by root alone");
         return;
     }
     let mut root = Root::machine("nvmlInit_v2 = 4\ncuInit = 100");

@@ -19,7 +19,7 @@ fn a_root_that_cannot_be_written() {
 #[test]
 fn another_user_without_rights() {
     if !is_root() {
-        eprintln!("SKIPPED: another user can be had by root alone");
+        crate::util::skip("another user can be had by root alone");
         return;
     }
     let mut root = Root::machine(SCRIPT);
@@ -30,7 +30,7 @@ fn another_user_without_rights() {
 #[test]
 fn memory_files_that_may_not_be_executed() {
     if !std::path::Path::new("/proc/sys/vm/memfd_noexec").exists() || !is_root() {
-        eprintln!("SKIPPED: vm.memfd_noexec is not here, or only root can set it");
+        crate::util::skip("vm.memfd_noexec is not here, or only root can set it");
         return;
     }
     // The setting belongs to the PID namespace, so nothing outside changes.

@@ -139,7 +139,7 @@ fn nothing_inherited_keeps_a_callers_pipe_open() {
 fn a_probe_that_cannot_be_killed_is_left_behind_and_reported() {
     let freezer = std::path::Path::new("/sys/fs/cgroup/freezer");
     if !is_root() || !freezer.join("cgroup.procs").exists() {
-        eprintln!("SKIPPED: the version 1 freezer is not here; version 2 kills frozen processes");
+        crate::util::skip("the version 1 freezer is not here; version 2 kills frozen processes");
         return;
     }
     let group = freezer.join(format!("cudacheck-{}", std::process::id()));

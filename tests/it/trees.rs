@@ -90,7 +90,7 @@ fn the_application_decides_which_copy_is_exercised() {
     for tree in ["toolkit11", "torch12", "torch13"] {
         let Some(part) = part(tree) else { return };
         if !is_root() {
-            eprintln!("SKIPPED: an overlay can be mounted by root alone");
+            crate::util::skip("an overlay can be mounted by root alone");
             return;
         }
         let site = "/usr/local/lib/python3.11/dist-packages";

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -286,6 +287,12 @@ pub fn timed<T>(work: impl FnOnce() -> T) -> (T, Duration) {
     (value, start.elapsed())
 }
 
+/// Says out loud that something is not tested: the test runner keeps what `eprintln` says of a test
+/// that passes.
+pub fn skip(why: &str) {
+    let _ = writeln!(std::io::stderr(), "SKIPPED: {why}");
+}
+
 /// A part of `tests/real/parts.sh`. Without it the test is skipped, out loud; in CI it fails.
 pub fn part(name: &str) -> Option<PathBuf> {
     let cache = std::env::var_os("CUDACHECK_PARTS")
@@ -299,7 +306,7 @@ pub fn part(name: &str) -> Option<PathBuf> {
         std::env::var_os("CUDACHECK_REAL").is_none(),
         "the part {name} is missing: tests/real/parts.sh fetches it"
     );
-    eprintln!("SKIPPED: the part {name} is not there; tests/real/parts.sh {name} fetches it");
+    skip(&format!("the part {name} is not there; tests/real/parts.sh {name} fetches it"));
     None
 }
 

@@ -302,11 +302,14 @@ pub fn part(name: &str) -> Option<PathBuf> {
     if part.exists() {
         return Some(part);
     }
-    assert!(
-        std::env::var_os("CUDACHECK_REAL").is_none(),
-        "the part {name} is missing: tests/real/parts.sh fetches it"
-    );
-    skip(&format!("the part {name} is not there; tests/real/parts.sh {name} fetches it"));
+    let fetch = match name.split_once('/') {
+        Some(("driver", version)) => format!("driver{version}"),
+        Some((family, _)) => family.to_owned(),
+        None => name.to_owned(),
+    };
+    let how = format!("the part {name} is not there; tests/real/parts.sh {fetch} fetches it");
+    assert!(std::env::var_os("CUDACHECK_REAL").is_none(), "{how}");
+    skip(&how);
     None
 }
 

@@ -25,10 +25,10 @@ pub fn progress(timeout: Duration) {
 pub fn human(report: &Report) -> io::Result<()> {
     let output = io::stdout();
     let terminal = output.is_terminal();
-    let width =
-        if terminal { rustix::termios::tcgetwinsize(&output).map_or(100, |size| size.ws_col) } else { 100 };
-    let style =
-        human::Style { colour: terminal && colour_is_welcome(), width: usize::from(width).clamp(40, 120) };
+    // A terminal that does not know its width says 0.
+    let columns = rustix::termios::tcgetwinsize(&output).map_or(0, |size| usize::from(size.ws_col));
+    let width = if terminal && columns > 0 { columns.clamp(40, 120) } else { 100 };
+    let style = human::Style { colour: terminal && colour_is_welcome(), width };
     text(&human::render(report, style))
 }
 

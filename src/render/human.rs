@@ -140,7 +140,9 @@ fn device(out: &mut String, gpu: &Gpu, style: Style) {
             gpu.gemm.iter().filter(|case| matches!(case.verdict, GemmVerdict::Exact | GemmVerdict::NotTf32));
         let speeds = gpu.speed.iter().map(|speed| {
             let share = speed.peak_share.map_or(String::new(), |share| format!(" ({:.0} %)", 100.0 * share));
-            format!("{} {:.1}{share}", speed.format, speed.tflops)
+            // Small devices have their figures behind the point.
+            let digits = if speed.tflops < 1.0 { 3 } else { 1 };
+            format!("{} {:.digits$}{share}", speed.format, speed.tflops)
         });
         let speeds: Vec<String> = speeds.collect();
         let mut line = format!("{} of {} products exact", right.count(), gpu.gemm.len());

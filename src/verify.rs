@@ -50,10 +50,10 @@ pub fn health(options: &Health) -> Result<Report> {
     };
     let deadline = start + options.timeout;
     let host = host::gather();
-    let census = (options.level >= Level::Gemm).then(|| CensusInProgress::start(&host, deadline));
-    let libraries = || census.as_ref().map_or_else(Libraries::default, |census| census.libraries(deadline));
+    let census = OnceCell::new();
+    let libraries = || census.get_or_init(|| CensusInProgress::start(&host, deadline)).libraries(deadline);
     let probes = probe(options.level, &[], deadline, &host, &libraries);
-    let census = census.map(|census| census.finish(deadline)).transpose()?.unwrap_or_default();
+    let census = census.into_inner().map(|census| census.finish(deadline)).transpose()?.unwrap_or_default();
     Ok(judge(&Facts { request, host, census, probes }, start))
 }
 

@@ -11,6 +11,9 @@ use std::os::unix::net::{SocketAddr, UnixStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use nix::sys::socket::getsockopt;
+use nix::sys::socket::sockopt::PeerCredentials;
+
 use crate::facts::probe::{Holder, Target};
 
 const POLL: Duration = Duration::from_millis(20);
@@ -39,9 +42,9 @@ pub fn wait(name: &str, deadline: Instant) -> Option<Holder> {
 fn find(name: &str) -> Option<Holder> {
     let address = SocketAddr::from_abstract_name(name).ok()?;
     let stream = UnixStream::connect_addr(&address).ok()?;
-    let peer = rustix::net::sockopt::socket_peercred(&stream).ok()?;
-    // A process of another PID namespace has no number here: not a probe of this container.
-    let pid = peer.pid.as_raw_nonzero().get() as u32;
+    let peer = getsockopt(&stream, PeerCredentials).ok()?;
+    // A process of another PID namespace is number 0 here: not a probe of this container.
+    let pid = u32::try_from(peer.pid()).ok().filter(|pid| *pid > 0)?;
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let uptime = rustix::time::clock_gettime(rustix::time::ClockId::Boottime).tv_sec as f64;
     parse(pid, &stat, uptime, rustix::param::clock_ticks_per_second() as f64)

@@ -341,7 +341,7 @@ pub struct Runtime {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Blas {
-    /// As `cublasGetVersion` gives it.
+    /// 10000 * major + 100 * minor + patch level, the form of `cublasLtGetVersion`.
     pub cublas: i32,
     /// What libcublasLt says of itself; another release than cuBLAS is a mix-up.
     pub cublas_lt: Option<u64>,

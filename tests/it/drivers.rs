@@ -122,6 +122,11 @@ fn real_libraries_of_cuda_11_12_and_13_have_every_symbol() {
             for file in &files {
                 assert!(mapped.contains(&file.display().to_string()), "{release} {library}: {mapped}");
             }
+            if library == "cublas" {
+                let versions: Vec<&str> = mapped.lines().next().unwrap().split(' ').collect();
+                assert!(versions[0].len() == 6, "{release}: {versions:?}");
+                assert_eq!(versions[0], versions[1], "{release}: libraries of one release say so");
+            }
             let copies = mapped.lines().filter(|path| path.contains("libcublasLt.so")).count();
             assert!(copies <= 1, "{release}: one cuBLASLt alone: {mapped}");
         }

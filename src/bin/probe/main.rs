@@ -55,7 +55,10 @@ fn load(mut files: Vec<String>) {
     let library = files.remove(0);
     let bound = match library.as_str() {
         "cudart" => runtime::load(&files).err(),
-        "cublas" => blas::load(&files).err(),
+        "cublas" => blas::load(&files)
+            .and_then(|cublas| blas::versions(&cublas))
+            .map(|blas| println!("{} {}", blas.cublas, blas.cublas_lt.unwrap_or_default()))
+            .err(),
         _ => cupti::load(&files).err(),
     };
     match bound {

@@ -25,7 +25,7 @@ table! {
     /// cuBLAS's functions.
     Cublas, Api::Cublas;
     fn cublasCreate_v2(handle: *mut cublasHandle_t);
-    fn cublasGetVersion_v2(handle: cublasHandle_t, version: *mut c_int);
+    fn cublasGetProperty(kind: c_int, value: *mut c_int);
     fn cublasGemmEx(
         handle: cublasHandle_t, op_a: cublasOperation_t, op_b: cublasOperation_t, m: c_int, n: c_int, k: c_int,
         alpha: *const c_void, a: *const c_void, type_a: cudaDataType_t, ld_a: c_int,
@@ -74,6 +74,18 @@ pub fn load(files: &[String]) -> Result<Cublas, Fault> {
     Cublas::bind(open("libcublas", files, &["libcublas.so.13", "libcublas.so.12", "libcublas.so.11"])?)
 }
 
+/// What cuBLAS and the cuBLASLt that it uses say of themselves; neither needs a GPU for it.
+pub fn versions(cublas: &Cublas) -> Result<Blas, Fault> {
+    // libraryPropertyType: major, minor and patch level are 0, 1 and 2.
+    let mut property = [0; 3];
+    for (kind, value) in property.iter_mut().enumerate() {
+        // SAFETY: `value` is written once, before the call returns.
+        unsafe { cublas.cublasGetProperty(kind as c_int, value)? };
+    }
+    let [major, minor, patch] = property;
+    Ok(Blas { cublas: 10_000 * major + 100 * minor + patch, cublas_lt: cublas.lt_version() })
+}
+
 pub fn run(cuda: &Cuda, files: &[String], device: &Device) {
     let gpu = Some(device.ordinal);
     let Some(cublas) = stage(Stage::LoadBlas, gpu, || Ok(load(files)?)) else {
@@ -88,13 +100,11 @@ pub fn run(cuda: &Cuda, files: &[String], device: &Device) {
                 NEEDED >> 20
             )));
         }
-        let (mut handle, mut version) = (std::ptr::null_mut(), 0);
-        // SAFETY: both are written once, before the calls return.
-        unsafe {
-            cublas.cublasCreate_v2(&mut handle)?;
-            cublas.cublasGetVersion_v2(handle, &mut version)?;
-        }
-        emit(&Event::Blas(Blas { cublas: version, cublas_lt: cublas.lt_version() }));
+        // Before anything that a mix-up of the two could break.
+        emit(&Event::Blas(versions(&cublas)?));
+        let mut handle = std::ptr::null_mut();
+        // SAFETY: `handle` is written once, before the call returns.
+        unsafe { cublas.cublasCreate_v2(&mut handle)? };
         Ok(Handle { cuda, cublas: &cublas, handle })
     }) else {
         return;

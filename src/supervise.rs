@@ -89,7 +89,10 @@ pub fn probe(plan: &Plan) -> Vec<ProbeRun> {
 fn run_all(program: &mut start::Program, tasks: Vec<(Target, Task)>, deadline: Instant) -> Vec<ProbeRun> {
     let mut ended = Vec::new();
     let mut running = run::Running::new();
-    for (target, task) in tasks {
+    // Those whose place is free first: a probe that holds one place must not cost the others their time.
+    let (free, held): (Vec<_>, Vec<_>) =
+        tasks.into_iter().partition(|(target, _)| lock::held(&lock::name(*target)).is_none());
+    for (target, task) in free.into_iter().chain(held) {
         let lock = lock::name(target);
         if let Some(holder) = lock::wait(&lock, deadline) {
             ended.push(ProbeRun { ending: Ending::Occupied(holder), ..ProbeRun::new(target) });

@@ -2,9 +2,9 @@
 
 use super::driver::{faults, phrase};
 use super::{Check, Outcome, Problem};
-use crate::event::{Device, NvmlDevice, Outcome as StageOutcome, Stage};
+use crate::event::{Api, Device, Fault, NvmlDevice, Outcome as StageOutcome, Stage};
 use crate::facts::Facts;
-use crate::facts::probe::{ProbeRun, Target, number};
+use crate::facts::probe::{ProbeRun, Target, is_device};
 use crate::report::Severity;
 
 pub const CHECKS: &[Check] = &[
@@ -60,7 +60,7 @@ pub const CHECKS: &[Check] = &[
     },
     Check {
         id: "device.fabric",
-        severity: Severity::Error,
+        severity: Severity::Warning,
         title: "A GPU is not yet part of its NVLink fabric",
         why: "GPUs behind NVSwitch must be registered by the fabric manager before CUDA can use them.",
         remedy: "On the host: sudo systemctl start nvidia-fabricmanager, of exactly the driver's version",
@@ -71,8 +71,8 @@ pub const CHECKS: &[Check] = &[
         id: "device.unseen",
         severity: Severity::Unknown,
         title: "Some multiprocessors were never seen",
-        why: "Cooperative launches were refused, and ordinary ones did not reach every multiprocessor. Those that \
-              were not seen are neither right nor wrong.",
+        why: "A cooperative launch did not reach every multiprocessor or was refused, and neither did ordinary \
+              ones. Those that were not seen are neither right nor wrong.",
         remedy: "Run it again when the GPU is idle, and without MPS.",
         explains: &[],
         judge: unseen,
@@ -133,24 +133,43 @@ pub fn named(facts: &Facts, gpu: Option<u32>) -> String {
     device.map_or(format!("GPU {gpu}"), |device| format!("GPU {gpu} ({})", device.name))
 }
 
-fn of_stage(facts: &Facts, stage: Stage) -> Outcome {
+fn of_stage(facts: &Facts, stage: Stage, counts: impl Fn(&Fault) -> bool) -> Outcome {
     let problem = |(run, fault)| {
         let gpu = ordinal(run);
         Problem::new(format!("{}: {}", named(facts, gpu), phrase(fault))).gpu(gpu)
     };
-    faults(facts, stage).map(problem).collect::<Vec<_>>().into()
+    faults(facts, stage).filter(|(_, fault)| counts(fault)).map(problem).collect::<Vec<_>>().into()
 }
 
+/// Statuses of a device that is full or owned: 2 out of memory, 46 device unavailable.
+const TAKEN: [i64; 2] = [2, 46];
+
 fn context(facts: &Facts) -> Outcome {
-    of_stage(facts, Stage::Context)
+    match of_stage(facts, Stage::Context, |fault| !fault.code.is_some_and(|code| TAKEN.contains(&code))) {
+        Outcome::Pass => prohibited(facts),
+        other => other,
+    }
+}
+
+fn prohibited(facts: &Facts) -> Outcome {
+    let problem = |run: &ProbeRun| match run.outcome(Stage::Context) {
+        Some(StageOutcome::Skipped(why)) if why.starts_with("prohibited") => {
+            let gpu = ordinal(run);
+            let cause =
+                format!("{}: compute mode is prohibited, so that no program can use it.", named(facts, gpu));
+            Some(Problem::new(cause).gpu(gpu).remedy("On the host: sudo nvidia-smi -c 0"))
+        }
+        _ => None,
+    };
+    facts.probes.iter().filter_map(problem).collect::<Vec<_>>().into()
 }
 
 fn jit(facts: &Facts) -> Outcome {
-    of_stage(facts, Stage::Jit)
+    of_stage(facts, Stage::Jit, |_| true)
 }
 
 fn launch(facts: &Facts) -> Outcome {
-    of_stage(facts, Stage::Launch)
+    of_stage(facts, Stage::Launch, |_| true)
 }
 
 fn wrong_results(facts: &Facts) -> Outcome {
@@ -205,17 +224,43 @@ fn unseen(facts: &Facts) -> Outcome {
     facts.probes.iter().filter_map(unseen).collect::<Vec<_>>().into()
 }
 
+/// A call that failed for want of memory, or because the device is somebody's own.
+pub fn is_taken(fault: &Fault) -> bool {
+    match (fault.api, fault.code) {
+        (Api::Driver, Some(code)) => TAKEN.contains(&code),
+        // cudaErrorMemoryAllocation and cudaErrorDevicesUnavailable; CUBLAS_STATUS_ALLOC_FAILED.
+        (Api::Runtime, Some(2 | 46)) | (Api::Cublas, Some(3)) => true,
+        _ => false,
+    }
+}
+
 fn busy(facts: &Facts) -> Outcome {
     let mut problems = Vec::new();
     for run in &facts.probes {
-        for stage in [Stage::Context, Stage::BlasInit] {
-            if let Some(StageOutcome::Skipped(why)) = run.outcome(stage) {
-                let (gpu, why) = (ordinal(run), why.trim_start_matches("busy: "));
-                problems.push(Problem::new(format!("{}: {why}.", named(facts, gpu))).gpu(gpu));
-            }
+        for stage in [Stage::Context, Stage::Runtime, Stage::BlasInit] {
+            let why = match run.outcome(stage) {
+                Some(StageOutcome::Skipped(why)) if why.starts_with("busy: ") => {
+                    format!("{}.", &why["busy: ".len()..])
+                }
+                Some(StageOutcome::Failed(fault)) if is_taken(fault) => phrase(fault),
+                _ => continue,
+            };
+            let gpu = ordinal(run);
+            problems.push(Problem::new(format!("{}: {why}", named(facts, gpu))).gpu(gpu));
         }
     }
     problems.into()
+}
+
+/// The number of a GPU that this call is about: the driver's, or NVML's where CUDA was not asked.
+fn concerned(facts: &Facts, gpu: &NvmlDevice) -> Option<u32> {
+    let mut devices = facts.probes.iter().flat_map(ProbeRun::devices).peekable();
+    if devices.peek().is_none() {
+        return Some(gpu.index);
+    }
+    let ordinal = devices.find(|device| is_device(gpu, device))?.ordinal;
+    let exercised = |run: &ProbeRun| run.target == Target::Gpu(ordinal);
+    (facts.request.gpus.is_empty() || facts.probes.iter().any(exercised)).then_some(ordinal)
 }
 
 /// A judgement on what NVML says of each GPU.
@@ -227,7 +272,8 @@ fn health(facts: &Facts, judge: impl Fn(&NvmlDevice) -> Option<String>) -> Outco
     }
     let problem = |device: &NvmlDevice| {
         let name = device.name.known().map_or(String::new(), |name| format!(" ({name})"));
-        let number = number(&facts.probes, device);
+        // A GPU that is hidden from CUDA, or was not chosen, is not this container's concern.
+        let number = concerned(facts, device)?;
         judge(device).map(|cause| Problem::new(format!("GPU {number}{name}: {cause}")).gpu(Some(number)))
     };
     devices.into_iter().filter_map(problem).collect::<Vec<_>>().into()
@@ -273,8 +319,11 @@ fn throttled(facts: &Facts) -> Outcome {
 fn fabric(facts: &Facts) -> Outcome {
     // A GPU on which a kernel has run needs no fabric, whatever its state says.
     let works = |gpu: &NvmlDevice| {
-        let number = number(&facts.probes, gpu);
-        facts.probes.iter().any(|run| ordinal(run) == Some(number) && run.smoke().next().is_some())
+        let number = concerned(facts, gpu);
+        facts
+            .probes
+            .iter()
+            .any(|run| number.is_some() && ordinal(run) == number && run.smoke().next().is_some())
     };
     health(facts, |gpu| {
         if works(gpu) {

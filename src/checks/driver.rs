@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{Check, Outcome, Problem};
-use crate::event::{Api, Event, Fault, Stage};
+use crate::event::{Api, Event, Fault, Outcome as StageOutcome, Stage};
 use crate::facts::Facts;
 use crate::facts::probe::ProbeRun;
 use crate::report::Severity;
@@ -57,7 +57,7 @@ pub const CHECKS: &[Check] = &[
         severity: Severity::Error,
         title: "A GPU does not answer",
         why: "NVML counts the GPU and cannot open it. Number 15 says that it fell off the bus, 16 that it must be \
-              reset, 4 that this container may not use it.",
+              reset.",
         remedy: "Drain the node, then reset the GPU or power-cycle the machine; `dmesg | grep -i xid` on the host \
                  tells why it was lost.",
         explains: &[],
@@ -240,11 +240,23 @@ fn enumerate(facts: &Facts) -> Outcome {
     faults(facts, Stage::Enumerate).map(|(_, fault)| Problem::new(phrase(fault))).collect::<Vec<_>>().into()
 }
 
+/// NVML's status for a GPU that this process may not use.
+const NO_PERMISSION: i64 = 4;
+
 fn gpu_lost(facts: &Facts) -> Outcome {
+    // A GPU that does not answer has no UUID to be matched by. Where NVML and CUDA count alike, they
+    // are taken to number alike.
+    let nvml = facts.probes.iter().find_map(|run| run.nvml().next()).map_or(0, |nvml| nvml.gpus);
+    let cuda = facts.probes.iter().find_map(|run| run.driver().next()).map(|driver| driver.devices);
+    let alike = cuda.is_none_or(|cuda| cuda == nvml);
     let lost = facts.probes.iter().flat_map(|run| &run.events).filter_map(|event| match event {
-        Event::Left {
-            stage: Stage::NvmlDevice, gpu, outcome: crate::event::Outcome::Failed(fault), ..
-        } => Some(Problem::new(format!("GPU {}: {}", gpu.unwrap_or_default(), phrase(fault))).gpu(*gpu)),
+        Event::Left { stage: Stage::NvmlDevice, gpu, outcome: StageOutcome::Failed(fault), .. }
+            // NVML counts GPUs that belong to other containers, and says so when they are asked.
+            if fault.code != Some(NO_PERMISSION) =>
+        {
+            let cause = format!("GPU {} as NVML counts: {}", gpu.unwrap_or_default(), phrase(fault));
+            Some(Problem::new(cause).gpu(gpu.filter(|_| alike)))
+        }
         _ => None,
     });
     lost.collect::<Vec<_>>().into()

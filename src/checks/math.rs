@@ -1,6 +1,6 @@
 //! The CUDA libraries at work: libcudart's copies, cuBLAS's products, CUPTI's traces.
 
-use super::device::{named, ordinal};
+use super::device::{is_taken, named, ordinal};
 use super::driver::{faults, phrase};
 use super::{Check, Outcome, Problem};
 use crate::event::{Field, GemmVerdict, SMOKE_KERNEL, Stage};
@@ -100,6 +100,16 @@ pub const CHECKS: &[Check] = &[
         judge: runtime_failed,
     },
     Check {
+        id: "math.not-looked",
+        severity: Severity::Unknown,
+        title: "A library did not load, and the image was not read to its end",
+        why: "Whether the library is absent or broken is not known, because the deadline came before the whole image \
+              was read.",
+        remedy: "Try again with --timeout 120s",
+        explains: &[],
+        judge: not_looked,
+    },
+    Check {
         id: "math.cupti-failed",
         severity: Severity::Warning,
         title: "CUPTI does not trace",
@@ -176,7 +186,9 @@ fn each(facts: &Facts, judge: impl Fn(&ProbeRun) -> Option<Problem>) -> Outcome 
 
 fn of_stages(facts: &Facts, stages: &[Stage]) -> Outcome {
     each(facts, |run| {
-        stages.iter().find_map(|stage| run.fault(*stage)).map(|fault| Problem::new(phrase(fault)))
+        // What failed for want of memory is busy, and told as such.
+        let faults = stages.iter().filter_map(|stage| run.fault(*stage));
+        faults.into_iter().find(|fault| !is_taken(fault)).map(|fault| Problem::new(phrase(fault)))
     })
 }
 
@@ -220,6 +232,22 @@ fn mixed(facts: &Facts) -> Outcome {
             let problem = Problem::new(format!("cuBLAS says {}, cuBLASLt says {lt}.", blas.cublas));
             paths.unwrap_or_default().into_iter().fold(problem, Problem::evidence)
         })
+    })
+}
+
+/// The census went through the whole image; otherwise that a library is absent is not known.
+fn census_is_whole(facts: &Facts) -> bool {
+    !facts.census.unreadable.iter().any(|line| line.starts_with("/: "))
+}
+
+fn not_looked(facts: &Facts) -> Outcome {
+    if census_is_whole(facts) {
+        return Outcome::Pass;
+    }
+    let stages = [(Stage::LoadRuntime, "cudart"), (Stage::LoadBlas, "cublas"), (Stage::LoadCupti, "cupti")];
+    each(facts, |run| {
+        let missed = stages.iter().find_map(|(stage, name)| run.fault(*stage).filter(|_| !has(facts, name)));
+        missed.map(|fault| Problem::new(phrase(fault)).evidence(facts.census.unreadable.join("; ")))
     })
 }
 
@@ -338,6 +366,9 @@ fn cupti_silent(facts: &Facts) -> Outcome {
 }
 
 fn absent(facts: &Facts) -> Outcome {
+    if !census_is_whole(facts) {
+        return Outcome::Skip("math.not-looked speaks of it");
+    }
     let libraries =
         [("cudart", Stage::LoadRuntime), ("cublas", Stage::LoadBlas), ("cupti", Stage::LoadCupti)];
     let absent: Vec<&str> = libraries

@@ -73,6 +73,16 @@ pub const CHECKS: &[Check] = &[
         judge: not_started,
     },
     Check {
+        id: "probe.another",
+        severity: Severity::Unknown,
+        title: "Another check of this container is still running",
+        why: "Two probes at once would disturb each other, so this call waited for the other one, up to its own \
+              deadline.",
+        remedy: "Try again later, or give this call a longer --timeout than the other one.",
+        explains: &["probe.nothing-verified"],
+        judge: another,
+    },
+    Check {
         id: "probe.nothing-verified",
         severity: Severity::Unknown,
         title: "No GPU was verified",
@@ -112,8 +122,7 @@ fn problems(facts: &Facts, judge: impl Fn(&ProbeRun) -> Vec<Problem>) -> Outcome
 
 fn stuck(facts: &Facts) -> Outcome {
     problems(facts, |run| match &run.ending {
-        Ending::Occupied(holder) => {
-            let past = holder.age > holder.timeout;
+        Ending::Occupied(holder) if holder.age > holder.timeout => {
             let which = format!(
                 "Process {}{} has been in stage {} for {:.0} s",
                 holder.pid,
@@ -121,13 +130,24 @@ fn stuck(facts: &Facts) -> Outcome {
                 holder.stage,
                 holder.age
             );
-            let cause = if past {
-                format!("{which}, {:.0} s past its deadline.", holder.age - holder.timeout)
-            } else {
-                format!("{which} and was not done before the deadline of this call.")
-            };
+            let cause = format!("{which}, {:.0} s past its deadline.", holder.age - holder.timeout);
             let evidence = format!("/proc/{}/stat: state {}", holder.pid, holder.state);
             vec![Problem::new(cause).gpu(gpu(run)).evidence(evidence)]
+        }
+        _ => Vec::new(),
+    })
+}
+
+fn another(facts: &Facts) -> Outcome {
+    problems(facts, |run| match &run.ending {
+        Ending::Occupied(holder) if holder.age <= holder.timeout => {
+            let cause = format!(
+                "Process {}{} is in stage {} and was not done before the deadline of this call.",
+                holder.pid,
+                of(gpu(run)),
+                holder.stage
+            );
+            vec![Problem::new(cause).gpu(gpu(run))]
         }
         _ => Vec::new(),
     })

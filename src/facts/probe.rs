@@ -142,12 +142,6 @@ pub fn is_device(gpu: &NvmlDevice, device: &Device) -> bool {
     same(&gpu.uuid, &device.uuid) || gpu.mig_devices.iter().any(|mig| same(&mig.uuid, &device.uuid))
 }
 
-/// The driver's ordinal of NVML's GPU; NVML's index where the driver does not list it.
-pub fn number(runs: &[ProbeRun], gpu: &NvmlDevice) -> u32 {
-    let mut devices = runs.iter().flat_map(ProbeRun::devices);
-    devices.find(|device| is_device(gpu, device)).map_or(gpu.index, |device| device.ordinal)
-}
-
 /// What NVML says is free on a device of the driver, in bytes.
 pub fn free_memory(runs: &[ProbeRun], device: &Device) -> Option<u64> {
     let gpu = runs.iter().flat_map(ProbeRun::nvml_devices).find(|gpu| is_device(gpu, device))?;

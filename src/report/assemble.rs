@@ -164,7 +164,12 @@ fn gpus(facts: &Facts, findings: &[Finding]) -> Vec<Gpu> {
             capability: None,
             multiprocessors: None,
             memory: gpu.memory_total.known().copied(),
-            state: state(findings, gpu.index, facts.request.level == "nvml"),
+            // With devices of CUDA in the report, NVML's index is not a number of findings.
+            state: if devices.is_empty() {
+                state(findings, gpu.index, facts.request.level == "nvml")
+            } else {
+                GpuState::Seen
+            },
             level: "nvml".to_owned(),
             health: Some((*gpu).clone()),
             smoke: None,

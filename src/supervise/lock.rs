@@ -6,13 +6,15 @@
 //! it does is read from its stat line, which answers even for a process that is stuck in a call.
 
 use std::fs;
+use std::os::fd::AsRawFd;
 use std::os::linux::net::SocketAddrExt;
-use std::os::unix::net::{SocketAddr, UnixStream};
+use std::os::unix::net::{SocketAddr, UnixListener};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use nix::sys::socket::getsockopt;
+use nix::errno::Errno;
 use nix::sys::socket::sockopt::PeerCredentials;
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, getsockopt, socket};
 
 use crate::facts::probe::{Holder, Target};
 
@@ -28,26 +30,63 @@ pub fn name(target: Target) -> String {
     }
 }
 
-/// Waits for a younger probe to end, as long as this call may. Returns the one that is in the way.
-pub fn wait(name: &str, deadline: Instant) -> Option<Holder> {
-    loop {
-        let holder = find(name)?;
-        if holder.age > holder.timeout || Instant::now() + POLL >= deadline {
-            return Some(holder);
-        }
-        thread::sleep(POLL);
-    }
-}
-
-fn find(name: &str) -> Option<Holder> {
+/// The probe that holds a name now.
+pub fn held(name: &str) -> Option<Holder> {
     let address = SocketAddr::from_abstract_name(name).ok()?;
-    let stream = UnixStream::connect_addr(&address).ok()?;
-    let peer = getsockopt(&stream, PeerCredentials).ok()?;
-    // A process of another PID namespace is number 0 here: not a probe of this container.
-    let pid = u32::try_from(peer.pid()).ok().filter(|pid| *pid > 0)?;
+    // Binding tells whether anybody holds it, and leaves nothing in the holder's queue.
+    if UnixListener::bind_addr(&address).is_ok() {
+        return None;
+    }
+    let pid = peer(name)?;
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let uptime = rustix::time::clock_gettime(rustix::time::ClockId::Boottime).tv_sec as f64;
     parse(pid, &stat, uptime, rustix::param::clock_ticks_per_second() as f64)
+}
+
+/// Waits for a younger probe to end, as long as this call may. Returns the one that is in the way.
+pub fn wait(name: &str, deadline: Instant) -> Option<Holder> {
+    let address = SocketAddr::from_abstract_name(name).ok()?;
+    let holder = held(name)?;
+    while holder.age <= holder.timeout && Instant::now() + POLL < deadline {
+        if UnixListener::bind_addr(&address).is_ok() {
+            return None;
+        }
+        thread::sleep(POLL);
+    }
+    held(name)
+}
+
+/// Who listens on a name. A probe never accepts, so that its queue fills up in the course of many calls;
+/// a connection that would wait for room in it is given up, and the process looked for by its name.
+fn peer(name: &str) -> Option<u32> {
+    let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
+    let socket = socket(AddressFamily::Unix, SockType::Stream, flags, None).ok()?;
+    match connect(socket.as_raw_fd(), &UnixAddr::new_abstract(name.as_bytes()).ok()?) {
+        Ok(()) => {
+            let pid = getsockopt(&socket, PeerCredentials).ok()?.pid();
+            // A process of another PID namespace is number 0 here: not a probe of this container.
+            u32::try_from(pid).ok().filter(|pid| *pid > 0)
+        }
+        Err(Errno::EAGAIN) => by_name(name),
+        Err(_) => None,
+    }
+}
+
+/// A process of this mount namespace that is named as a probe of the same target.
+fn by_name(name: &str) -> Option<u32> {
+    let gpu = name.rsplit_once(".gpu").map_or("", |(_, ordinal)| ordinal);
+    let own = fs::read_link("/proc/self/ns/mnt").ok()?;
+    let pids =
+        fs::read_dir("/proc").ok()?.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    pids.into_iter().find(|pid: &u32| {
+        let comm = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+        let named = comm
+            .strip_prefix("cc")
+            .and_then(|rest| rest.split_once('/'))
+            .and_then(|(_, rest)| rest.split_once(':'));
+        named.is_some_and(|(of, _)| of == gpu)
+            && fs::read_link(format!("/proc/{pid}/ns/mnt")).is_ok_and(|other| other == own)
+    })
 }
 
 /// Reads a stat line of `proc_pid_stat(5)` whose name is one that the probe gives itself.

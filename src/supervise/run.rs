@@ -19,8 +19,10 @@ use crate::facts::probe::{Ending, ProbeRun, Target};
 /// How long a killed process may take to be reaped. One that takes longer cannot be killed.
 const REAP: Duration = Duration::from_millis(50);
 
-/// How long the pipes of an ended process may stay open: only a process that it forked holds them.
+/// How long the pipes of an ended process may stay open: a process that it forked holds them. Where its
+/// last word has not come yet, it may be on the way still, held up by a quota of processor time.
 const DRAIN: Duration = Duration::from_millis(20);
+const LAST_WORD: Duration = Duration::from_secs(1);
 
 /// What libraries print is kept up to so many bytes, the last ones.
 const NOISE: usize = 16 * 1024;
@@ -50,6 +52,10 @@ struct Probe {
     handle: Option<rustix::fd::OwnedFd>,
     open_pipes: u8,
     exited: Option<Instant>,
+    /// When it said that it is done. It may still be unable to end: a thread of it can be stuck.
+    done: Option<Instant>,
+    /// It is not waited for any more, though it or something that it started is still there.
+    abandoned: bool,
     noise: Vec<u8>,
 }
 
@@ -97,6 +103,8 @@ impl Running {
             handle: rustix::process::pidfd_open(pid, PidfdFlags::empty()).ok(),
             open_pipes: 2,
             exited: None,
+            done: None,
+            abandoned: false,
             noise: Vec::new(),
         });
     }
@@ -104,18 +112,18 @@ impl Running {
     /// Hears all probes out, or kills them at the deadline. Never waits longer than it must.
     pub fn finish(mut self, deadline: Instant) -> Vec<ProbeRun> {
         while self.probes.iter().any(|probe| !probe.over()) {
-            let end = self.probes.iter().filter_map(Probe::drained).fold(deadline, Instant::min);
+            let end = self.probes.iter().filter_map(Probe::patience).fold(deadline, Instant::min);
             match self.receiver.recv_timeout(end.saturating_duration_since(Instant::now())) {
                 Ok(message) => self.hear(message),
                 Err(RecvTimeoutError::Timeout) if Instant::now() < deadline => {
-                    // A pipe that outlives its probe is held by something that the probe started.
-                    self.probes
-                        .iter_mut()
-                        .filter(|probe| probe.exited.is_some())
-                        .for_each(Probe::give_up_pipes);
+                    self.probes.iter_mut().for_each(Probe::give_up);
                 }
                 Err(_) => break,
             }
+        }
+        // What has come by now counts, though nobody waits for more.
+        while let Ok(message) = self.receiver.try_recv() {
+            self.hear(message);
         }
         let late: Vec<usize> =
             (0..self.probes.len()).filter(|probe| self.probes[*probe].exited.is_none()).collect();
@@ -139,7 +147,13 @@ impl Running {
 
     fn hear(&mut self, message: Message) {
         match message {
-            Message::Event(probe, event) => self.probes[probe].run.events.push(*event),
+            Message::Event(probe, event) => {
+                let probe = &mut self.probes[probe];
+                if *event == Event::Done {
+                    probe.done = Some(Instant::now());
+                }
+                probe.run.events.push(*event);
+            }
             Message::Closed(probe) => self.probes[probe].open_pipes -= 1,
             Message::Noise(probe, bytes) => {
                 let noise = &mut self.probes[probe].noise;
@@ -162,23 +176,34 @@ impl Running {
 
 impl Probe {
     fn over(&self) -> bool {
-        self.exited.is_some() && self.open_pipes == 0
+        self.abandoned || (self.exited.is_some() && self.open_pipes == 0)
     }
 
-    /// When to stop waiting for the pipes of a process that has ended.
-    fn drained(&self) -> Option<Instant> {
-        self.exited.filter(|_| self.open_pipes > 0).map(|exited| exited + DRAIN)
-    }
-
-    fn give_up_pipes(&mut self) {
-        if self.drained().is_some_and(|end| end <= Instant::now()) {
-            self.open_pipes = 0;
+    /// When to stop waiting for a process that has said all, or for the pipes of one that has ended.
+    fn patience(&self) -> Option<Instant> {
+        if self.over() {
+            return None;
+        }
+        match (self.exited, self.done) {
+            (Some(exited), Some(_)) => Some(exited + DRAIN),
+            (Some(exited), None) => Some(exited + LAST_WORD),
+            (None, Some(done)) => Some(done + REAP),
+            (None, None) => None,
         }
     }
 
-    /// Kills the process and what it started. A group whose leader has ended keeps its number as long
-    /// as it has members, so that nobody else is hit.
+    fn give_up(&mut self) {
+        if self.patience().is_some_and(|end| end <= Instant::now()) {
+            self.abandoned = true;
+        }
+    }
+
+    /// Kills the process, and what it started where something of that is left. The number of a group
+    /// without members may have been given away, so a process that has ended in order is let alone.
     fn kill(&self) {
+        if self.exited.is_some() && !self.abandoned {
+            return;
+        }
         if let (Some(handle), None) = (&self.handle, self.exited) {
             let _ = rustix::process::pidfd_send_signal(handle, Signal::KILL);
         }

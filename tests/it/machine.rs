@@ -169,7 +169,7 @@ fn ids_of_multiprocessors_may_have_gaps() {
 
 #[test]
 fn a_busy_gpu_is_not_a_broken_one() {
-    for script in ["compute_mode = 3\nused_by = 1", "free_mib = 200", "compute_mode = 2"] {
+    for script in ["compute_mode = 3\nused_by = 1", "free_mib = 200", "cuDevicePrimaryCtxRetain = 2"] {
         let (report, status) = Root::machine(script).report(&[]);
         assert_eq!((status, &report["verdict"]), (0, &"verified".into()), "{script}: {report:#}");
         assert_eq!((states(&report), &report["level"]), (vec!["busy"], &"driver".into()), "{script}");
@@ -177,6 +177,38 @@ fn a_busy_gpu_is_not_a_broken_one() {
         assert_eq!(busy["severity"], "note");
         assert!(!report["stages"].to_string().contains("\"jit\""), "no context was created: {script}");
     }
+}
+
+#[test]
+fn a_prohibited_gpu_is_of_no_use_to_anyone() {
+    let (report, status) = Root::machine("compute_mode = 2").report(&[]);
+    assert_eq!((status, ids(&report)[0]), (1, "device.context"));
+    assert!(finding(&report, "device.context")["remedy"].as_str().unwrap().contains("nvidia-smi -c 0"));
+}
+
+#[test]
+fn memory_that_runs_out_is_busy() {
+    for script in ["cublasCreate_v2 = 3", "cudaMalloc = 2"] {
+        let (report, status) = Root::machine(&format!("sms = 2\n{script}")).report(&[]);
+        assert_eq!((status, states(&report)), (0, vec!["busy"]), "{script}: {:?}", ids(&report));
+    }
+}
+
+#[test]
+fn a_gpu_of_another_container_is_no_fault() {
+    let script = "gpus = 2\nsms = 2\ngpu.1.nvmlDeviceGetHandleByIndex_v2 = 4";
+    let mut root = Root::machine(script);
+    root.set("CUDA_VISIBLE_DEVICES", "0");
+    let (report, status) = root.report(&["--level", "smoke"]);
+    assert_eq!((status, states(&report)), (0, vec!["verified"]), "{report:#}");
+}
+
+#[test]
+fn faults_of_hidden_gpus_are_not_those_of_visible_ones() {
+    let mut root = Root::machine("gpus = 2\nsms = 2\ngpu.0.remap_failed = 1");
+    root.set("CUDA_VISIBLE_DEVICES", "1");
+    let (report, status) = root.report(&["--level", "smoke"]);
+    assert_eq!((status, states(&report)), (0, vec!["verified", "seen"]), "{:?}", ids(&report));
 }
 
 #[test]
@@ -229,7 +261,7 @@ fn states_of_health_are_told() {
         ("remap_pending = 1", "device.reset-pending", "next reset", 0),
         ("remap_failed = 1", "device.row-remap", "row remapping failed", 1),
         ("throttle = 0x40", "device.throttled", "hardware-thermal", 0),
-        ("fabric_state = 2", "device.fabric", "in-progress", 1),
+        ("fabric_state = 2", "device.fabric", "in-progress", 0),
     ];
     for (script, id, words, expected) in cases {
         let (report, status) = Root::machine(script).report(&["--level", "nvml"]);

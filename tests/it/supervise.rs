@@ -205,6 +205,15 @@ fn a_younger_probe_is_awaited() {
     assert_eq!((status, &report["verdict"]), (0, &"verified".into()), "{report:#}");
 }
 
+#[test]
+fn another_running_check_is_not_taken_for_a_stuck_one() {
+    let mut root = Root::machine("cuInit = sleep:1500");
+    root.first_process = false;
+    root.prepare += "chroot $R /cudacheck --level driver >/dev/null & sleep 0.2\n";
+    let (report, status) = root.report(&["--level", "driver", "--timeout", "500ms"]);
+    assert_eq!((status, ids(&report)[0]), (3, "probe.another"), "{report:#}");
+}
+
 /// Two containers of a pod share the network namespace, and with it the names of abstract sockets.
 #[test]
 fn containers_with_one_network_do_not_disturb_each_other() {

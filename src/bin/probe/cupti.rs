@@ -34,7 +34,8 @@ table! {
 const CONCURRENT_KERNEL: u32 = 10;
 const KERNEL: u32 = 3;
 const FORCED: u32 = 1;
-const INSUFFICIENT_PRIVILEGES: i64 = 35;
+/// CUPTI_ERROR_INSUFFICIENT_PRIVILEGES, and the same on a virtual device.
+const REFUSALS: [i64; 2] = [35, 40];
 const BUFFER: usize = 64 * 1024;
 
 /// What the callbacks found; CUPTI gives them no argument of ours.
@@ -119,7 +120,7 @@ fn counters(library: &Library, cuda: &Cuda, device: CUdevice) -> Field<bool> {
     let unavailable = |why: String| Field::Unavailable { unavailable: why };
     match ask_counters(library, cuda, device) {
         Ok(()) => Field::Known(true),
-        Err(fault) if fault.code == Some(INSUFFICIENT_PRIVILEGES) => Field::Known(false),
+        Err(fault) if fault.code.is_some_and(|code| REFUSALS.contains(&code)) => Field::Known(false),
         Err(fault) => match fault.code {
             Some(code) => {
                 unavailable(format!("{} returned {code} {}", fault.call, fault.name.unwrap_or_default()))
@@ -130,7 +131,6 @@ fn counters(library: &Library, cuda: &Cuda, device: CUdevice) -> Field<bool> {
 }
 
 fn ask_counters(library: &Library, cuda: &Cuda, device: CUdevice) -> Result<(), Fault> {
-    type Call = unsafe extern "C" fn(*mut c_void) -> c_int;
     let mut context = std::ptr::null_mut();
     // SAFETY: `context` is written once; the primary context is retained already.
     unsafe { cuda.cuDevicePrimaryCtxRetain(&mut context, device)? };
@@ -143,23 +143,28 @@ fn ask_counters(library: &Library, cuda: &Cuda, device: CUdevice) -> Result<(), 
         pPriv: std::ptr::null_mut(),
         ctx: context,
         counterAvailabilityImageSize: 0,
-        // Null asks for the size alone, and for the permission.
+        // Null asks for the size alone.
         pCounterAvailabilityImage: std::ptr::null_mut(),
     };
-    let calls: [(&str, *mut c_void); 2] = [
-        ("cuptiProfilerInitialize", (&raw mut initialise).cast()),
-        ("cuptiProfilerGetCounterAvailability", (&raw mut availability).cast()),
-    ];
-    for (name, parameters) in calls {
-        // SAFETY: both functions take one pointer to a struct that begins with its own size.
-        let code = unsafe {
-            let call: Call = ffi::symbol(library.library, Api::Cupti, name)?;
-            crate::emit::enter(name);
-            call(parameters)
-        };
-        if code != 0 {
-            return Err(library.fault(name, code));
-        }
+    call_profiler(library, "cuptiProfilerInitialize", (&raw mut initialise).cast())?;
+    let ask = "cuptiProfilerGetCounterAvailability";
+    call_profiler(library, ask, (&raw mut availability).cast())?;
+    // The first answer is the size alone; the permission shows when the counters are asked for.
+    let mut image = vec![0u8; availability.counterAvailabilityImageSize];
+    if !image.is_empty() {
+        availability.pCounterAvailabilityImage = image.as_mut_ptr();
+        call_profiler(library, ask, (&raw mut availability).cast())?;
     }
     Ok(())
+}
+
+fn call_profiler(library: &Library, name: &str, parameters: *mut c_void) -> Result<(), Fault> {
+    type Call = unsafe extern "C" fn(*mut c_void) -> c_int;
+    // SAFETY: the functions take one pointer to a struct that begins with its own size.
+    let code = unsafe {
+        let call: Call = ffi::symbol(library.library, Api::Cupti, name)?;
+        crate::emit::enter(name);
+        call(parameters)
+    };
+    if code == 0 { Ok(()) } else { Err(library.fault(name, code)) }
 }

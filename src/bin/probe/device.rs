@@ -23,7 +23,7 @@ pub fn run(task: &DeviceTask) {
     let Some((device, facts)) = stage(Stage::Context, gpu, || {
         let (device, facts) = cuda.device(task.ordinal)?;
         match facts.compute_mode {
-            PROHIBITED => return Err(Stop::Skip("busy: compute mode is prohibited".into())),
+            PROHIBITED => return Err(Stop::Skip("prohibited: compute mode allows no context".into())),
             EXCLUSIVE_PROCESS | EXCLUSIVE_THREAD => {
                 return Err(Stop::Skip(
                     "busy: compute mode is exclusive, a context would lock the application out".into(),

@@ -18,7 +18,7 @@ use crate::emit::{emit, enter, stage};
 use crate::event::{
     Api, Event, Fabric, Fault, Field, Link, MigDevice, NvLinks, NvmlDevice, NvmlSystem, RemappedRows, Stage,
 };
-use crate::ffi;
+use crate::{ffi, process};
 
 const SONAME: &str = "libnvidia-ml.so.1";
 
@@ -71,21 +71,23 @@ pub fn start() -> Option<Pending> {
             let _ = tell.send(());
         });
     }
+    // /proc shows the first thread's name; while it waits, what it waits for is this.
+    process::show(Stage::NvmlDevice, None);
     Some(Pending { answered, gpus })
 }
 
 fn describe(index: u32, nvml: &Nvml, device: &Device) -> NvmlDevice {
-    let memory = field("nvmlDeviceGetMemoryInfo", || device.memory_info());
+    let memory = memory(nvml, device);
     let mig_enabled = map(field("nvmlDeviceGetMigMode", || device.mig_mode()), |mode| mode.current == 1);
-    let mig_devices = if mig_enabled == Field::Known(true) { mig_devices(device) } else { Vec::new() };
+    let mig_devices = if mig_enabled == Field::Known(true) { mig_devices(nvml, device) } else { Vec::new() };
     NvmlDevice {
         index,
         uuid: field("nvmlDeviceGetUUID", || device.uuid()),
         name: field("nvmlDeviceGetName", || device.name()),
         pci: map(field("nvmlDeviceGetPciInfo_v3", || device.pci_info()), |pci| pci.bus_id),
-        memory_total: map(memory.clone(), |memory| memory.total),
-        memory_free: map(memory.clone(), |memory| memory.free),
-        memory_used: map(memory, |memory| memory.used),
+        memory_total: map(memory.clone(), |memory| memory.0),
+        memory_free: map(memory.clone(), |memory| memory.1),
+        memory_used: map(memory, |memory| memory.2),
         compute_mode: map(field("nvmlDeviceGetComputeMode", || device.compute_mode()), |mode| {
             match mode {
                 ComputeMode::Default => "default",
@@ -140,18 +142,35 @@ fn describe(index: u32, nvml: &Nvml, device: &Device) -> NvmlDevice {
     }
 }
 
-fn mig_devices(device: &Device) -> Vec<MigDevice> {
+/// Total, free and used bytes. The wrapper's call exists since driver 510; before, the first version.
+fn memory(nvml: &Nvml, device: &Device) -> Field<(u64, u64, u64)> {
+    let second = field("nvmlDeviceGetMemoryInfo_v2", || device.memory_info());
+    if let Field::Known(memory) = second {
+        return Field::Known((memory.total, memory.free, memory.used));
+    }
+    // SAFETY: the struct is numbers alone, for which zero is valid.
+    let mut memory: sys::nvmlMemory_t = unsafe { std::mem::zeroed() };
+    raw(
+        "nvmlDeviceGetMemoryInfo",
+        &nvml.lib().nvmlDeviceGetMemoryInfo,
+        // SAFETY: the handle is NVML's own; `memory` has the layout of the function's first version.
+        |function| unsafe { function(device.handle(), &mut memory) },
+    )
+    .map_or_else(unavailable, |()| Field::Known((memory.total, memory.free, memory.used)))
+}
+
+fn mig_devices(nvml: &Nvml, device: &Device) -> Vec<MigDevice> {
     let slots = call("nvmlDeviceGetMaxMigDeviceCount", || device.mig_device_count()).unwrap_or(0);
     let instances = (0..slots).filter_map(|index| {
         // An empty slot answers "not found": that is how NVML lists fewer instances than slots.
         let instance =
             call("nvmlDeviceGetMigDeviceHandleByIndex", || device.mig_device_by_index(index)).ok()?;
-        let memory = field("nvmlDeviceGetMemoryInfo", || instance.memory_info());
+        let memory = memory(nvml, &instance);
         Some(MigDevice {
             index,
             uuid: field("nvmlDeviceGetUUID", || instance.uuid()),
-            memory_total: map(memory.clone(), |memory| memory.total),
-            memory_free: map(memory, |memory| memory.free),
+            memory_total: map(memory.clone(), |memory| memory.0),
+            memory_free: map(memory, |memory| memory.1),
         })
     });
     instances.collect()

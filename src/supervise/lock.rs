@@ -2,19 +2,15 @@
 //!
 //! Each probe holds an abstract socket while it lives: no disk is needed and it goes with the
 //! process. Abstract names belong to the network namespace, which the containers of a pod share, so
-//! the mount namespace is part of the name. Who holds one is asked of the kernel (SO_PEERCRED); what
-//! it does is read from its stat line, which answers even for a process that is stuck in a call.
+//! the mount namespace is part of the name. Who holds one is found by the name that probes give
+//! themselves, without a connection that could wait; what it does is read from its stat line, which
+//! answers even for a process that is stuck in a call.
 
 use std::fs;
-use std::os::fd::AsRawFd;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixListener};
 use std::thread;
 use std::time::{Duration, Instant};
-
-use nix::errno::Errno;
-use nix::sys::socket::sockopt::PeerCredentials;
-use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, getsockopt, socket};
 
 use crate::facts::probe::{Holder, Target};
 
@@ -37,7 +33,7 @@ pub fn held(name: &str) -> Option<Holder> {
     if UnixListener::bind_addr(&address).is_ok() {
         return None;
     }
-    let pid = peer(name)?;
+    let pid = by_name(name)?;
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let uptime = rustix::time::clock_gettime(rustix::time::ClockId::Boottime).tv_sec as f64;
     parse(pid, &stat, uptime, rustix::param::clock_ticks_per_second() as f64)
@@ -56,23 +52,8 @@ pub fn wait(name: &str, deadline: Instant) -> Option<Holder> {
     held(name)
 }
 
-/// Who listens on a name. A probe never accepts, so that its queue fills up in the course of many calls;
-/// a connection that would wait for room in it is given up, and the process looked for by its name.
-fn peer(name: &str) -> Option<u32> {
-    let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
-    let socket = socket(AddressFamily::Unix, SockType::Stream, flags, None).ok()?;
-    match connect(socket.as_raw_fd(), &UnixAddr::new_abstract(name.as_bytes()).ok()?) {
-        Ok(()) => {
-            let pid = getsockopt(&socket, PeerCredentials).ok()?.pid();
-            // A process of another PID namespace is number 0 here: not a probe of this container.
-            u32::try_from(pid).ok().filter(|pid| *pid > 0)
-        }
-        Err(Errno::EAGAIN) => by_name(name),
-        Err(_) => None,
-    }
-}
-
-/// A process of this mount namespace that is named as a probe of the same target.
+/// A process that is named as a probe of the same target, and is not known to be of another mount
+/// namespace: the link to it can be read by the same user alone.
 fn by_name(name: &str) -> Option<u32> {
     let gpu = name.rsplit_once(".gpu").map_or("", |(_, ordinal)| ordinal);
     let own = fs::read_link("/proc/self/ns/mnt").ok()?;
@@ -85,7 +66,7 @@ fn by_name(name: &str) -> Option<u32> {
             .and_then(|rest| rest.split_once('/'))
             .and_then(|(_, rest)| rest.split_once(':'));
         named.is_some_and(|(of, _)| of == gpu)
-            && fs::read_link(format!("/proc/{pid}/ns/mnt")).is_ok_and(|other| other == own)
+            && !fs::read_link(format!("/proc/{pid}/ns/mnt")).is_ok_and(|other| other != own)
     })
 }
 

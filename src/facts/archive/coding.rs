@@ -1,0 +1,192 @@
+//! What a blob is by its first bytes, and decompression in a thread of its own.
+//!
+//! Media types are not asked: they lie more often than bytes do. Whoever reads decompressed bytes gets
+//! them in chunks that travel between two threads and are used again. Invariant: an error of the
+//! decompressor reaches the reader in its place, after all bytes that were good.
+
+use std::io::{self, BufRead, ErrorKind, Read};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::thread;
+
+use flate2::bufread::MultiGzDecoder;
+use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
+use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
+
+use super::header::is_header;
+use super::tar::{self, BLOCK, Stream};
+
+/// What travels at once, and how many of it may wait.
+const CHUNK: usize = 256 << 10;
+const WAITING: usize = 4;
+
+/// No layer is larger; a decompression bomb is.
+const LARGEST: u64 = 1 << 40;
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Coding {
+    Tar,
+    Gzip,
+    Zstd,
+    Json,
+    Unknown,
+}
+
+/// Judges by the first block.
+pub fn sniff(head: &[u8]) -> Coding {
+    match head {
+        [0x1f, 0x8b, ..] => Coding::Gzip,
+        [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Coding::Zstd,
+        // A layer without a file.
+        [] => Coding::Tar,
+        _ if is_header(head) || (head.len() == BLOCK && head.iter().all(|byte| *byte == 0)) => Coding::Tar,
+        _ => match head.iter().find(|byte| !byte.is_ascii_whitespace()) {
+            Some(b'{' | b'[') => Coding::Json,
+            _ => Coding::Unknown,
+        },
+    }
+}
+
+/// Lets `work` read the decompressed bytes of `input` while another thread decompresses.
+pub fn decompressed(input: Stream, coding: Coding, work: &mut dyn FnMut(Stream)) -> io::Result<()> {
+    let (full, chunks) = sync_channel(WAITING);
+    let (empty, spare) = channel();
+    thread::scope(|scope| {
+        thread::Builder::new().spawn_scoped(scope, move || feed(input, coding, &full, &spare))?;
+        // Dropped at the end of this scope's work: a decompressor that is not done ends with it.
+        let mut chunks = Chunks { chunks, empty, chunk: Vec::new(), at: 0, end: 0, failed: None };
+        work(&mut chunks);
+        Ok(())
+    })
+}
+
+/// A buffer, and how much of it counts.
+type Chunk = (Vec<u8>, usize);
+
+fn feed(input: Stream, coding: Coding, full: &SyncSender<io::Result<Chunk>>, spare: &Receiver<Vec<u8>>) {
+    let mut gzip;
+    let mut zstd;
+    let decoder: &mut dyn Read = if coding == Coding::Gzip {
+        gzip = MultiGzDecoder::new(input);
+        &mut gzip
+    } else {
+        zstd = Zstd { input, decoder: FrameDecoder::new(), inside: false };
+        &mut zstd
+    };
+    let mut total = 0;
+    loop {
+        let mut chunk = spare.try_recv().unwrap_or_default();
+        chunk.resize(CHUNK, 0);
+        let (filled, ended) = tar::fill_far(decoder, &mut chunk);
+        total += filled as u64;
+        // Nobody listens any more where the reader has seen enough.
+        if filled > 0 && full.send(Ok((chunk, filled))).is_err() {
+            return;
+        }
+        let ended = match ended {
+            Ok(true) => return,
+            Ok(false) if total > LARGEST => {
+                io::Error::other(format!("decompresses to more than {LARGEST} bytes"))
+            }
+            Ok(false) => continue,
+            Err(error) => error,
+        };
+        let _ = full.send(Err(ended));
+        return;
+    }
+}
+
+/// The reader's end.
+struct Chunks {
+    chunks: Receiver<io::Result<Chunk>>,
+    empty: Sender<Vec<u8>>,
+    chunk: Vec<u8>,
+    at: usize,
+    end: usize,
+    /// An error stays: what follows it is not the end.
+    failed: Option<(ErrorKind, String)>,
+}
+
+impl Read for Chunks {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let there = self.fill_buf()?;
+        let got = there.len().min(into.len());
+        into[..got].copy_from_slice(&there[..got]);
+        self.consume(got);
+        Ok(got)
+    }
+}
+
+impl BufRead for Chunks {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        if let Some((kind, error)) = &self.failed {
+            return Err(io::Error::new(*kind, error.clone()));
+        }
+        if self.at == self.end {
+            match self.chunks.recv() {
+                Ok(Ok((chunk, end))) => {
+                    let used = std::mem::replace(&mut self.chunk, chunk);
+                    (self.at, self.end) = (0, end);
+                    // The decompressor may have ended already.
+                    let _ = self.empty.send(used);
+                }
+                Ok(Err(error)) => {
+                    self.failed = Some((error.kind(), error.to_string()));
+                    return Err(error);
+                }
+                Err(_) => return Ok(&[]),
+            }
+        }
+        Ok(&self.chunk[self.at..self.end])
+    }
+
+    fn consume(&mut self, bytes: usize) {
+        self.at = self.end.min(self.at + bytes);
+    }
+}
+
+/// Frames one after the other, those without content passed over.
+struct Zstd<'a> {
+    input: Stream<'a>,
+    decoder: FrameDecoder,
+    inside: bool,
+}
+
+impl Read for Zstd<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        loop {
+            if !self.inside && !self.enter_frame()? {
+                return Ok(0);
+            }
+            while self.decoder.can_collect() == 0 && !self.decoder.is_finished() {
+                let step = BlockDecodingStrategy::UptoBlocks(1);
+                self.decoder.decode_blocks(&mut self.input, step).map_err(io::Error::other)?;
+            }
+            let got = self.decoder.read(into)?;
+            if got > 0 {
+                return Ok(got);
+            }
+            self.inside = false;
+        }
+    }
+}
+
+impl Zstd<'_> {
+    fn enter_frame(&mut self) -> io::Result<bool> {
+        use FrameDecoderError::ReadFrameHeaderError as Header;
+        while !self.input.fill_buf()?.is_empty() {
+            match self.decoder.reset(&mut self.input) {
+                Ok(()) => {
+                    self.inside = true;
+                    return Ok(true);
+                }
+                Err(Header(ReadFrameHeaderError::SkipFrame { length, .. })) => {
+                    if tar::pass_over(self.input, u64::from(length))? > 0 {
+                        return Err(ErrorKind::UnexpectedEof.into());
+                    }
+                }
+                Err(error) => return Err(io::Error::other(error)),
+            }
+        }
+        Ok(false)
+    }
+}

@@ -1,132 +1,160 @@
-//! Who owns a file: dpkg's lists and the RECORD of Python distributions.
+//! Who owns a file: the databases of dpkg, apk, rpm, conda, and Python distributions.
 //!
-//! Only the files that are asked about are looked up. A database that is damaged owns nothing.
+//! Each database has a parser of its own; here their files are found in the tree and their packages
+//! asked for the files that somebody wants to know about. A damaged database owns nothing, and is
+//! named among what could not be read.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+mod apk;
+mod conda;
+mod dpkg;
+mod pip;
+mod rpm;
+mod sqlite;
+
+use std::collections::{BTreeMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 
 use super::tree::Tree;
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// An installed package and the files that it brought, as its database writes them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Package {
+    pub name: String,
+    pub version: String,
+    pub files: Vec<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Owner {
     pub manager: Manager,
     pub name: String,
     pub version: String,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Manager {
     Dpkg,
+    Apk,
+    Rpm,
+    Conda,
     Pip,
 }
 
-/// The owners of some files, by real path.
-pub fn owners(tree: &Tree, wanted: &HashSet<String>) -> BTreeMap<String, Owner> {
-    let mut owners = BTreeMap::new();
-    dpkg(tree, wanted, &mut owners);
-    pip(tree, wanted, &mut owners);
-    owners
+/// A package that owns something of interest, with all that would go with it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PackageSize {
+    pub owner: Owner,
+    pub bytes: u64,
+    pub files: u64,
+}
+
+#[derive(Default)]
+pub struct Ownership {
+    /// By real path.
+    pub owners: BTreeMap<String, Owner>,
+    pub packages: Vec<PackageSize>,
+    pub unreadable: Vec<String>,
+}
+
+/// Whether a file is read for the sake of ownership, so that an archive must keep it.
+pub fn is_database(path: &str) -> bool {
+    dpkg::is_database(path)
+        || pip::is_database(path)
+        || is_conda(path)
+        || APK.contains(&path)
+        || RPM.contains(&path)
+}
+
+const APK: [&str; 2] = ["/lib/apk/db/installed", "/usr/lib/apk/db/installed"];
+const RPM: [&str; 2] = ["/var/lib/rpm/rpmdb.sqlite", "/usr/lib/sysimage/rpm/rpmdb.sqlite"];
+
+fn is_conda(path: &str) -> bool {
+    path.ends_with(".json") && path.rsplit('/').nth(1) == Some("conda-meta")
+}
+
+/// The owners of some files.
+pub fn owners(tree: &Tree, wanted: &HashSet<String>) -> Ownership {
+    let mut search = Search {
+        tree,
+        wanted,
+        names: wanted.iter().map(|path| base(path)).collect(),
+        found: Ownership::default(),
+    };
+    dpkg::each(tree, &mut |package| search.offer(Manager::Dpkg, "", package));
+    for path in APK {
+        if let Some(text) = tree.read_text(path) {
+            apk::packages(&text).into_iter().for_each(|package| search.offer(Manager::Apk, "", package));
+            break;
+        }
+    }
+    for path in RPM {
+        match tree.read(path).map(|bytes| rpm::packages(&bytes)) {
+            Ok(Ok(packages)) => {
+                packages.into_iter().for_each(|package| search.offer(Manager::Rpm, "", package))
+            }
+            Ok(Err(error)) => search.found.unreadable.push(format!("{path}: {error:#}")),
+            // No such database.
+            Err(_) => {}
+        }
+    }
+    for path in tree.files.keys().filter(|path| is_conda(path)) {
+        let prefix = path.rsplit_once("/conda-meta/").map_or("", |(prefix, _)| prefix);
+        match tree.read_text(path).map(|text| conda::package(&text)) {
+            Some(Ok(package)) => search.offer(Manager::Conda, prefix, package),
+            Some(Err(error)) => search.found.unreadable.push(format!("{path}: {error:#}")),
+            None => {}
+        }
+    }
+    // Last, since a wheel that conda or the distribution installed is theirs to remove.
+    pip::each(tree, &mut |site, package| search.offer(Manager::Pip, site, package));
+    search.found
+}
+
+struct Search<'a> {
+    tree: &'a Tree,
+    wanted: &'a HashSet<String>,
+    names: HashSet<&'a str>,
+    found: Ownership,
+}
+
+impl Search<'_> {
+    /// Takes note of a package if it owns something that is wanted. Its paths are relative to `place`.
+    fn offer(&mut self, manager: Manager, place: &str, package: Package) {
+        let candidates = package.files.iter().filter(|file| self.names.contains(base(file)));
+        let hits: Vec<String> = candidates
+            .filter_map(|file| self.real(place, file))
+            .filter(|real| self.wanted.contains(real) && !self.found.owners.contains_key(real))
+            .collect();
+        if hits.is_empty() {
+            return;
+        }
+        let mut seen = HashSet::new();
+        let (mut bytes, mut files) = (0, 0);
+        for file in package.files.iter().filter_map(|file| self.tree.files.get(&self.real(place, file)?)) {
+            if seen.insert(file.identity) {
+                bytes += file.bytes;
+                files += 1;
+            }
+        }
+        let owner = Owner { manager, name: package.name, version: package.version };
+        self.found.owners.extend(hits.into_iter().map(|file| (file, owner.clone())));
+        self.found.packages.push(PackageSize { owner, bytes, files });
+    }
+
+    /// `/lib` may be a link to `/usr/lib`, and databases remember the older name. The file's own name is
+    /// not followed: who owns a development link does not own what it points to.
+    fn real(&self, place: &str, file: &str) -> Option<String> {
+        let path = if file.starts_with('/') { file.to_owned() } else { format!("{place}/{file}") };
+        let (directory, name) = path.rsplit_once('/')?;
+        let directory = self.tree.resolve(directory)?;
+        Some(format!("{}/{name}", directory.trim_end_matches('/')))
+    }
 }
 
 fn base(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or(path)
-}
-
-const DPKG: &str = "/var/lib/dpkg";
-
-fn dpkg(tree: &Tree, wanted: &HashSet<String>, owners: &mut BTreeMap<String, Owner>) {
-    let Some(status) = tree.read_text(&format!("{DPKG}/status")) else { return };
-    let versions = parse_status(&status);
-    let names: HashSet<&str> = wanted.iter().map(|path| base(path)).collect();
-    for list in tree.list(&format!("{DPKG}/info")) {
-        let Some(package) = list.strip_suffix(".list") else { continue };
-        let package = package.split(':').next().unwrap_or(package);
-        let Some(version) = versions.get(package) else { continue };
-        let Some(text) = tree.read_text(&format!("{DPKG}/info/{list}")) else { continue };
-        for line in text.lines().filter(|line| names.contains(base(line))) {
-            // /lib may be a link to /usr/lib, and dpkg remembers the older name. The file's own name is
-            // not followed: who owns a development link does not own what it points to.
-            let (directory, name) = line.rsplit_once('/').unwrap_or_default();
-            let real = tree
-                .resolve(directory)
-                .map(|directory| format!("{}/{name}", directory.trim_end_matches('/')));
-            if let Some(real) = real.filter(|real| wanted.contains(real)) {
-                let owner =
-                    Owner { manager: Manager::Dpkg, name: package.to_owned(), version: version.clone() };
-                owners.insert(real, owner);
-            }
-        }
-    }
-}
-
-/// Versions of the packages that are installed.
-fn parse_status(text: &str) -> HashMap<&str, String> {
-    let stanza = |stanza: &'_ str| -> Option<(usize, usize, String)> {
-        let field = |name: &str| stanza.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
-        field("Status")?.ends_with(" installed").then_some(())?;
-        let name = field("Package")?;
-        let start = name.as_ptr() as usize - text.as_ptr() as usize;
-        Some((start, start + name.len(), field("Version")?.to_owned()))
-    };
-    text.split("\n\n").filter_map(stanza).map(|(start, end, version)| (&text[start..end], version)).collect()
-}
-
-fn pip(tree: &Tree, wanted: &HashSet<String>, owners: &mut BTreeMap<String, Owner>) {
-    let names: HashSet<&str> = wanted.iter().map(|path| base(path)).collect();
-    for directory in &tree.dist_infos {
-        let site = directory.rsplit_once('/').map_or("", |(site, _)| site);
-        let Some(record) = tree.read_text(&format!("{directory}/RECORD")) else { continue };
-        let files: Vec<String> = record
-            .lines()
-            .map(record_path)
-            .filter(|path| names.contains(base(path)))
-            .filter_map(|path| tree.resolve(&format!("{site}/{path}")))
-            .filter(|real| wanted.contains(real))
-            .collect();
-        if files.is_empty() {
-            continue;
-        }
-        let metadata = tree.read_text(&format!("{directory}/METADATA")).unwrap_or_default();
-        let field = |name: &str| {
-            let header = metadata.lines().take_while(|line| !line.is_empty());
-            header.filter_map(|line| line.strip_prefix(name)).find_map(|rest| rest.strip_prefix(": "))
-        };
-        // Without METADATA the directory's own name says the same: NAME-VERSION.dist-info.
-        let fallback =
-            base(directory).trim_end_matches(".dist-info").split_once('-').unwrap_or((base(directory), ""));
-        let owner = Owner {
-            manager: Manager::Pip,
-            name: field("Name").unwrap_or(fallback.0).to_owned(),
-            version: field("Version").unwrap_or(fallback.1).to_owned(),
-        };
-        owners.extend(files.into_iter().map(|file| (file, owner.clone())));
-    }
-}
-
-/// The first field of a line of RECORD, which is CSV.
-fn record_path(line: &str) -> &str {
-    match line.strip_prefix('"') {
-        Some(quoted) => quoted.split_once("\",").map_or(quoted, |(path, _)| path),
-        None => line.split(',').next().unwrap_or(line),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn installed_packages_have_versions() {
-        let text = "Package: a\nStatus: install ok installed\nVersion: 1:2-3\n\nPackage: b\nStatus: deinstall ok config-files\nVersion: 1\n\nPackage: c\n";
-        assert_eq!(parse_status(text), HashMap::from([("a", "1:2-3".to_owned())]));
-    }
-
-    #[test]
-    fn record_paths_may_be_quoted() {
-        assert_eq!(record_path("a/b.so,sha256=x,12"), "a/b.so");
-        assert_eq!(record_path("\"a,b.so\",sha256=x,12"), "a,b.so");
-        assert_eq!(record_path(""), "");
-    }
 }

@@ -1,0 +1,255 @@
+//! Leftovers by directory: the marks that make all files below a directory one leftover.
+//!
+//! One pass over the components of a path, no allocation. Only a component that looks like the last
+//! one of a mark is compared at all (`index`). The topmost mark decides.
+
+use super::Kind::{self, *};
+use super::index::Index;
+
+/// What a path runs through, which tells what names in it mean.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Context {
+    System,
+    /// The distribution's headers.
+    Headers,
+    AptLists,
+    AptCache,
+    /// A CUDA toolkit: its own directory, or conda's `targets`.
+    Toolkit,
+    /// Installed Python packages.
+    Packages,
+    /// Those of NVIDIA.
+    Nvidia,
+}
+
+impl Context {
+    pub fn is_packages(self) -> bool {
+        matches!(self, Context::Packages | Context::Nvidia)
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Meaning {
+    Leftover(Kind),
+    /// A directory that may be conda's store of packages.
+    Packages,
+    /// No leftover itself.
+    Enter(Context),
+}
+
+/// A path as its directories tell it: the first mark with the end of its directory in the path.
+pub struct Place {
+    pub context: Context,
+    pub meaning: Option<(Meaning, usize)>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Where {
+    /// This very path.
+    Root,
+    Anywhere,
+    /// Not in installed Python packages.
+    Outside,
+    /// In them.
+    Packages,
+    /// In a toolkit.
+    Toolkit,
+    /// In NVIDIA's Python packages.
+    Nvidia,
+    /// In both.
+    Cuda,
+}
+
+struct Mark {
+    directory: &'static str,
+    place: Where,
+    meaning: Meaning,
+}
+
+const fn mark(place: Where, directory: &'static str, kind: Kind) -> Mark {
+    Mark { directory, place, meaning: Meaning::Leftover(kind) }
+}
+
+const fn enter(place: Where, directory: &'static str, context: Context) -> Mark {
+    Mark { directory, place, meaning: Meaning::Enter(context) }
+}
+
+/// Caches are those of any user, wherever the home directory is.
+static MARKS: [Mark; 76] = [
+    enter(Where::Anywhere, "/dist-packages", Context::Packages),
+    enter(Where::Anywhere, "/site-packages", Context::Packages),
+    enter(Where::Packages, "/dist-packages/nvidia", Context::Nvidia),
+    enter(Where::Packages, "/site-packages/nvidia", Context::Nvidia),
+    enter(Where::Root, "/usr/include", Context::Headers),
+    enter(Where::Root, "/var/lib/apt/lists", Context::AptLists),
+    enter(Where::Root, "/var/cache/apt", Context::AptCache),
+    enter(Where::Outside, "/nvidia-cuda-toolkit", Context::Toolkit),
+    enter(Where::Outside, "/hpc_sdk", Context::Toolkit),
+    enter(Where::Root, "/usr/lib/cuda", Context::Toolkit),
+    // Only CUDA names them so: conda and NVIDIA's own packages.
+    enter(Where::Outside, "/targets/x86_64-linux", Context::Toolkit),
+    enter(Where::Outside, "/targets/sbsa-linux", Context::Toolkit),
+    enter(Where::Outside, "/targets/aarch64-linux", Context::Toolkit),
+    mark(Where::Anywhere, "/.cache/pip", PipCache),
+    // Named by a variable, a cache is known by the directories that only it has.
+    mark(Where::Outside, "/http-v2", PipCache),
+    mark(Where::Anywhere, "/.cache/uv", UvCache),
+    mark(Where::Outside, "/archive-v0", UvCache),
+    // The third directory there, `virtualenvs`, is where the program itself may live.
+    mark(Where::Anywhere, "/.cache/pypoetry/cache", PoetryCache),
+    mark(Where::Anywhere, "/.cache/pypoetry/artifacts", PoetryCache),
+    Mark { directory: "/pkgs", place: Where::Outside, meaning: Meaning::Packages },
+    mark(Where::Anywhere, "/.cache/rattler", CondaPackages),
+    mark(Where::Root, "/var/cache/yum", YumCache),
+    mark(Where::Root, "/var/cache/dnf", YumCache),
+    mark(Where::Root, "/var/cache/libdnf5", YumCache),
+    mark(Where::Root, "/var/cache/zypp", YumCache),
+    mark(Where::Root, "/var/cache/apk", ApkCache),
+    mark(Where::Root, "/etc/apk/cache", ApkCache),
+    mark(Where::Anywhere, "/.cache/ccache", Ccache),
+    mark(Where::Anywhere, "/.ccache", Ccache),
+    mark(Where::Root, "/ccache", Ccache),
+    mark(Where::Root, "/var/cache/ccache", Ccache),
+    mark(Where::Anywhere, "/.cache/sccache", Ccache),
+    mark(Where::Anywhere, "/.cache/bazel", BazelCache),
+    mark(Where::Outside, "/.cargo/registry", CargoRegistry),
+    mark(Where::Outside, "/.cargo/git", CargoRegistry),
+    mark(Where::Root, "/usr/local/cargo/registry", CargoRegistry),
+    mark(Where::Root, "/usr/local/cargo/git", CargoRegistry),
+    mark(Where::Root, "/usr/share/cargo/registry", CargoRegistry),
+    mark(Where::Anywhere, "/.cache/go-build", GoCache),
+    mark(Where::Outside, "/go/pkg/mod", GoCache),
+    mark(Where::Outside, "/.npm", NpmCache),
+    mark(Where::Outside, "/_cacache", NpmCache),
+    mark(Where::Anywhere, "/.cache/yarn", NpmCache),
+    mark(Where::Anywhere, "/.cache/pnpm", NpmCache),
+    mark(Where::Anywhere, "/.cache/huggingface", HuggingfaceCache),
+    mark(Where::Anywhere, "/.cache/torch/hub", TorchHub),
+    mark(Where::Toolkit, "/include", CudaHeaders),
+    mark(Where::Nvidia, "/include", HeadersInWheels),
+    mark(Where::Packages, "/torch/include", HeadersInWheels),
+    mark(Where::Cuda, "/bin/crt", Nvcc),
+    mark(Where::Cuda, "/libnvvp", Nsight),
+    mark(Where::Cuda, "/compute-sanitizer", Nsight),
+    mark(Where::Root, "/usr/lib/nvidia-visual-profiler", Nsight),
+    mark(Where::Cuda, "/samples", CudaSamplesDocs),
+    mark(Where::Cuda, "/doc", CudaSamplesDocs),
+    mark(Where::Cuda, "/docs", CudaSamplesDocs),
+    mark(Where::Cuda, "/demo_suite", CudaSamplesDocs),
+    mark(Where::Cuda, "/libnvvm-samples", CudaSamplesDocs),
+    mark(Where::Root, "/usr/src/tensorrt/samples", CudaSamplesDocs),
+    mark(Where::Root, "/usr/share/doc/nvidia-cuda-toolkit-doc", CudaSamplesDocs),
+    mark(Where::Root, "/usr/share/doc/nvidia-cuda-doc", CudaSamplesDocs),
+    mark(Where::Outside, "/lib/gcc", Compilers),
+    mark(Where::Outside, "/lib64/gcc", Compilers),
+    mark(Where::Outside, "/libexec/gcc", Compilers),
+    mark(Where::Outside, "/include/c++", Compilers),
+    mark(Where::Root, "/usr/include/x86_64-linux-gnu/c++", Compilers),
+    mark(Where::Root, "/usr/include/aarch64-linux-gnu/c++", Compilers),
+    mark(Where::Outside, "/.rustup/toolchains", Compilers),
+    mark(Where::Root, "/usr/local/rustup/toolchains", Compilers),
+    mark(Where::Anywhere, "/.git", Git),
+    mark(Where::Outside, "/CMakeFiles", BuildTrees),
+    mark(Where::Root, "/usr/lib/debug", DebugSymbols),
+    mark(Where::Root, "/tmp", TemporaryFiles),
+    mark(Where::Root, "/var/tmp", TemporaryFiles),
+    mark(Where::Root, "/var/crash", CrashDumps),
+    mark(Where::Root, "/var/lib/systemd/coredump", CrashDumps),
+];
+
+/// Directories whose names end in a version.
+const BEGINNINGS: [(&str, Kind); 9] = [
+    ("nsight-compute", Nsight),
+    ("nsight-systems", Nsight),
+    ("nsight_compute", Nsight),
+    ("nsight_systems", Nsight),
+    ("nsightee_plugins", Nsight),
+    ("cudnn_samples_v", CudaSamplesDocs),
+    ("gcc-toolset-", Compilers),
+    ("devtoolset-", Compilers),
+    ("temp.linux-", BuildTrees),
+];
+
+static INDEX: Index = index();
+
+const fn index() -> Index {
+    let mut index = Index::EMPTY;
+    let mut row = 0;
+    while row < MARKS.len() {
+        index = index.with(MARKS[row].directory, row);
+        row += 1;
+    }
+    index
+}
+
+/// Reads the directories of a path, whose last slash is known; leftovers that begin before `after` are
+/// passed by.
+pub fn of(path: &str, slash: usize, after: usize) -> Place {
+    let bytes = path.as_bytes();
+    let mut context = Context::System;
+    let mut start = 1;
+    // Components are too short for a search by vectors to pay.
+    for (end, byte) in bytes[..=slash].iter().enumerate().skip(1) {
+        if *byte != b'/' {
+            continue;
+        }
+        let component = &bytes[start..end];
+        for row in INDEX.rows(component) {
+            let mark = &MARKS[row];
+            if !mark.place.holds(context) || !mark.is(&path[..end]) {
+                continue;
+            }
+            match mark.meaning {
+                Meaning::Enter(entered) => context = entered,
+                meaning if end > after => return Place { context, meaning: Some((meaning, end)) },
+                _ => {}
+            }
+        }
+        if component.len() >= SHORTEST
+            && end > after
+            && let Some(kind) = begins(component, context)
+        {
+            return Place { context, meaning: Some((Meaning::Leftover(kind), end)) };
+        }
+        if matches!(component, [b'c', b'u', b'd', b'a', ..])
+            && super::flavour::is_toolkit(&path[..start - 1], component)
+        {
+            context = Context::Toolkit;
+        }
+        start = end + 1;
+    }
+    Place { context, meaning: None }
+}
+
+impl Where {
+    fn holds(self, context: Context) -> bool {
+        match self {
+            Where::Root | Where::Anywhere => true,
+            Where::Outside => !context.is_packages(),
+            Where::Packages => context.is_packages(),
+            Where::Toolkit => context == Context::Toolkit,
+            Where::Nvidia => context == Context::Nvidia,
+            Where::Cuda => matches!(context, Context::Toolkit | Context::Nvidia),
+        }
+    }
+}
+
+impl Mark {
+    fn is(&self, directory: &str) -> bool {
+        let at_root = self.place != Where::Root || directory.len() == self.directory.len();
+        at_root && directory.ends_with(self.directory)
+    }
+}
+
+/// The shortest of the beginnings.
+const SHORTEST: usize = 11;
+
+fn begins(component: &[u8], context: Context) -> Option<Kind> {
+    if context == Context::Packages {
+        return None;
+    }
+    BEGINNINGS
+        .iter()
+        .find(|(beginning, _)| component.starts_with(beginning.as_bytes()))
+        .map(|(_, kind)| *kind)
+}

@@ -1,0 +1,90 @@
+//! What apk has installed, from `/lib/apk/db/installed` or `/usr/lib/apk/db/installed`.
+//!
+//! A package is some lines, ended by an empty one, each a letter, a colon and a value. Unknown letters
+//! are passed over. A package without a name owns nothing, and neither does one whose list of paths
+//! is much longer than the text that it was written in.
+
+use super::Package;
+
+pub fn packages(installed: &str) -> Vec<Package> {
+    installed.split("\n\n").filter_map(package).collect()
+}
+
+/// Paths are so many times longer than the text of their package at most. Real ones are about as long
+/// as it, since a file has a checksum in there.
+const EXPANSION: usize = 16;
+
+fn package(stanza: &str) -> Option<Package> {
+    let (mut name, mut version, mut files) = (None, "", Vec::new());
+    let mut directory = None;
+    let mut room = stanza.len().saturating_mul(EXPANSION);
+    for (letter, value) in stanza.lines().filter_map(|line| line.split_once(':')) {
+        match (letter, directory) {
+            ("P", _) => name = Some(value),
+            ("V", _) => version = value,
+            // The root's own name is empty.
+            ("F", _) => directory = Some(value.trim_matches('/')),
+            ("R", Some("")) => files.push(format!("/{value}")),
+            ("R", Some(directory)) => {
+                room = room.checked_sub(directory.len())?;
+                files.push(format!("/{directory}/{value}"));
+            }
+            _ => {}
+        }
+    }
+    let name = name.filter(|name| !name.is_empty())?;
+    Some(Package { name: name.to_owned(), version: version.to_owned(), files })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const INSTALLED: &str = "\
+C:Q1hVGjDvEtEdkbWJPhvqEfMgKsRTk=\nP:musl\nV:1.2.5-r0\nA:x86_64\nD:so:a cmd:b=1\nF:lib\nM:0:0:755\n\
+R:ld-musl-x86_64.so.1\na:0:0:755\nZ:Q1vAXfEDgl8tJIIjKqcyqFyBqxzXM=\nR:libc.musl-x86_64.so.1\na:0:0:777\n\
+F:usr\nF:usr/lib\nR:libx:y.so\n\nP:meta\nV:3.20.0-r0\n\nP:root\nV:1\nF:\nR:.dot\nF:/etc/\nR:x\n\n";
+
+    fn shown(text: &str) -> Vec<String> {
+        let found = packages(text).into_iter();
+        found.map(|found| format!("{} {} {}", found.name, found.version, found.files.join(" "))).collect()
+    }
+
+    #[test]
+    fn files_stand_in_the_directory_before_them() {
+        let musl = "musl 1.2.5-r0 /lib/ld-musl-x86_64.so.1 /lib/libc.musl-x86_64.so.1 /usr/lib/libx:y.so";
+        assert_eq!(shown(INSTALLED), [musl, "meta 3.20.0-r0 ", "root 1 /.dot /etc/x"]);
+    }
+
+    #[test]
+    fn what_says_nothing_is_passed_over() {
+        let cases: [(&str, &[&str]); 5] = [
+            ("", &[]),
+            ("V:1\nF:lib\nR:a\n", &[]),
+            ("P:\nF:lib\nR:a\n", &[]),
+            ("P:a\nR:no directory\n", &["a  "]),
+            ("\n\n\nP:a\nV:1\nnothing\nF:b\nR:c\n\n\n\nP:b", &["a 1 /b/c", "b  "]),
+        ];
+        for (text, want) in cases {
+            assert_eq!(shown(text), want, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_long_directory_is_not_repeated_without_end() {
+        let text = format!("P:a\nF:{}\n{}\nP:b\n", "d".repeat(10_000), "R:\n".repeat(10_000));
+        assert_eq!(shown(&text), ["b  "]);
+    }
+
+    #[test]
+    fn damage_is_survived() {
+        for at in 0..INSTALLED.len() {
+            packages(&INSTALLED[..at]);
+            for byte in [0, b'\n', b':', b'F', b'R'] {
+                let mut bytes = INSTALLED.as_bytes().to_vec();
+                bytes[at] = byte;
+                packages(str::from_utf8(&bytes).unwrap());
+            }
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! What conda has installed in an environment: one file `conda-meta/NAME-VERSION-BUILD.json` a package.
+//!
+//! The prefix is not known here: unlike those of other databases, the paths are relative to it.
+
+use anyhow::{Context, Result};
+use serde::Deserialize;
+
+use super::Package;
+
+/// The package that a file describes. Its version is `VERSION-BUILD`, its files are relative to the
+/// environment that holds the directory `conda-meta`.
+pub fn package(json: &str) -> Result<Package> {
+    let record: Record = serde_json::from_str(json).context("it is no record of a conda package")?;
+    let Record { name, version, build, mut files, paths_data } = record;
+    if files.is_empty() {
+        files = paths_data.paths.into_iter().map(|path| path.path).collect();
+    }
+    Ok(Package { name, version: format!("{version}-{build}"), files })
+}
+
+#[derive(Deserialize)]
+struct Record {
+    name: String,
+    version: String,
+    build: String,
+    #[serde(default)]
+    files: Vec<String>,
+    /// The same files with more about each; some tools write these alone.
+    #[serde(default)]
+    paths_data: Paths,
+}
+
+#[derive(Default, Deserialize)]
+struct Paths {
+    #[serde(default)]
+    paths: Vec<Path>,
+}
+
+#[derive(Deserialize)]
+struct Path {
+    #[serde(rename = "_path")]
+    path: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RECORD: &str = r#"{
+        "arch": "x86_64", "build": "h5888daf_2", "build_number": 2, "depends": ["libgcc >=13"],
+        "files": ["lib/libnccl.so", "lib/libnccl.so.2", "share/doc/a \"b\".txt"],
+        "link": {"source": "/opt/conda/pkgs/nccl-2.27.3.1-h5888daf_2", "type": 1},
+        "name": "nccl", "version": "2.27.3.1",
+        "paths_data": {"paths": [{"_path": "lib/libnccl.so", "path_type": "softlink"}], "paths_version": 1}
+    }"#;
+
+    #[test]
+    fn records_name_their_files() {
+        let cases: [(&str, &str, &[&str]); 5] = [
+            (RECORD, "2.27.3.1-h5888daf_2", &["lib/libnccl.so", "lib/libnccl.so.2", "share/doc/a \"b\".txt"]),
+            (r#"{"name":"nccl","version":"1","build":"0","files":[]}"#, "1-0", &[]),
+            (r#"{"name":"nccl","version":"1","build":"0"}"#, "1-0", &[]),
+            (
+                r#"{"name":"nccl","version":"1","build":"0","files":[],"paths_data":{"paths":[{"_path":"a"}]}}"#,
+                "1-0",
+                &["a"],
+            ),
+            (r#"{"name":"nccl","version":"1","build":"0","paths_data":{}}"#, "1-0", &[]),
+        ];
+        for (json, version, files) in cases {
+            let found = package(json).unwrap();
+            assert_eq!((found.name.as_str(), found.version.as_str()), ("nccl", version));
+            assert_eq!(found.files, files, "{json}");
+        }
+    }
+
+    #[test]
+    fn damage_is_an_error_at_most() {
+        for length in 0..RECORD.len() {
+            assert!(package(&RECORD[..length]).is_err(), "the first {length} bytes");
+        }
+        for at in 0..RECORD.len() {
+            for byte in [0, b'"', b'{', b']', b'1', b'\\'] {
+                let mut bytes = RECORD.as_bytes().to_vec();
+                bytes[at] = byte;
+                let _ = package(str::from_utf8(&bytes).unwrap());
+            }
+        }
+        let deep = format!(r#"{{"name":"a","version":"1","build":"0","x":{}"#, "[".repeat(100_000));
+        for json in ["[]", r#"{"name":"a","version":"1"}"#, r#"{"name":1,"version":"1","build":"0"}"#, &deep]
+        {
+            let error = package(json).err().map(|error| error.to_string());
+            assert_eq!(error.as_deref(), Some("it is no record of a conda package"));
+        }
+    }
+}

@@ -5,6 +5,8 @@
 //! folds consequences under their cause. To add one, write a constant and its function in the file of
 //! its family, put it in the list there, and regenerate docs/checks.md.
 
+mod code;
+mod contents;
 mod device;
 mod driver;
 mod image;
@@ -16,7 +18,8 @@ mod probe;
 use crate::facts::Facts;
 use crate::report::{Finding, Severity, Skipped};
 
-pub use libraries::census as judge_libraries;
+pub use contents::{CACHES, TOOLKIT, WHEELS, files as count_files, layer as layer_name};
+pub use libraries::{census as judge_libraries, redundant_copies};
 
 pub struct Check {
     /// `family.name`; what `cudacheck explain` takes.
@@ -90,6 +93,8 @@ pub const CHECKS: &[&[Check]] = &[
     device::CHECKS,
     math::CHECKS,
     libraries::CHECKS,
+    code::CHECKS,
+    contents::CHECKS,
 ];
 
 pub fn all() -> impl Iterator<Item = &'static Check> {

@@ -29,7 +29,7 @@ pub struct Cli {
 pub enum Command {
     /// One line for Docker HEALTHCHECK and exec probes: exit status 0 or 1, verdict and remedy first
     Health(Health),
-    /// List the CUDA libraries of a root directory: present, missing or redundant
+    /// Audit an image: which CUDA libraries are present, missing or redundant, and what can go
     Image(Image),
     /// Say what a finding means and how to cure it; all of them without an id
     Explain {
@@ -74,11 +74,40 @@ pub struct Health {
 
 #[derive(Debug, Args)]
 pub struct Image {
-    /// Root directory of the image
-    #[arg(default_value = "/", value_name = "DIR")]
+    /// Root directory, docker-save or OCI archive, OCI layout directory, or - for an archive on standard
+    /// input
+    #[arg(default_value = "/", value_name = "WHAT")]
     pub what: PathBuf,
+    /// How much to read: census leaves out Python sources, strings and device code
+    #[arg(long, value_enum, default_value_t = Depth::Full)]
+    pub level: Depth,
+    /// Environment of the image's programs, such as LD_LIBRARY_PATH=/opt/lib; instead of what the image
+    /// says or, for the running root, of this process
+    #[arg(long = "env", value_parser = variable, value_name = "NAME=VALUE")]
+    pub environment: Vec<(String, String)>,
+    /// Which of several images in an archive, by name and tag
+    #[arg(long, value_name = "REF")]
+    pub image: Option<String>,
+    /// GPU architectures that the image is for, such as sm_90, separated by commas; those that are present
+    /// by default
+    #[arg(long, value_delimiter = ',', value_parser = architecture, value_name = "SM")]
+    pub arch: Vec<u32>,
+    /// Fail if redundant copies take more, such as 200MB
+    #[arg(long, value_parser = bytes, value_name = "SIZE")]
+    pub max_redundant: Option<u64>,
+    /// Print what the image's loader loads for this program or library, or for all of them, and stop
+    #[arg(long, value_name = "FILE|all")]
+    pub ldd: Option<String>,
     #[command(flatten)]
     pub output: Output,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Depth {
+    /// Which libraries there are and what is linked to them
+    Census,
+    /// Names passed to dlopen and ctypes, device code, leftovers and secrets as well
+    Full,
 }
 
 #[derive(Debug, Args)]
@@ -157,6 +186,40 @@ fn duration(text: &str) -> Result<Duration, String> {
     }
 }
 
+fn variable(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("a variable is NAME=VALUE".into()),
+    }
+}
+
+/// `sm_90`, `9.0` and `90` are the same.
+fn architecture(text: &str) -> Result<u32, String> {
+    let digits = text.strip_prefix("sm_").unwrap_or(text).replace('.', "");
+    match digits.parse() {
+        Ok(number @ 20..1000) => Ok(number),
+        _ => Err("an architecture is a compute capability such as sm_90 or 9.0".into()),
+    }
+}
+
+fn bytes(text: &str) -> Result<u64, String> {
+    let wrong = || "a size is a number with a unit, such as 200MB, 1.5GB or 0".to_owned();
+    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let number: f64 = number.parse().map_err(|_| wrong())?;
+    let factor = match unit.trim().to_ascii_lowercase().as_str() {
+        "" | "b" => 1.0,
+        "kb" | "k" => 1e3,
+        "mb" | "m" => 1e6,
+        "gb" | "g" => 1e9,
+        "kib" => 1024.0,
+        "mib" => 1024.0 * 1024.0,
+        "gib" => 1024.0 * 1024.0 * 1024.0,
+        _ => return Err(wrong()),
+    };
+    Ok((number * factor) as u64)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -175,6 +238,24 @@ mod tests {
         }
         for text in ["", "s", "10x", "-1s", "1ms", "1e9s", "nan", "90000s"] {
             assert!(duration(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn sizes_and_architectures() {
+        let good =
+            [("0", 0), ("200MB", 200_000_000), ("1.5GB", 1_500_000_000), ("1GiB", 1 << 30), ("7 kB", 7000)];
+        for (text, size) in good {
+            assert_eq!(bytes(text), Ok(size), "{text}");
+        }
+        for text in ["", "MB", "-1", "1TB/s", "1e9"] {
+            assert!(bytes(text).is_err(), "{text}");
+        }
+        for text in ["sm_90", "9.0", "90"] {
+            assert_eq!(architecture(text), Ok(90), "{text}");
+        }
+        for text in ["", "sm_", "hopper", "9", "sm_90a"] {
+            assert!(architecture(text).is_err(), "{text}");
         }
     }
 

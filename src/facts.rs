@@ -5,14 +5,22 @@
 //! here judges, and what could not be looked at is recorded as such.
 
 pub mod application;
+pub mod archive;
+mod bytes;
 pub mod catalogue;
 pub mod census;
 pub mod elf;
+pub mod fatbin;
 pub mod host;
+pub mod hygiene;
+pub mod image;
 pub mod loader;
+pub mod loads;
 pub mod packages;
 pub mod probe;
 pub mod python;
+pub mod secrets;
+mod strings;
 pub mod tree;
 mod users;
 
@@ -20,6 +28,7 @@ use serde::{Deserialize, Serialize};
 
 use census::Census;
 use host::Host;
+use image::Image;
 use probe::ProbeRun;
 
 /// Everything that checks may look at.
@@ -28,6 +37,8 @@ pub struct Facts {
     pub request: Request,
     pub host: Host,
     pub census: Census,
+    /// Where an archive was audited.
+    pub image: Option<Image>,
     pub probes: Vec<ProbeRun>,
 }
 
@@ -40,6 +51,10 @@ pub struct Request {
     pub require_gpus: Option<u32>,
     /// The GPUs that were named, as they were named.
     pub gpus: Vec<String>,
+    /// GPU architectures that the image is for, such as 90.
+    pub arch: Vec<u32>,
+    /// Bytes that redundant copies may take.
+    pub max_redundant: Option<u64>,
     /// The tree is the running root, so that injected libraries belong in it.
     pub running: bool,
 }

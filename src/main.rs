@@ -64,7 +64,11 @@ fn run(cli: Cli) -> anyhow::Result<ExitStatus> {
             Ok(if report.verdict == Verdict::Verified { ExitStatus::Verified } else { ExitStatus::Finding })
         }
         Some(Command::Image(image)) => {
-            let report = verify::image(&image.what)?;
+            if let Some(wanted) = &image.ldd {
+                render::loads(&verify::loads(&image, wanted)?, image.output.format)?;
+                return Ok(ExitStatus::Verified);
+            }
+            let report = verify::image(&image)?;
             print(&report, &image.output)
         }
         Some(Command::Explain { id }) => {

@@ -7,6 +7,8 @@ use std::io::{self, IsTerminal, Write};
 use std::thread;
 use std::time::Duration;
 
+use crate::cli::Format;
+use crate::facts::loads::Loads;
 use crate::report::Report;
 
 /// Says on a terminal that it goes on, when something takes longer than a second.
@@ -45,6 +47,23 @@ pub fn json(report: &Report) -> io::Result<()> {
 /// Verdict and remedy first, at most 4096 bytes: what Docker keeps of a health check.
 pub fn line(report: &Report) -> io::Result<()> {
     text(&line::render(report))
+}
+
+/// What the loader loads, as ldd shows it, or a line of JSON for each object.
+pub fn loads(list: &[Loads], format: Format) -> io::Result<()> {
+    let mut out = String::new();
+    for loads in list {
+        if format == Format::Json {
+            out += &serde_json::to_string(loads)?;
+            out.push('\n');
+            continue;
+        }
+        out += &format!("{}:\n", loads.object);
+        for (name, path) in &loads.loads {
+            out += &format!("\t{name} => {}\n", path.as_deref().unwrap_or("not found"));
+        }
+    }
+    text(&out)
 }
 
 /// A reader that has gone (`cudacheck | head`) has seen what it wanted: the exit status still tells.

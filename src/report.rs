@@ -5,15 +5,21 @@
 
 mod assemble;
 mod peak;
+mod savings;
 
 use std::process::ExitCode;
 
 use serde::Serialize;
 
 pub use assemble::assemble;
+pub use savings::{Change, Savings};
 
 use crate::event::{Blas, Cupti, GemmCase, NvmlDevice, Runtime, Smoke, Stage};
 use crate::facts::census::{Origin, User};
+use crate::facts::fatbin::DeviceCode;
+use crate::facts::hygiene::{Flavour, Kind};
+use crate::facts::image::{Hidden, Layer};
+use crate::facts::packages::Manager;
 
 /// The version of the JSON report.
 pub const SCHEMA: u32 = 1;
@@ -42,6 +48,8 @@ pub struct Report {
     pub loaded: Vec<Loaded>,
     pub stages: Vec<StageTime>,
     pub image: Image,
+    /// What can go.
+    pub savings: Savings,
     /// From start to report.
     pub seconds: f64,
 }
@@ -51,6 +59,8 @@ pub struct Report {
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
     Verified,
+    /// Nothing was to be run, and the image has no fault.
+    Audited,
     Failed,
     Undecided,
 }
@@ -191,6 +201,8 @@ pub struct Copy {
     pub origin: Origin,
     /// Name and version of the package that it belongs to.
     pub owner: Option<String>,
+    /// By architecture, from the headers of its fatbins.
+    pub device_code: Vec<DeviceCode>,
     pub verdict: CopyVerdict,
     pub used_by: Vec<User>,
 }
@@ -204,6 +216,8 @@ pub enum CopyVerdict {
     Redundant,
     /// Nothing is seen to load it; a plug-in, perhaps.
     Unreferenced,
+    /// An object means this one, and LD_LIBRARY_PATH puts another in its place.
+    Shadowed,
     /// For linking only.
     Stub,
     /// Not the image's.
@@ -246,14 +260,55 @@ pub enum StageOutcome {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Image {
+    /// The directory, or the name of the archive's image.
     pub root: String,
     pub entries: u64,
     pub elf_files: u64,
+    /// Of all regular files, hard links once.
+    pub bytes: u64,
     pub seconds: f64,
+    /// Such as `debian 12`.
+    pub distribution: Option<String>,
+    /// Which of NVIDIA's base images it looks like, from its content.
+    pub flavour: Flavour,
+    /// What verdicts rest on.
+    pub assumptions: Vec<String>,
+    /// Of all objects, by architecture.
+    pub device_code: Vec<DeviceCode>,
+    /// Packages that own copies or tools, and what would go with them.
+    pub packages: Vec<Package>,
+    pub leftovers: Vec<Leftover>,
+    /// Of an archive, the lowest first.
+    pub layers: Vec<Layer>,
+    pub hidden: Vec<Hidden>,
     /// Bytes of redundant copies.
     pub redundant_bytes: u64,
     pub unreadable: Vec<String>,
     pub skipped: Vec<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Package {
+    pub manager: Manager,
+    pub name: String,
+    pub version: String,
+    /// Of all its files.
+    pub bytes: u64,
+    pub files: u64,
+    /// A line of a Dockerfile that removes it.
+    pub remove: String,
+}
+
+/// Files of one kind in one place that a production image rarely needs.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Leftover {
+    pub kind: Kind,
+    pub place: String,
+    pub bytes: u64,
+    pub files: u64,
+    pub owner: Option<String>,
 }
 
 /// The exit codes of the main command; `health` maps them to 0 and 1.

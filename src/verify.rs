@@ -10,10 +10,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use crate::cli::{Gpu, Health, Level, Verify};
+use crate::cli::{Depth, Gpu, Health, Image, Level, Verify};
 use crate::event::{Device, Libraries};
-use crate::facts::census::Census;
+use crate::facts::archive::{self, Input};
+use crate::facts::census::{Census, Source};
 use crate::facts::host::Host;
+use crate::facts::loader::{Environment, Loader};
+use crate::facts::loads::{self, Loads};
 use crate::facts::probe::ProbeRun;
 use crate::facts::{Facts, Request, application, census, host};
 use crate::report::{Report, assemble};
@@ -27,6 +30,7 @@ pub fn container(options: &Verify) -> Result<Report> {
         require_gpus: options.require_gpus,
         gpus: options.gpus.iter().map(spelled).collect(),
         running: true,
+        ..Request::default()
     };
     let deadline = start + options.timeout;
     let host = host::gather();
@@ -34,7 +38,8 @@ pub fn container(options: &Verify) -> Result<Report> {
     let census = CensusInProgress::start(&host, deadline);
     let probes = probe(options.level, &options.gpus, deadline, &host, &|| census.libraries(deadline));
     refuse_unknown_gpus(&options.gpus, &probes)?;
-    Ok(judge(&Facts { request, host, census: census.finish(deadline)?, probes }, start))
+    let census = census.finish(deadline)?;
+    Ok(judge(&Facts { request, host, census, image: None, probes }, start))
 }
 
 /// No census, unless libraries are to be loaded: a health check says whether the GPU works, as
@@ -47,6 +52,7 @@ pub fn health(options: &Health) -> Result<Report> {
         require_gpus: options.require_gpus,
         gpus: Vec::new(),
         running: true,
+        ..Request::default()
     };
     let deadline = start + options.timeout;
     let host = host::gather();
@@ -54,7 +60,7 @@ pub fn health(options: &Health) -> Result<Report> {
     let libraries = || census.get_or_init(|| CensusInProgress::start(&host, deadline)).libraries(deadline);
     let probes = probe(options.level, &[], deadline, &host, &libraries);
     let census = census.into_inner().map(|census| census.finish(deadline)).transpose()?.unwrap_or_default();
-    Ok(judge(&Facts { request, host, census, probes }, start))
+    Ok(judge(&Facts { request, host, census, image: None, probes }, start))
 }
 
 /// A census of the running root in a thread of its own, which a dead file system may hold for ever:
@@ -69,11 +75,13 @@ const RESERVE: Duration = Duration::from_millis(40);
 
 impl CensusInProgress {
     fn start(host: &Host, deadline: Instant) -> Self {
-        let library_path = host.environment.get("LD_LIBRARY_PATH").cloned().unwrap_or_default();
+        let environment = environment(host);
         let (mounts, (sender, receiver)) = (host.mounts.clone(), channel());
         thread::spawn(move || {
             // Nobody may wait for it any more.
-            drop(sender.send(census::take(Path::new("/"), &library_path, &mounts, deadline - 2 * RESERVE)));
+            let end = deadline - 2 * RESERVE;
+            let source = Source::directory(Path::new("/"), true, environment, &mounts, end);
+            drop(sender.send(source.map(|source| census::take(&source))));
         });
         CensusInProgress { receiver, taken: OnceCell::new() }
     }
@@ -108,16 +116,59 @@ impl CensusInProgress {
 /// An audit has no deadline of its own; a tree that takes longer is on a file system that has died.
 const PATIENCE: Duration = Duration::from_secs(3600);
 
-pub fn image(root: &Path) -> Result<Report> {
+pub fn image(options: &Image) -> Result<Report> {
     let start = Instant::now();
-    let running = root.canonicalize().is_ok_and(|root| root == Path::new("/"));
-    let host = if running { host::gather() } else { Host::default() };
-    let library_path = host.environment.get("LD_LIBRARY_PATH").cloned().unwrap_or_default();
-    let end = start + PATIENCE;
-    let census = census::take(root, &library_path, &host.mounts, end)
-        .with_context(|| format!("cannot list {}: name a root directory that can be read", root.display()))?;
-    let request = Request { running, level: name(Level::Image), ..Request::default() };
-    Ok(judge(&Facts { request, host, census, probes: Vec::new() }, start))
+    let (source, host) = source(options)?;
+    let request = Request {
+        running: is_running_root(options),
+        level: name(Level::Image),
+        arch: options.arch.clone(),
+        max_redundant: options.max_redundant,
+        ..Request::default()
+    };
+    let census = census::take(&source);
+    Ok(judge(&Facts { request, host, census, image: source.image, probes: Vec::new() }, start))
+}
+
+/// What the image's loader loads for one object or for all.
+pub fn loads(options: &Image, wanted: &str) -> Result<Vec<Loads>> {
+    let (source, _) = source(options)?;
+    let loader = Loader::new(&source.tree, source.environment.clone());
+    loads::of(&source.tree, &loader, wanted)
+        .with_context(|| format!("{wanted} is no program or library of the image; paths begin with /"))
+}
+
+fn is_running_root(options: &Image) -> bool {
+    options.what.canonicalize().is_ok_and(|root| root == Path::new("/"))
+}
+
+/// Reads what is to be audited.
+fn source(options: &Image) -> Result<(Source, Host)> {
+    let what = options.what.as_path();
+    let host = if is_running_root(options) { host::gather() } else { Host::default() };
+    let full = options.level == Depth::Full;
+    let mut environment = environment(&host);
+    let given = options.environment.iter().rev().find(|(name, _)| name == "LD_LIBRARY_PATH");
+    if let Some((_, value)) = given {
+        environment.library_path = Some(value.clone());
+    }
+    let name = what.display();
+    let source = if what == Path::new("-") || archive::is_archive(what) {
+        let input = if what == Path::new("-") { Input::Stdin } else { Input::Path(what) };
+        let read = Source::archive(input, options.image.as_deref(), full, environment);
+        read.with_context(|| format!("cannot read {name} as an image archive"))?
+    } else {
+        let end = Instant::now() + PATIENCE;
+        Source::directory(what, full, environment, &host.mounts, end).with_context(|| {
+            format!("cannot list {name}: name a root directory, an image archive (docker save), an OCI layout, or -")
+        })?
+    };
+    Ok((source, host))
+}
+
+fn environment(host: &Host) -> Environment {
+    let library_path = host.environment.get("LD_LIBRARY_PATH").cloned();
+    Environment { library_path, working_directory: "/".to_owned() }
 }
 
 fn judge(facts: &Facts, start: Instant) -> Report {

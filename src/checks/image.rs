@@ -50,6 +50,16 @@ pub const CHECKS: &[Check] = &[
         explains: &[],
         judge: driver_file_empty,
     },
+    Check {
+        id: "image.cuda-without-glibc",
+        severity: Severity::Error,
+        title: "CUDA libraries are in an image without glibc",
+        why: "NVIDIA builds its libraries for glibc alone. On Alpine, with musl, the loader cannot load them, whatever \
+              compatibility layer is installed.",
+        remedy: "Use a base with glibc: FROM debian:bookworm-slim, FROM ubuntu:24.04 or gcr.io/distroless/cc",
+        explains: &["library.missing", "library.version"],
+        judge: cuda_without_glibc,
+    },
 ];
 
 fn no_glibc(facts: &Facts) -> Outcome {
@@ -132,4 +142,18 @@ fn driver_file_empty(facts: &Facts) -> Outcome {
     }
     let files: Vec<&str> = empty.iter().map(|copy| copy.path.as_str()).collect();
     Some(problem.remedy(format!("RUN rm {}   and build without the NVIDIA runtime", files.join(" ")))).into()
+}
+
+fn cuda_without_glibc(facts: &Facts) -> Outcome {
+    let census = &facts.census;
+    if census.glibc || census.entries == 0 {
+        return Outcome::Pass;
+    }
+    let copy = census.copies.iter().find(|copy| copy.bytes > 0 && copy.origin != Origin::Injected);
+    let distribution = census.distribution.as_deref().unwrap_or("the image");
+    let problem = copy.map(|copy| {
+        Problem::new(format!("{} is there, and {distribution} has no glibc.", copy.path))
+            .evidence(format!("{} does not exist", crate::supervise::LOADER))
+    });
+    problem.into()
 }

@@ -7,7 +7,7 @@
 use super::{Check, Outcome, Problem};
 use crate::facts::Facts;
 use crate::facts::catalogue::{LIBRARIES, TOOLS};
-use crate::facts::census::{Census, Copy, Origin};
+use crate::facts::census::{Census, Copy, Mixed, Origin, Shadow};
 use crate::report::{self, CopyVerdict, Library, Severity, Status};
 
 pub const CHECKS: &[Check] = &[
@@ -23,6 +23,50 @@ pub const CHECKS: &[Check] = &[
         judge: missing,
     },
     Check {
+        id: "library.mixed",
+        severity: Severity::Error,
+        title: "Libraries that belong together come from different releases",
+        why: "cuBLAS and cuBLASLt call each other's private functions, and so do cuDNN's parts: of two releases they \
+              fail with an undefined symbol, CUBLAS_STATUS_INVALID_VALUE or wrong results. The loader picks each by \
+              itself: one by the program's own search path, the other by LD_LIBRARY_PATH or the system's.",
+        remedy: "Keep one set: drop the system toolkit from the image (FROM a base without CUDA libraries), or take \
+                 its directory out of LD_LIBRARY_PATH",
+        explains: &["library.shadowed"],
+        judge: mixed,
+    },
+    Check {
+        id: "library.shadowed",
+        severity: Severity::Warning,
+        title: "LD_LIBRARY_PATH puts another copy in the place of the one that is meant",
+        why: "An object names by its RUNPATH the directory of the library that it was built for, but LD_LIBRARY_PATH \
+              is searched before RUNPATH, and a directory in it has a library of the same name.",
+        remedy: "Take that directory out of LD_LIBRARY_PATH (ENV LD_LIBRARY_PATH= in the Dockerfile)",
+        explains: &[],
+        judge: shadowed,
+    },
+    Check {
+        id: "library.working-directory",
+        severity: Severity::Warning,
+        title: "LD_LIBRARY_PATH makes the loader look into the working directory",
+        why: "An empty element, as a colon at the end leaves it (ENV LD_LIBRARY_PATH=/x:$LD_LIBRARY_PATH with none \
+              set before), means the directory in which a program is started: whoever can write there decides what \
+              is loaded.",
+        remedy: "ENV LD_LIBRARY_PATH=/x${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}",
+        explains: &[],
+        judge: working_directory,
+    },
+    Check {
+        id: "library.version",
+        severity: Severity::Warning,
+        title: "A library is too old for what is linked to it",
+        why: "An object needs a symbol version, such as GLIBC_2.38, that the library it gets does not define. It \
+              fails when it is loaded: version not found.",
+        remedy: "Take a base image at least as new as the one that the object was built on, or a build of it for an \
+                 older one (for wheels: the manylinux tag says which glibc)",
+        explains: &[],
+        judge: version,
+    },
+    Check {
         id: "library.redundant",
         severity: Severity::Note,
         title: "Copies of CUDA libraries that nothing loads",
@@ -34,11 +78,20 @@ pub const CHECKS: &[Check] = &[
         judge: redundant,
     },
     Check {
+        id: "library.over-budget",
+        severity: Severity::Error,
+        title: "Redundant copies take more than the budget allows",
+        why: "--max-redundant, or max-redundant in the configuration, sets the bytes that redundant copies may take.",
+        remedy: "Remove what library.redundant names, or raise the budget",
+        explains: &[],
+        judge: over_budget,
+    },
+    Check {
         id: "library.unreadable",
         severity: Severity::Note,
         title: "Parts of the image could not be read",
         why: "The list of libraries is silent about them.",
-        remedy: "Run cudacheck as root to see all.",
+        remedy: "Run cudacheck as root to see all; a damaged archive or database has to be made anew",
         explains: &[],
         judge: unreadable,
     },
@@ -58,10 +111,103 @@ fn missing(facts: &Facts) -> Outcome {
     missing.map(problem).collect::<Vec<_>>().into()
 }
 
+fn mixed(facts: &Facts) -> Outcome {
+    let copy = |path: &String| facts.census.copies.iter().find(|copy| copy.path == *path);
+    let problem = |mixed: &Mixed| {
+        let copies: Vec<&Copy> = mixed.copies.iter().filter_map(copy).collect();
+        let release = |copy: &&Copy| {
+            Some(copy.version.as_deref()?.splitn(4, '.').take(3).collect::<Vec<_>>().join("."))
+        };
+        let releases: Vec<String> = copies.iter().filter_map(release).collect();
+        // Without a version on either side nothing is known.
+        if releases.iter().all(|release| *release == releases[0]) {
+            return None;
+        }
+        let problem = Problem::new(format!("{} loads copies of different releases.", mixed.program));
+        Some(copies.iter().fold(problem, |problem, copy| {
+            problem.evidence(format!(
+                "{} ({})",
+                copy.path,
+                copy.version.as_deref().unwrap_or("version unknown")
+            ))
+        }))
+    };
+    facts.census.mixed.iter().filter_map(problem).collect::<Vec<_>>().into()
+}
+
+fn shadowed(facts: &Facts) -> Outcome {
+    let census = &facts.census;
+    let mut problems: Vec<Problem> = Vec::new();
+    let mut told: Vec<(&str, &str)> = Vec::new();
+    for shadow in &census.shadows {
+        if told.contains(&(&shadow.meant, &shadow.winner)) {
+            continue;
+        }
+        told.push((&shadow.meant, &shadow.winner));
+        let same = |other: &&Shadow| (&other.meant, &other.winner) == (&shadow.meant, &shadow.winner);
+        let cause = format!("{} is loaded in place of {}.", shadow.winner, shadow.meant);
+        let problem = census
+            .shadows
+            .iter()
+            .filter(same)
+            .fold(Problem::new(cause), |problem, other| problem.evidence(format!("by {}", other.by)));
+        problems.push(match &census.library_path {
+            Some(value) => problem.evidence(format!("LD_LIBRARY_PATH={value}")),
+            None => problem,
+        });
+    }
+    problems.into()
+}
+
+fn working_directory(facts: &Facts) -> Outcome {
+    let Some(value) = &facts.census.library_path else { return Outcome::Pass };
+    let relative = |element: &&str| !element.starts_with('/') && !element.starts_with('$');
+    let found = value.split([':', ';']).find(relative).filter(|_| !value.is_empty());
+    let problem = found.map(|element| {
+        let what = if element.is_empty() {
+            "an empty element".to_owned()
+        } else {
+            format!("the relative path {element}")
+        };
+        Problem::new(format!("LD_LIBRARY_PATH has {what}.")).evidence(format!("LD_LIBRARY_PATH={value}"))
+    });
+    problem.into()
+}
+
+fn version(facts: &Facts) -> Outcome {
+    let mut problems: Vec<(&str, Problem)> = Vec::new();
+    for gap in &facts.census.version_gaps {
+        let line = format!("{} needs {}", gap.by, gap.version);
+        match problems.iter_mut().find(|(provider, _)| *provider == gap.provider) {
+            Some((_, problem)) => problem.evidence.push(line),
+            None => {
+                let cause =
+                    format!("{} does not define {}, which {} needs.", gap.provider, gap.version, gap.by);
+                problems.push((&gap.provider, Problem::new(cause).evidence(line)));
+            }
+        }
+    }
+    problems.into_iter().map(|(_, problem)| problem).collect::<Vec<_>>().into()
+}
+
+/// The copies that can go.
+pub fn redundant_copies(census: &Census) -> Vec<&Copy> {
+    census.copies.iter().filter(|copy| verdict(census, copy) == CopyVerdict::Redundant).collect()
+}
+
+fn over_budget(facts: &Facts) -> Outcome {
+    let Some(budget) = facts.request.max_redundant else { return Outcome::Skip("there is no budget") };
+    let bytes: u64 = redundant_copies(&facts.census).iter().map(|copy| copy.bytes).sum();
+    let cause = format!(
+        "Redundant copies take {:.1} MB; the budget is {:.1} MB.",
+        bytes as f64 / 1e6,
+        budget as f64 / 1e6
+    );
+    (bytes > budget).then(|| Problem::new(cause)).into()
+}
+
 fn redundant(facts: &Facts) -> Outcome {
-    let copies = facts.census.copies.iter();
-    let redundant: Vec<&Copy> =
-        copies.filter(|copy| verdict(&facts.census, copy) == CopyVerdict::Redundant).collect();
+    let redundant = redundant_copies(&facts.census);
     if redundant.is_empty() {
         return Outcome::Pass;
     }
@@ -98,6 +244,12 @@ fn verdict(census: &Census, copy: &Copy) -> CopyVerdict {
     if copy.reached {
         return CopyVerdict::Used;
     }
+    if census.shadows.iter().any(|shadow| shadow.meant == copy.path) {
+        return CopyVerdict::Shadowed;
+    }
+    if copy.held {
+        return CopyVerdict::Unreferenced;
+    }
     let twin = |other: &&Copy| other.reached && other.soname.is_some() && other.soname == copy.soname;
     if census.copies.iter().any(|other| twin(&other)) {
         CopyVerdict::Redundant
@@ -123,7 +275,7 @@ pub fn census(census: &Census, at_rest: bool) -> Vec<Library> {
             Status::Missing
         } else if has(CopyVerdict::Redundant) {
             Status::Redundant
-        } else if has(CopyVerdict::Used) || has(CopyVerdict::Unreferenced) {
+        } else if [CopyVerdict::Used, CopyVerdict::Unreferenced, CopyVerdict::Shadowed].into_iter().any(has) {
             Status::Present
         } else {
             Status::NotNeeded
@@ -138,16 +290,8 @@ pub fn census(census: &Census, at_rest: bool) -> Vec<Library> {
                 soname: None,
                 version: found.owner.as_ref().map(|owner| owner.version.clone()),
                 bytes: found.bytes,
-                origin: match &found.owner {
-                    Some(owner) => match owner.manager {
-                        crate::facts::packages::Manager::Dpkg => Origin::Package,
-                        crate::facts::packages::Manager::Pip if owner.name.starts_with("nvidia-") => {
-                            Origin::Wheel
-                        }
-                        crate::facts::packages::Manager::Pip => Origin::Vendored,
-                    },
-                    None => Origin::Other,
-                },
+                origin: found.origin,
+                device_code: Vec::new(),
                 owner: found.owner.as_ref().map(owner_name),
                 verdict: CopyVerdict::Present,
                 used_by: Vec::new(),
@@ -156,7 +300,10 @@ pub fn census(census: &Census, at_rest: bool) -> Vec<Library> {
         let status = if copies.is_empty() { Status::NotNeeded } else { Status::Present };
         Library { name: known.name.to_owned(), status, copies, missing_for: Vec::new() }
     };
-    LIBRARIES.iter().map(library).chain(TOOLS.iter().map(tool)).collect()
+    let libraries = LIBRARIES.iter().map(|known| (known.common, library(known)));
+    // Of the rare ones only those are told of that somebody has or wants.
+    let shown = libraries.filter(|(common, library)| *common || library.status != Status::NotNeeded);
+    shown.map(|(_, library)| library).chain(TOOLS.iter().map(tool)).collect()
 }
 
 fn shown(copy: &Copy, verdict: CopyVerdict) -> report::Copy {
@@ -167,6 +314,7 @@ fn shown(copy: &Copy, verdict: CopyVerdict) -> report::Copy {
         bytes: Some(copy.bytes),
         origin: copy.origin,
         owner: copy.owner.as_ref().map(owner_name),
+        device_code: copy.device_code.clone(),
         verdict,
         used_by: copy.users.clone(),
     }

@@ -10,32 +10,60 @@ pub struct Library {
     pub stems: &'static [&'static str],
     /// Belongs to the driver: the container runtime brings it, the image must not.
     pub driver: bool,
+    /// Every report speaks of it, also where it is not needed.
+    pub common: bool,
 }
 
 const fn library(name: &'static str, stems: &'static [&'static str]) -> Library {
-    Library { name, stems, driver: false }
+    Library { name, stems, driver: false, common: true }
 }
 
 const fn driver(name: &'static str, stems: &'static [&'static str]) -> Library {
-    Library { name, stems, driver: true }
+    Library { name, stems, driver: true, common: true }
+}
+
+const fn rare(name: &'static str, stems: &'static [&'static str]) -> Library {
+    Library { name, stems, driver: false, common: false }
 }
 
 /// In the order of reports.
-pub const LIBRARIES: [Library; 14] = [
+pub const LIBRARIES: [Library; 24] = [
     driver("libcuda", &["libcuda"]),
     driver("nvml", &["libnvidia-ml"]),
     library("cudart", &["libcudart"]),
-    library("cublas", &["libcublas"]),
+    library("cublas", &["libcublas", "libnvblas"]),
     library("cublasLt", &["libcublasLt"]),
-    library("cufft", &["libcufft"]),
+    library("cufft", &["libcufft", "libcufftw"]),
     library("curand", &["libcurand"]),
     library("cusparse", &["libcusparse"]),
-    library("cusolver", &["libcusolver"]),
-    library("cupti", &["libcupti"]),
+    library("cusolver", &["libcusolver", "libcusolverMg"]),
+    library("cupti", &["libcupti", "libnvperf_host", "libnvperf_target"]),
     library("cudnn", &["libcudnn", "libcudnn_*"]),
-    library("nccl", &["libnccl"]),
+    library("nccl", &["libnccl", "libnccl-*"]),
     library("nvjitlink", &["libnvJitLink"]),
     library("nvrtc", &["libnvrtc", "libnvrtc-builtins", "libnvrtc.alt", "libnvrtc-builtins.alt"]),
+    rare("cusparseLt", &["libcusparseLt"]),
+    rare("cutensor", &["libcutensor", "libcutensorMg"]),
+    rare("cudss", &["libcudss", "libcudss_*"]),
+    rare("nvshmem", &["libnvshmem_host", "nvshmem_*"]),
+    rare("cufile", &["libcufile", "libcufile_rdma"]),
+    rare("nvjpeg", &["libnvjpeg"]),
+    rare("npp", &["libnpp*"]),
+    rare("nvfatbin", &["libnvfatbin"]),
+    rare("nvvm", &["libnvvm"]),
+    rare("nvtx", &["libnvToolsExt"]),
+];
+
+/// Parts that a library loads by names made at run time, from its own directory: the file name of the
+/// library begins with the first, those of its parts with the second.
+pub const PARTS: [(&str, &str); 7] = [
+    ("libcudnn.so", "libcudnn_"),
+    ("libnvrtc.so", "libnvrtc-builtins"),
+    ("libnccl.so", "libnccl-"),
+    ("libnvshmem_host.so", "nvshmem_"),
+    ("libcudss.so", "libcudss_"),
+    ("libcupti.so", "libnvperf_"),
+    ("libcufile.so", "libcufile_rdma"),
 ];
 
 /// A tool or set of files that a production image rarely needs, known by a file of it.
@@ -64,6 +92,9 @@ pub const TOOLS: [Tool; 3] = [
 
 /// The library that a file name belongs to.
 pub fn library_of(file: &str) -> Option<&'static Library> {
+    if !file.starts_with("lib") && !file.starts_with("nvshmem_") {
+        return None;
+    }
     let stem = stem(file)?;
     LIBRARIES.iter().find(|library| {
         library.stems.iter().any(|known| match known.strip_suffix('*') {
@@ -107,15 +138,18 @@ mod tests {
             ("libcudnn_engines_precompiled.so.9", "cudnn"),
             ("libnvrtc-builtins.so.12.4", "nvrtc"),
             ("libcusparse-294d6944.so.0", "cusparse"),
+            ("libcusparseLt-294d6944.so.0", "cusparseLt"),
+            ("libcufftw.so.11", "cufft"),
+            ("libcusolverMg.so.11", "cusolver"),
+            ("libnppif.so.12", "npp"),
+            ("nvshmem_transport_ibrc.so.3", "nvshmem"),
         ];
         for (file, name) in known {
             assert_eq!(library_of(file).map(|library| library.name), Some(name), "{file}");
         }
         let others = [
             "libcudadebugger.so.1",
-            "libcufftw.so.11",
-            "libcusparseLt-294d6944.so.0",
-            "libcusolverMg.so.11",
+            "libcublasother.so.12",
             "libcublas.a",
             "libcublas.so.12.bak",
             "libcublas.sonic",

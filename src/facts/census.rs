@@ -5,17 +5,22 @@
 //! Roots are all objects that are no such copies themselves. Whether a copy is then too many is not
 //! said here but in `checks/libraries.rs`.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::Path;
 use std::thread;
 use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
+use super::archive;
 use super::catalogue::{LIBRARIES, TOOLS, library_of, version_in_name};
-use super::loader::Loader;
-use super::packages::{self, Manager, Owner};
-use super::tree::Tree;
+use super::fatbin::{self, DeviceCode};
+use super::hygiene::{self, Flavour, Leftover};
+use super::image::Image;
+use super::loader::{Environment, Loader};
+use super::packages::{self, Manager, Owner, PackageSize};
+use super::secrets::{self, Secret};
+use super::tree::{Looker, Tree};
 use super::users::Users;
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -23,13 +28,35 @@ pub struct Census {
     pub root: String,
     pub entries: u64,
     pub elf_files: u64,
+    /// Of all regular files, hard links once.
+    pub bytes: u64,
     pub seconds: f64,
+    /// Python sources, strings and device code were read as well.
+    pub full: bool,
+    /// What was assumed of the environment of the image's programs.
+    pub library_path: Option<String>,
     pub copies: Vec<Copy>,
     pub tools: Vec<ToolFound>,
     /// Sonames of listed libraries that objects need and nothing provides.
     pub missing: Vec<Missing>,
     /// The same for names passed to dlopen, whose absence may be meant.
     pub wished: Vec<Missing>,
+    /// Packages that own copies or tools.
+    pub packages: Vec<PackageSize>,
+    pub leftovers: Vec<LeftoverFound>,
+    pub flavour: Flavour,
+    /// Files that hold a secret; what it is is never kept.
+    pub secrets: Vec<Secret>,
+    /// `ID VERSION_ID` of os-release, such as `debian 12`.
+    pub distribution: Option<String>,
+    pub glibc: bool,
+    pub shadows: Vec<Shadow>,
+    pub mixed: Vec<Mixed>,
+    pub version_gaps: Vec<VersionGap>,
+    /// The object whose code decides where the image runs.
+    pub framework: Option<Framework>,
+    /// Of all objects of the tree.
+    pub device_code: Vec<DeviceCode>,
     /// What could not be read; the census is silent about it.
     pub unreadable: Vec<String>,
     pub skipped: Vec<String>,
@@ -49,7 +76,51 @@ pub struct Copy {
     pub origin: Origin,
     pub owner: Option<Owner>,
     pub users: Vec<User>,
+    /// Some program loads it.
     pub reached: bool,
+    /// Nothing is seen to load it, nothing replaces it; or such a copy needs it.
+    pub held: bool,
+    pub device_code: Vec<DeviceCode>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LeftoverFound {
+    pub kind: hygiene::Kind,
+    pub place: String,
+    pub bytes: u64,
+    pub files: u64,
+    /// Of the largest file.
+    pub owner: Option<Owner>,
+}
+
+/// The kernels of a framework, such as libtorch_cuda.so.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Framework {
+    pub path: String,
+    pub device_code: Vec<DeviceCode>,
+}
+
+/// LD_LIBRARY_PATH wins over the copy that an object's own search path means.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Shadow {
+    pub by: String,
+    pub meant: String,
+    pub winner: String,
+}
+
+/// Copies of one family that a process loads from different directories.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mixed {
+    pub program: String,
+    pub copies: Vec<String>,
+}
+
+/// An object needs a version that the library it gets does not define.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct VersionGap {
+    pub by: String,
+    pub provider: String,
+    pub version: String,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -62,6 +133,8 @@ pub enum Origin {
     Wheel,
     /// A package of the distribution.
     Package,
+    /// A package of a conda environment.
+    Conda,
     /// A toolkit that nobody owns, below a directory of CUDA.
     Toolkit,
     /// For linking only: its functions do nothing.
@@ -100,6 +173,7 @@ pub struct ToolFound {
     pub path: String,
     /// None for a directory.
     pub bytes: Option<u64>,
+    pub origin: Origin,
     pub owner: Option<Owner>,
 }
 
@@ -110,39 +184,148 @@ pub struct Missing {
     pub by: Vec<String>,
 }
 
-/// Walks a root until `end` and takes the census of it. `library_path` is the application's
-/// LD_LIBRARY_PATH, `mounts` the places that the container runtime mounted over.
-pub fn take(root: &Path, library_path: &str, mounts: &[String], end: Instant) -> std::io::Result<Census> {
-    let start = Instant::now();
-    let tree = Tree::walk(root, end)?;
-    let loader = Loader::new(&tree, library_path);
-    let mut users = Users::new(&tree, &loader);
-    let traces = traces(&tree);
+/// A tree that has been read, with what is known of it beside its files.
+pub struct Source {
+    pub tree: Tree,
+    pub image: Option<Image>,
+    pub root: String,
+    pub environment: Environment,
+    /// Places that the container runtime mounted over.
+    pub mounts: Vec<String>,
+    full: bool,
+    start: Instant,
+}
+
+impl Source {
+    /// Walks a root until `end`.
+    pub fn directory(
+        root: &Path,
+        full: bool,
+        environment: Environment,
+        mounts: &[String],
+        end: Instant,
+    ) -> std::io::Result<Source> {
+        let start = Instant::now();
+        let tree = Tree::walk(root, Looker { full }, end)?;
+        let (root, mounts) = (root.to_string_lossy().into_owned(), mounts.to_vec());
+        Ok(Source { tree, image: None, root, environment, mounts, full, start })
+    }
+
+    /// Reads an image archive. `environment` goes before what the image says.
+    pub fn archive(
+        input: archive::Input,
+        wanted: Option<&str>,
+        full: bool,
+        environment: Environment,
+    ) -> anyhow::Result<Source> {
+        let start = Instant::now();
+        let mut read = archive::open(input, wanted, &Looker { full })?;
+        let mut image = Image::of(&read);
+        let (tree, hidden) = Tree::of_image(&mut read);
+        image.hide(hidden);
+        let environment = Environment {
+            library_path: environment.library_path.or_else(|| image.library_path.clone()),
+            working_directory: image.working_directory.clone(),
+        };
+        let root = image.name.clone().unwrap_or_else(|| "image".to_owned());
+        Ok(Source { tree, image: Some(image), root, environment, mounts: Vec::new(), full, start })
+    }
+}
+
+/// The census of a tree.
+pub fn take(source: &Source) -> Census {
+    let tree = &source.tree;
+    let library_path = source.environment.library_path.clone();
+    let loader = Loader::new(tree, source.environment.clone());
+    let mut users = Users::new(tree, &loader);
+    let traces = traces(tree);
     let of_tools = traces.iter().map(|trace| trace.file.to_owned());
-    let wanted: HashSet<String> = users.copies.iter().cloned().chain(of_tools).collect();
+    let (leftovers, flavour) = leftovers(tree);
+    let of_leftovers = leftovers.iter().map(|leftover| leftover.largest.clone());
+    let wanted: HashSet<String> = users.copies.iter().cloned().chain(of_tools).chain(of_leftovers).collect();
     let owners = thread::scope(|scope| {
         // Owners are read while users are followed: neither needs the other.
-        let owners = scope.spawn(|| packages::owners(&tree, &wanted));
+        let owners = scope.spawn(|| packages::owners(tree, &wanted));
         users.follow_needs();
         users.follow_names();
+        users.hold_rest();
         owners.join().expect("reading packages does not panic")
     });
     let (missing, wished) = users.missing();
-    let copies = describe(&tree, &users, &owners, mounts);
+    let packages::Ownership { owners, packages, unreadable } = owners;
+    let copies = describe(tree, &users, &owners, &source.mounts);
+    let unreadable = tree.unreadable.iter().cloned().chain(unreadable).collect();
+    let mixed = users
+        .mixed
+        .iter()
+        .map(|(copies, program)| Mixed { program: program.clone(), copies: copies.clone() });
+    let (mixed, shadows, version_gaps) = (mixed.collect(), users.shadows, users.version_gaps);
     let torch = tree.files.keys().find(|path| path.ends_with("/torch/lib/libtorch_cuda.so")).cloned();
-    Ok(Census {
-        root: root.to_string_lossy().into_owned(),
+    let elves = || tree.files.values().filter_map(|file| file.elf.as_ref());
+    Census {
+        root: source.root.clone(),
+        full: source.full,
+        seconds: source.start.elapsed().as_secs_f64(),
         entries: tree.entries,
-        elf_files: tree.files.values().filter(|file| file.elf.is_some()).count() as u64,
+        elf_files: elves().count() as u64,
+        bytes: tree.bytes(),
+        library_path,
         copies,
-        tools: tools(&tree, &traces, &owners),
+        tools: tools(tree, &traces, &owners),
         missing,
         wished,
+        shadows: shadows.into_iter().collect(),
+        mixed,
+        version_gaps: version_gaps.into_iter().collect(),
+        device_code: fatbin::merged(elves().map(|elf| elf.device_code.as_slice())),
+        framework: torch.as_ref().and_then(|path| {
+            let device_code = tree.files[path].elf.as_ref()?.device_code.clone();
+            Some(Framework { path: path.clone(), device_code })
+        }),
         torch,
-        unreadable: tree.unreadable,
-        skipped: tree.skipped,
-        seconds: start.elapsed().as_secs_f64(),
-    })
+        leftovers: leftovers.into_iter().map(|leftover| found(leftover, &owners)).collect(),
+        flavour,
+        secrets: secrets(tree),
+        distribution: distribution(tree),
+        glibc: tree.file(crate::supervise::LOADER).is_some(),
+        packages,
+        unreadable,
+        skipped: tree.skipped.clone(),
+        ..Census::default()
+    }
+}
+
+fn leftovers(tree: &Tree) -> (Vec<Leftover>, Flavour) {
+    let mut collector = hygiene::Collector::new();
+    let mut seen = HashSet::new();
+    for (path, file) in &tree.files {
+        // Of hard links, the first has the bytes.
+        collector.entry(path, if seen.insert(file.identity) { file.bytes } else { 0 });
+    }
+    let flavour = collector.flavour();
+    (collector.finish(), flavour)
+}
+
+fn found(leftover: Leftover, owners: &BTreeMap<String, Owner>) -> LeftoverFound {
+    let Leftover { kind, place, bytes, files, largest, .. } = leftover;
+    LeftoverFound { kind, place, bytes, files, owner: owners.get(&largest).cloned() }
+}
+
+fn secrets(tree: &Tree) -> Vec<Secret> {
+    let candidates = tree.files.iter().filter(|(path, file)| file.bytes > 0 && secrets::wants(path));
+    let look = |path: &String| secrets::in_file(path, &tree.beginning(path, secrets::LIMIT as u64).ok()?);
+    candidates.filter_map(|(path, _)| look(path)).collect()
+}
+
+/// `debian 12` of os-release.
+fn distribution(tree: &Tree) -> Option<String> {
+    let text = tree.read_text("/etc/os-release")?;
+    let field = |name: &str| {
+        let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='))?;
+        Some(value.trim_matches('"').to_owned())
+    };
+    let id = field("ID")?;
+    Some(field("VERSION_ID").map_or(id.clone(), |version| format!("{id} {version}")))
 }
 
 fn describe(tree: &Tree, users: &Users, owners: &BTreeMap<String, Owner>, mounts: &[String]) -> Vec<Copy> {
@@ -162,18 +345,26 @@ fn describe(tree: &Tree, users: &Users, owners: &BTreeMap<String, Owner>, mounts
                 bytes: file.bytes,
                 origin,
                 owner,
-                users: users.edges.get(path).into_iter().flatten().cloned().collect(),
+                users: strongest(users.edges.get(path)),
                 reached: users.reached.contains(path),
+                held: users.held.contains(path),
+                device_code: file.elf.as_ref().map(|elf| elf.device_code.clone()).unwrap_or_default(),
                 path: path.clone(),
             }
         })
         .collect();
     let place = |copy: &Copy| LIBRARIES.iter().position(|library| library.name == copy.library);
     copies.sort_by(|a, b| place(a).cmp(&place(b)).then_with(|| a.path.cmp(&b.path)));
-    for copy in &mut copies {
-        copy.users.sort_by(|a, b| a.how.cmp(&b.how).then_with(|| a.path.cmp(&b.path)));
-    }
     copies
+}
+
+/// Each user once, in the way that proves most, those first.
+fn strongest(users: Option<&BTreeSet<User>>) -> Vec<User> {
+    let mut list: Vec<User> = users.into_iter().flatten().cloned().collect();
+    // Sorted by path, then by how.
+    list.dedup_by(|later, first| later.path == first.path);
+    list.sort_by(|a, b| a.how.cmp(&b.how).then_with(|| a.path.cmp(&b.path)));
+    list
 }
 
 fn origin(path: &str, owner: Option<&Owner>, mounts: &[String]) -> Origin {
@@ -184,7 +375,8 @@ fn origin(path: &str, owner: Option<&Owner>, mounts: &[String]) -> Origin {
         return Origin::Stub;
     }
     match owner {
-        Some(Owner { manager: Manager::Dpkg, .. }) => Origin::Package,
+        Some(Owner { manager: Manager::Dpkg | Manager::Apk | Manager::Rpm, .. }) => Origin::Package,
+        Some(Owner { manager: Manager::Conda, .. }) => Origin::Conda,
         Some(Owner { manager: Manager::Pip, name, .. }) if name.starts_with("nvidia-") => Origin::Wheel,
         Some(Owner { manager: Manager::Pip, .. }) => Origin::Vendored,
         None if path.contains("/cuda") => Origin::Toolkit,
@@ -197,6 +389,8 @@ fn version(name: &str, owner: Option<&Owner>, origin: Origin) -> Option<String> 
     let owned = owner.map(|owner| owner.version.clone());
     match origin {
         Origin::Wheel => owned,
+        // The number of an interface alone, as in libcusparseLt-294d6944.so.0, is no version.
+        Origin::Vendored => version_in_name(name).filter(|version| version.contains('.')).map(str::to_owned),
         _ => version_in_name(name).map(str::to_owned).or(owned),
     }
 }
@@ -229,6 +423,7 @@ fn tools(tree: &Tree, traces: &[Trace], owners: &BTreeMap<String, Owner>) -> Vec
         tool: trace.tool.to_owned(),
         path: trace.place.to_owned(),
         bytes: tree.files.get(trace.place).map(|file| file.bytes),
+        origin: origin(trace.file, owners.get(trace.file), &[]),
         owner: owners.get(trace.file).cloned(),
     };
     traces.iter().map(found).collect()

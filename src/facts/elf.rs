@@ -1,73 +1,124 @@
-//! What the loader sees of one ELF file: its names, its needs, its search paths.
+//! What the loader sees of one ELF file: its names, its needs, its search paths, its versions; and its
+//! device code.
 //!
 //! Bounded pieces are read, never the whole file. Offsets and sizes come from the file and are
 //! believed only as far as reading them succeeds. Which of several libraries a need means is no
-//! concern of this module.
+//! concern of this module. `sections.rs` has what the loader itself never looks at.
 
-use std::fs::File;
+mod sections;
+
 use std::ops::Range;
-use std::os::unix::fs::FileExt;
-use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use memchr::memmem;
 use object::elf::*;
-use object::read::elf::{Dyn, FileHeader, ProgramHeader, SectionHeader};
+use object::read::elf::{Dyn, FileHeader, ProgramHeader};
 use object::read::{ReadCache, ReadCacheOps};
 use object::{Endianness, ReadRef};
+
+use super::bytes::Bytes;
+use super::fatbin::DeviceCode;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Elf {
     pub machine: u16,
+    /// PT_INTERP: a program, and the loader that it asks for.
+    pub interpreter: Option<String>,
+    /// It has a dynamic section, so that a loader takes it.
+    pub dynamic: bool,
     pub soname: Option<String>,
     pub needed: Vec<String>,
     pub rpath: Vec<String>,
     pub runpath: Vec<String>,
-    /// DF_1_NODEFLIB: the cache and the default directories are not for this one.
+    /// DF_1_NODEFLIB: the default directories are not for this one.
     pub no_default_directories: bool,
+    /// Versions that it needs of the objects it needs, such as GLIBC_2.34 of libc.so.6.
+    pub versions_needed: Vec<VersionsNeeded>,
+    pub versions_defined: Vec<String>,
     /// Sonames of listed libraries in the read-only data of an object that imports dlopen.
     pub dlopen_names: Vec<String>,
+    /// glibc's loader alone: the directories that it was built to search, in their order.
+    pub system_directories: Vec<String>,
+    pub device_code: Vec<DeviceCode>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VersionsNeeded {
+    pub soname: String,
+    pub versions: Vec<String>,
+}
+
+/// What to look for beyond what the loader needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Depth {
+    /// Names that may be passed to dlopen.
+    pub names: bool,
+    pub device_code: bool,
 }
 
 /// A string table larger than this is no string table.
 const STRINGS: u64 = 256 << 20;
-/// Read-only data is searched in pieces of so many bytes.
-const PIECE: u64 = 24 << 14;
-/// No soname is longer; pieces overlap by so much.
-const NAME: usize = 64;
+/// No object has more files, versions or definitions.
+const MOST_VERSIONS: u64 = 4096;
 
 /// The layout of 64-bit programs, the only one that CUDA has.
 type Header = FileHeader64<Endianness>;
 
 /// None: the file is no ELF of 64 bits, and no loader of such programs takes it. `scratch` is memory
 /// that many calls share.
-pub fn read(path: &Path, length: u64, scratch: &mut Vec<u8>) -> Result<Option<Elf>> {
-    let file = File::open(path)?;
-    let mut head = [0; HEAD];
-    let read = file.read_at(&mut head, 0)?;
-    match head[..read] {
-        [0x7f, b'E', b'L', b'F', class, ..] if class == ELFCLASS64.0 => {
-            let pages = Pages { file: &file, head: &head[..read], length, position: 0 };
-            parse(&file, &ReadCache::new(pages), scratch).map(Some)
-        }
-        _ => Ok(None),
+pub fn read(bytes: &dyn Bytes, depth: Depth, scratch: &mut Vec<u8>) -> Result<Option<Elf>> {
+    let mut head = vec![0; HEAD];
+    let read = bytes.read_at(&mut head, 0)?;
+    head.truncate(read);
+    if !is_elf(&head) {
+        return Ok(None);
     }
+    let pages =
+        Pages { bytes, head: &head, block: vec![0; BLOCK], block_start: 0, block_length: 0, position: 0 };
+    Object::parse(bytes, &ReadCache::new(pages))?.read(depth, scratch).map(Some)
+}
+
+/// By its first bytes.
+pub fn is_elf(head: &[u8]) -> bool {
+    matches!(head, [0x7f, b'E', b'L', b'F', class, ..] if *class == ELFCLASS64.0)
 }
 
 /// Bytes that are read in any case. Headers lie in them, and in small files the names as well.
 const HEAD: usize = 8192;
+/// What is read at once elsewhere, where names and versions lie together.
+const BLOCK: usize = 4096;
 
-/// A file as `object` reads it: by position, without a system call for each seek.
+/// A file as `object` reads it: by position, with few system calls.
 struct Pages<'a> {
-    file: &'a File,
+    bytes: &'a dyn Bytes,
     head: &'a [u8],
-    length: u64,
+    block: Vec<u8>,
+    block_start: u64,
+    block_length: usize,
     position: u64,
+}
+
+impl Pages<'_> {
+    /// The bytes at the position, as many as there are of those wanted.
+    fn at_hand(&mut self, wanted: usize) -> Result<&[u8], ()> {
+        let inside = |start: u64, length: usize| {
+            let from = usize::try_from(self.position.checked_sub(start)?).ok()?;
+            (from.checked_add(wanted)? <= length).then_some(from)
+        };
+        if let Some(from) = inside(0, self.head.len()) {
+            return Ok(&self.head[from..from + wanted]);
+        }
+        if let Some(from) = inside(self.block_start, self.block_length) {
+            return Ok(&self.block[from..from + wanted]);
+        }
+        self.block_length = self.bytes.read_at(&mut self.block, self.position).map_err(drop)?;
+        self.block_start = self.position;
+        Ok(&self.block[..wanted.min(self.block_length)])
+    }
 }
 
 impl ReadCacheOps for Pages<'_> {
     fn len(&mut self) -> Result<u64, ()> {
-        Ok(self.length)
+        Ok(self.bytes.len())
     }
 
     fn seek(&mut self, position: u64) -> Result<u64, ()> {
@@ -76,13 +127,12 @@ impl ReadCacheOps for Pages<'_> {
     }
 
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize, ()> {
-        let start = usize::try_from(self.position).map_err(drop)?;
-        let read = match self.head.get(start..start.saturating_add(buffer.len())) {
-            Some(bytes) => {
-                buffer.copy_from_slice(bytes);
-                bytes.len()
-            }
-            None => self.file.read_at(buffer, self.position).map_err(drop)?,
+        let read = if buffer.len() <= BLOCK {
+            let found = self.at_hand(buffer.len())?;
+            buffer[..found.len()].copy_from_slice(found);
+            found.len()
+        } else {
+            self.bytes.read_at(buffer, self.position).map_err(drop)?
         };
         self.position += read as u64;
         Ok(read)
@@ -99,164 +149,159 @@ impl ReadCacheOps for Pages<'_> {
     }
 }
 
-fn parse(file: &File, data: &ReadCache<Pages>, scratch: &mut Vec<u8>) -> Result<Elf> {
-    let header = Header::parse(data).ok().context("the ELF header is damaged")?;
-    let endian = header.endian().ok().context("the ELF header is damaged")?;
-    let segments = header.program_headers(endian, data).ok().context("the program headers are damaged")?;
-    let mut elf = Elf { machine: header.e_machine(endian).0, ..Elf::default() };
-    let Some(entries) = segments.iter().find_map(|segment| segment.dynamic(endian, data).ok().flatten())
-    else {
-        return Ok(elf);
-    };
-    let value = |tag| entries.iter().find(|entry| entry.tag(endian) == tag).map(|entry| entry.d_val(endian));
-    let (Some(address), Some(size)) = (value(DT_STRTAB), value(DT_STRSZ)) else {
-        return Ok(elf);
-    };
-    // The table's address is one of memory: the segment that it lies in tells its place in the file.
-    let place = segments.iter().filter(|segment| segment.p_type(endian) == PT_LOAD).find_map(|segment| {
-        let inside = address.checked_sub(segment.p_vaddr(endian))?;
-        (inside < segment.p_filesz(endian)).then(|| segment.p_offset(endian).checked_add(inside))?
-    });
-    let place = place.context("the string table lies in no segment")?;
-    if size > STRINGS {
-        bail!("a string table of {size} bytes");
+/// A file whose headers have been read.
+struct Object<'a> {
+    bytes: &'a dyn Bytes,
+    data: &'a ReadCache<Pages<'a>>,
+    header: &'a Header,
+    endian: Endianness,
+    segments: &'a [ProgramHeader64<Endianness>],
+}
+
+impl<'a> Object<'a> {
+    fn parse(bytes: &'a dyn Bytes, data: &'a ReadCache<Pages<'a>>) -> Result<Object<'a>> {
+        let header = Header::parse(data).ok().context("the ELF header is damaged")?;
+        let endian = header.endian().ok().context("the ELF header is damaged")?;
+        let segments =
+            header.program_headers(endian, data).ok().context("the program headers are damaged")?;
+        Ok(Object { bytes, data, header, endian, segments })
     }
-    let end = place.checked_add(size).context("the string table has no end")?;
-    let string = |offset: u64| -> Result<String> {
-        let start = place
-            .checked_add(offset)
-            .filter(|_| offset < size)
-            .context("a name lies outside the string table")?;
-        let bytes = data.read_bytes_at_until(start..end, 0).ok().context("a name has no end")?;
-        Ok(lossy(bytes))
-    };
-    for entry in entries {
-        let offset = entry.d_val(endian);
-        let paths = || -> Result<Vec<String>> {
-            Ok(string(offset)?.split(':').filter(|path| !path.is_empty()).map(str::to_owned).collect())
+
+    fn read(&self, depth: Depth, scratch: &mut Vec<u8>) -> Result<Elf> {
+        let mut elf = Elf { machine: self.header.e_machine(self.endian).0, ..Elf::default() };
+        let (endian, data) = (self.endian, self.data);
+        let interpreter =
+            self.segments.iter().find_map(|segment| segment.interpreter(endian, data).ok().flatten());
+        elf.interpreter = interpreter.map(lossy);
+        let dynamic = self.segments.iter().find_map(|segment| segment.dynamic(endian, data).ok().flatten());
+        let strings = match dynamic {
+            Some(entries) => self.dynamic(entries, &mut elf)?,
+            None => None,
         };
-        match entry.tag(endian) {
-            DT_NULL => break,
-            DT_SONAME => elf.soname = Some(string(offset)?),
-            DT_NEEDED => elf.needed.push(string(offset)?),
-            DT_RPATH => elf.rpath = paths()?,
-            DT_RUNPATH => elf.runpath = paths()?,
-            DT_FLAGS_1 => elf.no_default_directories = offset & DF_1_NODEFLIB.0 != 0,
-            _ => {}
+        let is_loader = elf.soname.as_deref().is_some_and(|soname| soname.starts_with("ld-linux"));
+        let dlopen = strings.filter(|_| depth.names).and_then(|strings| self.has_dlopen(&strings, scratch));
+        if !is_loader && dlopen.is_none() && !depth.device_code {
+            return Ok(elf);
         }
+        let Some(sections) = self.sections() else { return Ok(elf) };
+        if is_loader {
+            elf.system_directories = self.system_directories(&sections, scratch);
+        }
+        if dlopen.is_some_and(|name| self.imports_dlopen(&sections, name, scratch)) {
+            elf.dlopen_names = self.read_only_names(&sections, scratch);
+        }
+        if depth.device_code {
+            elf.device_code = self.device_code(&sections, scratch);
+        }
+        Ok(elf)
     }
-    if imports_dlopen(header, endian, file, data, place..end, scratch) {
-        elf.dlopen_names = read_only_names(header, endian, file, data, scratch);
-    }
-    Ok(elf)
-}
 
-/// Whether `dlopen` is among the undefined symbols. Objects that define it intercept it.
-fn imports_dlopen(
-    header: &Header,
-    endian: Endianness,
-    file: &File,
-    data: &ReadCache<Pages>,
-    strings: Range<u64>,
-    scratch: &mut Vec<u8>,
-) -> bool {
-    // Few objects have the name at all, and finding it is cheaper than reading their symbols.
-    let mut name = None;
-    any_piece(file, strings.clone(), DLOPEN.len(), scratch, |at, piece| {
-        name = memmem::find(piece, DLOPEN).map(|inside| at - strings.start + inside as u64 + 1);
-        name.is_some()
-    });
-    let (Some(name), Ok(sections)) = (name, header.sections(endian, data)) else { return false };
-    let Some(symbols) = sections.iter().find(|section| section.sh_type(endian) == SHT_DYNSYM) else {
-        return false;
-    };
-    let Some((offset, length)) = symbols.file_range(endian) else { return false };
-    let entry = size_of::<Sym64<Endianness>>();
-    let mut imported = false;
-    // Pieces are multiples of an entry, so that none is cut.
-    any_piece(file, offset..offset.saturating_add(length), 0, scratch, |_, piece| {
-        imported = piece.chunks_exact(entry).any(|symbol| {
-            let number = |bytes: &[u8]| match endian {
-                Endianness::Little => bytes.iter().rev().fold(0, |sum, byte| sum << 8 | u64::from(*byte)),
-                Endianness::Big => bytes.iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte)),
+    /// The loader's part; what comes back is where the names lie in the file.
+    fn dynamic(&self, entries: &[Dyn64<Endianness>], elf: &mut Elf) -> Result<Option<Range<u64>>> {
+        let endian = self.endian;
+        elf.dynamic = true;
+        let end = entries.iter().position(|entry| entry.tag(endian) == DT_NULL).unwrap_or(entries.len());
+        let entries = &entries[..end];
+        let value =
+            |tag| entries.iter().find(|entry| entry.tag(endian) == tag).map(|entry| entry.d_val(endian));
+        let (Some(address), Some(size)) = (value(DT_STRTAB), value(DT_STRSZ)) else {
+            return Ok(None);
+        };
+        let place = self.place(address).context("the string table lies in no segment")?;
+        if size > STRINGS {
+            bail!("a string table of {size} bytes");
+        }
+        let strings = place..place.checked_add(size).context("the string table has no end")?;
+        for entry in entries {
+            let offset = entry.d_val(endian);
+            let paths = || -> Result<Vec<String>> {
+                Ok(self.string(&strings, offset)?.split(':').map(str::to_owned).collect())
             };
-            // st_name, then one byte each of st_info and st_other, then st_shndx: 0 is undefined.
-            number(&symbol[..4]) == name && number(&symbol[6..8]) == 0
-        });
-        imported
-    });
-    imported
-}
-
-const DLOPEN: &[u8] = b"\0dlopen\0";
-
-/// Strings in read-only data that are file names of listed libraries. The large code model keeps
-/// them in `.lrodata`.
-fn read_only_names(
-    header: &Header,
-    endian: Endianness,
-    file: &File,
-    data: &ReadCache<Pages>,
-    scratch: &mut Vec<u8>,
-) -> Vec<String> {
-    let Ok(sections) = header.sections(endian, data) else { return Vec::new() };
-    let finder = memmem::Finder::new(b".so");
-    let mut names = Vec::new();
-    for name in [b".rodata".as_slice(), b".lrodata"] {
-        let section =
-            sections.section_by_name(endian, name).and_then(|(_, section)| section.file_range(endian));
-        let Some((offset, size)) = section else { continue };
-        any_piece(file, offset..offset.saturating_add(size), NAME, scratch, |_, piece| {
-            names.extend(finder.find_iter(piece).filter_map(|hit| name_around(piece, hit)));
-            false
-        });
+            match entry.tag(endian) {
+                DT_SONAME => elf.soname = Some(self.string(&strings, offset)?),
+                DT_NEEDED => elf.needed.push(self.string(&strings, offset)?),
+                DT_RPATH => elf.rpath = paths()?,
+                DT_RUNPATH => elf.runpath = paths()?,
+                DT_FLAGS_1 => elf.no_default_directories = offset & DF_1_NODEFLIB.0 != 0,
+                _ => {}
+            }
+        }
+        if let Some(address) = value(DT_VERNEED) {
+            elf.versions_needed = self.versions_needed(address, value(DT_VERNEEDNUM).unwrap_or(0), &strings);
+        }
+        if let Some(address) = value(DT_VERDEF) {
+            elf.versions_defined = self.versions_defined(address, value(DT_VERDEFNUM).unwrap_or(0), &strings);
+        }
+        Ok(Some(strings))
     }
-    names.sort();
-    names.dedup();
-    names
-}
 
-/// The string around `hit`, if all of it names a listed library, by file name or by path.
-fn name_around(piece: &[u8], hit: usize) -> Option<String> {
-    let text = |byte: &u8| (b' '..=b'~').contains(byte);
-    let start = piece[..hit].iter().rposition(|byte| !text(byte)).map_or(0, |place| place + 1);
-    let end =
-        hit + piece[hit..].iter().position(|byte| !text(byte)).filter(|length| piece[hit + length] == 0)?;
-    let text = std::str::from_utf8(piece.get(start..end).filter(|text| text.len() <= NAME)?).ok()?;
-    let file = text.rfind('/').map_or(0, |slash| slash + 1);
-    // A number that lies before a string can look like a few letters of it.
-    let skipped = if file == 0 { text.find("lib").filter(|junk| *junk <= JUNK)? } else { 0 };
-    super::catalogue::library_of(&text[file.max(skipped)..]).map(|_| text[skipped..].to_owned())
-}
-
-/// Letters that may stand before a name by chance.
-const JUNK: usize = 3;
-
-/// Whether `test` says so of a piece of the range; pieces overlap, so that nothing is cut in two.
-fn any_piece(
-    file: &File,
-    range: Range<u64>,
-    overlap: usize,
-    scratch: &mut Vec<u8>,
-    mut test: impl FnMut(u64, &[u8]) -> bool,
-) -> bool {
-    let mut at = range.start;
-    while at < range.end {
-        let wanted = PIECE.min(range.end - at) as usize;
-        if scratch.len() < wanted {
-            scratch.resize(wanted, 0);
-        }
-        // A range that goes beyond the file is searched as far as the file goes.
-        let Ok(read @ 1..) = file.read_at(&mut scratch[..wanted], at) else { return false };
-        if test(at, &scratch[..read]) {
-            return true;
-        }
-        if at + read as u64 >= range.end || read <= overlap {
-            return false;
-        }
-        at += (read - overlap) as u64;
+    /// Where an address of memory lies in the file: the segment that it is in tells.
+    fn place(&self, address: u64) -> Option<u64> {
+        let endian = self.endian;
+        self.segments.iter().filter(|segment| segment.p_type(endian) == PT_LOAD).find_map(|segment| {
+            let inside = address.checked_sub(segment.p_vaddr(endian))?;
+            (inside < segment.p_filesz(endian)).then(|| segment.p_offset(endian).checked_add(inside))?
+        })
     }
-    false
+
+    fn string(&self, strings: &Range<u64>, offset: u64) -> Result<String> {
+        let start = strings
+            .start
+            .checked_add(offset)
+            .filter(|start| *start < strings.end)
+            .context("a name lies outside the string table")?;
+        let bytes = self.data.read_bytes_at_until(start..strings.end, 0).ok().context("a name has no end")?;
+        Ok(lossy(bytes))
+    }
+
+    /// DT_VERNEED: a list of files, each with a list of versions. Damage ends the list.
+    fn versions_needed(&self, address: u64, count: u64, strings: &Range<u64>) -> Vec<VersionsNeeded> {
+        let mut list = Vec::new();
+        let Some(mut at) = self.place(address) else { return list };
+        for _ in 0..count.min(MOST_VERSIONS) {
+            let Ok(need) = self.data.read_at::<Verneed<Endianness>>(at) else { break };
+            let Ok(soname) = self.string(strings, need.vn_file.get(self.endian).into()) else { break };
+            let mut versions = Vec::new();
+            let mut auxiliary = at.saturating_add(need.vn_aux.get(self.endian).into());
+            for _ in 0..u64::from(need.vn_cnt.get(self.endian)).min(MOST_VERSIONS) {
+                let Ok(version) = self.data.read_at::<Vernaux<Endianness>>(auxiliary) else { break };
+                // A weak reference does not keep an object from loading.
+                let weak = version.vna_flags.get(self.endian).0 & VER_FLG_WEAK.0 != 0;
+                if let Ok(name) = self.string(strings, version.vna_name.get(self.endian).into())
+                    && !weak
+                {
+                    versions.push(name);
+                }
+                match version.vna_next.get(self.endian) {
+                    0 => break,
+                    next => auxiliary = auxiliary.saturating_add(next.into()),
+                }
+            }
+            list.push(VersionsNeeded { soname, versions });
+            match need.vn_next.get(self.endian) {
+                0 => break,
+                next => at = at.saturating_add(next.into()),
+            }
+        }
+        list
+    }
+
+    /// DT_VERDEF: a list of definitions, of which the first name counts.
+    fn versions_defined(&self, address: u64, count: u64, strings: &Range<u64>) -> Vec<String> {
+        let mut list = Vec::new();
+        let Some(mut at) = self.place(address) else { return list };
+        for _ in 0..count.min(MOST_VERSIONS) {
+            let Ok(definition) = self.data.read_at::<Verdef<Endianness>>(at) else { break };
+            let auxiliary = at.saturating_add(definition.vd_aux.get(self.endian).into());
+            let Ok(name) = self.data.read_at::<Verdaux<Endianness>>(auxiliary) else { break };
+            list.extend(self.string(strings, name.vda_name.get(self.endian).into()));
+            match definition.vd_next.get(self.endian) {
+                0 => break,
+                next => at = at.saturating_add(next.into()),
+            }
+        }
+        list
+    }
 }
 
 fn lossy(bytes: &[u8]) -> String {
@@ -266,22 +311,25 @@ fn lossy(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::facts::bytes::Part;
+    use std::fs::File;
+    use std::path::Path;
+
+    const ALL: Depth = Depth { names: true, device_code: true };
+
+    fn read_file(path: &Path) -> Result<Option<Elf>> {
+        let file = File::open(path)?;
+        let length = file.metadata()?.len();
+        read(&Part { file: &file, offset: 0, length }, ALL, &mut Vec::new())
+    }
 
     #[test]
-    fn names_are_whole_strings() {
-        let name = |text: &[u8]| memmem::find(text, b".so").and_then(|hit| name_around(text, hit));
-        assert_eq!(name(b"\0libcuda.so.1\0"), Some("libcuda.so.1".into()));
-        assert_eq!(name(b"\xf0?libcuda.so.1\0"), Some("libcuda.so.1".into()));
-        assert_eq!(name(b"\0/usr/lib64/libcuda.so.1\0"), Some("/usr/lib64/libcuda.so.1".into()));
-        for other in [
-            b"\0see libcuda.so.1\0".as_slice(),
-            b"\0libcuda.so.1 is\0",
-            b"\0libcuda.so.%d\0",
-            b"\0libx.so\0",
-            b".so",
-        ] {
-            assert_eq!(name(other), None, "{other:?}");
-        }
+    fn what_the_loader_sees_of_the_probe() {
+        let elf = read_file(Path::new(concat!(env!("OUT_DIR"), "/probe"))).unwrap().unwrap();
+        assert!(elf.dynamic && elf.interpreter.as_deref().is_some_and(|loader| loader.contains("ld-linux")));
+        assert!(elf.needed.iter().any(|name| name == "libc.so.6"), "{:?}", elf.needed);
+        let libc = elf.versions_needed.iter().find(|need| need.soname == "libc.so.6").unwrap();
+        assert!(libc.versions.iter().all(|version| version.starts_with("GLIBC_")), "{libc:?}");
     }
 
     #[test]
@@ -290,7 +338,7 @@ mod tests {
         let read = |bytes: &[u8]| {
             let path = directory.path().join("file");
             std::fs::write(&path, bytes).unwrap();
-            read(&path, bytes.len() as u64, &mut Vec::new())
+            read_file(&path)
         };
         assert!(matches!(read(b""), Ok(None)));
         assert!(matches!(read(b"#!/bin/sh\n"), Ok(None)));
@@ -312,7 +360,7 @@ mod tests {
                 bytes[(seed >> 33) as usize % 4096] = (seed >> 24) as u8;
             }
             std::fs::write(&path, &bytes).unwrap();
-            let _ = read(&path, bytes.len() as u64, &mut Vec::new());
+            let _ = read_file(&path);
         }
     }
 }

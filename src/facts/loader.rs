@@ -1,23 +1,33 @@
-//! Which file a soname means, as glibc's loader decides it for one object and its dependencies.
+//! Which file a soname means, as the image's own loader decides it for one object and its dependencies.
 //!
-//! Searched are, in this order: what is loaded already; DT_RPATH of the requester and of those that
-//! loaded it, unless it has DT_RUNPATH; LD_LIBRARY_PATH; its DT_RUNPATH; the cache; the default
-//! directories. The tree answers, the machine at hand is not asked. What this first version leaves
-//! out: hardware-specific directories (glibc-hwcaps), musl's rules, symbol versions.
+//! Two loaders are known, and the object's own decides: glibc's (`glibc.rs`) and musl's (`musl.rs`).
+//! The tree answers; the machine at hand is asked for nothing but its processor's level. Not followed:
+//! directories of processors as glibc named them before 2.33, LD_PRELOAD, LD_AUDIT.
 
-use std::cell::RefCell;
-use std::collections::HashMap;
+mod cache;
+mod glibc;
+mod musl;
+
+use std::borrow::Cow;
 
 use super::elf::Elf;
-use super::tree::Tree;
+use super::tree::{File, Tree};
+
+use glibc::Glibc;
+
+/// What the environment of the image's programs says to the loader.
+#[derive(Clone, Debug, Default)]
+pub struct Environment {
+    pub library_path: Option<String>,
+    /// What an empty or relative search path means.
+    pub working_directory: String,
+}
 
 pub struct Loader<'a> {
     tree: &'a Tree,
-    /// LD_LIBRARY_PATH of the application.
-    library_path: Vec<String>,
-    /// `/etc/ld.so.cache`: the files of a soname, best first.
-    cache: HashMap<String, Vec<String>>,
-    common: RefCell<HashMap<(u16, String), Option<String>>>,
+    environment: Environment,
+    glibc: Glibc,
+    musl: Vec<String>,
 }
 
 /// An object and all that is loaded with it.
@@ -26,6 +36,9 @@ pub struct Closure<'a> {
     pub edges: Vec<Edge>,
     /// Needs that nothing satisfies, by number of the object.
     pub missing: Vec<(usize, String)>,
+    /// Names in the order in which they were first asked for.
+    pub requests: Vec<(String, Option<usize>)>,
+    musl: bool,
 }
 
 pub struct Loaded<'a> {
@@ -33,7 +46,8 @@ pub struct Loaded<'a> {
     pub path: String,
     pub elf: &'a Elf,
     /// The path by which it was found: `$ORIGIN` is its directory.
-    found_as: String,
+    pub found_as: String,
+    identity: (u64, u64),
     loaded_by: Option<usize>,
     /// Names that mean this object from now on.
     names: Vec<String>,
@@ -43,36 +57,37 @@ pub struct Loaded<'a> {
 pub struct Edge {
     pub from: usize,
     pub to: usize,
+    /// LD_LIBRARY_PATH won over this file, which the object's own RUNPATH means.
+    pub instead_of: Option<String>,
 }
 
-#[cfg(target_arch = "x86_64")]
-const DEFAULTS: [&str; 6] =
-    ["/lib/x86_64-linux-gnu", "/usr/lib/x86_64-linux-gnu", "/lib64", "/usr/lib64", "/lib", "/usr/lib"];
-#[cfg(not(target_arch = "x86_64"))]
-const DEFAULTS: [&str; 6] =
-    ["/lib/aarch64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/lib64", "/usr/lib64", "/lib", "/usr/lib"];
+/// Where the search for a name ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// Not canonical.
+    pub path: String,
+    pub instead_of: Option<String>,
+}
 
 impl<'a> Loader<'a> {
-    pub fn new(tree: &'a Tree, library_path: &str) -> Self {
-        let cache = tree.read("/etc/ld.so.cache").map(|bytes| parse_cache(&bytes)).unwrap_or_default();
-        let library_path =
-            library_path.split([':', ';']).filter(|path| path.starts_with('/')).map(str::to_owned);
-        Loader { tree, library_path: library_path.collect(), cache, common: RefCell::default() }
+    pub fn new(tree: &'a Tree, environment: Environment) -> Self {
+        Loader { tree, glibc: Glibc::of(tree), musl: musl::system_path(tree), environment }
     }
 
     /// Everything that is loaded with the object at `path`, in the loader's order: breadth first.
     pub fn closure(&self, path: &str) -> Option<Closure<'a>> {
-        let (real, file) = self.tree.file(path)?;
-        let elf = file.elf.as_ref()?;
-        let names = elf.soname.iter().cloned().collect();
-        let first = Loaded { path: real, elf, found_as: path.to_owned(), loaded_by: None, names };
-        let mut closure = Closure { objects: vec![first], edges: Vec::new(), missing: Vec::new() };
+        let mut closure = self.start(path)?;
         let mut next = 0;
         while next < closure.objects.len() {
-            for soname in &closure.objects[next].elf.needed {
-                match self.load(&mut closure, next, soname) {
-                    Some(to) => closure.edges.push(Edge { from: next, to }),
-                    None => closure.missing.push((next, soname.clone())),
+            for name in &closure.objects[next].elf.needed {
+                let known = closure.requests.iter().any(|(asked, _)| asked == name);
+                let loaded = self.load(&mut closure, next, name);
+                match loaded {
+                    Some((to, instead_of)) => closure.edges.push(Edge { from: next, to, instead_of }),
+                    None => closure.missing.push((next, name.clone())),
+                }
+                if !known {
+                    closure.requests.push((name.clone(), loaded_number(&closure, name)));
                 }
             }
             next += 1;
@@ -80,202 +95,148 @@ impl<'a> Loader<'a> {
         Some(closure)
     }
 
+    fn start(&self, path: &str) -> Option<Closure<'a>> {
+        let (real, file) = self.tree.file(path)?;
+        let elf = file.elf.as_deref()?;
+        let names = elf.soname.iter().cloned().collect();
+        let found_as = path.to_owned();
+        let first = Loaded { path: real, elf, found_as, identity: file.identity, loaded_by: None, names };
+        Some(Closure {
+            musl: self.is_musl(elf),
+            objects: vec![first],
+            edges: Vec::new(),
+            missing: Vec::new(),
+            requests: Vec::new(),
+        })
+    }
+
+    /// A program names its loader; a library is known by the libc that it needs.
+    fn is_musl(&self, elf: &Elf) -> bool {
+        match &elf.interpreter {
+            Some(interpreter) => interpreter.contains("/ld-musl-"),
+            None => {
+                elf.needed.iter().any(|name| name.starts_with("libc.musl-"))
+                    || !self.glibc.exists && !self.musl.is_empty()
+            }
+        }
+    }
+
     /// What a program finds that asks for a soname without being linked to anything.
     pub fn by_default(&self, soname: &str) -> Option<String> {
-        let anyone = self.library_path.iter().map(String::as_str).chain(DEFAULTS);
-        let in_path = |directory: &str| self.tree.file(&format!("{directory}/{soname}"));
-        let cached = self.cache.get(soname).into_iter().flatten().find_map(|path| self.tree.file(path));
-        let early = self.library_path.iter().find_map(|directory| in_path(directory));
-        let file = early.or(cached).or_else(|| anyone.into_iter().find_map(in_path))?;
-        file.1.elf.as_ref().map(|_| file.0)
+        let machine = self.glibc.machine;
+        let directories = self.library_path("/");
+        let path = self
+            .search(&directories, soname, machine)
+            .or_else(|| self.glibc.common(self.tree, machine, soname, true))?;
+        self.tree.resolve(&path)
     }
 
     /// The file that `requester` gets when it asks for a name at run time.
     pub fn dlopen(&self, requester: &str, name: &str) -> Option<String> {
-        let (real, file) = self.tree.file(requester)?;
-        let elf = file.elf.as_ref()?;
-        let first =
-            Loaded { path: real, elf, found_as: requester.to_owned(), loaded_by: None, names: Vec::new() };
-        let mut closure = Closure { objects: vec![first], edges: Vec::new(), missing: Vec::new() };
-        self.load(&mut closure, 0, name).map(|number| closure.objects[number].path.clone())
+        let mut closure = self.start(requester)?;
+        // Its own name may be one that it asks for; what it gets is looked up all the same.
+        closure.objects[0].names.clear();
+        let (number, _) = self.load(&mut closure, 0, name)?;
+        Some(closure.objects[number].path.clone())
     }
 
-    fn load(&self, closure: &mut Closure<'a>, by: usize, soname: &str) -> Option<usize> {
-        if let Some(known) =
-            closure.objects.iter().position(|object| object.names.iter().any(|name| name == soname))
+    fn load(&self, closure: &mut Closure<'a>, by: usize, name: &str) -> Option<(usize, Option<String>)> {
+        if let Some(known) = loaded_number(closure, name) {
+            return Some((known, None));
+        }
+        let found = if closure.musl {
+            self.find_musl(closure, by, name)
+        } else {
+            self.find_glibc(closure, by, name)
+        }?;
+        let (path, file) = self.tree.file(&found.path)?;
+        let elf = file.elf.as_deref()?;
+        if let Some(known) = closure.objects.iter().position(|object| object.identity == file.identity) {
+            closure.objects[known].names.push(name.to_owned());
+            return Some((known, found.instead_of));
+        }
+        // glibc knows an object by its own soname as well, musl by the name that was asked for alone.
+        let soname = elf.soname.iter().filter(|_| !closure.musl).cloned();
+        let names = soname.chain([name.to_owned()]).collect();
+        let (found_as, identity) = (found.path, file.identity);
+        closure.objects.push(Loaded { path, elf, found_as, identity, loaded_by: Some(by), names });
+        Some((closure.objects.len() - 1, found.instead_of))
+    }
+
+    /// The first directory that has a fitting file of that name.
+    fn search(&self, directories: &[String], name: &str, machine: u16) -> Option<String> {
+        directories.iter().find_map(|directory| self.glibc.in_directory(self.tree, directory, name, machine))
+    }
+
+    /// LD_LIBRARY_PATH as directories; `origin` is the main object's.
+    fn library_path(&self, origin: &str) -> Vec<String> {
+        let Some(path) = &self.environment.library_path else { return Vec::new() };
+        if path.is_empty() {
+            return Vec::new();
+        }
+        path.split([':', ';']).map(|path| self.absolute(self.expand(path, origin))).collect()
+    }
+
+    /// An empty or relative directory depends on where the program is started.
+    fn absolute(&self, path: String) -> String {
+        match path.as_str() {
+            absolute if absolute.starts_with('/') => path,
+            relative => format!("{}/{relative}", self.environment.working_directory.trim_end_matches('/')),
+        }
+    }
+
+    /// `$ORIGIN`, `$LIB` and `$PLATFORM` put in.
+    fn expand(&self, path: &str, origin: &str) -> String {
+        let mut path = Cow::Borrowed(path);
+        for (name, value) in
+            [("ORIGIN", origin), ("LIB", &self.glibc.lib), ("PLATFORM", std::env::consts::ARCH)]
         {
-            return Some(known);
-        }
-        let found_as = self.find(closure, by, soname)?;
-        let (path, file) = self.tree.file(&found_as)?;
-        let elf = file.elf.as_ref()?;
-        if let Some(known) = closure.objects.iter().position(|object| object.path == path) {
-            closure.objects[known].names.push(soname.to_owned());
-            return Some(known);
-        }
-        let names = elf.soname.iter().cloned().chain([soname.to_owned()]).collect();
-        closure.objects.push(Loaded { path, elf, found_as, loaded_by: Some(by), names });
-        Some(closure.objects.len() - 1)
-    }
-
-    fn find(&self, closure: &Closure, by: usize, soname: &str) -> Option<String> {
-        let requester = &closure.objects[by];
-        let fits = |path: &String| {
-            let elf = self.tree.file(path).and_then(|(_, file)| file.elf.as_ref());
-            elf.is_some_and(|elf| elf.machine == requester.elf.machine)
-        };
-        if soname.contains('/') {
-            // A relative path depends on where the program is started.
-            return Some(soname.to_owned()).filter(|path| path.starts_with('/')).filter(fits);
-        }
-        let within = |directories: Vec<String>| {
-            directories.into_iter().map(|directory| format!("{directory}/{soname}")).find(fits)
-        };
-        let mut inherited = Vec::new();
-        if requester.elf.runpath.is_empty() {
-            let mut link = Some(by);
-            while let Some(number) = link {
-                let object = &closure.objects[number];
-                if object.elf.runpath.is_empty() {
-                    inherited.extend(object.expand(&object.elf.rpath));
-                }
-                link = object.loaded_by;
+            if path.contains('$') {
+                let put = path.replace(&format!("${{{name}}}"), value).replace(&format!("${name}"), value);
+                path = put.into();
             }
         }
-        within(inherited)
-            .or_else(|| within(self.library_path.clone()))
-            .or_else(|| within(requester.expand(&requester.elf.runpath)))
-            .or_else(|| {
-                (!requester.elf.no_default_directories).then(|| self.common(requester.elf.machine, soname))?
-            })
+        path.into_owned()
     }
 
-    /// What the cache and the default directories have: the same for every requester, and asked so
-    /// often that it is remembered.
-    fn common(&self, machine: u16, soname: &str) -> Option<String> {
-        let key = (machine, soname.to_owned());
-        if let Some(known) = self.common.borrow().get(&key) {
-            return known.clone();
-        }
-        let fits = |path: &String| {
-            let elf = self.tree.file(path).and_then(|(_, file)| file.elf.as_ref());
-            elf.is_some_and(|elf| elf.machine == machine)
-        };
-        let cached = self.cache.get(soname).into_iter().flatten().find(|path| fits(path)).cloned();
-        let found = cached
-            .or_else(|| DEFAULTS.map(|directory| format!("{directory}/{soname}")).into_iter().find(fits));
-        self.common.borrow_mut().insert(key, found.clone());
-        found
+    /// Search paths of an object as directories.
+    fn directories(&self, object: &Loaded, paths: &[String]) -> Vec<String> {
+        paths.iter().map(|path| self.absolute(self.expand(path, object.origin()))).collect()
     }
+}
+
+fn loaded_number(closure: &Closure, name: &str) -> Option<usize> {
+    closure.objects.iter().position(|object| object.answers_to(name))
 }
 
 impl Loaded<'_> {
-    /// Search paths with `$ORIGIN` and `$LIB` put in.
-    fn expand(&self, paths: &[String]) -> Vec<String> {
-        let origin = self.found_as.rsplit_once('/').map_or("", |(directory, _)| directory);
-        let put = |path: &String, name: &str, value: &str| {
-            path.replace(&format!("${{{name}}}"), value).replace(&format!("${name}"), value)
-        };
-        paths.iter().map(|path| put(&put(path, "ORIGIN", origin), "LIB", "lib64")).collect()
+    /// Whether a name means this object.
+    pub fn answers_to(&self, name: &str) -> bool {
+        self.names.iter().any(|known| known == name)
+    }
+
+    fn origin(&self) -> &str {
+        match self.found_as.rsplit_once('/') {
+            Some(("", _)) => "/",
+            Some((directory, _)) => directory,
+            None => "",
+        }
     }
 }
 
-const MAGIC: &[u8] = b"glibc-ld.so.cache1.1";
-const OLD_MAGIC: &[u8] = b"ld.so-1.7.0";
-
-/// Sonames and files of `ld.so.cache`, both layouts. A damaged cache is an empty one, as it is to
-/// the loader. Entries for special hardware are left out.
-fn parse_cache(bytes: &[u8]) -> HashMap<String, Vec<String>> {
-    let mut cache: HashMap<String, Vec<String>> = HashMap::new();
-    let number = |at: usize| -> Option<usize> {
-        Some(u32::from_le_bytes(bytes.get(at..at.checked_add(4)?)?.try_into().ok()?) as usize)
-    };
-    let start = if bytes.starts_with(OLD_MAGIC) {
-        // The old table of 12-byte entries, then the new one at the next multiple of eight.
-        let entries = number(12).unwrap_or(0);
-        entries
-            .checked_mul(12)
-            .and_then(|size| size.checked_add(16 + 7))
-            .map_or(usize::MAX, |end| end / 8 * 8)
-    } else {
-        0
-    };
-    let Some(table) = bytes.get(start..).filter(|table| table.starts_with(MAGIC)) else { return cache };
-    let string = |offset: usize| -> Option<String> {
-        let text = table.get(offset..)?;
-        let end = text.iter().position(|byte| *byte == 0)?;
-        Some(String::from_utf8_lossy(&text[..end]).into_owned())
-    };
-    let count = number(start + MAGIC.len()).unwrap_or(0);
-    for entry in table.get(48..).unwrap_or_default().chunks_exact(24).take(count) {
-        let word = |at: usize| u32::from_le_bytes(entry[at..at + 4].try_into().expect("four bytes"));
-        let hardware = u64::from_le_bytes(entry[16..24].try_into().expect("eight bytes"));
-        if hardware != 0 {
-            continue;
-        }
-        if let (Some(soname), Some(path)) = (string(word(4) as usize), string(word(8) as usize)) {
-            cache.entry(soname).or_default().push(path);
-        }
-    }
-    cache
+/// What the loader makes of a file that has the right name.
+enum Candidate {
+    Fits,
+    /// Of another machine or class: the search goes on.
+    Foreign,
+    /// The search ends here, with an error.
+    Broken,
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn cache(entries: &[(&str, &str, u64)]) -> Vec<u8> {
-        let mut strings = Vec::new();
-        let mut table = Vec::new();
-        let base = 48 + 24 * entries.len();
-        for (soname, path, hardware) in entries {
-            let mut put = |text: &str| {
-                let at = (base + strings.len()) as u32;
-                strings.extend(text.as_bytes());
-                strings.push(0);
-                at
-            };
-            let (key, value) = (put(soname), put(path));
-            table.extend(0x303u32.to_le_bytes());
-            table.extend(key.to_le_bytes());
-            table.extend(value.to_le_bytes());
-            table.extend(0u32.to_le_bytes());
-            table.extend(hardware.to_le_bytes());
-        }
-        let mut bytes = MAGIC.to_vec();
-        bytes.extend((entries.len() as u32).to_le_bytes());
-        bytes.extend((strings.len() as u32).to_le_bytes());
-        bytes.extend([2, 0, 0, 0]);
-        bytes.extend([0; 16]);
-        bytes.extend(table);
-        bytes.extend(strings);
-        bytes
-    }
-
-    #[test]
-    fn the_cache_in_both_layouts() {
-        let new =
-            cache(&[("libx.so.1", "/lib/libx.so.1", 0), ("libx.so.1", "/lib/hwcaps/libx.so.1", 1 << 62)]);
-        let expected = HashMap::from([("libx.so.1".to_owned(), vec!["/lib/libx.so.1".to_owned()])]);
-        assert_eq!(parse_cache(&new), expected);
-        let mut old = OLD_MAGIC.to_vec();
-        old.push(0);
-        old.extend(1u32.to_le_bytes());
-        old.extend([0; 12 + 4]);
-        old.extend(&new);
-        assert_eq!(parse_cache(&old), expected);
-    }
-
-    #[test]
-    fn a_damaged_cache_is_empty_and_never_fatal() {
-        let whole = cache(&[("liby.so", "/lib/liby.so", 0)]);
-        for end in 0..whole.len() {
-            parse_cache(&whole[..end]);
-        }
-        for at in 0..whole.len() {
-            let mut damaged = whole.clone();
-            damaged[at] ^= 0xFF;
-            parse_cache(&damaged);
-        }
+fn candidate(file: &File, machine: u16) -> Candidate {
+    match &file.elf {
+        Some(elf) if elf.machine == machine => Candidate::Fits,
+        None if file.bytes == 0 => Candidate::Broken,
+        _ => Candidate::Foreign,
     }
 }

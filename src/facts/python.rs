@@ -3,33 +3,23 @@
 //! A source counts if it speaks of `CDLL`; every file name of a listed library in it is then a name
 //! that it may load. Names are kept up to `.so`: what follows is often a pattern or a variable.
 
-use std::fs::File;
-use std::io::{self, Read};
-use std::path::Path;
+use std::io;
 
 use memchr::memmem;
 
+use super::bytes::Bytes;
 use super::catalogue::library_of;
 
 /// Sources that are larger were not written by hand.
-const LARGEST: usize = 1 << 20;
+pub const LARGEST: usize = 1 << 20;
 
 /// The stems of a file, read into memory that many calls share.
-pub fn stems_of(path: &Path, scratch: &mut Vec<u8>) -> io::Result<Vec<String>> {
+pub fn stems_of(bytes: &dyn Bytes, scratch: &mut Vec<u8>) -> io::Result<Vec<String>> {
     if scratch.len() < LARGEST {
         scratch.resize(LARGEST, 0);
     }
-    let mut file = File::open(path)?;
-    let mut length = file.read(scratch)?;
-    // One call gives a whole source, and a second one that finds nothing would double the cost; only
-    // a length that fills pages may be a part.
-    while length % 4096 == 0 && (1..LARGEST).contains(&length) {
-        match file.read(&mut scratch[length..])? {
-            0 => break,
-            read => length += read,
-        }
-    }
-    Ok(stems(&scratch[..length]))
+    let read = bytes.read_at(&mut scratch[..LARGEST], 0)?;
+    Ok(stems(&scratch[..read]))
 }
 
 /// Stems such as `libnvrtc`, sorted.

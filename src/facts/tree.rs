@@ -1,38 +1,38 @@
-//! A read-only view of an image's files: a table of what matters, made in one walk of a root.
+//! A read-only view of an image's files: one table, whatever they were read from.
 //!
 //! Paths are those of the image, beginning with `/`. Links are followed inside the root, whatever
-//! they point to; nothing leaves it, nothing is executed. Kernel file systems and those of other
-//! machines are left out, and what could not be read is listed.
+//! they point to; nothing leaves it, nothing is executed. `walk.rs` fills the table from a directory,
+//! `layers.rs` from an archive; `look.rs` says what is looked at in a file.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::fs::{self, DirEntry};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::sync::{Condvar, Mutex, MutexGuard};
-use std::thread;
-use std::time::Instant;
+mod layers;
+mod look;
+mod walk;
 
-use super::catalogue::TOOLS;
-use super::elf::{self, Elf};
-use super::python;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fs;
+use std::io;
+use std::path::PathBuf;
 
-/// A regular file that may matter: a program, a library, or a mark of a tool.
-#[derive(Clone, Debug)]
+pub use layers::Fact;
+pub use look::Looker;
+
+use super::bytes::Part;
+use super::elf::Elf;
+
+/// A regular file.
+#[derive(Clone, Debug, Default)]
 pub struct File {
     pub bytes: u64,
-    /// Device and inode: hard links are one file.
+    /// Hard links are one file.
     pub identity: (u64, u64),
-    pub elf: Option<Elf>,
+    pub elf: Option<Box<Elf>>,
 }
 
 #[derive(Debug, Default)]
 pub struct Tree {
-    root: PathBuf,
     pub files: BTreeMap<String, File>,
     links: HashMap<String, String>,
-    /// `*.dist-info` directories.
-    pub dist_infos: Vec<String>,
+    content: Content,
     /// Python sources that load listed libraries by name, and the stems of those names.
     pub python: Vec<(String, Vec<String>)>,
     pub entries: u64,
@@ -42,84 +42,27 @@ pub struct Tree {
     pub skipped: Vec<String>,
 }
 
-/// Text and data that are never programs: not worth a look at their mode.
-const DATA: [&str; 24] = [
-    "py", "pyc", "pyi", "h", "hpp", "cuh", "c", "cpp", "txt", "md", "rst", "json", "html", "css", "js",
-    "png", "svg", "gz", "xz", "a", "list", "md5sums", "mo", "cmake",
-];
+/// Where the content of files is to be had.
+#[derive(Debug)]
+enum Content {
+    Root(PathBuf),
+    /// What was kept of an archive: databases and configuration.
+    Kept(HashMap<String, Vec<u8>>),
+}
 
-/// File systems without files of the image.
-const FOREIGN: [&str; 24] = [
-    "proc",
-    "sysfs",
-    "devtmpfs",
-    "devpts",
-    "cgroup",
-    "cgroup2",
-    "mqueue",
-    "securityfs",
-    "debugfs",
-    "tracefs",
-    "bpf",
-    "fusectl",
-    "pstore",
-    "hugetlbfs",
-    "autofs",
-    "configfs",
-    "efivarfs",
-    "binfmt_misc",
-    "nfs",
-    "nfs4",
-    "cifs",
-    "ceph",
-    "lustre",
-    "fuse.sshfs",
-];
+impl Default for Content {
+    fn default() -> Self {
+        Content::Kept(HashMap::new())
+    }
+}
 
 /// Links followed one after the other before a loop is assumed, as in the kernel.
 const LINKS: u32 = 40;
 
-impl Tree {
-    /// Walks the root on all cores: what costs is waiting for the kernel. What has not been reached at
-    /// the end is listed as not read.
-    pub fn walk(root: &Path, end: Instant) -> std::io::Result<Tree> {
-        let root = root.canonicalize()?;
-        // A root that cannot be listed is an error of the call, not a finding about the image.
-        fs::read_dir(&root)?;
-        let skipped: BTreeSet<PathBuf> =
-            if root == Path::new("/") { foreign_mounts() } else { BTreeSet::new() };
-        let workers = thread::available_parallelism().map_or(1, |cores| cores.get().min(4));
-        let queue = Queue::new(root.clone(), workers, end);
-        let parts = thread::scope(|scope| {
-            let work = || scope.spawn(|| Part::collect(&queue, &root, &skipped));
-            let handles: Vec<_> = (0..workers).map(|_| work()).collect();
-            handles
-                .into_iter()
-                .map(|handle| handle.join().expect("a walker does not panic"))
-                .collect::<Vec<_>>()
-        });
-        let mut tree = Tree { root, ..Tree::default() };
-        for part in parts {
-            tree.files.extend(part.files);
-            tree.links.extend(part.links);
-            tree.dist_infos.extend(part.dist_infos);
-            tree.python.extend(part.python);
-            tree.unreadable.extend(part.unreadable);
-            tree.entries += part.entries;
-        }
-        let unwalked = queue.unwalked();
-        if unwalked > 0 {
-            tree.unreadable.push(format!(
-                "/: {unwalked} directories and all below them were not reached before the deadline"
-            ));
-        }
-        tree.skipped = skipped.iter().map(|path| path.to_string_lossy().into_owned()).collect();
-        tree.dist_infos.sort();
-        tree.python.sort();
-        tree.unreadable.sort();
-        Ok(tree)
-    }
+/// No database of packages is larger.
+const LARGEST: u64 = 512 << 20;
 
+impl Tree {
     /// The real path of a path of the image: every link followed, `.` and `..` resolved. None where
     /// links go in circles. That something is there is not said.
     pub fn resolve(&self, path: &str) -> Option<String> {
@@ -175,202 +118,53 @@ impl Tree {
         links
     }
 
-    pub fn read(&self, path: &str) -> std::io::Result<Vec<u8>> {
-        let real = self.resolve(path).ok_or_else(|| std::io::Error::other("links go in circles"))?;
-        fs::read(self.root.join(real.trim_start_matches('/')))
+    /// Of all regular files, hard links once.
+    pub fn bytes(&self) -> u64 {
+        let mut seen = HashSet::new();
+        self.files.values().filter(|file| seen.insert(file.identity)).map(|file| file.bytes).sum()
+    }
+
+    /// The content of a regular file.
+    pub fn read(&self, path: &str) -> io::Result<Vec<u8>> {
+        let bytes = self.beginning(path, LARGEST + 1)?;
+        if bytes.len() as u64 > LARGEST {
+            return Err(io::Error::other(format!("more than {LARGEST} bytes are too many to read")));
+        }
+        Ok(bytes)
+    }
+
+    /// The first bytes of a regular file.
+    pub fn beginning(&self, path: &str, limit: u64) -> io::Result<Vec<u8>> {
+        let real = self.resolve(path).ok_or_else(|| io::Error::other("links go in circles"))?;
+        // Nothing else is opened: a FIFO would never answer.
+        let file = self.files.get(&real).ok_or(io::ErrorKind::NotFound)?;
+        match &self.content {
+            Content::Root(root) => {
+                let opened = fs::File::open(root.join(real.trim_start_matches('/')))?;
+                Part { file: &opened, offset: 0, length: file.bytes }.first(limit)
+            }
+            Content::Kept(files) => {
+                let bytes = files.get(&real).ok_or(io::ErrorKind::NotFound)?;
+                Ok(bytes[..bytes.len().min(usize::try_from(limit).unwrap_or(usize::MAX))].to_vec())
+            }
+        }
     }
 
     pub fn read_text(&self, path: &str) -> Option<String> {
         self.read(path).ok().map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
     }
 
-    /// Names in a directory, sorted; none where there is no such directory.
-    pub fn list(&self, directory: &str) -> Vec<String> {
-        let Some(real) = self.resolve(directory) else { return Vec::new() };
-        let entries =
-            fs::read_dir(self.root.join(real.trim_start_matches('/'))).into_iter().flatten().flatten();
-        let mut names: Vec<String> =
-            entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
-        names.sort();
-        names
+    /// Regular files directly in a directory, by real path.
+    pub fn files_in(&self, directory: &str) -> impl Iterator<Item = &str> {
+        let prefix = self.resolve(directory).map(|real| format!("{}/", real.trim_end_matches('/')));
+        let below = prefix.into_iter().flat_map(|prefix| {
+            let range = self.files.range(prefix.clone()..);
+            range
+                .map(|(path, _)| path.as_str())
+                .map_while(move |path| path.strip_prefix(&prefix).map(|name| (path, name)))
+        });
+        below.filter(|(_, name)| !name.contains('/')).map(|(path, _)| path)
     }
-}
-
-/// Directories that any walker may take. Each walker keeps what it finds to itself as long as no other
-/// one is idle: the lock is then taken once for many directories.
-struct Queue {
-    state: Mutex<Shared>,
-    changed: Condvar,
-    idle: AtomicUsize,
-    end: Instant,
-}
-
-struct Shared {
-    directories: Vec<PathBuf>,
-    busy: usize,
-}
-
-impl Queue {
-    fn new(root: PathBuf, walkers: usize, end: Instant) -> Self {
-        let state = Mutex::new(Shared { directories: vec![root], busy: walkers });
-        Queue { state, changed: Condvar::new(), idle: AtomicUsize::new(0), end }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Shared> {
-        self.state.lock().expect("no walker panics")
-    }
-
-    fn unwalked(&self) -> usize {
-        self.lock().directories.len()
-    }
-
-    /// The next directory of this walker, else of another; none when all are done and nobody can add
-    /// one, or when time is up.
-    fn next(&self, own: &mut Vec<PathBuf>) -> Option<PathBuf> {
-        if Instant::now() >= self.end {
-            self.share(own, 0);
-            self.lock().busy -= 1;
-            self.changed.notify_all();
-            return None;
-        }
-        if own.len() > 1 && self.idle.load(Relaxed) > 0 {
-            self.share(own, own.len() / 2);
-        }
-        if let Some(directory) = own.pop() {
-            return Some(directory);
-        }
-        let mut state = self.lock();
-        state.busy -= 1;
-        self.idle.fetch_add(1, Relaxed);
-        let next = loop {
-            if Instant::now() < self.end
-                && let Some(directory) = state.directories.pop()
-            {
-                state.busy += 1;
-                break Some(directory);
-            }
-            if state.busy == 0 {
-                self.changed.notify_all();
-                break None;
-            }
-            state = self.changed.wait(state).expect("no walker panics");
-        };
-        self.idle.fetch_sub(1, Relaxed);
-        next
-    }
-
-    /// Gives away all but the last `keep` directories.
-    fn share(&self, own: &mut Vec<PathBuf>, keep: usize) {
-        let given = own.len().saturating_sub(keep);
-        self.lock().directories.extend(own.drain(..given));
-        self.changed.notify_all();
-    }
-}
-
-/// What one walker has found.
-#[derive(Default)]
-struct Part {
-    files: Vec<(String, File)>,
-    links: Vec<(String, String)>,
-    dist_infos: Vec<String>,
-    python: Vec<(String, Vec<String>)>,
-    unreadable: Vec<String>,
-    entries: u64,
-    /// What files are read into.
-    scratch: Vec<u8>,
-}
-
-impl Part {
-    fn collect(queue: &Queue, root: &Path, skipped: &BTreeSet<PathBuf>) -> Part {
-        let mut part = Part::default();
-        let mut own = Vec::new();
-        while let Some(directory) = queue.next(&mut own) {
-            let inside = directory.strip_prefix(root).expect("the walk stays inside").to_string_lossy();
-            let prefix = if inside.is_empty() { String::new() } else { format!("/{inside}") };
-            match fs::read_dir(&directory) {
-                Ok(entries) => {
-                    for entry in entries.flatten() {
-                        part.entries += 1;
-                        part.look(&entry, &prefix, skipped, &mut own);
-                    }
-                }
-                Err(error) => part.unreadable.push(format!("{prefix}/: {error}")),
-            }
-        }
-        part
-    }
-
-    fn look(
-        &mut self,
-        entry: &DirEntry,
-        prefix: &str,
-        skipped: &BTreeSet<PathBuf>,
-        found: &mut Vec<PathBuf>,
-    ) {
-        let Ok(kind) = entry.file_type() else { return };
-        let name = entry.file_name();
-        let name = name.to_string_lossy();
-        let path = || format!("{prefix}/{name}");
-        if kind.is_dir() {
-            if skipped.contains(&entry.path()) {
-                return;
-            }
-            if name.ends_with(".dist-info") {
-                self.dist_infos.push(path());
-            } else {
-                found.push(entry.path());
-            }
-        } else if kind.is_symlink() {
-            if let Ok(target) = fs::read_link(entry.path()) {
-                self.links.push((path(), target.to_string_lossy().into_owned()));
-            }
-        } else if kind.is_file() {
-            self.look_at_file(entry, &name, path());
-        }
-    }
-
-    fn look_at_file(&mut self, entry: &DirEntry, name: &str, path: String) {
-        let mark = TOOLS.iter().flat_map(|tool| tool.marks).any(|mark| path.ends_with(mark));
-        let library = name.contains(".so");
-        let extension = name.rsplit_once('.').map(|(_, extension)| extension);
-        if extension == Some("py") {
-            // A source that cannot be read loads nothing that could be seen.
-            let stems = python::stems_of(&entry.path(), &mut self.scratch).unwrap_or_default();
-            if !stems.is_empty() {
-                self.python.push((path, stems));
-            }
-            return;
-        }
-        if !mark && !library && extension.is_some_and(|extension| DATA.contains(&extension)) {
-            return;
-        }
-        let Ok(metadata) = entry.metadata() else { return };
-        if !mark && !library && metadata.permissions().mode() & 0o111 == 0 {
-            return;
-        }
-        let elf = match elf::read(&entry.path(), metadata.len(), &mut self.scratch) {
-            Ok(elf) => elf,
-            Err(error) => {
-                self.unreadable.push(format!("{path}: {error:#}"));
-                None
-            }
-        };
-        if elf.is_some() || mark || library {
-            let identity = (metadata.dev(), metadata.ino());
-            self.files.push((path, File { bytes: metadata.len(), identity, elf }));
-        }
-    }
-}
-
-fn foreign_mounts() -> BTreeSet<PathBuf> {
-    let text = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-    let foreign = text.lines().filter_map(|line| {
-        let (place, kind) = line.split_once(" - ")?;
-        let kind = kind.split(' ').next()?;
-        FOREIGN.contains(&kind).then(|| PathBuf::from(place.split(' ').nth(4).unwrap_or_default()))
-    });
-    // Without a mount table the usual places are left out all the same.
-    foreign.chain(["/proc", "/sys", "/dev"].map(PathBuf::from)).collect()
 }
 
 #[cfg(test)]

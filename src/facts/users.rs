@@ -5,10 +5,13 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use super::catalogue::library_of;
-use super::census::{How, Missing, User};
-use super::loader::{Closure, Loader};
+use super::catalogue::{PARTS, library_of};
+use super::census::{How, Missing, Shadow, User, VersionGap};
+use super::loader::{Closure, Loaded, Loader};
 use super::tree::Tree;
+
+/// Libraries of one release, which fail in odd ways beside those of another.
+const FAMILIES: [&[&str]; 2] = [&["cublas", "cublasLt"], &["cudnn"]];
 
 /// Sources that look for libraries on behalf of others are no users.
 const FINDERS: [&str; 1] = ["/cuda/pathfinder/"];
@@ -22,6 +25,13 @@ pub struct Users<'a> {
     /// Other names of a copy's inode.
     twins: HashMap<String, String>,
     pub reached: BTreeSet<String>,
+    /// What copies need that nothing reaches and nothing replaces: they stay, and so does this.
+    pub held: BTreeSet<String>,
+    /// Copies of one release that do not stand together: a process loads them all the same.
+    pub mixed: BTreeMap<Vec<String>, String>,
+    /// LD_LIBRARY_PATH wins over the copy that an object's own search path means.
+    pub shadows: BTreeSet<Shadow>,
+    pub version_gaps: BTreeSet<VersionGap>,
     pub edges: BTreeMap<String, BTreeSet<User>>,
     missing: BTreeMap<String, BTreeSet<String>>,
     wished: BTreeMap<String, BTreeSet<String>>,
@@ -53,6 +63,10 @@ impl<'a> Users<'a> {
             copies,
             twins,
             reached: BTreeSet::new(),
+            held: BTreeSet::new(),
+            mixed: BTreeMap::new(),
+            shadows: BTreeSet::new(),
+            version_gaps: BTreeSet::new(),
             edges: BTreeMap::new(),
             missing: BTreeMap::new(),
             wished: BTreeMap::new(),
@@ -84,14 +98,49 @@ impl<'a> Users<'a> {
 
     fn enter(&mut self, closure: &Closure) {
         for edge in &closure.edges {
-            let (from, to) = (&closure.objects[edge.from].path, &closure.objects[edge.to].path);
-            if let Some(copy) = self.copy(to).map(str::to_owned) {
-                self.use_copy(copy, from, How::Needed);
+            let (from, to) = (&closure.objects[edge.from], &closure.objects[edge.to]);
+            if let Some(copy) = self.copy(&to.path).map(str::to_owned) {
+                if let Some(meant) = edge.instead_of.as_ref().and_then(|meant| self.tree.resolve(meant)) {
+                    self.shadows.insert(Shadow { by: from.path.clone(), meant, winner: copy.clone() });
+                }
+                self.use_copy(copy, &from.path, How::Needed);
             }
+            self.compare_versions(from, to);
         }
+        self.find_mixed(closure);
         for (by, soname) in &closure.missing {
             if library_of(soname).is_some() {
                 self.missing.entry(soname.clone()).or_default().insert(closure.objects[*by].path.clone());
+            }
+        }
+    }
+
+    /// Versions that an object needs and its provider does not define: it will not load.
+    fn compare_versions(&mut self, from: &Loaded, to: &Loaded) {
+        let defined = &to.elf.versions_defined;
+        let needs = from.elf.versions_needed.iter().filter(|need| to.answers_to(&need.soname));
+        for version in needs.flat_map(|need| &need.versions).filter(|_| !defined.is_empty()) {
+            if !defined.contains(version) {
+                let (by, provider) = (from.path.clone(), to.path.clone());
+                self.version_gaps.insert(VersionGap { by, provider, version: version.clone() });
+            }
+        }
+    }
+
+    /// Copies that belong together, loaded by one process from different directories.
+    fn find_mixed(&mut self, closure: &Closure) {
+        for family in FAMILIES {
+            let member = |path: &&str| {
+                let name = path.rsplit('/').next().unwrap_or(path);
+                library_of(name).is_some_and(|library| family.contains(&library.name))
+            };
+            let loaded = closure.objects.iter().filter_map(|object| self.copy(&object.path));
+            let copies: BTreeSet<&str> = loaded.filter(member).collect();
+            let directories: BTreeSet<&str> =
+                copies.iter().filter_map(|path| Some(path.rsplit_once('/')?.0)).collect();
+            if directories.len() > 1 {
+                let copies = copies.into_iter().map(str::to_owned).collect();
+                self.mixed.entry(copies).or_insert_with(|| closure.objects[0].path.clone());
             }
         }
     }
@@ -129,6 +178,37 @@ impl<'a> Users<'a> {
         }
     }
 
+    /// Copies that nothing reaches and nothing replaces stay in the image, and must go on loading: what
+    /// they need is held by them.
+    pub fn hold_rest(&mut self) {
+        loop {
+            let sonames: BTreeSet<&str> = self.reached.iter().filter_map(|copy| self.soname(copy)).collect();
+            let replaced = |copy: &String| self.soname(copy).is_some_and(|soname| sonames.contains(soname));
+            let stays = |copy: &&String| {
+                !self.reached.contains(*copy)
+                    && !copy.contains("/stubs/")
+                    && (self.held.contains(*copy) || !replaced(copy))
+            };
+            let mut held = BTreeSet::new();
+            for copy in self.copies.iter().filter(stays) {
+                held.insert(copy.clone());
+                held.extend(self.parts(copy));
+                let Some(closure) = self.loader.closure(copy) else { continue };
+                let needed = closure.objects.iter().filter_map(|object| self.copy(&object.path));
+                held.extend(needed.filter(|needed| !self.reached.contains(*needed)).map(str::to_owned));
+            }
+            held.retain(|copy| !self.reached.contains(copy));
+            if held.len() == self.held.len() {
+                return;
+            }
+            self.held = held;
+        }
+    }
+
+    fn soname(&self, copy: &str) -> Option<&str> {
+        self.tree.files.get(copy)?.elf.as_ref()?.soname.as_deref()
+    }
+
     fn names(&mut self) -> Vec<(String, String, How)> {
         let mut found = Vec::new();
         let mut wished = Vec::new();
@@ -150,8 +230,7 @@ impl<'a> Users<'a> {
                     None => wished.push((name.clone(), path.clone())),
                 }
             }
-            found
-                .extend(self.conventions(path).into_iter().map(|copy| (path.clone(), copy, How::Convention)));
+            found.extend(self.parts(path).into_iter().map(|copy| (path.clone(), copy, How::Convention)));
         }
         for (name, path) in wished {
             self.wished.entry(name).or_default().insert(path);
@@ -202,25 +281,26 @@ impl<'a> Users<'a> {
         default.iter().filter_map(|path| self.copy(path)).map(str::to_owned).collect()
     }
 
-    /// Families whose parts are loaded by paths that are made at run time.
-    fn conventions(&self, path: &str) -> Vec<String> {
+    /// Parts that are loaded by paths made at run time.
+    fn parts(&self, path: &str) -> Vec<String> {
         let (directory, name) = path.rsplit_once('/').unwrap_or(("", path));
-        let in_directory = |directory: &str, prefix: &str| {
-            let start = format!("{directory}/{prefix}");
-            let inside = |copy: &&String| copy.starts_with(&start) && !copy[start.len()..].contains('/');
-            self.copies.iter().filter(inside).cloned().collect::<Vec<_>>()
-        };
-        if name.starts_with("libcudnn.so") {
-            return in_directory(directory, "libcudnn_");
-        }
         if name == "libproton.so" {
             // Triton's profiler comes with CUPTI of its own, one for each generation of GPUs.
             let package = directory.rsplit_once('/').map_or("", |(package, _)| package);
-            let homes = ["cupti", "cupti-blackwell"];
-            let home = |home| in_directory(&format!("{package}/backends/nvidia/lib/{home}"), "libcupti.so");
-            return homes.into_iter().flat_map(home).filter(|copy| copy.ends_with("/libcupti.so")).collect();
+            let home =
+                |home| self.in_directory(&format!("{package}/backends/nvidia/lib/{home}"), "libcupti.so");
+            let homes = ["cupti", "cupti-blackwell"].into_iter().flat_map(home);
+            return homes.filter(|copy| copy.ends_with("/libcupti.so")).collect();
         }
-        Vec::new()
+        let part = PARTS.iter().find(|(library, _)| name.starts_with(library));
+        part.map(|(_, prefix)| self.in_directory(directory, prefix)).unwrap_or_default()
+    }
+
+    /// Copies directly in a directory whose names begin so.
+    fn in_directory(&self, directory: &str, prefix: &str) -> Vec<String> {
+        let start = format!("{directory}/{prefix}");
+        let inside = self.copies.range(start.clone()..).take_while(|copy| copy.starts_with(&start));
+        inside.filter(|copy| !copy[start.len()..].contains('/')).cloned().collect()
     }
 
     pub fn missing(&mut self) -> (Vec<Missing>, Vec<Missing>) {

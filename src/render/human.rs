@@ -1,5 +1,7 @@
 //! The report for people: verdict, devices, libraries, findings; beautiful with and without colour.
 
+mod audit;
+
 use crate::event::GemmVerdict;
 use crate::report::{
     Copy, CopyVerdict, Finding, Gpu, GpuState, Library, Report, Severity, StageOutcome, Status, Verdict,
@@ -40,6 +42,9 @@ pub fn render(report: &Report, style: Style) -> String {
     verdict(&mut out, report, style);
     devices(&mut out, report, style);
     libraries(&mut out, report, style);
+    if report.requested == "image" {
+        audit::render(&mut out, report, style);
+    }
     findings(&mut out, report, style);
     out
 }
@@ -47,6 +52,7 @@ pub fn render(report: &Report, style: Style) -> String {
 fn verdict(out: &mut String, report: &Report, style: Style) {
     let (mark, word, ink) = match report.verdict {
         Verdict::Verified => ("✔", "VERIFIED", Ink::Good),
+        Verdict::Audited => ("✔", "AUDITED", Ink::Good),
         Verdict::Failed => ("✘", "FAILED", Ink::Bad),
         Verdict::Undecided => ("?", "UNDECIDED", Ink::Warn),
     };
@@ -210,6 +216,7 @@ fn library_lines(out: &mut String, library: &Library, style: Style) {
             },
             CopyVerdict::Redundant => "redundant".to_owned(),
             CopyVerdict::Unreferenced => "unreferenced".to_owned(),
+            CopyVerdict::Shadowed => "shadowed".to_owned(),
             CopyVerdict::Stub => "stub".to_owned(),
             CopyVerdict::Injected => "injected".to_owned(),
             CopyVerdict::Present => String::new(),

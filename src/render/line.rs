@@ -7,7 +7,7 @@ const LIMIT: usize = 4096;
 pub fn render(report: &Report) -> String {
     let mut text = match report.verdict {
         Verdict::Verified => format!("healthy: {}\n", report.summary),
-        Verdict::Failed | Verdict::Undecided => {
+        Verdict::Failed | Verdict::Undecided | Verdict::Audited => {
             let first = report.findings.first();
             let cause = first.map_or("", |finding| &finding.cause);
             let remedy = first.map_or("", |finding| &finding.remedy);

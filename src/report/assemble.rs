@@ -1,12 +1,14 @@
 //! Fills the report from facts and findings. What is decided here is the verdict, nothing else.
 
 use super::{
-    Driver, Finding, Gpu, GpuState, Image, Loaded, Report, SCHEMA, Severity, Speed, StageOutcome, StageTime,
-    Status, Verdict, peak,
+    Driver, Finding, Gpu, GpuState, Image, Leftover, Loaded, Package, Report, SCHEMA, Severity, Speed,
+    StageOutcome, StageTime, Status, Verdict, peak, savings,
 };
 use crate::checks::{Judgement, judge_libraries};
 use crate::event::{Event, GemmVerdict, NvmlDevice, Outcome, Stage};
 use crate::facts::Facts;
+use crate::facts::census::LeftoverFound;
+use crate::facts::packages::{self, Owner};
 use crate::facts::probe::{self, Ending, ProbeRun, Target};
 
 /// The levels by name, in order.
@@ -20,6 +22,7 @@ pub fn assemble(facts: &Facts, judgement: Judgement, seconds: f64) -> Report {
     let verdict = match findings.first().map(|finding| finding.severity) {
         Some(Severity::Error) => Verdict::Failed,
         Some(Severity::Unknown) => Verdict::Undecided,
+        _ if facts.request.level == LEVELS[0] => Verdict::Audited,
         _ => Verdict::Verified,
     };
     let exercised = gpus.iter().filter(|gpu| gpu.state != GpuState::Seen);
@@ -35,6 +38,7 @@ pub fn assemble(facts: &Facts, judgement: Judgement, seconds: f64) -> Report {
         loaded: loaded(facts),
         stages: stages(facts),
         image: image(facts, &libraries),
+        savings: savings::savings(facts),
         findings,
         skipped,
         gpus,
@@ -268,13 +272,56 @@ fn image(facts: &Facts, libraries: &[super::Library]) -> Image {
     let copies = libraries.iter().flat_map(|library| &library.copies);
     let redundant = copies.filter(|copy| copy.verdict == super::CopyVerdict::Redundant);
     let census = &facts.census;
+    let of_archive = facts.image.as_ref();
     Image {
         root: census.root.clone(),
         entries: census.entries,
         elf_files: census.elf_files,
+        bytes: census.bytes,
         seconds: census.seconds,
+        distribution: census.distribution.clone(),
+        flavour: census.flavour.clone(),
+        assumptions: assumptions(facts),
+        device_code: census.device_code.clone(),
+        packages: census.packages.iter().map(package).collect(),
+        leftovers: census.leftovers.iter().map(leftover).collect(),
+        layers: of_archive.map(|image| image.layers.clone()).unwrap_or_default(),
+        hidden: of_archive.map(|image| image.hidden.clone()).unwrap_or_default(),
         redundant_bytes: redundant.filter_map(|copy| copy.bytes).sum(),
         unreadable: census.unreadable.clone(),
         skipped: census.skipped.clone(),
     }
+}
+
+/// What "redundant" is a promise under.
+fn assumptions(facts: &Facts) -> Vec<String> {
+    let census = &facts.census;
+    if census.entries == 0 {
+        return Vec::new();
+    }
+    let path = match &census.library_path {
+        Some(path) => format!("programs run with LD_LIBRARY_PATH={path}"),
+        None => "programs run without LD_LIBRARY_PATH".to_owned(),
+    };
+    let names = if census.full {
+        "libraries that are loaded by name are named whole in read-only data or in Python sources, or belong to a known family"
+    } else {
+        "nothing is loaded by name: strings and Python sources were not read"
+    };
+    vec![
+        format!("all {} objects of the tree that are no CUDA libraries may run", census.elf_files),
+        path,
+        names.to_owned(),
+    ]
+}
+
+fn package(package: &packages::PackageSize) -> Package {
+    let Owner { manager, name, version } = package.owner.clone();
+    let remove = savings::remove(manager, &name);
+    Package { manager, name, version, bytes: package.bytes, files: package.files, remove }
+}
+
+fn leftover(found: &LeftoverFound) -> Leftover {
+    let owner = found.owner.as_ref().map(|owner| format!("{} {}", owner.name, owner.version));
+    Leftover { kind: found.kind, place: found.place.clone(), bytes: found.bytes, files: found.files, owner }
 }

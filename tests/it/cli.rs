@@ -22,9 +22,13 @@ fn bad_input_is_refused_with_the_fix() {
         (&["--format", "xml"], "possible values: human, json"),
         (
             &["image", "/nowhere/at/all"],
-            "cannot list /nowhere/at/all: name a root directory that can be read",
+            "cannot list /nowhere/at/all: name a root directory, an image archive (docker save), an OCI layout",
         ),
-        (&["image", "/etc/passwd"], "cannot list /etc/passwd: name a root directory that can be read"),
+        (&["image", "/etc/passwd"], "cannot read /etc/passwd as an image archive"),
+        (&["image", "/", "--arch", "hopper"], "an architecture is a compute capability such as sm_90"),
+        (&["image", "/", "--max-redundant", "much"], "a size is a number with a unit, such as 200MB"),
+        (&["image", "/", "--env", "X"], "a variable is NAME=VALUE"),
+        (&["image", "/etc", "--ldd", "/nothing"], "/nothing is no program or library of the image"),
         (&["explain", "no.such"], "`cudacheck explain` lists them all"),
         (&["helath"], "health"),
     ];

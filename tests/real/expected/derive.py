@@ -13,14 +13,20 @@ from pathlib import Path
 from elftools.elf.elffile import ELFFile
 
 PARTS = Path(os.environ.get("CUDACHECK_PARTS", Path.home() / ".cache/cudacheck"))
-LIBRARIES = {  # in the order of the tables; regular expressions of the part between "lib" and ".so"
-    "libcuda": "cuda", "nvml": "nvidia-ml", "cudart": "cudart", "cublas": "cublas",
-    "cublasLt": "cublasLt", "cufft": "cufft", "curand": "curand", "cusparse": "cusparse",
-    "cusolver": "cusolver", "cupti": "cupti", "cudnn": "cudnn(_[a-z_]+)?", "nccl": "nccl",
-    "nvjitlink": "nvJitLink", "nvrtc": "nvrtc(-builtins)?",
+LIBRARIES = {  # in the order of the tables; regular expressions of the part before ".so"
+    "libcuda": "libcuda", "nvml": "libnvidia-ml", "cudart": "libcudart", "cublas": "libcublas|libnvblas",
+    "cublasLt": "libcublasLt", "cufft": "libcufftw?", "curand": "libcurand", "cusparse": "libcusparse",
+    "cusolver": "libcusolver(Mg)?", "cupti": "libcupti|libnvperf_host|libnvperf_target",
+    "cudnn": "libcudnn(_[a-z_]+)?", "nccl": "libnccl(-[a-z-]+)?", "nvjitlink": "libnvJitLink",
+    "nvrtc": "libnvrtc(-builtins)?(\\.alt)?",
 }
-FILE_NAME = {name: re.compile(rf"lib(?:{stem})(?:-[0-9a-f]{{8}})?\.so(?P<version>(?:\.\d+)*)")
-             for name, stem in LIBRARIES.items()}
+RARE = {  # in a table only where somebody has or wants them
+    "cusparseLt": "libcusparseLt", "cutensor": "libcutensor(Mg)?", "cudss": "libcudss(_[a-z_]+)?",
+    "nvshmem": "libnvshmem_host|nvshmem_[a-z0-9_]+", "cufile": "libcufile(_rdma)?", "nvjpeg": "libnvjpeg",
+    "npp": "libnpp[a-z]+", "nvfatbin": "libnvfatbin", "nvvm": "libnvvm", "nvtx": "libnvToolsExt",
+}
+FILE_NAME = {name: re.compile(rf"(?:{stem})(?:-[0-9a-f]{{8}})?\.so(?P<version>(?:\.\d+)*)")
+             for name, stem in (LIBRARIES | RARE).items()}
 INJECTED = {"libcuda", "nvml"}  # the container runtime brings them
 DRIVER_SONAMES = ["libcuda.so.1", "libnvidia-ml.so.1"]
 HOW = ["needed", "dlopen", "python", "convention"]  # the strongest is the one a user is listed under
@@ -52,7 +58,7 @@ class Elf:
         """Those of `names` held as a whole C string. Up to three printable bytes before one may belong
         to the constant in front of it (libcufftw: the double 1.0 ends in '?'); four make it the tail of
         a longer text, and a slash that of a path."""
-        rest = b"|".join(re.escape(n[3:].encode()) for n in names)
+        rest = b"|".join(re.escape(n[3:].encode()) for n in names if n.startswith("lib"))
         pattern = re.compile(rb"lib(?<![\x20-\x7e]{4}lib)(?<!/lib)(?:" + rest + rb")\0")
         with open(self.file, "rb") as f, mmap.mmap(f.fileno(), 0, access=mmap.ACCESS_READ) as data:
             return {m[0][:-1].decode() for part in self.read_only for m in pattern.finditer(data, *part)}
@@ -149,6 +155,23 @@ class Census:
                 self.convention(path)
             done |= todo
             todo = set(self.users) - done
+        self.held = self.hold()
+
+    def hold(self):
+        """Copies that nobody uses and nobody's copy replaces stay, and so does what they need."""
+        held, stubs = set(), {p for p in self.copies if "/stubs/" in p}
+        while True:
+            more = set()
+            for path in set(self.copies) - set(self.users) - stubs:
+                soname = self.tree.elfs[path].soname
+                replaced = soname and any(self.tree.elfs[p].soname == soname for p in self.users)
+                if path in held or not replaced:
+                    needs = self.tree.closure(path).values() if self.tree.elfs[path].needed else ()
+                    more |= {path, *(p for p in needs if p in self.copies), *(c for c, _ in self.parts(path))}
+            more -= set(self.users)
+            if more == held:
+                return held
+            held = more
 
     def use(self, copy, user, how):
         if copy in self.copies and copy != user:
@@ -173,18 +196,26 @@ class Census:
             self.use(loaded or self.tree.closure(path, name).get(name), path, "dlopen")
 
     def convention(self, path):
+        for copy, how in self.parts(path):
+            self.use(copy, path, how)
+
+    def parts(self, path):
         folder, name = os.path.split(path)
         families = [  # loader, where, what
             (r"libcudnn\.so\.\d+", folder, r"libcudnn_\w+\.so\.\d+"),
             (r"libnvrtc\.so(\.\d+)*", folder, r"libnvrtc-builtins\.so(\.\d+)*"),
-            (r"libcublas\.so(\.\d+)*", folder, r"libcublasLt\.so(\.\d+)*"),
+            (r"libnccl\.so(\.\d+)*", folder, r"libnccl-[\w-]+\.so(\.\d+)*"),
+            (r"libcupti\.so(\.\d+)*", folder, r"libnvperf_\w+\.so(\.\d+)*"),
+            (r"libcufile\.so(\.\d+)*", folder, r"libcufile_rdma\.so(\.\d+)*"),
+            (r"libcudss\.so(\.\d+)*", folder, r"libcudss_\w+\.so(\.\d+)*"),
+            (r"libnvshmem_host\.so(\.\d+)*", folder, r"nvshmem_\w+\.so(\.\d+)*"),
             # $TRITON_CUPTI_LIB_PATH is set to the one or the other folder by triton/profiler/profile.py.
             (r"libproton\.so", self.tree.site + r"triton/backends/nvidia/lib/cupti(-blackwell)?", r"libcupti\.so"),
         ]
         for loader, where, what in families:
             for copy in self.copies if re.fullmatch(loader, name) else ():
                 if re.fullmatch(where, os.path.dirname(copy)) and re.fullmatch(what, os.path.basename(copy)):
-                    self.use(copy, path, "convention")
+                    yield copy, "convention"
 
     def python(self):
         tree, ctypes = self.tree, next(p for p in self.tree.elfs if "/_ctypes.cpython" in p)
@@ -215,8 +246,10 @@ class Census:
                   "package" if kind else "toolkit" if path.startswith("/usr/local/cuda") else "other")
         library = library_of(os.path.basename(path))
         in_name = library and FILE_NAME[library].fullmatch(os.path.basename(path))["version"].lstrip(".")
+        if kind == "wheel" and not by_nvidia:
+            in_name = in_name if "." in (in_name or "") else None
         return {"path": path, "soname": None,
-                "version": owner_version if by_nvidia else in_name or owner_version,
+                "version": owner_version if by_nvidia else in_name or (None if library and kind == "wheel" else owner_version),
                 "bytes": os.path.getsize(self.tree.root + path), "origin": origin,
                 "owner": f"{owner} {owner_version}" if kind == "wheel" else owner}
 
@@ -225,6 +258,7 @@ class Census:
         entry = self.describe(path) | {"soname": self.tree.elfs[path].soname}
         used_by = sorted(self.users.get(path, {}).items(), key=lambda user: (user[1] != "needed", user[0]))
         verdict = ("stub" if entry["origin"] == "stub" else "used" if used_by else
+                   "unreferenced" if path in self.held else
                    "redundant" if any(p in self.users for p in same) else "unreferenced")
         return entry | {"verdict": verdict, "used_by": [{"path": p, "how": h} for p, h in used_by]}
 
@@ -257,5 +291,6 @@ class Census:
 
 for tree_name in sys.argv[1:] or ["torch12", "torch13", "toolkit11"]:
     census = Census(Tree(tree_name))
-    table = {"tree": tree_name, "libraries": [census.library(n) for n in LIBRARIES] + census.tools()}
+    rare = [entry for entry in map(census.library, RARE) if entry["status"] != "not needed"]
+    table = {"tree": tree_name, "libraries": [census.library(n) for n in LIBRARIES] + rare + census.tools()}
     Path(__file__).with_name(tree_name + ".json").write_text(json.dumps(table, indent=2) + "\n")

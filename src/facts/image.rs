@@ -1,0 +1,168 @@
+//! What an image archive says beside its files: configuration, layers, and the bytes that layers ship
+//! and hide. A running root and a directory have none of it.
+
+use serde::{Deserialize, Serialize};
+
+use super::archive::overlay::How;
+use super::archive::{self, overlay};
+use super::secrets::{self, Secret};
+use super::tree::Fact;
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Image {
+    pub name: Option<String>,
+    pub platform: String,
+    pub user: String,
+    /// Its variables; values only of those that decide what is loaded.
+    pub library_path: Option<String>,
+    pub working_directory: String,
+    pub has_healthcheck: bool,
+    /// It runs something by itself: no base image, then.
+    pub has_command: bool,
+    pub layers: Vec<Layer>,
+    pub hidden: Vec<Hidden>,
+    /// Of the environment and the history.
+    pub secrets: Vec<Secret>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Layer {
+    /// Of the uncompressed layer.
+    pub digest: String,
+    /// The instruction that made it, arguments that may be secrets cut out.
+    pub instruction: Option<String>,
+    /// As in the archive, compressed or not.
+    pub stored_bytes: u64,
+    /// Of its files.
+    pub bytes: u64,
+    /// False where the archive is damaged, so that the layer has more than was read.
+    pub whole: bool,
+}
+
+/// Files of one layer that another one deletes or overwrites: shipped, and seen by nobody.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Hidden {
+    /// Number of the layer that ships them, from 0, the lowest.
+    pub layer: usize,
+    /// Number of the layer that hides them.
+    pub by: usize,
+    pub deleted: bool,
+    pub bytes: u64,
+    pub files: u64,
+    /// The largest.
+    pub example: String,
+}
+
+impl Image {
+    pub fn of(image: &archive::Image<Fact>) -> Image {
+        let config = &image.config;
+        let variable = |name: &str| {
+            config.env.iter().rev().find_map(|variable| variable.strip_prefix(name)?.strip_prefix('='))
+        };
+        let history: Vec<String> = config.history.iter().map(|line| line.created_by.clone()).collect();
+        let mut found = secrets::in_environment(&config.env);
+        found.extend(secrets::in_history(&history));
+        Image {
+            name: image.name.clone(),
+            platform: image.platform.clone(),
+            user: config.user.clone(),
+            library_path: variable("LD_LIBRARY_PATH").map(str::to_owned),
+            working_directory: if config.working_dir.is_empty() {
+                "/".into()
+            } else {
+                config.working_dir.clone()
+            },
+            has_healthcheck: config
+                .healthcheck
+                .as_ref()
+                .is_some_and(|test| test.first().is_some_and(|word| word != "NONE")),
+            has_command: !config.entrypoint.is_empty() || !config.cmd.is_empty(),
+            layers: image
+                .layers
+                .iter()
+                .map(|layer| Layer {
+                    digest: layer.digest.clone(),
+                    instruction: layer.created_by.as_deref().map(instruction),
+                    stored_bytes: layer.stored_bytes,
+                    whole: layer.whole,
+                    bytes: layer
+                        .entries
+                        .iter()
+                        .map(|entry| match entry.kind {
+                            archive::Kind::File { bytes, .. } => bytes,
+                            _ => 0,
+                        })
+                        .sum(),
+                })
+                .collect(),
+            hidden: Vec::new(),
+            secrets: found,
+        }
+    }
+
+    /// Sums up what was found hidden, by the layers that ship and hide it.
+    pub fn hide(&mut self, found: Vec<overlay::Hidden>) {
+        for file in found {
+            let deleted = file.how == How::Deleted;
+            let known = self
+                .hidden
+                .iter_mut()
+                .find(|hidden| (hidden.layer, hidden.by, hidden.deleted) == (file.layer, file.by, deleted));
+            let Some(hidden) = known else {
+                let (layer, by, bytes) = (file.layer, file.by, file.bytes);
+                self.hidden.push(Hidden { layer, by, deleted, bytes, files: 1, example: file.path });
+                continue;
+            };
+            hidden.bytes += file.bytes;
+            hidden.files += 1;
+        }
+        self.hidden.sort_by(|a, b| b.bytes.cmp(&a.bytes));
+    }
+}
+
+/// Longest part of an instruction that is shown.
+const SHOWN: usize = 160;
+
+/// An instruction as people wrote it. Values of build arguments, which come first, are left out.
+fn instruction(created_by: &str) -> String {
+    let text = created_by.trim_start_matches("/bin/sh -c #(nop) ").trim_start_matches("RUN ");
+    let text = match text.split_once("/bin/sh -c ") {
+        Some((_, command)) => format!("RUN {command}"),
+        None => text.to_owned(),
+    };
+    let words = text.split_whitespace().map(|word| match word.split_once('=') {
+        // What stands behind a name may be a secret, whatever the name says.
+        Some((name, value)) if !value.is_empty() && is_variable(name) => format!("{name}=..."),
+        _ => word.to_owned(),
+    });
+    let text = words.collect::<Vec<_>>().join(" ");
+    match text.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}...", &text[..end]),
+        None => text,
+    }
+}
+
+fn is_variable(name: &str) -> bool {
+    !name.is_empty()
+        && name.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn instructions_as_people_wrote_them() {
+        let cases = [
+            ("/bin/sh -c #(nop) COPY file:1234 in /wheels ", "COPY file:1234 in /wheels"),
+            ("|1 TOKEN=hunter2 /bin/sh -c pip install torch", "RUN pip install torch"),
+            ("RUN /bin/sh -c TOKEN=x make # buildkit", "RUN TOKEN=... make # buildkit"),
+            ("ENV PATH=/usr/bin", "ENV PATH=..."),
+        ];
+        for (text, shown) in cases {
+            assert_eq!(instruction(text), shown);
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! `/etc/ld.so.cache`: sonames and the files that ldconfig found for them, in both layouts.
+//!
+//! A damaged cache is an empty one, as it is to the loader.
+
+use std::collections::HashMap;
+
+/// The files of a soname.
+#[derive(Debug, Default)]
+pub struct Cache(HashMap<String, Vec<Entry>>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    pub path: String,
+    /// Name of the directory of glibc-hwcaps, for processors that can do more.
+    pub hardware: Option<String>,
+}
+
+const MAGIC: &[u8] = b"glibc-ld.so.cache1.1";
+const OLD_MAGIC: &[u8] = b"ld.so-1.7.0";
+const EXTENSIONS: usize = 0xEAA4_2174;
+/// Libraries of glibc 2 for this machine.
+const KIND: u32 = if cfg!(target_arch = "aarch64") { 0xa03 } else { 0x303 };
+/// The entry's hardware is an index into the extension.
+const NAMED: u64 = 1 << 62;
+/// Tag of the extension that names directories of glibc-hwcaps.
+const HARDWARE: usize = 1;
+
+impl Cache {
+    /// What the loader takes for a soname on a processor with these levels, best first.
+    pub fn find(&self, soname: &str, levels: &[&str]) -> Option<&str> {
+        let entries = self.0.get(soname)?;
+        let at = |level: Option<&str>| {
+            entries.iter().find(|entry| entry.hardware.as_deref() == level).map(|entry| entry.path.as_str())
+        };
+        levels.iter().find_map(|level| at(Some(level))).or_else(|| at(None))
+    }
+
+    pub fn parse(bytes: &[u8]) -> Cache {
+        let mut cache = Cache::default();
+        let Some(table) = table(bytes) else { return cache };
+        let number = |at: usize| -> Option<usize> {
+            Some(u32::from_le_bytes(table.get(at..at.checked_add(4)?)?.try_into().ok()?) as usize)
+        };
+        let string = |offset: usize| -> Option<String> {
+            let text = table.get(offset..)?;
+            let end = text.iter().position(|byte| *byte == 0)?;
+            Some(String::from_utf8_lossy(&text[..end]).into_owned())
+        };
+        // Behind the magic: count, length of strings, flags, then the place of the extensions.
+        let count = number(MAGIC.len()).unwrap_or(0);
+        let hardware = number(MAGIC.len() + 12).and_then(|at| hardware(table, at)).unwrap_or_default();
+        for entry in table.get(48..).unwrap_or_default().chunks_exact(24).take(count) {
+            let word = |at: usize| u32::from_le_bytes(entry[at..at + 4].try_into().expect("four bytes"));
+            let bits = u64::from_le_bytes(entry[16..24].try_into().expect("eight bytes"));
+            let named = match bits {
+                0 => None,
+                bits if bits & NAMED != 0 => {
+                    let name = hardware.get(bits as u32 as usize).and_then(|offset| string(*offset));
+                    if name.is_none() {
+                        continue;
+                    }
+                    name
+                }
+                // Directories of processors as glibc named them before 2.33.
+                _ => continue,
+            };
+            if word(0) != KIND {
+                continue;
+            }
+            if let (Some(soname), Some(path)) = (string(word(4) as usize), string(word(8) as usize)) {
+                cache.0.entry(soname).or_default().push(Entry { path, hardware: named });
+            }
+        }
+        cache
+    }
+}
+
+/// The new table, which may stand behind an old one of 12-byte entries, at the next multiple of eight.
+fn table(bytes: &[u8]) -> Option<&[u8]> {
+    let mut start = 0;
+    if bytes.starts_with(OLD_MAGIC) {
+        let entries = u32::from_le_bytes(bytes.get(12..16)?.try_into().ok()?) as usize;
+        start = entries.checked_mul(12)?.checked_add(16 + 7)? / 8 * 8;
+    }
+    bytes.get(start..).filter(|table| table.starts_with(MAGIC))
+}
+
+/// Offsets of the names of glibc-hwcaps directories, by index.
+fn hardware(table: &[u8], at: usize) -> Option<Vec<usize>> {
+    let number = |at: usize| -> Option<usize> {
+        Some(u32::from_le_bytes(table.get(at..at.checked_add(4)?)?.try_into().ok()?) as usize)
+    };
+    if at == 0 || number(at)? != EXTENSIONS {
+        return None;
+    }
+    let sections = number(at.checked_add(4)?)?;
+    for section in table.get(at.checked_add(8)?..)?.chunks_exact(16).take(sections) {
+        let word =
+            |at: usize| u32::from_le_bytes(section[at..at + 4].try_into().expect("four bytes")) as usize;
+        if word(0) == HARDWARE {
+            let list = table.get(word(8)..)?.chunks_exact(4).take(word(12) / 4);
+            return Some(
+                list.map(|name| u32::from_le_bytes(name.try_into().expect("four bytes")) as usize).collect(),
+            );
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cache(entries: &[(&str, &str, u64)]) -> Vec<u8> {
+        let mut strings = Vec::new();
+        let mut table = Vec::new();
+        let base = 48 + 24 * entries.len();
+        for (soname, path, hardware) in entries {
+            let mut put = |text: &str| {
+                let at = (base + strings.len()) as u32;
+                strings.extend(text.as_bytes());
+                strings.push(0);
+                at
+            };
+            let (key, value) = (put(soname), put(path));
+            table.extend(KIND.to_le_bytes());
+            table.extend(key.to_le_bytes());
+            table.extend(value.to_le_bytes());
+            table.extend(0u32.to_le_bytes());
+            table.extend(hardware.to_le_bytes());
+        }
+        let mut bytes = MAGIC.to_vec();
+        bytes.extend((entries.len() as u32).to_le_bytes());
+        bytes.extend((strings.len() as u32).to_le_bytes());
+        bytes.extend([2, 0, 0, 0]);
+        bytes.extend([0; 16]);
+        bytes.extend(table);
+        bytes.extend(strings);
+        bytes
+    }
+
+    #[test]
+    fn the_cache_in_both_layouts() {
+        let mut new = cache(&[("libx.so.1", "/v3/libx.so.1", NAMED), ("libx.so.1", "/lib/libx.so.1", 0)]);
+        // The extension: one section with one name.
+        let (at, name) = (new.len(), new.len() + 8 + 16 + 4);
+        new[MAGIC.len() + 12..MAGIC.len() + 16].copy_from_slice(&(at as u32).to_le_bytes());
+        for word in [EXTENSIONS, 1, HARDWARE, 0, at + 8 + 16, 4, name] {
+            new.extend((word as u32).to_le_bytes());
+        }
+        new.extend(b"x86-64-v3\0");
+        let mut old = OLD_MAGIC.to_vec();
+        old.push(0);
+        old.extend(1u32.to_le_bytes());
+        old.extend([0; 12 + 4]);
+        old.extend(&new);
+        for bytes in [new, old] {
+            let cache = Cache::parse(&bytes);
+            assert_eq!(cache.find("libx.so.1", &[]), Some("/lib/libx.so.1"));
+            assert_eq!(cache.find("libx.so.1", &["x86-64-v3", "x86-64-v2"]), Some("/v3/libx.so.1"));
+            assert_eq!(cache.find("libx.so.1", &["x86-64-v2"]), Some("/lib/libx.so.1"));
+            assert_eq!(cache.find("liby.so.1", &[]), None);
+        }
+    }
+
+    #[test]
+    fn a_damaged_cache_is_empty_and_never_fatal() {
+        let whole = cache(&[("liby.so", "/lib/liby.so", 0)]);
+        for end in 0..whole.len() {
+            Cache::parse(&whole[..end]);
+        }
+        for at in 0..whole.len() {
+            let mut damaged = whole.clone();
+            damaged[at] ^= 0xFF;
+            Cache::parse(&damaged);
+        }
+    }
+}

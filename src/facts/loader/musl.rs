@@ -1,0 +1,49 @@
+//! musl's rules. Searched are, in this order: LD_LIBRARY_PATH; the search paths of the requester and of
+//! all that loaded it, DT_RUNPATH like DT_RPATH; the system's path. There is no cache. The names of
+//! the C library's parts mean the loader itself.
+
+use super::{Closure, Found, Loader};
+use crate::facts::tree::Tree;
+
+/// Parts of the C library, which musl has in one file.
+const OWN: [&str; 7] = ["c.", "pthread.", "rt.", "m.", "dl.", "util.", "xnet."];
+
+fn loaders() -> [String; 2] {
+    let arch = std::env::consts::ARCH;
+    [format!("/lib/ld-musl-{arch}.so.1"), format!("/usr/lib/ld-musl-{arch}.so.1")]
+}
+
+/// The system's search path; empty where the image has no musl.
+pub fn system_path(tree: &Tree) -> Vec<String> {
+    if !loaders().iter().any(|loader| tree.file(loader).is_some()) {
+        return Vec::new();
+    }
+    let configured = tree.read_text(&format!("/etc/ld-musl-{}.path", std::env::consts::ARCH));
+    let path = configured.unwrap_or_else(|| "/lib:/usr/local/lib:/usr/lib".to_owned());
+    path.split([':', '\n']).filter(|path| !path.is_empty()).map(str::to_owned).collect()
+}
+
+impl<'a> Loader<'a> {
+    pub(super) fn find_musl(&self, closure: &Closure<'a>, by: usize, name: &str) -> Option<Found> {
+        let requester = &closure.objects[by];
+        let found = |path: String| Some(Found { path, instead_of: None });
+        if name.contains('/') {
+            return found(self.absolute(name.to_owned()));
+        }
+        if name.strip_prefix("lib").is_some_and(|rest| OWN.iter().any(|own| rest.starts_with(own))) {
+            return loaders().into_iter().find(|loader| self.tree.file(loader).is_some()).and_then(found);
+        }
+        let machine = requester.elf.machine;
+        let mut directories = self.library_path(closure.objects[0].origin());
+        let mut link = Some(by);
+        while let Some(number) = link {
+            let object = &closure.objects[number];
+            let elf = object.elf;
+            let paths = if elf.runpath.is_empty() { &elf.rpath } else { &elf.runpath };
+            directories.extend(self.directories(object, paths));
+            link = object.loaded_by;
+        }
+        directories.extend(self.musl.iter().cloned());
+        self.search(&directories, name, machine).and_then(found)
+    }
+}

@@ -1,0 +1,51 @@
+//! What is looked at in a file of a tree: programs and libraries for what the loader sees, Python
+//! sources for the names that they load.
+
+use anyhow::Result;
+
+use crate::facts::bytes::Bytes;
+use crate::facts::catalogue::TOOLS;
+use crate::facts::elf::{self, Depth, Elf};
+use crate::facts::python;
+
+#[derive(Clone, Copy, Debug)]
+pub struct Looker {
+    /// Python sources and strings are read, and device code is counted.
+    pub full: bool,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct Looked {
+    pub elf: Option<Box<Elf>>,
+    pub python: Vec<String>,
+}
+
+/// Text and data that are never programs, whatever their mode says.
+const DATA: [&str; 24] = [
+    "py", "pyc", "pyi", "h", "hpp", "cuh", "c", "cpp", "txt", "md", "rst", "json", "html", "css", "js",
+    "png", "svg", "gz", "xz", "a", "list", "md5sums", "mo", "cmake",
+];
+
+impl Looker {
+    pub fn wants(self, path: &str, mode: u32, bytes: u64) -> bool {
+        if bytes == 0 {
+            return false;
+        }
+        let name = path.rsplit('/').next().unwrap_or(path);
+        let extension = name.rsplit_once('.').map(|(_, extension)| extension);
+        if extension == Some("py") {
+            return self.full && bytes <= python::LARGEST as u64;
+        }
+        let mark = || TOOLS.iter().flat_map(|tool| tool.marks).any(|mark| path.ends_with(mark));
+        let data = extension.is_some_and(|extension| DATA.contains(&extension));
+        name.contains(".so") || mode & 0o111 != 0 && !data || mark()
+    }
+
+    pub fn look(self, path: &str, bytes: &dyn Bytes, scratch: &mut Vec<u8>) -> Result<Looked> {
+        if path.ends_with(".py") {
+            return Ok(Looked { python: python::stems_of(bytes, scratch)?, elf: None });
+        }
+        let depth = Depth { names: self.full, device_code: self.full };
+        Ok(Looked { elf: elf::read(bytes, depth, scratch)?.map(Box::new), python: Vec::new() })
+    }
+}

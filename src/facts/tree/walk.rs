@@ -1,0 +1,283 @@
+//! A directory as a tree: walked once, on all cores, since what costs is waiting for the kernel.
+//!
+//! Kernel file systems and those of other machines are left out of the running root, and what could
+//! not be read is listed.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::fmt::Write;
+use std::fs::{self, DirEntry};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Condvar, Mutex, MutexGuard};
+use std::thread;
+use std::time::Instant;
+
+use super::look::{Looked, Looker};
+use super::{Content, File, Tree};
+use crate::facts::bytes::Part;
+
+/// File systems without files of the image.
+const FOREIGN: [&str; 24] = [
+    "proc",
+    "sysfs",
+    "devtmpfs",
+    "devpts",
+    "cgroup",
+    "cgroup2",
+    "mqueue",
+    "securityfs",
+    "debugfs",
+    "tracefs",
+    "bpf",
+    "fusectl",
+    "pstore",
+    "hugetlbfs",
+    "autofs",
+    "configfs",
+    "efivarfs",
+    "binfmt_misc",
+    "nfs",
+    "nfs4",
+    "cifs",
+    "ceph",
+    "lustre",
+    "fuse.sshfs",
+];
+
+impl Tree {
+    /// What has not been reached at `end` is listed as not read.
+    pub fn walk(root: &Path, looker: Looker, end: Instant) -> std::io::Result<Tree> {
+        let root = root.canonicalize()?;
+        // A root that cannot be listed is an error of the call, not a finding about the image.
+        fs::read_dir(&root)?;
+        let skipped: BTreeSet<PathBuf> =
+            if root == Path::new("/") { foreign_mounts() } else { BTreeSet::new() };
+        let workers = thread::available_parallelism().map_or(1, |cores| cores.get().min(4));
+        let queue = Queue::new(root.clone(), workers, end);
+        let parts = thread::scope(|scope| {
+            let work = || scope.spawn(|| Walker::new(&root, &skipped, looker).walk(&queue));
+            let handles: Vec<_> = (0..workers).map(|_| work()).collect();
+            handles
+                .into_iter()
+                .map(|handle| handle.join().expect("a walker does not panic"))
+                .collect::<Vec<_>>()
+        });
+        let mut tree = Tree::default();
+        let mut files = Vec::new();
+        for part in parts {
+            files.extend(part.files);
+            tree.links.extend(part.links);
+            tree.python.extend(part.python);
+            tree.unreadable.extend(part.unreadable);
+            tree.entries += part.entries;
+        }
+        tree.files = files.into_iter().collect();
+        tree.content = Content::Root(root);
+        let unwalked = queue.unwalked();
+        if unwalked > 0 {
+            tree.unreadable.push(format!(
+                "/: {unwalked} directories and all below them were not reached before the deadline"
+            ));
+        }
+        tree.skipped = skipped.iter().map(|path| path.to_string_lossy().into_owned()).collect();
+        tree.python.sort();
+        tree.unreadable.sort();
+        Ok(tree)
+    }
+}
+
+/// Directories that any walker may take. Each walker keeps what it finds to itself as long as no other
+/// one is idle: the lock is then taken once for many directories.
+struct Queue {
+    state: Mutex<Shared>,
+    changed: Condvar,
+    idle: AtomicUsize,
+    end: Instant,
+}
+
+struct Shared {
+    directories: Vec<PathBuf>,
+    busy: usize,
+}
+
+impl Queue {
+    fn new(root: PathBuf, walkers: usize, end: Instant) -> Self {
+        let state = Mutex::new(Shared { directories: vec![root], busy: walkers });
+        Queue { state, changed: Condvar::new(), idle: AtomicUsize::new(0), end }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Shared> {
+        self.state.lock().expect("no walker panics")
+    }
+
+    fn unwalked(&self) -> usize {
+        self.lock().directories.len()
+    }
+
+    /// The next directory of this walker, else of another; none when all are done and nobody can add
+    /// one, or when time is up.
+    fn next(&self, own: &mut Vec<PathBuf>) -> Option<PathBuf> {
+        if Instant::now() >= self.end {
+            self.share(own, 0);
+            self.lock().busy -= 1;
+            self.changed.notify_all();
+            return None;
+        }
+        if own.len() > 1 && self.idle.load(Relaxed) > 0 {
+            self.share(own, own.len() / 2);
+        }
+        if let Some(directory) = own.pop() {
+            return Some(directory);
+        }
+        let mut state = self.lock();
+        state.busy -= 1;
+        self.idle.fetch_add(1, Relaxed);
+        let next = loop {
+            if Instant::now() < self.end
+                && let Some(directory) = state.directories.pop()
+            {
+                state.busy += 1;
+                break Some(directory);
+            }
+            if state.busy == 0 {
+                self.changed.notify_all();
+                break None;
+            }
+            state = self.changed.wait(state).expect("no walker panics");
+        };
+        self.idle.fetch_sub(1, Relaxed);
+        next
+    }
+
+    /// Gives away all but the last `keep` directories.
+    fn share(&self, own: &mut Vec<PathBuf>, keep: usize) {
+        let given = own.len().saturating_sub(keep);
+        self.lock().directories.extend(own.drain(..given));
+        self.changed.notify_all();
+    }
+}
+
+/// What one walker has found.
+struct Walker<'a> {
+    root: &'a Path,
+    skipped: &'a BTreeSet<PathBuf>,
+    looker: Looker,
+    files: Vec<(String, File)>,
+    links: Vec<(String, String)>,
+    python: Vec<(String, Vec<String>)>,
+    unreadable: Vec<String>,
+    entries: u64,
+    /// What files are read into.
+    scratch: Vec<u8>,
+}
+
+impl<'a> Walker<'a> {
+    fn new(root: &'a Path, skipped: &'a BTreeSet<PathBuf>, looker: Looker) -> Self {
+        Walker {
+            root,
+            skipped,
+            looker,
+            files: Vec::new(),
+            links: Vec::new(),
+            python: Vec::new(),
+            unreadable: Vec::new(),
+            entries: 0,
+            scratch: Vec::new(),
+        }
+    }
+
+    fn walk(mut self, queue: &Queue) -> Self {
+        let mut own = Vec::new();
+        while let Some(directory) = queue.next(&mut own) {
+            let inside = directory.strip_prefix(self.root).expect("the walk stays inside");
+            let prefix = match shown(inside.as_os_str()) {
+                inside if inside.is_empty() => String::new(),
+                inside => format!("/{inside}"),
+            };
+            match fs::read_dir(&directory) {
+                Ok(entries) => {
+                    for entry in entries.flatten() {
+                        self.entries += 1;
+                        self.enter(&entry, &prefix, &mut own);
+                    }
+                }
+                Err(error) => self.unreadable.push(format!("{prefix}/: {error}")),
+            }
+        }
+        self
+    }
+
+    fn enter(&mut self, entry: &DirEntry, prefix: &str, found: &mut Vec<PathBuf>) {
+        let Ok(kind) = entry.file_type() else { return };
+        let name = entry.file_name();
+        let name = shown(&name);
+        let path = format!("{prefix}/{name}");
+        if kind.is_dir() {
+            if !self.skipped.contains(&entry.path()) {
+                found.push(entry.path());
+            }
+        } else if kind.is_symlink() {
+            if let Ok(target) = fs::read_link(entry.path()) {
+                self.links.push((path, shown(target.as_os_str()).into_owned()));
+            }
+        } else if kind.is_file() {
+            self.enter_file(entry, path);
+        }
+    }
+
+    fn enter_file(&mut self, entry: &DirEntry, path: String) {
+        let Ok(metadata) = entry.metadata() else {
+            self.unreadable.push(format!("{path}: it has gone"));
+            return;
+        };
+        let bytes = metadata.len();
+        let mut file = File { bytes, identity: (metadata.dev(), metadata.ino()), elf: None };
+        if self.looker.wants(&path, metadata.mode(), bytes) {
+            match self.look(entry, &path, bytes) {
+                Ok(Looked { elf, python }) => {
+                    file.elf = elf;
+                    if !python.is_empty() {
+                        self.python.push((path.clone(), python));
+                    }
+                }
+                Err(error) => self.unreadable.push(format!("{path}: {error:#}")),
+            }
+        }
+        self.files.push((path, file));
+    }
+
+    fn look(&mut self, entry: &DirEntry, path: &str, length: u64) -> anyhow::Result<Looked> {
+        let file = fs::File::open(entry.path())?;
+        self.looker.look(path, &Part { file: &file, offset: 0, length }, &mut self.scratch)
+    }
+}
+
+/// A name as text; bytes that are none are shown as numbers, so that different names stay different.
+fn shown(name: &OsStr) -> Cow<'_, str> {
+    if let Some(text) = name.to_str() {
+        return text.into();
+    }
+    let mut text = String::new();
+    for chunk in name.as_bytes().utf8_chunks() {
+        text += chunk.valid();
+        for byte in chunk.invalid() {
+            let _ = write!(text, "\\x{byte:02x}");
+        }
+    }
+    text.into()
+}
+
+fn foreign_mounts() -> BTreeSet<PathBuf> {
+    let text = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    let foreign = text.lines().filter_map(|line| {
+        let (place, kind) = line.split_once(" - ")?;
+        let kind = kind.split(' ').next()?;
+        FOREIGN.contains(&kind).then(|| PathBuf::from(place.split(' ').nth(4).unwrap_or_default()))
+    });
+    // Without a mount table the usual places are left out all the same.
+    foreign.chain(["/proc", "/sys", "/dev"].map(PathBuf::from)).collect()
+}

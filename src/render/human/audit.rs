@@ -1,0 +1,88 @@
+//! The parts of a report that only an audit has: layers, device code, and what can go.
+
+use super::{Ink, Style, fit, heading, size, wrap};
+use crate::facts::fatbin::{CodeKind, DeviceCode};
+use crate::facts::hygiene::Base;
+use crate::report::{Change, Report};
+
+pub fn render(out: &mut String, report: &Report, style: Style) {
+    layers(out, report, style);
+    device_code(out, report, style);
+    savings(out, report, style);
+}
+
+fn layers(out: &mut String, report: &Report, style: Style) {
+    let layers = &report.image.layers;
+    if layers.is_empty() {
+        return;
+    }
+    heading(out, style, "Layers", &format!("{}, the lowest first", layers.len()));
+    for (number, layer) in layers.iter().enumerate() {
+        let instruction = layer.instruction.as_deref().unwrap_or(&layer.digest);
+        let text: String = instruction.chars().take(style.width.saturating_sub(19)).collect();
+        *out += &format!("  {number:>3} {:>9}  {text}\n", size(layer.bytes));
+    }
+}
+
+fn device_code(out: &mut String, report: &Report, style: Style) {
+    let code = &report.image.device_code;
+    if code.is_empty() {
+        return;
+    }
+    let total: u64 = code.iter().map(|code| code.bytes).sum();
+    heading(
+        out,
+        style,
+        "Device code",
+        &format!("{} at least, by the architecture that it is for", size(total)),
+    );
+    let of = |kind| code.iter().filter(move |code| code.kind == kind);
+    let shown = |code: &DeviceCode| format!("{} {}", code.arch, size(code.bytes));
+    for (name, kind) in [("compiled", CodeKind::Cubin), ("PTX", CodeKind::Ptx)] {
+        let list: Vec<String> = of(kind).map(shown).collect();
+        if !list.is_empty() {
+            wrap(out, &format!("{name}: {}", list.join(" · ")), "  ", style, Ink::Plain);
+        }
+    }
+}
+
+/// Changes that are shown; JSON has them all.
+const SHOWN: usize = 3;
+
+fn savings(out: &mut String, report: &Report, style: Style) {
+    let savings = &report.savings;
+    let image = &report.image;
+    let mut base = match image.flavour.base {
+        Base::None => "no CUDA base".to_owned(),
+        Base::Base => "CUDA base".to_owned(),
+        Base::Runtime => "CUDA runtime base".to_owned(),
+        Base::Devel => "CUDA devel base".to_owned(),
+    };
+    if image.flavour.cudnn {
+        base += " with cuDNN";
+    }
+    if let Some(version) = &image.flavour.cuda_version {
+        base += &format!(", CUDA {version}");
+    }
+    let distribution = image.distribution.as_deref().unwrap_or("unknown distribution");
+    let note = format!("{} now · {distribution} · {base}", size(savings.bytes));
+    heading(out, style, "What can go", &note);
+    *out += &format!(
+        "  {} with proof, {} more after review\n",
+        style.paint(if savings.proven > 0 { Ink::Warn } else { Ink::Good }, &size(savings.proven)),
+        size(savings.review)
+    );
+    for (number, change) in savings.changes.iter().take(SHOWN).enumerate() {
+        one_change(out, number + 1, change, style);
+    }
+    if savings.proven > 0 {
+        wrap(out, &format!("assuming that {}", image.assumptions.join("; ")), "  ", style, Ink::Dim);
+    }
+}
+
+fn one_change(out: &mut String, number: usize, change: &Change, style: Style) {
+    let proof = if change.proven { "" } else { "  (review)" };
+    let what = fit(&change.what, style.width.saturating_sub(28));
+    *out += &format!("  {number}. {:>9}  {what}{}\n", size(change.bytes), style.paint(Ink::Dim, proof));
+    wrap(out, &format!("→ {}", change.line), "                ", style, Ink::Plain);
+}

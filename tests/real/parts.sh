@@ -78,6 +78,129 @@ toolkit_root() { # DEST: Debian's CUDA 11.8 toolkit beside torch for CUDA 12
     cp -al "$cache/torch12/$site/." "$1/$site/"
 }
 
+jax_root() { # DEST: three frameworks that share the wheels of CUDA 12; newer onnxruntimes are for CUDA 13
+    cp -a "$cache/debian/." "$1"
+    pip install -q --no-compile --only-binary=:all: --python-version 3.11 --target "$1/$site" \
+        'jax[cuda12]==0.10.2' 'onnxruntime-gpu[cuda,cudnn]==1.26.0' cupy-cuda12x==14.2.0 numpy==2.4.6 scipy==1.17.1 \
+        nvidia-cublas-cu12==12.9.3.13 nvidia-cuda-cupti-cu12==12.9.79 nvidia-cuda-nvcc-cu12==12.9.86 \
+        nvidia-cuda-nvrtc-cu12==12.9.86 nvidia-cuda-runtime-cu12==12.9.79 nvidia-cudnn-cu12==9.28.0.42 \
+        nvidia-cufft-cu12==11.4.1.4 nvidia-cusolver-cu12==11.7.5.82 nvidia-cusparse-cu12==12.5.10.65 \
+        nvidia-nccl-cu12==2.32.3 nvidia-nvjitlink-cu12==12.9.86 nvidia-nvshmem-cu12==3.8.0
+}
+
+distroless_root() { # DEST: no shell, no cache of the loader, a file of dpkg's for each package; with CUDA 11 twice
+    mkdir -p "$1/var/lib/dpkg/status.d" "$1/tmp" "$1/proc"
+    debs base-files netbase tzdata ca-certificates libc6 libgcc-s1 libstdc++6 libgomp1 zlib1g libexpat1 libssl3 \
+        libffi8 libbz2-1.0 liblzma5 libuuid1 python3-minimal python3.11-minimal libpython3.11-minimal \
+        libpython3.11-stdlib libcudart11.0 libcurand10 libnvrtc11.2 libnvrtc-builtins11.8 "$1"
+    local deb file
+    for deb in "$cache/apt-client/debs"/*.deb; do
+        file=$1/var/lib/dpkg/status.d/$(dpkg-deb -f "$deb" Package)
+        dpkg-deb -f "$deb" >"$file"
+        dpkg-deb --ctrl-tarfile "$deb" | tar -xO ./md5sums >"$file.md5sums"
+    done
+    wheels nvidia-cuda-runtime-cu11==11.8.89 nvidia-cuda-nvrtc-cu11==11.8.89 nvidia-curand-cu11==10.3.0.86 "$1/$site"
+}
+
+# musl_object FILE CODE OPTION...: something that musl loads, with no code that matters.
+musl_object() {
+    mkdir -p "$(dirname "$1")"
+    gcc -x c - -x none -o "$1" -nostdlib -fPIC -Wl,--no-as-needed,--allow-shlib-undefined "${@:3}" <<<"$2"
+}
+
+alpine_root() { # DEST: musl, busybox and apk's database as Alpine has them, and objects for each of musl's rules
+    part_musl
+    local root=$1 app=$1/opt/app packages=/usr/lib/python3.12/site-packages stubs name tags
+    mkdir -p "$root"/{bin,dev,etc,lib/apk/db,opt,proc,tmp,usr/bin,usr/lib,usr/local/lib,var}
+    cp -L "$cache/musl/lib/ld-musl-x86_64.so.1" "$root/lib/"
+    ln -s ld-musl-x86_64.so.1 "$root/lib/libc.musl-x86_64.so.1"
+    debs busybox-static "$root"
+    ln -sf busybox "$root/bin/sh"
+    wheels nvidia-cuda-runtime-cu12==12.4.127 "$root$packages"
+
+    stubs=$(mktemp -d)
+    for name in libc.musl-x86_64.so.1 libfirst.so.1 libsecond.so.2 libabsent.so.1 libcudart.so.12 libc.so.6 libm.so.6; do
+        musl_object "$stubs/$name" "" -shared "-Wl,-soname,$name"
+    done
+    # By the configured path: the first directory with the name.
+    musl_object "$root/usr/lib/libsecond.so.2" "" -shared -Wl,-soname,libsecond.so.2 "$stubs/libc.musl-x86_64.so.1"
+    musl_object "$root/usr/lib/libfirst.so.1" "" -shared -Wl,-soname,libfirst.so.1 "$stubs/libsecond.so.2"
+    musl_object "$root/usr/local/lib/libsecond.so.2" "" -shared -Wl,-soname,libsecond.so.2
+    musl_object "$root/usr/lib/extra/libfirst.so.1" "" -shared -Wl,-soname,libfirst.so.1 "$stubs/libsecond.so.2"
+    # A library's needs are searched for on the paths of the program that loads it, DT_RUNPATH included.
+    musl_object "$app/lib/libfirst.so.1" "" -shared -Wl,-soname,libfirst.so.1 "$stubs"/lib{second.so.2,cudart.so.12,absent.so.1}
+    musl_object "$app/lib/libcudart.so.12" "" -shared -Wl,-soname,libcudart.so.12
+    for name in rpath runpath; do
+        [ $name = rpath ] && tags=disable || tags=enable
+        musl_object "$app/bin/$name" "int main(void) { return 0; }" -pie -e main -Wl,--dynamic-linker=/lib/ld-musl-x86_64.so.1 \
+            "-Wl,--$tags-new-dtags,-rpath,\$ORIGIN/../lib:/usr/lib" "$stubs"/lib{first.so.1,c.musl-x86_64.so.1}
+    done
+    # Objects that were linked to glibc, a wheel beside them.
+    musl_object "$root/usr/lib/libglibc.so" "" -shared "$stubs"/lib{c.so.6,m.so.6,cudart.so.12} "-Wl,-rpath,$packages/nvidia/cuda_runtime/lib"
+    musl_object "$root/usr/lib/libbypath.so" "" -shared "$stubs/libsecond.so.2" "-Wl,-rpath,\${ORIGIN}/../local/lib"
+    # Where a path has another variable than $ORIGIN, musl follows none of it.
+    musl_object "$root/usr/lib/librejected.so" "" -shared "$stubs/libcudart.so.12" "-Wl,-rpath,/opt/app/lib:/usr/\$LIB"
+    # Two names of one file are one object, and a soname means nothing to musl.
+    ln -s libsecond.so.2 "$root/usr/local/lib/libsecond.so"
+    musl_object "$stubs/libsecond.so" "" -shared -Wl,-soname,libsecond.so
+    musl_object "$root/usr/lib/libtwice.so" "" -shared "$stubs"/libsecond.so{,.2}
+    rm -rf "$stubs"
+    printf '/usr/lib/extra\n/lib:/usr/local/lib\n/usr/lib\n' >"$root/etc/ld-musl-x86_64.path"
+
+    echo 3.21.3 >"$root/etc/alpine-release"
+    printf 'NAME="Alpine Linux"\nID=alpine\nVERSION_ID=3.21.3\n' >"$root/etc/os-release"
+    cat >"$root/lib/apk/db/installed" <<'APK'
+C:Q1Yx4mPD6nLyBd3mjmbpMnqWJ3pZk=
+P:musl
+V:1.2.5-r9
+A:x86_64
+S:410000
+I:667648
+T:the musl c library (libc) implementation
+o:musl
+F:lib
+R:ld-musl-x86_64.so.1
+a:0:0:755
+R:libc.musl-x86_64.so.1
+a:0:0:777
+
+P:busybox
+V:1.37.0-r12
+A:x86_64
+F:bin
+R:busybox
+a:0:0:755
+R:sh
+a:0:0:777
+M:0:0:1777
+F:tmp
+
+P:second
+V:2.0.1-r0
+A:x86_64
+F:usr
+F:usr/lib
+R:libfirst.so.1
+R:libsecond.so.2
+F:usr/local/lib
+R:libsecond.so
+R:libsecond.so.2
+
+P:app
+V:0.1-r3
+A:x86_64
+F:opt
+F:opt/app
+F:opt/app/bin
+R:rpath
+R:runpath
+F:opt/app/lib
+R:libcudart.so.12
+R:libfirst.so.1
+
+APK
+}
+
 part_debian() { once debian debian_root; }
 part_musl() { once musl debs musl; }
 part_ptxas() {
@@ -95,8 +218,11 @@ part_cublas() {
 part_torch12() { part_debian; once torch12 torch_root torch==2.5.1; }
 part_torch13() { part_debian; once torch13 torch_root torch==2.15.0; }
 part_toolkit11() { part_torch12; once toolkit11 toolkit_root; }
+part_jax() { part_debian; once jax jax_root; }
+part_distroless() { once distroless distroless_root; }
+part_alpine() { once alpine alpine_root; }
 
-parts=(debian musl ptxas driver535 driver470 cublas torch12 torch13 toolkit11)
+parts=(debian musl ptxas driver535 driver470 cublas torch12 torch13 toolkit11 jax distroless alpine)
 if [ $# -eq 0 ]; then
     echo "usage: parts.sh PART...   parts: ${parts[*]} all" >&2
     exit 2

@@ -148,9 +148,13 @@ fn source(options: &Image) -> Result<(Source, Host)> {
     let host = if is_running_root(options) { host::gather() } else { Host::default() };
     let full = options.level == Depth::Full;
     let mut environment = environment(&host);
-    let given = options.environment.iter().rev().find(|(name, _)| name == "LD_LIBRARY_PATH");
-    if let Some((_, value)) = given {
-        environment.library_path = Some(value.clone());
+    for (name, value) in &options.environment {
+        match name.as_str() {
+            "LD_LIBRARY_PATH" => environment.library_path = Some(value.clone()),
+            "LD_PRELOAD" => environment.preload = Some(value.clone()),
+            // Others decide nothing that the loader finds.
+            _ => {}
+        }
     }
     let name = what.display();
     let source = if what == Path::new("-") || archive::is_archive(what) {
@@ -167,8 +171,9 @@ fn source(options: &Image) -> Result<(Source, Host)> {
 }
 
 fn environment(host: &Host) -> Environment {
-    let library_path = host.environment.get("LD_LIBRARY_PATH").cloned();
-    Environment { library_path, working_directory: "/".to_owned() }
+    let variable = |name| host.environment.get(name).cloned();
+    let (library_path, preload) = (variable("LD_LIBRARY_PATH"), variable("LD_PRELOAD"));
+    Environment { library_path, preload, working_directory: "/".to_owned() }
 }
 
 fn judge(facts: &Facts, start: Instant) -> Report {

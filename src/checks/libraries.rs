@@ -6,7 +6,7 @@
 
 use super::{Check, Outcome, Problem};
 use crate::facts::Facts;
-use crate::facts::catalogue::{LIBRARIES, TOOLS};
+use crate::facts::catalogue::{LIBRARIES, TOOLS, unhashed};
 use crate::facts::census::{Census, Copy, Mixed, Origin, Shadow};
 use crate::report::{self, CopyVerdict, Library, Severity, Status};
 
@@ -250,12 +250,13 @@ fn verdict(census: &Census, copy: &Copy) -> CopyVerdict {
     if copy.held {
         return CopyVerdict::Unreferenced;
     }
-    let twin = |other: &&Copy| other.reached && other.soname.is_some() && other.soname == copy.soname;
-    if census.copies.iter().any(|other| twin(&other)) {
-        CopyVerdict::Redundant
-    } else {
-        CopyVerdict::Unreferenced
-    }
+    let Some(soname) = copy.soname.as_deref() else { return CopyVerdict::Unreferenced };
+    let plain = unhashed(soname);
+    let twin = |other: &Copy| {
+        let same = |other: &str| other == soname || plain != soname && unhashed(other) == plain;
+        other.reached && other.soname.as_deref().is_some_and(same)
+    };
+    if census.copies.iter().any(twin) { CopyVerdict::Redundant } else { CopyVerdict::Unreferenced }
 }
 
 /// The libraries of a tree with their copies, in the order of reports. Tools come last. In an image

@@ -7,7 +7,7 @@ use std::ops::Range;
 use std::os::unix::fs::FileExt;
 
 use super::fatbin::{DeviceCode, Scanner};
-use super::strings::{self, Hit};
+use super::strings::{self, Found, Hit};
 
 pub trait Bytes {
     fn len(&self) -> u64;
@@ -15,11 +15,11 @@ pub trait Bytes {
     /// As `pread`: fewer bytes than asked for only at the end.
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
 
-    /// File names of listed libraries that stand as whole strings in a range.
-    fn names(&self, range: Range<u64>, scratch: &mut Vec<u8>) -> Vec<String> {
+    /// Names of listed libraries in a range.
+    fn names(&self, range: Range<u64>, scratch: &mut Vec<u8>) -> Vec<Found> {
         let mut names = Vec::new();
         any_piece(self, range, OVERLAP, scratch, |at, piece| {
-            names.extend(strings::names(at, piece).map(|hit| hit.name));
+            names.extend(strings::find(at, piece).map(|hit| hit.text));
             false
         });
         names
@@ -153,7 +153,7 @@ impl Kept {
     /// Looks at what lies behind the head, and keeps the last bytes of it.
     fn read_rest(&mut self, stream: &mut dyn Read) -> io::Result<()> {
         self.scanner.feed(0, &self.head);
-        self.names.extend(strings::names(0, &self.head));
+        self.names.extend(strings::find(0, &self.head));
         let overlap = self.head.len().saturating_sub(OVERLAP);
         let (mut start, mut piece) = (overlap as u64, self.head[overlap..].to_vec());
         let mut left = self.length - self.head.len() as u64;
@@ -163,7 +163,7 @@ impl Kept {
             piece.resize(before + wanted as usize, 0);
             stream.read_exact(&mut piece[before..])?;
             left -= wanted;
-            self.names.extend(strings::names(start, &piece));
+            self.names.extend(strings::find(start, &piece));
             self.scanner.feed(start, &piece);
             self.tail.extend_from_slice(&piece[before..]);
             if self.tail.len() > 2 * TAIL {
@@ -202,16 +202,18 @@ impl Bytes for Kept {
         Ok(read)
     }
 
-    fn names(&self, range: Range<u64>, scratch: &mut Vec<u8>) -> Vec<String> {
+    fn names(&self, range: Range<u64>, scratch: &mut Vec<u8>) -> Vec<Found> {
+        let mut names = Vec::new();
         if self.is_whole() {
-            let mut names = Vec::new();
             any_piece(self, range, OVERLAP, scratch, |at, piece| {
-                names.extend(strings::names(at, piece).map(|hit| hit.name));
+                names.extend(strings::find(at, piece).map(|hit| hit.text));
                 false
             });
-            return names;
+        } else {
+            let hits = self.names.iter().filter(|hit| range.contains(&hit.at));
+            names.extend(hits.map(|hit| hit.text.clone()));
         }
-        self.names.iter().filter(|hit| range.contains(&hit.at)).map(|hit| hit.name.clone()).collect()
+        names
     }
 
     fn device_code(&self, ranges: &[Range<u64>], _: &mut Vec<u8>) -> Vec<DeviceCode> {

@@ -3,6 +3,8 @@
 //! A soname's number is not the CUDA release (libcufft.so.11 belongs to CUDA 12), so nothing is
 //! concluded from it here.
 
+use std::borrow::Cow;
+
 /// A library: every file whose name is one of the stems, then `.so` and perhaps numbers.
 pub struct Library {
     pub name: &'static str,
@@ -113,10 +115,22 @@ fn stem(file: &str) -> Option<&str> {
     if !numbers || (rest.len() > 3 && !rest[3..].starts_with('.')) {
         return None;
     }
-    let hashed = stem
-        .rsplit_once('-')
-        .filter(|(_, hash)| hash.len() == 8 && hash.bytes().all(|b| b.is_ascii_hexdigit()));
-    Some(hashed.map_or(stem, |(stem, _)| stem))
+    Some(&stem[..stem.len() - hash(stem).map_or(0, str::len)])
+}
+
+/// `-294d6944` of `libcublas-294d6944`.
+fn hash(stem: &str) -> Option<&str> {
+    let hash = &stem[stem.rfind('-')?..];
+    (hash.len() == 9 && hash.bytes().skip(1).all(|byte| byte.is_ascii_hexdigit())).then_some(hash)
+}
+
+/// A name without the hash that auditwheel puts into it.
+pub fn unhashed(name: &str) -> Cow<'_, str> {
+    let stem = name.split(".so").next().unwrap_or(name);
+    match hash(stem) {
+        Some(hash) => format!("{}{}", &stem[..stem.len() - hash.len()], &name[stem.len()..]).into(),
+        None => name.into(),
+    }
 }
 
 /// `12.4.5` of `libcublas.so.12.4.5`.
@@ -127,6 +141,14 @@ pub fn version_in_name(file: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn hashes_of_vendored_copies() {
+        assert_eq!(unhashed("libcublas-1a2b3c4d.so.12"), "libcublas.so.12");
+        for name in ["libcublas.so.12", "libnvrtc-builtins.so.12.4", "libnccl-net.so", "x"] {
+            assert_eq!(unhashed(name), name);
+        }
+    }
 
     #[test]
     fn file_names_and_their_libraries() {

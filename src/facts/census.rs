@@ -158,6 +158,8 @@ pub struct User {
 pub enum How {
     /// DT_NEEDED.
     Needed,
+    /// LD_PRELOAD or /etc/ld.so.preload: every program.
+    Preload,
     /// A file name in an object that imports dlopen.
     Dlopen,
     /// A file name in a Python source that uses ctypes.
@@ -225,6 +227,7 @@ impl Source {
         image.hide(hidden);
         let environment = Environment {
             library_path: environment.library_path.or_else(|| image.library_path.clone()),
+            preload: environment.preload.or_else(|| image.preload.clone()),
             working_directory: image.working_directory.clone(),
         };
         let root = image.name.clone().unwrap_or_else(|| "image".to_owned());

@@ -34,8 +34,12 @@ pub struct Elf {
     /// Versions that it needs of the objects it needs, such as GLIBC_2.34 of libc.so.6.
     pub versions_needed: Vec<VersionsNeeded>,
     pub versions_defined: Vec<String>,
-    /// Sonames of listed libraries in the read-only data of an object that imports dlopen.
-    pub dlopen_names: Vec<String>,
+    /// It imports dlopen, so that the names in it are names that it may load.
+    pub imports_dlopen: bool,
+    /// Sonames of listed libraries in its read-only data.
+    pub names: Vec<String>,
+    /// Stems that look like parts of such names.
+    pub mentions: Vec<String>,
     /// glibc's loader alone: the directories that it was built to search, in their order.
     pub system_directories: Vec<String>,
     pub device_code: Vec<DeviceCode>,
@@ -179,16 +183,19 @@ impl<'a> Object<'a> {
             None => None,
         };
         let is_loader = elf.soname.as_deref().is_some_and(|soname| soname.starts_with("ld-linux"));
-        let dlopen = strings.filter(|_| depth.names).and_then(|strings| self.has_dlopen(&strings, scratch));
-        if !is_loader && dlopen.is_none() && !depth.device_code {
+        if !is_loader && !depth.names && !depth.device_code {
             return Ok(elf);
         }
         let Some(sections) = self.sections() else { return Ok(elf) };
         if is_loader {
             elf.system_directories = self.system_directories(&sections, scratch);
         }
-        if dlopen.is_some_and(|name| self.imports_dlopen(&sections, name, scratch)) {
-            elf.dlopen_names = self.read_only_names(&sections, scratch);
+        if depth.names {
+            (elf.names, elf.mentions) = self.read_only_names(&sections, scratch);
+            let any = !elf.names.is_empty() || !elf.mentions.is_empty();
+            if let Some(strings) = strings.filter(|_| any) {
+                elf.imports_dlopen = self.imports_dlopen(&sections, &strings, scratch);
+            }
         }
         if depth.device_code {
             elf.device_code = self.device_code(&sections, scratch);

@@ -15,6 +15,7 @@ pub struct Image {
     pub user: String,
     /// Its variables; values only of those that decide what is loaded.
     pub library_path: Option<String>,
+    pub preload: Option<String>,
     pub working_directory: String,
     pub has_healthcheck: bool,
     /// It runs something by itself: no base image, then.
@@ -69,6 +70,7 @@ impl Image {
             platform: image.platform.clone(),
             user: config.user.clone(),
             library_path: variable("LD_LIBRARY_PATH").map(str::to_owned),
+            preload: variable("LD_PRELOAD").map(str::to_owned),
             working_directory: if config.working_dir.is_empty() {
                 "/".into()
             } else {

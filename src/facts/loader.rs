@@ -2,7 +2,7 @@
 //!
 //! Two loaders are known, and the object's own decides: glibc's (`glibc.rs`) and musl's (`musl.rs`).
 //! The tree answers; the machine at hand is asked for nothing but its processor's level. Not followed:
-//! directories of processors as glibc named them before 2.33, LD_PRELOAD, LD_AUDIT.
+//! directories of processors as glibc named them before 2.33, and LD_AUDIT.
 
 mod cache;
 mod glibc;
@@ -19,6 +19,8 @@ use glibc::Glibc;
 #[derive(Clone, Debug, Default)]
 pub struct Environment {
     pub library_path: Option<String>,
+    /// LD_PRELOAD.
+    pub preload: Option<String>,
     /// What an empty or relative search path means.
     pub working_directory: String,
 }
@@ -28,6 +30,7 @@ pub struct Loader<'a> {
     environment: Environment,
     glibc: Glibc,
     musl: Vec<String>,
+    preloaded: Vec<String>,
 }
 
 /// An object and all that is loaded with it.
@@ -71,12 +74,33 @@ pub struct Found {
 
 impl<'a> Loader<'a> {
     pub fn new(tree: &'a Tree, environment: Environment) -> Self {
-        Loader { tree, glibc: Glibc::of(tree), musl: musl::system_path(tree), environment }
+        let of_system = tree.read_text("/etc/ld.so.preload").unwrap_or_default();
+        let preloaded = environment.preload.iter().chain([&of_system]);
+        let names =
+            preloaded.flat_map(|list| list.split([' ', ':', '\n', '\t'])).filter(|name| !name.is_empty());
+        let preloaded = names.map(str::to_owned).collect();
+        Loader { tree, glibc: Glibc::of(tree), musl: musl::system_path(tree), preloaded, environment }
+    }
+
+    /// Names that every program loads first.
+    pub fn preloaded(&self) -> &[String] {
+        &self.preloaded
+    }
+
+    /// e_machine of the image's programs.
+    pub fn machine(&self) -> u16 {
+        self.glibc.machine
     }
 
     /// Everything that is loaded with the object at `path`, in the loader's order: breadth first.
     pub fn closure(&self, path: &str) -> Option<Closure<'a>> {
         let mut closure = self.start(path)?;
+        // What is preloaded comes before what is needed, and is there for all names.
+        for name in &self.preloaded {
+            if let Some((to, _)) = self.load(&mut closure, 0, name) {
+                closure.requests.push((name.clone(), Some(to)));
+            }
+        }
         let mut next = 0;
         while next < closure.objects.len() {
             for name in &closure.objects[next].elf.needed {

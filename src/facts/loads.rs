@@ -24,7 +24,9 @@ pub fn of(tree: &Tree, loader: &Loader, wanted: &str) -> Option<Vec<Loads>> {
 fn one(loader: &Loader, object: &str) -> Option<Loads> {
     let closure = loader.closure(object)?;
     let path = |number: usize| closure.objects[number].found_as.clone();
-    let loads = closure.requests.iter().map(|(name, number)| (name.clone(), number.map(path)));
+    // An object that is needed in a circle is there already.
+    let others = closure.requests.iter().filter(|(_, number)| *number != Some(0));
+    let loads = others.map(|(name, number)| (name.clone(), number.map(path)));
     // Later names of what is loaded already, the loader does not list.
     let mut listed = std::collections::HashSet::new();
     let first =

@@ -1,7 +1,9 @@
-//! Libraries that a Python source loads by name: what it passes to ctypes.
+//! Libraries that a Python source loads by name: what it passes to ctypes, cffi or cuda.pathfinder.
 //!
-//! A source counts if it speaks of `CDLL`; every file name of a listed library in it is then a name
-//! that it may load. Names are kept up to `.so`: what follows is often a pattern or a variable.
+//! A source that speaks of `CDLL` or `LoadLibrary` may load every file name of a listed library in it.
+//! Names are kept up to `.so`: what follows is often a pattern or a variable. Names without an ending,
+//! and what stands in sources that speak of loading in other words, are mentions: no proof of a use,
+//! but reason enough to keep a copy.
 
 use std::io;
 
@@ -10,28 +12,69 @@ use memchr::memmem;
 use super::bytes::Bytes;
 use super::catalogue::library_of;
 
+/// What a source names.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Source {
+    /// Stems such as `libnvrtc`, sorted.
+    pub loads: Vec<String>,
+    /// Stems, and absolute paths.
+    pub mentions: Vec<String>,
+}
+
+impl Source {
+    pub fn is_empty(&self) -> bool {
+        self.mentions.is_empty()
+    }
+}
+
 /// Sources that are larger were not written by hand.
 pub const LARGEST: usize = 1 << 20;
 
-/// The stems of a file, read into memory that many calls share.
-pub fn stems_of(bytes: &dyn Bytes, scratch: &mut Vec<u8>) -> io::Result<Vec<String>> {
+const LOADS: [&[u8]; 2] = [b"CDLL", b"LoadLibrary"];
+const SPEAKS_OF_LOADING: [&[u8]; 3] = [b"find_library", b"dlopen", b"pathfinder"];
+
+/// Looks at a file, read into memory that many calls share.
+pub fn look(bytes: &dyn Bytes, scratch: &mut Vec<u8>) -> io::Result<Source> {
     if scratch.len() < LARGEST {
         scratch.resize(LARGEST, 0);
     }
     let read = bytes.read_at(&mut scratch[..LARGEST], 0)?;
-    Ok(stems(&scratch[..read]))
+    Ok(names(&scratch[..read]))
 }
 
-/// Stems such as `libnvrtc`, sorted.
-fn stems(source: &[u8]) -> Vec<String> {
-    if memmem::find(source, b"CDLL").is_none() {
-        return Vec::new();
+/// A script that the kernel gives to Python.
+pub fn is_script(head: &[u8]) -> bool {
+    let line = head.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    line.starts_with(b"#!") && memmem::find(line, b"python").is_some()
+}
+
+fn names(source: &[u8]) -> Source {
+    let says = |words: &[&[u8]]| words.iter().any(|word| memmem::find(source, word).is_some());
+    let loads = says(&LOADS);
+    if !loads && !says(&SPEAKS_OF_LOADING) {
+        return Source::default();
     }
-    let mut stems: Vec<String> =
+    let stems: Vec<String> =
         memmem::find_iter(source, b".so").filter_map(|hit| stem_before(source, hit)).collect();
-    stems.sort();
-    stems.dedup();
-    stems
+    let quoted = source.split(|byte| matches!(byte, b'"' | b'\'' | b'\n')).filter_map(quoted);
+    let mentions = stems.iter().cloned().chain(quoted).collect();
+    Source { loads: sorted(if loads { stems } else { Vec::new() }), mentions: sorted(mentions) }
+}
+
+fn sorted(mut list: Vec<String>) -> Vec<String> {
+    list.sort();
+    list.dedup();
+    list
+}
+
+/// A text between quotes that is an absolute path of a listed library, or a name without an ending.
+fn quoted(text: &[u8]) -> Option<String> {
+    let text = std::str::from_utf8(text).ok().filter(|text| (3..256).contains(&text.len()))?;
+    if text.starts_with('/') {
+        return library_of(text.rsplit('/').next()?).map(|_| text.to_owned());
+    }
+    let stems = [text.to_owned(), format!("lib{text}")];
+    stems.into_iter().find(|stem| !stem.contains('.') && library_of(&format!("{stem}.so")).is_some())
 }
 
 fn stem_before(source: &[u8], hit: usize) -> Option<String> {
@@ -57,7 +100,15 @@ mod tests {
             path = os.path.join(lib, 'libcublas.so')
             # libnccl.so.2 is loaded by torch
         "#;
-        assert_eq!(stems(source), ["libcublas", "libnvrtc"]);
-        assert_eq!(stems(b"x = 'libcublas.so.12'"), Vec::<String>::new());
+        assert_eq!(names(source).loads, ["libcublas", "libnvrtc"]);
+        assert!(names(b"x = 'libcublas.so.12'").is_empty());
+    }
+
+    #[test]
+    fn names_that_are_mentioned() {
+        let source =
+            b"find_library('cudart'); open('/opt/x/libcufft.so.11'); load = 'nothing'; y = \"libnvrtc\"";
+        assert_eq!(names(source).mentions, ["/opt/x/libcufft.so.11", "libcudart", "libcufft", "libnvrtc"]);
+        assert_eq!(names(source).loads, Vec::<String>::new());
     }
 }

@@ -1,4 +1,8 @@
 //! Names of listed libraries in read-only data: what an object may pass to dlopen.
+//!
+//! A string that is such a name is a *name*. A part of a longer string that looks like one (put together
+//! from a version, or not ended by a zero, as Rust and Go keep strings) is a *mention* of its stem, unless
+//! it stands in prose.
 
 use std::sync::LazyLock;
 
@@ -6,10 +10,18 @@ use memchr::memmem;
 
 use super::catalogue::library_of;
 
-/// A name and the offset in the file at which it was found.
+/// What was found, and the offset in the file at which.
 pub struct Hit {
     pub at: u64,
-    pub name: String,
+    pub text: Found,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// Such as `libcudart.so.12`, or a path.
+    Name(String),
+    /// Such as `libcudart`.
+    Mention(String),
 }
 
 /// No soname is longer.
@@ -19,26 +31,52 @@ const JUNK: usize = 3;
 
 static FINDER: LazyLock<memmem::Finder> = LazyLock::new(|| memmem::Finder::new(b".so"));
 
-/// The names in a piece that begins at an offset.
-pub fn names(start: u64, piece: &[u8]) -> impl Iterator<Item = Hit> {
-    FINDER
-        .find_iter(piece)
-        .filter_map(move |hit| name_around(piece, hit).map(|name| Hit { at: start + hit as u64, name }))
+/// What is found in a piece that begins at an offset.
+pub fn find(start: u64, piece: &[u8]) -> impl Iterator<Item = Hit> {
+    FINDER.find_iter(piece).filter_map(move |hit| {
+        let found = name(piece, hit).map(Found::Name).or_else(|| mention(piece, hit).map(Found::Mention));
+        found.map(|text| Hit { at: start + hit as u64, text })
+    })
+}
+
+fn is_text(byte: &u8) -> bool {
+    (b' '..=b'~').contains(byte)
 }
 
 /// The string around `hit`, if all of it names a listed library, by file name or by path.
-fn name_around(piece: &[u8], hit: usize) -> Option<String> {
-    let text = |byte: &u8| (b' '..=b'~').contains(byte);
+fn name(piece: &[u8], hit: usize) -> Option<String> {
     // A longer text is no name: however long it is, looking at it costs the same.
     let from = hit.saturating_sub(LONGEST);
-    let start = piece[from..hit].iter().rposition(|byte| !text(byte)).map_or(from, |place| from + place + 1);
+    let start =
+        piece[from..hit].iter().rposition(|byte| !is_text(byte)).map_or(from, |place| from + place + 1);
     let rest = &piece[hit..piece.len().min(hit + LONGEST)];
-    let end = hit + rest.iter().position(|byte| !text(byte)).filter(|length| rest[*length] == 0)?;
+    let end = hit + rest.iter().position(|byte| !is_text(byte)).filter(|length| rest[*length] == 0)?;
     let text = std::str::from_utf8(piece.get(start..end).filter(|text| text.len() <= LONGEST)?).ok()?;
     let file = text.rfind('/').map_or(0, |slash| slash + 1);
     // A number that lies before a string can look like a few letters of it.
     let skipped = if file == 0 { text.find("lib").filter(|junk| *junk <= JUNK)? } else { 0 };
     library_of(&text[file.max(skipped)..]).map(|_| text[skipped..].to_owned())
+}
+
+/// The stem before `hit`, where no space says that it is prose.
+fn mention(piece: &[u8], hit: usize) -> Option<String> {
+    let from = hit.saturating_sub(LONGEST);
+    let part = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
+    let start = piece[from..hit].iter().rposition(|byte| !part(byte)).map_or(from, |place| from + place + 1);
+    let rest = &piece[hit + 3..piece.len().min(hit + LONGEST)];
+    let numbers = rest.iter().position(|byte| !byte.is_ascii_digit() && *byte != b'.').unwrap_or(rest.len());
+    let prose = |byte: Option<&u8>| {
+        byte.is_some_and(|byte| matches!(byte, b' ' | b'\'' | b'"' | b'`' | b'(' | b')' | b','))
+    };
+    let text = std::str::from_utf8(&piece[start..hit]).ok()?;
+    let stem = &text[text.rfind("lib")?..];
+    // A letter right before the name is the end of another string.
+    let before =
+        start.checked_sub(1).filter(|_| stem.len() == text.len()).and_then(|before| piece.get(before));
+    if prose(before) || prose(rest.get(numbers)) {
+        return None;
+    }
+    library_of(&format!("{stem}.so")).map(|_| stem.to_owned())
 }
 
 #[cfg(test)]
@@ -47,18 +85,22 @@ mod tests {
 
     #[test]
     fn names_are_whole_strings() {
-        let name = |text: &[u8]| names(0, text).next().map(|hit| hit.name);
-        assert_eq!(name(b"\0libcuda.so.1\0"), Some("libcuda.so.1".into()));
-        assert_eq!(name(b"\xf0?libcuda.so.1\0"), Some("libcuda.so.1".into()));
-        assert_eq!(name(b"\0/usr/lib64/libcuda.so.1\0"), Some("/usr/lib64/libcuda.so.1".into()));
+        let found = |text: &[u8]| find(0, text).next().map(|hit| hit.text);
+        let name = |text: &str| Some(Found::Name(text.to_owned()));
+        let mention = |text: &str| Some(Found::Mention(text.to_owned()));
+        assert_eq!(found(b"\0libcuda.so.1\0"), name("libcuda.so.1"));
+        assert_eq!(found(b"\xf0?libcuda.so.1\0"), name("libcuda.so.1"));
+        assert_eq!(found(b"\0/usr/lib64/libcuda.so.1\0"), name("/usr/lib64/libcuda.so.1"));
+        assert_eq!(found(b"\0libnvrtc.so.%d\0"), mention("libnvrtc"));
+        assert_eq!(found(b"a first stringlibcublas.so.12second"), mention("libcublas"));
         for other in [
             b"\0see libcuda.so.1\0".as_slice(),
             b"\0libcuda.so.1 is\0",
-            b"\0libcuda.so.%d\0",
+            b"\0'libcuda.so.1'\0",
             b"\0libx.so\0",
             b".so",
         ] {
-            assert_eq!(name(other), None, "{other:?}");
+            assert_eq!(found(other), None, "{other:?}");
         }
     }
 }

@@ -18,6 +18,7 @@ pub use look::Looker;
 
 use super::bytes::Part;
 use super::elf::Elf;
+use super::python::Source;
 
 /// A regular file.
 #[derive(Clone, Debug, Default)]
@@ -33,8 +34,8 @@ pub struct Tree {
     pub files: BTreeMap<String, File>,
     links: HashMap<String, String>,
     content: Content,
-    /// Python sources that load listed libraries by name, and the stems of those names.
-    pub python: Vec<(String, Vec<String>)>,
+    /// Python sources that speak of listed libraries, and how.
+    pub python: Vec<(String, Source)>,
     pub entries: u64,
     /// What could not be read, and why.
     pub unreadable: Vec<String>,

@@ -1,7 +1,10 @@
 //! Who loads which copy: needs as the loader resolves them, names given to dlopen and ctypes, and
 //! conventions, followed until nothing new is reached.
 //!
-//! Roots are all objects of the tree that are no copies of listed libraries themselves.
+//! Roots are all objects of the tree that are no copies of listed libraries themselves. `hold.rs` says
+//! which of the other copies have to stay all the same.
+
+mod hold;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -82,6 +85,13 @@ impl<'a> Users<'a> {
 
     /// The closure of every root.
     pub fn follow_needs(&mut self) {
+        for name in self.loader.preloaded() {
+            let found =
+                if name.contains('/') { self.tree.resolve(name) } else { self.loader.by_default(name) };
+            if let Some(copy) = found.and_then(|path| self.copy(&path).map(str::to_owned)) {
+                self.use_copy(copy, "LD_PRELOAD", How::Preload);
+            }
+        }
         let objects = self.tree.files.iter().filter(|(_, file)| file.elf.is_some()).map(|(path, _)| path);
         for path in objects.filter(|path| self.copy(path).is_none()).collect::<Vec<_>>() {
             let Some(closure) = self.loader.closure(path) else { continue };
@@ -178,37 +188,6 @@ impl<'a> Users<'a> {
         }
     }
 
-    /// Copies that nothing reaches and nothing replaces stay in the image, and must go on loading: what
-    /// they need is held by them.
-    pub fn hold_rest(&mut self) {
-        loop {
-            let sonames: BTreeSet<&str> = self.reached.iter().filter_map(|copy| self.soname(copy)).collect();
-            let replaced = |copy: &String| self.soname(copy).is_some_and(|soname| sonames.contains(soname));
-            let stays = |copy: &&String| {
-                !self.reached.contains(*copy)
-                    && !copy.contains("/stubs/")
-                    && (self.held.contains(*copy) || !replaced(copy))
-            };
-            let mut held = BTreeSet::new();
-            for copy in self.copies.iter().filter(stays) {
-                held.insert(copy.clone());
-                held.extend(self.parts(copy));
-                let Some(closure) = self.loader.closure(copy) else { continue };
-                let needed = closure.objects.iter().filter_map(|object| self.copy(&object.path));
-                held.extend(needed.filter(|needed| !self.reached.contains(*needed)).map(str::to_owned));
-            }
-            held.retain(|copy| !self.reached.contains(copy));
-            if held.len() == self.held.len() {
-                return;
-            }
-            self.held = held;
-        }
-    }
-
-    fn soname(&self, copy: &str) -> Option<&str> {
-        self.tree.files.get(copy)?.elf.as_ref()?.soname.as_deref()
-    }
-
     fn names(&mut self) -> Vec<(String, String, How)> {
         let mut found = Vec::new();
         let mut wished = Vec::new();
@@ -218,7 +197,7 @@ impl<'a> Users<'a> {
             if own.is_some_and(|copy| copy != path || !self.reached.contains(copy)) {
                 continue;
             }
-            for name in &elf.dlopen_names {
+            for name in elf.names.iter().filter(|_| elf.imports_dlopen) {
                 let target = self.dlopen(path, name);
                 match target.as_deref().and_then(|target| self.copy(target)) {
                     Some(copy) if Some(copy) != own => {
@@ -235,11 +214,11 @@ impl<'a> Users<'a> {
         for (name, path) in wished {
             self.wished.entry(name).or_default().insert(path);
         }
-        for (source, stems) in &self.tree.python {
+        for (source, source_names) in &self.tree.python {
             if FINDERS.iter().any(|finder| source.contains(finder)) {
                 continue;
             }
-            for stem in stems {
+            for stem in &source_names.loads {
                 found.extend(
                     self.python(source, stem).into_iter().map(|copy| (source.clone(), copy, How::Python)),
                 );
@@ -257,28 +236,22 @@ impl<'a> Users<'a> {
 
     /// What a Python source means by a stem: the NVIDIA wheel beside it, else what the loader finds.
     fn python(&self, source: &str, stem: &str) -> Vec<String> {
-        let name = |path: &str| path.rsplit('/').next().unwrap_or(path).split(".so").next() == Some(stem);
-        let site = ["/site-packages/", "/dist-packages/"]
-            .iter()
-            .find_map(|site| source.find(site).map(|at| &source[..at + site.len()]));
-        let beside = site.map(|site| format!("{site}nvidia/"));
-        let wheels: Vec<String> = match &beside {
-            Some(beside) => {
-                self.copies.iter().filter(|copy| copy.starts_with(beside) && name(copy)).cloned().collect()
-            }
-            None => Vec::new(),
-        };
+        let wheels = self.wheels_beside(source, stem);
         if !wheels.is_empty() {
             return wheels;
         }
-        let sonames: BTreeSet<&str> = self
-            .copies
-            .iter()
-            .filter(|copy| name(copy))
-            .filter_map(|copy| self.tree.files[copy].elf.as_ref()?.soname.as_deref())
-            .collect();
+        let of_stem = self.copies.iter().filter(|copy| has_stem(copy, stem));
+        let sonames: BTreeSet<&str> =
+            of_stem.filter_map(|copy| self.tree.files[copy].elf.as_ref()?.soname.as_deref()).collect();
         let default = sonames.into_iter().find_map(|soname| self.loader.by_default(soname));
         default.iter().filter_map(|path| self.copy(path)).map(str::to_owned).collect()
+    }
+
+    fn wheels_beside(&self, source: &str, stem: &str) -> Vec<String> {
+        let sites = ["/site-packages/", "/dist-packages/"];
+        let site = sites.iter().find_map(|site| source.find(site).map(|at| &source[..at + site.len()]));
+        let Some(beside) = site.map(|site| format!("{site}nvidia/")) else { return Vec::new() };
+        self.copies.iter().filter(|copy| copy.starts_with(&beside) && has_stem(copy, stem)).cloned().collect()
     }
 
     /// Parts that are loaded by paths made at run time.
@@ -314,4 +287,8 @@ impl<'a> Users<'a> {
         };
         (list(&mut self.missing), list(&mut self.wished))
     }
+}
+
+fn has_stem(path: &str, stem: &str) -> bool {
+    path.rsplit('/').next().unwrap_or(path).split(".so").next() == Some(stem)
 }

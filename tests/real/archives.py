@@ -178,8 +178,9 @@ def compressed(layer, how):
         return gzip.compress(layer[:half], 5) + gzip.compress(layer[half:], 5)
     if how == "zstd":
         skippable = b"\x50\x2a\x4d\x18\x04\0\0\0skip"
-        half = len(layer) // 3
-        return b"".join([skippable, *(run("zstd", "-qc", input=part) for part in (layer[:half], layer[half:])), skippable])
+        third = len(layer) // 3
+        frames = [run("zstd", "-qc", input=part) for part in (layer[:third], layer[third:])]
+        return b"".join([skippable, *frames, skippable])
     return layer
 
 
@@ -192,7 +193,8 @@ class Layout:
     def blob(self, data, kind, **more):
         digest = hashlib.sha256(data).hexdigest()
         self.files[f"blobs/sha256/{digest}"] = data
-        return {"mediaType": f"application/vnd.oci.image.{kind}", "digest": f"sha256:{digest}", "size": len(data), **more}
+        kind = f"application/vnd.oci.image.{kind}"
+        return {"mediaType": kind, "digest": f"sha256:{digest}", "size": len(data), **more}
 
     def document(self, value, kind, **more):
         return self.blob(json.dumps(value).encode(), kind, **more)
@@ -239,8 +241,8 @@ def layouts(home, config, layers, tags):
                                platform={"os": "unknown", "architecture": "unknown"},
                                annotations={"vnd.docker.reference.type": "attestation-manifest"})
     absent = {**image, "digest": "sha256:" + "0" * 64, "platform": {"os": "linux", "architecture": "ppc64le"}}
-    inner = layout.document({"schemaVersion": 2, "manifests": [absent, other, attestation, image]}, "index.v1+json", **named)
-    layout.index([inner])
+    index = {"schemaVersion": 2, "manifests": [absent, other, attestation, image]}
+    layout.index([layout.document(index, "index.v1+json", **named)])
     yield "nested index", layout.archive(home / "nested.tar")
     docker25 = Layout()
     manifest = docker25.image(config, layers, **named)
@@ -265,7 +267,8 @@ def archives(home, tag):
 # --- the comparison ---------------------------------------------------------------------------------
 
 def differences(expected, answer):
-    seen = {path: (entry["kind"], entry["what"], entry["mode"], entry["uid"]) for path, entry in answer["entries"].items()}
+    fields = ("kind", "what", "mode", "uid")
+    seen = {path: tuple(entry[field] for field in fields) for path, entry in answer["entries"].items()}
     expected, seen = comparable(expected), comparable(seen)
     for path in sorted(expected.keys() | seen.keys()):
         if expected.get(path) != seen.get(path) and not (path in INJECTED and path not in seen):

@@ -115,6 +115,7 @@ alpine_root() { # DEST: musl, busybox and apk's database as Alpine has them, and
     cp -L "$cache/musl/lib/ld-musl-x86_64.so.1" "$root/lib/"
     ln -s ld-musl-x86_64.so.1 "$root/lib/libc.musl-x86_64.so.1"
     debs busybox-static "$root"
+    rm -rf "$root/usr/share"
     ln -sf busybox "$root/bin/sh"
     wheels nvidia-cuda-runtime-cu12==12.4.127 "$root$packages"
 

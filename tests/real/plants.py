@@ -6,9 +6,9 @@
 Each plant is a small root made here: tiny libraries linked by gcc with the names, needs and search paths that
 matter, this machine's glibc, a cache written by ldconfig. It says which verdict is right for each planted file.
 A plant's own claim is tested first: the copies that can go are deleted together, and the root's loader must
-resolve everything else as before. At the end stands a table of what was right and what was said. The exit
-status is 1 if a copy that can go was not called redundant, or one that must stay was. Other wrong verdicts are
-listed. Needs gcc and root.
+resolve everything else as before; what cudacheck says of that loader is compared as well. At the end stands a
+table of what was right and what was said. The exit status is 1 if a copy that can go was not called redundant,
+or one that must stay was, or the loader was misread. Other wrong verdicts are listed. Needs gcc and root.
 """
 
 import collections
@@ -185,7 +185,8 @@ def _(r):
 
 @plant("a whole toolkit whose libraries need each other")
 def _(r):
-    r.toolkit("redundant", "libcusolver.so.11.6.1.9", needs=("libcublas.so.12", "libcusparse.so.12", "libnvJitLink.so.12"), runpath="$ORIGIN")
+    r.toolkit("redundant", "libcusolver.so.11.6.1.9", runpath="$ORIGIN",
+              needs=("libcublas.so.12", "libcusparse.so.12", "libnvJitLink.so.12"))
     r.toolkit("redundant", "libcusparse.so.12.3.1.170", needs=("libnvJitLink.so.12",), runpath="$ORIGIN")
     r.toolkit("redundant", "libcublas.so.12.4.5.8", needs=("libcublasLt.so.12",), runpath="$ORIGIN")
     r.toolkit("redundant", "libcublasLt.so.12.4.5.8", "libnvJitLink.so.12.4.127")
@@ -718,7 +719,7 @@ def _(r):
 def _(r):
     r.environment["LD_PRELOAD"] = "/opt/fast/libcudart.so.12"
     r.lib("/opt/fast/libcudart.so.12", "used")
-    r.wheel("libcudart.so.12", "used")
+    r.wheel("libcudart.so.12", "shadowed")
     r.torch("libcudart.so.12")
 
 
@@ -726,7 +727,7 @@ def _(r):
 def _(r):
     r.lib("/opt/fast/libcudart.so.12", "used")
     r.text("/etc/ld.so.preload", "/opt/fast/libcudart.so.12\n")
-    r.wheel("libcudart.so.12", "used")
+    r.wheel("libcudart.so.12", "shadowed")
     r.torch("libcudart.so.12")
 
 
@@ -904,7 +905,8 @@ def _(r):
     r.program("/usr/bin/app", needs=("libnvrtc.so.12",))
     r.wheel("libnvrtc.so.12", "used")
     r.python(f"{SITE}/cuda/pathfinder/_dynamic_libs/load_dl_linux.py", "ctypes.CDLL('libnvrtc.so.12')\n")
-    r.lib(f"{SITE}/cuda/bindings/_internal/nvrtc.cpython-311-x86_64-linux-gnu.so", data="cuda.bindings._internal.nvrtc.load_library")
+    r.lib(f"{SITE}/cuda/bindings/_internal/nvrtc.cpython-311-x86_64-linux-gnu.so",
+          data="cuda.bindings._internal.nvrtc.load_library")
 
 
 # --- stubs and the driver --------------------------------------------------------------------------
@@ -968,10 +970,18 @@ def verdicts(binary, root):
         command = ["unshare", "--mount", "--pid", "--fork", "bash", "-ec", script]
     else:
         command = [binary, "image", root.home, *options]
-    run = subprocess.run(command, env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
+    run = subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True)
     if run.returncode not in (0, 1):
         sys.exit(f"{shlex.join(command)}: status {run.returncode}\n{run.stderr}")
     return {copy["path"]: copy["verdict"] for library in json.loads(run.stdout)["libraries"] for copy in library["copies"]}
+
+
+def misread(binary, root):
+    """Where cudacheck's loader differs from the root's."""
+    truth = loader.trace(root.home, loader.dynamic_objects(root.home), root.environment)
+    said = loader.asked(binary, root.home, root.environment)
+    return [f"{path}: {name}: {why}" for path, name, why in loader.differences(truth, said)]
 
 
 def claim(root):
@@ -1003,14 +1013,16 @@ def main():
             make(root)
             root.finish()
             said = verdicts(binary, root)
-            failed += judge(title, root.expected, said, claim(root), table)
+            wrong = [f"the loader: {line}" for line in misread(binary, root)]
+            wrong += [f"the plant itself: {line}" for line in claim(root)]
+            failed += judge(title, root.expected, said, wrong, table)
             shutil.rmtree(root.home)
     show(table)
     print(f"{len(chosen) - failed} passed, {failed} failed")
     sys.exit(1 if failed else 0)
 
 
-def judge(title, expected, said, wrong_claims, table):
+def judge(title, expected, said, wrong, table):
     """Prints what is wrong with one plant; whether it counts as a failure."""
     missed, dangerous, other = [], [], []
     for path, right in expected.items():
@@ -1023,12 +1035,11 @@ def judge(title, expected, said, wrong_claims, table):
             dangerous.append(line)
         elif seen != right:
             other.append(line)
-    claims = [f"    the plant itself: {line}" for line in wrong_claims]
-    failed = bool(missed or dangerous or claims)
+    failed = bool(missed or dangerous or wrong)
     words = ["FAIL" if failed else "ok", title]
     words += ["(must stay)"] if dangerous else ["(missed)"] if missed else ["(another verdict)"] if other else []
     print(" ".join(words))
-    for line in claims + dangerous + missed + other:
+    for line in [f"    {line}" for line in wrong] + dangerous + missed + other:
         print(line)
     return failed
 

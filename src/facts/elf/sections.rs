@@ -12,10 +12,12 @@ use object::read::elf::{FileHeader, SectionHeader, SectionTable};
 use super::{Header, Object, Pages};
 use crate::facts::bytes::any_piece;
 use crate::facts::fatbin::{self, DeviceCode};
+use crate::facts::strings::Found;
 
 pub type Sections<'a> = SectionTable<'a, Header, &'a ReadCache<Pages<'a>>>;
 
-const DLOPEN: &[u8] = b"\0dlopen\0";
+/// Symbols whose names end so, in one piece of the string table.
+const MOST_NAMES: usize = 64;
 
 /// The list of default directories is a few names long.
 const LONGEST_LIST: usize = 1024;
@@ -31,51 +33,67 @@ impl<'a> Object<'a> {
         Some(offset..offset.saturating_add(size))
     }
 
-    /// The offset of `dlopen` among the names. Few objects have it at all, and finding it is cheaper
-    /// than reading their symbols.
-    pub(super) fn has_dlopen(&self, strings: &Range<u64>, scratch: &mut Vec<u8>) -> Option<u64> {
-        let mut name = None;
-        any_piece(self.bytes, strings.clone(), DLOPEN.len(), scratch, |at, piece| {
-            name = memmem::find(piece, DLOPEN).map(|inside| at - strings.start + inside as u64 + 1);
-            name.is_some()
-        });
-        name
-    }
-
-    /// Whether `dlopen`, whose name lies at this offset of the string table, is among the undefined
-    /// symbols. Objects that define it intercept it.
-    pub(super) fn imports_dlopen(&self, sections: &Sections<'a>, name: u64, scratch: &mut Vec<u8>) -> bool {
+    /// Whether dlopen or dlmopen is among the undefined symbols. Objects that define them intercept them.
+    pub(super) fn imports_dlopen(
+        &self,
+        sections: &Sections<'a>,
+        strings: &Range<u64>,
+        scratch: &mut Vec<u8>,
+    ) -> bool {
+        // Few objects have the names at all, and finding them is cheaper than reading their symbols. A
+        // name may be the end of a longer one.
+        let mut names = Vec::new();
+        for function in [b"dlopen\0".as_slice(), b"dlmopen\0"] {
+            any_piece(self.bytes, strings.clone(), function.len(), scratch, |at, piece| {
+                let found = memmem::find_iter(piece, function);
+                names.extend(found.map(|inside| at - strings.start + inside as u64).take(MOST_NAMES));
+                false
+            });
+        }
         let endian = self.endian;
-        let Some(symbols) = sections.iter().find(|section| section.sh_type(endian) == SHT_DYNSYM) else {
+        let symbols = sections.iter().find(|section| section.sh_type(endian) == SHT_DYNSYM);
+        let Some((offset, length)) = symbols.and_then(|symbols| symbols.file_range(endian)) else {
             return false;
         };
-        let Some((offset, length)) = symbols.file_range(endian) else { return false };
         let entry = size_of::<Sym64<Endianness>>();
-        let mut imported = false;
+        let imported = |symbol: &[u8]| {
+            let number = |bytes: &[u8]| match endian {
+                Endianness::Little => bytes.iter().rev().fold(0, |sum, byte| sum << 8 | u64::from(*byte)),
+                Endianness::Big => bytes.iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte)),
+            };
+            // st_name, then one byte each of st_info and st_other, then st_shndx: 0 is undefined.
+            number(&symbol[6..8]) == 0 && names.contains(&number(&symbol[..4]))
+        };
         // Pieces are multiples of an entry, so that none is cut.
-        any_piece(self.bytes, offset..offset.saturating_add(length), 0, scratch, |_, piece| {
-            imported = piece.chunks_exact(entry).any(|symbol| {
-                let number = |bytes: &[u8]| match endian {
-                    Endianness::Little => bytes.iter().rev().fold(0, |sum, byte| sum << 8 | u64::from(*byte)),
-                    Endianness::Big => bytes.iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte)),
-                };
-                // st_name, then one byte each of st_info and st_other, then st_shndx: 0 is undefined.
-                number(&symbol[..4]) == name && number(&symbol[6..8]) == 0
-            });
-            imported
-        });
-        imported
+        !names.is_empty()
+            && any_piece(self.bytes, offset..offset.saturating_add(length), 0, scratch, |_, piece| {
+                piece.chunks_exact(entry).any(imported)
+            })
     }
 
-    /// Strings in read-only data that are file names of listed libraries. The large code model keeps
-    /// them in `.lrodata`.
-    pub(super) fn read_only_names(&self, sections: &Sections<'a>, scratch: &mut Vec<u8>) -> Vec<String> {
-        let ranges =
-            [b".rodata".as_slice(), b".lrodata"].into_iter().filter_map(|name| self.range(sections, name));
-        let mut names: Vec<String> = ranges.flat_map(|range| self.bytes.names(range, scratch)).collect();
-        names.sort();
-        names.dedup();
-        names
+    /// Names of listed libraries in read-only data, and mentions of their stems. The large code model
+    /// keeps strings in `.lrodata`.
+    pub(super) fn read_only_names(
+        &self,
+        sections: &Sections<'a>,
+        scratch: &mut Vec<u8>,
+    ) -> (Vec<String>, Vec<String>) {
+        let (mut names, mut mentions) = (Vec::new(), Vec::new());
+        for range in
+            [b".rodata".as_slice(), b".lrodata"].into_iter().filter_map(|name| self.range(sections, name))
+        {
+            for found in self.bytes.names(range, scratch) {
+                match found {
+                    Found::Name(name) => names.push(name),
+                    Found::Mention(stem) => mentions.push(stem),
+                }
+            }
+        }
+        for list in [&mut names, &mut mentions] {
+            list.sort();
+            list.dedup();
+        }
+        (names, mentions)
     }
 
     pub(super) fn device_code(&self, sections: &Sections<'a>, scratch: &mut Vec<u8>) -> Vec<DeviceCode> {

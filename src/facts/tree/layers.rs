@@ -2,12 +2,12 @@
 
 use anyhow::Result;
 
-use super::look::{Looked, Looker};
+use super::look::{Looked, Looker, is_source};
 use super::{Content, File, Tree};
 use crate::facts::archive::overlay::{self, Hidden};
 use crate::facts::archive::{self, Image, Kind, Look};
 use crate::facts::bytes::{Kept, Part};
-use crate::facts::{elf, packages, secrets};
+use crate::facts::{elf, packages, python, secrets};
 
 /// What is known of one file.
 #[derive(Clone, Debug, Default)]
@@ -51,7 +51,11 @@ impl Look for Looker {
                     std::io::Read::read_to_end(&mut std::io::Read::take(stream, limit), &mut kept)?;
                     return Ok(Some(Fact { looked: Looked::default(), kept: Some(kept) }));
                 }
-                let worth = if path.ends_with(".py") { |_: &[u8]| true } else { elf::is_elf };
+                let worth: fn(&[u8]) -> bool = if is_source(path) {
+                    |_: &[u8]| true
+                } else {
+                    |head: &[u8]| elf::is_elf(head) || python::is_script(head)
+                };
                 let Some(file) = Kept::read(stream, bytes, worth)? else { return Ok(None) };
                 Ok(Some(Fact { looked: self.look(path, &file, scratch)?, kept: None }))
             }
@@ -61,7 +65,8 @@ impl Look for Looker {
 
 /// How much of a file is kept whole, since it is a database or configuration.
 fn kept(path: &str, bytes: u64) -> Option<u64> {
-    let system = matches!(path, "/etc/ld.so.cache" | "/etc/os-release" | "/usr/lib/os-release");
+    let system =
+        matches!(path, "/etc/ld.so.cache" | "/etc/ld.so.preload" | "/etc/os-release" | "/usr/lib/os-release");
     if system || path.starts_with("/etc/ld-musl-") || packages::is_database(path) {
         // A database that is larger is none.
         return Some(bytes).filter(|bytes| *bytes <= super::LARGEST);

@@ -6,7 +6,7 @@ use anyhow::Result;
 use crate::facts::bytes::Bytes;
 use crate::facts::catalogue::TOOLS;
 use crate::facts::elf::{self, Depth, Elf};
-use crate::facts::python;
+use crate::facts::python::{self, Source};
 
 #[derive(Clone, Copy, Debug)]
 pub struct Looker {
@@ -17,7 +17,7 @@ pub struct Looker {
 #[derive(Clone, Debug, Default)]
 pub struct Looked {
     pub elf: Option<Box<Elf>>,
-    pub python: Vec<String>,
+    pub python: Source,
 }
 
 /// Text and data that are never programs, whatever their mode says.
@@ -26,6 +26,11 @@ const DATA: [&str; 24] = [
     "png", "svg", "gz", "xz", "a", "list", "md5sums", "mo", "cmake",
 ];
 
+/// Python's source, or the compiled module that takes its place: those in `__pycache__` need a source.
+pub fn is_source(path: &str) -> bool {
+    path.ends_with(".py") || path.ends_with(".pyc") && !path.contains("/__pycache__/")
+}
+
 impl Looker {
     pub fn wants(self, path: &str, mode: u32, bytes: u64) -> bool {
         if bytes == 0 {
@@ -33,7 +38,7 @@ impl Looker {
         }
         let name = path.rsplit('/').next().unwrap_or(path);
         let extension = name.rsplit_once('.').map(|(_, extension)| extension);
-        if extension == Some("py") {
+        if is_source(path) {
             return self.full && bytes <= python::LARGEST as u64;
         }
         let mark = || TOOLS.iter().flat_map(|tool| tool.marks).any(|mark| path.ends_with(mark));
@@ -42,10 +47,17 @@ impl Looker {
     }
 
     pub fn look(self, path: &str, bytes: &dyn Bytes, scratch: &mut Vec<u8>) -> Result<Looked> {
-        if path.ends_with(".py") {
-            return Ok(Looked { python: python::stems_of(bytes, scratch)?, elf: None });
+        if is_source(path) {
+            return Ok(Looked { python: python::look(bytes, scratch)?, elf: None });
         }
         let depth = Depth { names: self.full, device_code: self.full };
-        Ok(Looked { elf: elf::read(bytes, depth, scratch)?.map(Box::new), python: Vec::new() })
+        let elf = elf::read(bytes, depth, scratch)?.map(Box::new);
+        let mut head = [0; 64];
+        let is_script = self.full && elf.is_none() && {
+            let read = bytes.read_at(&mut head, 0)?;
+            python::is_script(&head[..read])
+        };
+        let python = if is_script { python::look(bytes, scratch)? } else { Source::default() };
+        Ok(Looked { elf, python })
     }
 }

@@ -19,6 +19,7 @@ use std::time::Instant;
 use super::look::{Looked, Looker};
 use super::{Content, File, Tree};
 use crate::facts::bytes::Part;
+use crate::facts::python::Source;
 
 /// File systems without files of the image.
 const FOREIGN: [&str; 24] = [
@@ -84,7 +85,7 @@ impl Tree {
             ));
         }
         tree.skipped = skipped.iter().map(|path| path.to_string_lossy().into_owned()).collect();
-        tree.python.sort();
+        tree.python.sort_by(|a, b| a.0.cmp(&b.0));
         tree.unreadable.sort();
         Ok(tree)
     }
@@ -168,7 +169,7 @@ struct Walker<'a> {
     looker: Looker,
     files: Vec<(String, File)>,
     links: Vec<(String, String)>,
-    python: Vec<(String, Vec<String>)>,
+    python: Vec<(String, Source)>,
     unreadable: Vec<String>,
     entries: u64,
     /// What files are read into.

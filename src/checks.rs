@@ -15,8 +15,8 @@ mod libraries;
 mod math;
 mod probe;
 
-use crate::facts::Facts;
-use crate::report::{Finding, Severity, Skipped};
+use crate::facts::{Accepted, Facts};
+use crate::report::{AcceptedFinding, Finding, Severity, Skipped};
 
 pub use contents::{CACHES, TOOLKIT, WHEELS, files as count_files, layer as layer_name};
 pub use libraries::{census as judge_libraries, redundant_copies};
@@ -105,6 +105,8 @@ pub fn all() -> impl Iterator<Item = &'static Check> {
 pub struct Judgement {
     /// Gravest first; those that another one explains are folded into it.
     pub findings: Vec<Finding>,
+    /// Findings that the configuration accepts, with the reason.
+    pub accepted: Vec<AcceptedFinding>,
     /// Checks that could not look.
     pub skipped: Vec<Skipped>,
 }
@@ -138,7 +140,32 @@ pub fn judge(facts: &Facts) -> Judgement {
     }
     // The order of the list breaks ties: causes come before what they cause.
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
-    Judgement { findings, skipped }
+    let (findings, accepted) = accept(findings, facts);
+    Judgement { findings, accepted, skipped }
+}
+
+/// Takes out what is accepted. An acceptance that has run out is told with the finding.
+fn accept(findings: Vec<Finding>, facts: &Facts) -> (Vec<Finding>, Vec<AcceptedFinding>) {
+    let (mut stand, mut accepted) = (Vec::new(), Vec::new());
+    for mut finding in findings {
+        let lines = || std::iter::once(&finding.cause).chain(&finding.evidence);
+        let about = |rule: &&Accepted| {
+            rule.id == finding.id
+                && rule.about.as_ref().is_none_or(|about| lines().any(|line| line.contains(about.as_str())))
+        };
+        let rules: Vec<&Accepted> = facts.request.accepted.iter().filter(about).collect();
+        // Dates of this form compare as text.
+        let holds = |rule: &&&Accepted| rule.until.as_ref().is_none_or(|until| *until >= facts.request.today);
+        if let Some(rule) = rules.iter().find(holds) {
+            let (reason, until) = (rule.reason.clone(), rule.until.clone());
+            accepted.push(AcceptedFinding { finding, reason, until });
+            continue;
+        }
+        let expired = rules.first().and_then(|rule| rule.until.as_ref());
+        finding.evidence.extend(expired.map(|until| format!("it was accepted until {until}")));
+        stand.push(finding);
+    }
+    (stand, accepted)
 }
 
 #[cfg(test)]
@@ -165,6 +192,27 @@ mod tests {
                 assert_ne!(*other, check.id);
             }
         }
+    }
+
+    #[test]
+    fn what_is_accepted_does_not_stand() {
+        let mut facts = Facts::default();
+        facts.census.unreadable = vec!["/secret: Permission denied".into()];
+        facts.request.today = "2026-11-24".into();
+        let judged = |about: Option<&str>, until: Option<&str>| {
+            let mut facts = facts.clone();
+            let (about, until) = (about.map(str::to_owned), until.map(str::to_owned));
+            facts.request.accepted =
+                vec![Accepted { id: "library.unreadable".into(), about, reason: "known".into(), until }];
+            let judgement = judge(&facts);
+            let stands = judgement.findings.iter().find(|finding| finding.id == "library.unreadable");
+            (stands.map(|finding| finding.evidence.join("; ")), judgement.accepted.len())
+        };
+        assert_eq!(judged(None, None), (None, 1));
+        assert_eq!(judged(Some("/secret"), Some("2026-11-24")), (None, 1));
+        assert_eq!(judged(Some("/other"), None), (Some("/secret: Permission denied".into()), 0));
+        let (expired, _) = judged(None, Some("2026-11-23"));
+        assert!(expired.unwrap().ends_with("it was accepted until 2026-11-23"));
     }
 
     #[test]

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::facts::Accepted;
+
 /// Version, and the oldest glibc that the embedded probe runs on.
 const VERSION: &str =
     concat!(env!("CARGO_PKG_VERSION"), " (the probe needs ", env!("CUDACHECK_GLIBC_FLOOR"), " or newer)");
@@ -57,6 +59,9 @@ pub struct Verify {
     /// File with the values of these flags: level, gpus, require-gpus, timeout, format, fail-on
     #[arg(long, value_name = "FILE", env = "CUDACHECK_CONFIG")]
     pub config: Option<PathBuf>,
+    /// Findings that the configuration accepts
+    #[arg(skip)]
+    pub accepted: Vec<Accepted>,
 }
 
 #[derive(Debug, Args)]
@@ -95,6 +100,13 @@ pub struct Image {
     /// Fail if redundant copies take more, such as 200MB
     #[arg(long, value_parser = bytes, value_name = "SIZE")]
     pub max_redundant: Option<u64>,
+    /// File with the values of these flags: level, env, arch, max-redundant, format, fail-on; and findings that
+    /// are accepted
+    #[arg(long, value_name = "FILE", env = "CUDACHECK_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// Findings that the configuration accepts
+    #[arg(skip)]
+    pub accepted: Vec<Accepted>,
     /// Print what the image's loader loads for this program or library, or for all of them, and stop
     #[arg(long, value_name = "FILE|all")]
     pub ldd: Option<String>,
@@ -141,6 +153,8 @@ pub enum Format {
     Human,
     /// The whole report for machines; docs/schema.json describes it
     Json,
+    /// Findings alone, in the form that code-scanning services read (SARIF 2.1.0)
+    Sarif,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -1,7 +1,7 @@
-//! The configuration: what flags say, written down as JSON.
+//! The configuration: what flags say, written down as JSON, and findings that are accepted.
 //!
-//! Keys are the long flags of the main command. A flag goes before a variable, a variable before the
-//! file; values are parsed and refused by the flag's own rules.
+//! Keys are the long flags of the command. A flag goes before a variable, a variable before the file;
+//! values are parsed and refused by the flag's own rules.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -10,30 +10,79 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
-const KEYS: [&str; 6] = ["level", "gpus", "require-gpus", "timeout", "format", "fail-on"];
+use crate::facts::Accepted;
+
+/// Keys of the main command, and those of `image`.
+const VERIFY: &[&str] = &["level", "gpus", "require-gpus", "timeout", "format", "fail-on"];
+const IMAGE: &[&str] = &["level", "env", "arch", "max-redundant", "format", "fail-on"];
 
 const EXAMPLE: &str = "an object in JSON, such as {\"level\": \"driver\"}";
+const ACCEPTED_EXAMPLE: &str =
+    "a list such as [{\"id\": \"library.redundant\", \"reason\": \"needed by ...\", \"until\": \"2027-06-30\"}]";
 
-/// The file as arguments, to be put before those of the command line, which override them.
-pub fn arguments(path: &Path) -> Result<Vec<OsString>> {
+#[derive(Default)]
+pub struct Config {
+    /// To be put before those of the command line, which override them.
+    pub arguments: Vec<OsString>,
+    pub accepted: Vec<Accepted>,
+}
+
+/// Reads the file; `image` says for which command.
+pub fn read(path: &Path, image: bool) -> Result<Config> {
     let name = path.display();
     let text = std::fs::read_to_string(path)
         .with_context(|| format!("cannot read the configuration {name}: name a file that exists"))?;
-    let config: BTreeMap<String, Value> =
+    let mut values: BTreeMap<String, Value> =
         serde_json::from_str(&text).with_context(|| format!("{name} is no configuration: {EXAMPLE}"))?;
-    let mut arguments = Vec::new();
-    for (key, value) in config {
-        if !KEYS.contains(&key.as_str()) {
-            bail!("{name} has an unknown key '{key}'; keys are {}", KEYS.join(", "));
+    let mut config = Config::default();
+    if let Some(accepted) = values.remove("accepted") {
+        config.accepted = serde_json::from_value(accepted)
+            .with_context(|| format!("{name}: 'accepted' is no {ACCEPTED_EXAMPLE}"))?;
+    }
+    for accepted in &config.accepted {
+        check(accepted).with_context(|| format!("{name}: 'accepted' has a fault"))?;
+    }
+    let keys = if image { IMAGE } else { VERIFY };
+    for (key, value) in values {
+        if !VERIFY.contains(&key.as_str()) && !IMAGE.contains(&key.as_str()) {
+            bail!("{name} has an unknown key '{key}'; keys are {}, accepted", keys.join(", "));
+        }
+        // One file serves both commands; each takes what it knows.
+        if !keys.contains(&key.as_str()) || image && key == "level" && !is_depth(&value) {
+            continue;
         }
         let variable = format!("CUDACHECK_{}", key.to_ascii_uppercase().replace('-', "_"));
         if std::env::var_os(variable).is_none() {
             let value =
                 spelled(&value).with_context(|| format!("{name}: '{key}' takes what --{key} takes"))?;
-            arguments.push(format!("--{key}={value}").into());
+            config.arguments.push(format!("--{key}={value}").into());
         }
     }
-    Ok(arguments)
+    Ok(config)
+}
+
+/// The level of an audit has other names than that of a verification.
+fn is_depth(value: &Value) -> bool {
+    matches!(value.as_str(), Some("census" | "full"))
+}
+
+fn check(accepted: &Accepted) -> Result<()> {
+    let Accepted { id, reason, until, .. } = accepted;
+    if !crate::checks::all().any(|check| check.id == *id) {
+        bail!("there is no finding '{id}'; `cudacheck explain` lists them all");
+    }
+    if reason.trim().is_empty() {
+        bail!("'{id}' is accepted without a reason");
+    }
+    let is_date = |text: &str| {
+        let parts: Vec<&str> = text.split('-').collect();
+        let digits = |part: &&str| part.bytes().all(|byte| byte.is_ascii_digit());
+        parts.iter().map(|part| part.len()).eq([4, 2, 2]) && parts.iter().all(digits)
+    };
+    if let Some(until) = until.as_deref().filter(|until| !is_date(until)) {
+        bail!("'{until}' is no date; dates are written 2027-06-30");
+    }
+    Ok(())
 }
 
 /// As one would write it behind a flag.

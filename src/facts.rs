@@ -51,10 +51,27 @@ pub struct Request {
     pub require_gpus: Option<u32>,
     /// The GPUs that were named, as they were named.
     pub gpus: Vec<String>,
+    /// As in 2026-11-24, in UTC.
+    pub today: String,
+    pub accepted: Vec<Accepted>,
     /// GPU architectures that the image is for, such as 90.
     pub arch: Vec<u32>,
     /// Bytes that redundant copies may take.
     pub max_redundant: Option<u64>,
     /// The tree is the running root, so that injected libraries belong in it.
     pub running: bool,
+}
+
+/// A finding that somebody has decided to live with.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Accepted {
+    pub id: String,
+    /// Only where the cause or the evidence contains this.
+    #[serde(default)]
+    pub about: Option<String>,
+    pub reason: String,
+    /// The last day on which it is accepted, as in 2027-06-30; for ever without.
+    #[serde(default)]
+    pub until: Option<String>,
 }

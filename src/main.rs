@@ -43,11 +43,23 @@ fn main() -> ExitCode {
 /// The command line, behind what a configuration says.
 fn parse() -> anyhow::Result<Cli> {
     let cli = Cli::parse();
-    let Some(file) = cli.verify.config.as_ref().filter(|_| cli.command.is_none()) else { return Ok(cli) };
-    let mut arguments = std::env::args_os();
-    let program = arguments.next();
-    let configured = config::arguments(file)?;
-    Ok(Cli::parse_from(program.into_iter().chain(configured).chain(arguments)))
+    let (file, image) = match &cli.command {
+        None => (cli.verify.config.as_ref(), false),
+        Some(Command::Image(options)) => (options.config.as_ref(), true),
+        Some(_) => (None, false),
+    };
+    let Some(file) = file else { return Ok(cli) };
+    let configured = config::read(file, image)?;
+    let mut arguments: Vec<_> = std::env::args_os().collect();
+    // Before all flags of the command: later ones override them.
+    let place = if image { arguments.iter().position(|argument| argument == "image").map_or(1, |at| at + 1) } else { 1 };
+    arguments.splice(place..place, configured.arguments);
+    let mut cli = Cli::parse_from(arguments);
+    match &mut cli.command {
+        Some(Command::Image(options)) => options.accepted = configured.accepted,
+        _ => cli.verify.accepted = configured.accepted,
+    }
+    Ok(cli)
 }
 
 fn run(cli: Cli) -> anyhow::Result<ExitStatus> {
@@ -82,6 +94,7 @@ fn print(report: &Report, output: &Output) -> anyhow::Result<ExitStatus> {
     match output.format {
         Format::Human => render::human(report)?,
         Format::Json => render::json(report)?,
+        Format::Sarif => render::sarif(report)?,
     }
     Ok(report.status(match output.fail_on {
         FailOn::Error => Severity::Error,

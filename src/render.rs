@@ -2,6 +2,7 @@
 
 mod human;
 mod line;
+mod sarif;
 
 use std::io::{self, IsTerminal, Write};
 use std::thread;
@@ -42,6 +43,11 @@ fn colour_is_welcome() -> bool {
 
 pub fn json(report: &Report) -> io::Result<()> {
     text(&(serde_json::to_string_pretty(report)? + "\n"))
+}
+
+/// Findings for code-scanning services.
+pub fn sarif(report: &Report) -> io::Result<()> {
+    text(&(serde_json::to_string_pretty(&sarif::log(report))? + "\n"))
 }
 
 /// Verdict and remedy first, at most 4096 bytes: what Docker keeps of a health check.

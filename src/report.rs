@@ -39,6 +39,8 @@ pub struct Report {
     pub summary: String,
     /// The leading cause first.
     pub findings: Vec<Finding>,
+    /// Findings that the configuration accepts.
+    pub accepted: Vec<AcceptedFinding>,
     /// Checks that could not look, which is no pass.
     pub skipped: Vec<Skipped>,
     pub driver: Option<Driver>,
@@ -92,6 +94,15 @@ pub struct Finding {
     pub gpu: Option<u32>,
     /// Ids of findings that are consequences of this one and are not listed by themselves.
     pub explains: Vec<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct AcceptedFinding {
+    pub finding: Finding,
+    pub reason: String,
+    /// The last day.
+    pub until: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]

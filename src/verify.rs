@@ -6,7 +6,7 @@ use std::io;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail};
 
@@ -29,6 +29,8 @@ pub fn container(options: &Verify) -> Result<Report> {
         timeout_seconds: options.timeout.as_secs_f64(),
         require_gpus: options.require_gpus,
         gpus: options.gpus.iter().map(spelled).collect(),
+        accepted: options.accepted.clone(),
+        today: today(),
         running: true,
         ..Request::default()
     };
@@ -124,6 +126,8 @@ pub fn image(options: &Image) -> Result<Report> {
         level: name(Level::Image),
         arch: options.arch.clone(),
         max_redundant: options.max_redundant,
+        accepted: options.accepted.clone(),
+        today: today(),
         ..Request::default()
     };
     let census = census::take(&source);
@@ -168,6 +172,25 @@ fn source(options: &Image) -> Result<(Source, Host)> {
         })?
     };
     Ok((source, host))
+}
+
+/// The date in UTC, as in 2026-11-24.
+fn today() -> String {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    date(i64::try_from(since.as_secs() / 86_400).unwrap_or_default())
+}
+
+/// The day that many days after 1970-01-01, by the calendar's cycle of 400 years.
+fn date(days: i64) -> String {
+    let shifted = days + 719_468;
+    let (cycle, day) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
+    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
+    let in_year = day - (365 * year + year / 4 - year / 100);
+    // Years begin in March here, so that the leap day comes last.
+    let month = (5 * in_year + 2) / 153;
+    let day = in_year - (153 * month + 2) / 5 + 1;
+    let (month, early) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
+    format!("{:04}-{month:02}-{day:02}", year + cycle * 400 + early)
 }
 
 fn environment(host: &Host) -> Environment {
@@ -240,4 +263,15 @@ fn spelled(gpu: &Gpu) -> String {
 fn name(level: Level) -> String {
     use clap::ValueEnum;
     level.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn dates() {
+        let cases = [(0, "1970-01-01"), (59, "1970-03-01"), (11_016, "2000-02-29"), (20_781, "2026-11-24")];
+        for (days, date) in cases {
+            assert_eq!(super::date(days), date);
+        }
+    }
 }

@@ -15,7 +15,7 @@ use crate::facts::probe::{self, Ending, ProbeRun, Target};
 const LEVELS: [&str; 5] = ["image", "nvml", "driver", "smoke", "gemm"];
 
 pub fn assemble(facts: &Facts, judgement: Judgement, seconds: f64) -> Report {
-    let Judgement { findings, skipped } = judgement;
+    let Judgement { findings, accepted, skipped } = judgement;
     let gpus = gpus(facts, &findings);
     let at_rest = !facts.request.running || facts.request.level == LEVELS[0];
     let libraries = judge_libraries(&facts.census, at_rest);
@@ -40,6 +40,7 @@ pub fn assemble(facts: &Facts, judgement: Judgement, seconds: f64) -> Report {
         image: image(facts, &libraries),
         savings: savings::savings(facts),
         findings,
+        accepted,
         skipped,
         gpus,
         libraries,

@@ -20,7 +20,17 @@ pub fn system_path(tree: &Tree) -> Vec<String> {
     }
     let configured = tree.read_text(&format!("/etc/ld-musl-{}.path", std::env::consts::ARCH));
     let path = configured.unwrap_or_else(|| "/lib:/usr/local/lib:/usr/lib".to_owned());
-    path.split([':', '\n']).filter(|path| !path.is_empty()).map(str::to_owned).collect()
+    elements(&path).map(str::to_owned).collect()
+}
+
+fn elements(path: &str) -> impl Iterator<Item = &str> {
+    path.split([':', '\n']).filter(|element| !element.is_empty())
+}
+
+/// musl knows `$ORIGIN` alone, and drops all search paths of an object that has something else.
+fn is_understood(path: &str) -> bool {
+    let mut parts = path.split('$').skip(1);
+    parts.all(|part| part.starts_with("ORIGIN") || part.starts_with("{ORIGIN}"))
 }
 
 impl<'a> Loader<'a> {
@@ -34,13 +44,18 @@ impl<'a> Loader<'a> {
             return loaders().into_iter().find(|loader| self.tree.file(loader).is_some()).and_then(found);
         }
         let machine = requester.elf.machine;
-        let mut directories = self.library_path(closure.objects[0].origin());
+        // Nothing is put in here, and empty elements mean nothing.
+        let path = self.environment.library_path.as_deref().unwrap_or_default();
+        let mut directories: Vec<String> =
+            elements(path).map(|element| self.absolute(element.to_owned())).collect();
         let mut link = Some(by);
         while let Some(number) = link {
             let object = &closure.objects[number];
             let elf = object.elf;
             let paths = if elf.runpath.is_empty() { &elf.rpath } else { &elf.runpath };
-            directories.extend(self.directories(object, paths));
+            if paths.iter().all(|path| is_understood(path)) {
+                directories.extend(self.directories(object, paths));
+            }
             link = object.loaded_by;
         }
         directories.extend(self.musl.iter().cloned());

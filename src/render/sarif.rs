@@ -1,0 +1,79 @@
+//! Findings as a SARIF 2.1.0 log, for services that show them beside the code.
+//!
+//! A finding is about files of the image where its evidence names some, else about the Dockerfile: these
+//! services show nothing without a place.
+
+use serde_json::{Value, json};
+
+use crate::report::{AcceptedFinding, Finding, Report, Severity};
+
+pub fn log(report: &Report) -> Value {
+    let accepted = report.accepted.iter().map(|AcceptedFinding { finding, reason, .. }| {
+        let mut result = result(finding);
+        result["suppressions"] = json!([{ "kind": "external", "justification": reason }]);
+        result
+    });
+    let results: Vec<Value> = report.findings.iter().map(result).chain(accepted).collect();
+    json!({
+        "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
+        "version": "2.1.0",
+        "runs": [{
+            "tool": { "driver": {
+                "name": "cudacheck",
+                "version": report.version,
+                "rules": rules(report),
+            }},
+            "results": results,
+        }],
+    })
+}
+
+/// The checks that results speak of, each once.
+fn rules(report: &Report) -> Vec<Value> {
+    let accepted = report.accepted.iter().map(|accepted| &accepted.finding);
+    let mut findings: Vec<&Finding> = report.findings.iter().chain(accepted).collect();
+    findings.sort_by(|a, b| a.id.cmp(&b.id));
+    findings.dedup_by(|a, b| a.id == b.id);
+    let rule = |finding: &&Finding| {
+        json!({
+            "id": finding.id,
+            "shortDescription": { "text": finding.title },
+            "help": { "text": finding.remedy },
+            "defaultConfiguration": { "level": level(finding.severity) },
+        })
+    };
+    findings.iter().map(rule).collect()
+}
+
+fn result(finding: &Finding) -> Value {
+    let paths = finding.evidence.iter().chain([&finding.cause]).filter_map(|line| path(line));
+    let mut paths: Vec<&str> = paths.collect();
+    paths.dedup();
+    if paths.is_empty() {
+        paths.push("Dockerfile");
+    }
+    let location = |path: &&str| json!({ "physicalLocation": { "artifactLocation": { "uri": path } } });
+    json!({
+        "ruleId": finding.id,
+        "level": level(finding.severity),
+        "message": { "text": format!("{}. {} Remedy: {}", finding.title, finding.cause, finding.remedy) },
+        "locations": paths.iter().take(LOCATIONS).map(location).collect::<Vec<_>>(),
+    })
+}
+
+/// Services show the first of them.
+const LOCATIONS: usize = 10;
+
+/// The file that a line begins with, relative to the image's root.
+fn path(line: &str) -> Option<&str> {
+    let end = line.find([' ', ':', ',']).unwrap_or(line.len());
+    line[..end].strip_prefix('/').filter(|path| !path.is_empty())
+}
+
+fn level(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Error => "error",
+        Severity::Warning | Severity::Unknown => "warning",
+        Severity::Note => "note",
+    }
+}

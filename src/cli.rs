@@ -110,6 +110,9 @@ pub struct Image {
     /// Print what the image's loader loads for this program or library, or for all of them, and stop
     #[arg(long, value_name = "FILE|all")]
     pub ldd: Option<String>,
+    /// Print the files and links of the image as its containers see them, and stop
+    #[arg(long)]
+    pub list: bool,
     #[command(flatten)]
     pub output: Output,
 }

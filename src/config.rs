@@ -17,8 +17,7 @@ const VERIFY: &[&str] = &["level", "gpus", "require-gpus", "timeout", "format", 
 const IMAGE: &[&str] = &["level", "env", "arch", "max-redundant", "format", "fail-on"];
 
 const EXAMPLE: &str = "an object in JSON, such as {\"level\": \"driver\"}";
-const ACCEPTED_EXAMPLE: &str =
-    "a list such as [{\"id\": \"library.redundant\", \"reason\": \"needed by ...\", \"until\": \"2027-06-30\"}]";
+const ACCEPTED_EXAMPLE: &str = "a list such as [{\"id\": \"library.redundant\", \"reason\": \"needed by ...\", \"until\": \"2027-06-30\"}]";
 
 #[derive(Default)]
 pub struct Config {

@@ -52,7 +52,11 @@ fn parse() -> anyhow::Result<Cli> {
     let configured = config::read(file, image)?;
     let mut arguments: Vec<_> = std::env::args_os().collect();
     // Before all flags of the command: later ones override them.
-    let place = if image { arguments.iter().position(|argument| argument == "image").map_or(1, |at| at + 1) } else { 1 };
+    let place = if image {
+        arguments.iter().position(|argument| argument == "image").map_or(1, |at| at + 1)
+    } else {
+        1
+    };
     arguments.splice(place..place, configured.arguments);
     let mut cli = Cli::parse_from(arguments);
     match &mut cli.command {
@@ -76,6 +80,10 @@ fn run(cli: Cli) -> anyhow::Result<ExitStatus> {
             Ok(if report.verdict == Verdict::Verified { ExitStatus::Verified } else { ExitStatus::Finding })
         }
         Some(Command::Image(image)) => {
+            if image.list {
+                render::listing(&verify::listing(&image)?, image.output.format)?;
+                return Ok(ExitStatus::Verified);
+            }
             if let Some(wanted) = &image.ldd {
                 render::loads(&verify::loads(&image, wanted)?, image.output.format)?;
                 return Ok(ExitStatus::Verified);

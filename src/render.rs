@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use crate::cli::Format;
 use crate::facts::loads::Loads;
+use crate::facts::tree::{Entry, What};
 use crate::report::Report;
 
 /// Says on a terminal that it goes on, when something takes longer than a second.
@@ -53,6 +54,20 @@ pub fn sarif(report: &Report) -> io::Result<()> {
 /// Verdict and remedy first, at most 4096 bytes: what Docker keeps of a health check.
 pub fn line(report: &Report) -> io::Result<()> {
     text(&line::render(report))
+}
+
+/// Files with their bytes and links with their targets; as JSON, a line for each.
+pub fn listing(list: &[Entry], format: Format) -> io::Result<()> {
+    let mut out = String::new();
+    for entry in list {
+        match &entry.what {
+            _ if format == Format::Json => out += &serde_json::to_string(entry)?,
+            What::Bytes(bytes) => out += &format!("{bytes:>12} {}", entry.path),
+            What::Target(target) => out += &format!("{:>12} {} -> {target}", "", entry.path),
+        }
+        out.push('\n');
+    }
+    text(&out)
 }
 
 /// What the loader loads, as ldd shows it, or a line of JSON for each object.

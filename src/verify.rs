@@ -18,6 +18,7 @@ use crate::facts::host::Host;
 use crate::facts::loader::{Environment, Loader};
 use crate::facts::loads::{self, Loads};
 use crate::facts::probe::ProbeRun;
+use crate::facts::tree::Entry;
 use crate::facts::{Facts, Request, application, census, host};
 use crate::report::{Report, assemble};
 use crate::{checks, supervise};
@@ -132,6 +133,11 @@ pub fn image(options: &Image) -> Result<Report> {
     };
     let census = census::take(&source);
     Ok(judge(&Facts { request, host, census, image: source.image, probes: Vec::new() }, start))
+}
+
+/// The files and links of an image.
+pub fn listing(options: &Image) -> Result<Vec<Entry>> {
+    Ok(source(options)?.0.tree.listing())
 }
 
 /// What the image's loader loads for one object or for all.

@@ -37,10 +37,12 @@ pub const CHECKS: &[Check] = &[
     Check {
         id: "library.shadowed",
         severity: Severity::Warning,
-        title: "LD_LIBRARY_PATH puts another copy in the place of the one that is meant",
+        title: "The environment puts another copy in the place of the one that is meant",
         why: "An object names by its RUNPATH the directory of the library that it was built for, but LD_LIBRARY_PATH \
-              is searched before RUNPATH, and a directory in it has a library of the same name.",
-        remedy: "Take that directory out of LD_LIBRARY_PATH (ENV LD_LIBRARY_PATH= in the Dockerfile)",
+              is searched before RUNPATH, and a directory in it has a library of the same name. What LD_PRELOAD names \
+              goes before everything.",
+        remedy: "Take that directory out of LD_LIBRARY_PATH (ENV LD_LIBRARY_PATH= in the Dockerfile), or the library \
+                 out of LD_PRELOAD",
         explains: &[],
         judge: shadowed,
     },

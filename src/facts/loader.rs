@@ -42,6 +42,8 @@ pub struct Closure<'a> {
     /// Names in the order in which they were first asked for.
     pub requests: Vec<(String, Option<usize>)>,
     musl: bool,
+    /// So many objects behind the first.
+    preloaded: usize,
 }
 
 pub struct Loaded<'a> {
@@ -60,7 +62,7 @@ pub struct Loaded<'a> {
 pub struct Edge {
     pub from: usize,
     pub to: usize,
-    /// LD_LIBRARY_PATH won over this file, which the object's own RUNPATH means.
+    /// LD_LIBRARY_PATH or LD_PRELOAD won over this file, which the object's own search path means.
     pub instead_of: Option<String>,
 }
 
@@ -101,6 +103,7 @@ impl<'a> Loader<'a> {
                 closure.requests.push((name.clone(), Some(to)));
             }
         }
+        closure.preloaded = closure.objects.len() - 1;
         let mut next = 0;
         while next < closure.objects.len() {
             for name in &closure.objects[next].elf.needed {
@@ -131,6 +134,7 @@ impl<'a> Loader<'a> {
             edges: Vec::new(),
             missing: Vec::new(),
             requests: Vec::new(),
+            preloaded: 0,
         })
     }
 
@@ -166,13 +170,14 @@ impl<'a> Loader<'a> {
 
     fn load(&self, closure: &mut Closure<'a>, by: usize, name: &str) -> Option<(usize, Option<String>)> {
         if let Some(known) = loaded_number(closure, name) {
-            return Some((known, None));
+            let preloaded = (1..=closure.preloaded).contains(&known);
+            let meant = preloaded.then(|| self.find(closure, by, name)).flatten().map(|found| found.path);
+            let other = |meant: &String| {
+                self.tree.file(meant).is_some_and(|(path, _)| path != closure.objects[known].path)
+            };
+            return Some((known, meant.filter(other)));
         }
-        let found = if closure.musl {
-            self.find_musl(closure, by, name)
-        } else {
-            self.find_glibc(closure, by, name)
-        }?;
+        let found = self.find(closure, by, name)?;
         let (path, file) = self.tree.file(&found.path)?;
         let elf = file.elf.as_deref()?;
         if let Some(known) = closure.objects.iter().position(|object| object.identity == file.identity) {
@@ -185,6 +190,10 @@ impl<'a> Loader<'a> {
         let (found_as, identity) = (found.path, file.identity);
         closure.objects.push(Loaded { path, elf, found_as, identity, loaded_by: Some(by), names });
         Some((closure.objects.len() - 1, found.instead_of))
+    }
+
+    fn find(&self, closure: &Closure<'a>, by: usize, name: &str) -> Option<Found> {
+        if closure.musl { self.find_musl(closure, by, name) } else { self.find_glibc(closure, by, name) }
     }
 
     /// The first directory that has a fitting file of that name.

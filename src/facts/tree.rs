@@ -16,6 +16,8 @@ use std::path::PathBuf;
 pub use layers::Fact;
 pub use look::Looker;
 
+use serde::Serialize;
+
 use super::bytes::Part;
 use super::elf::Elf;
 use super::python::Source;
@@ -41,6 +43,21 @@ pub struct Tree {
     pub unreadable: Vec<String>,
     /// Mount points that were left out.
     pub skipped: Vec<String>,
+}
+
+/// A file or a link, as it is listed.
+#[derive(Debug, Serialize)]
+pub struct Entry {
+    pub path: String,
+    #[serde(flatten)]
+    pub what: What,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum What {
+    Bytes(u64),
+    Target(String),
 }
 
 /// Where the content of files is to be had.
@@ -153,6 +170,16 @@ impl Tree {
 
     pub fn read_text(&self, path: &str) -> Option<String> {
         self.read(path).ok().map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    /// All files and links, by path.
+    pub fn listing(&self) -> Vec<Entry> {
+        let files = self.files.iter().map(|(path, file)| (path, What::Bytes(file.bytes)));
+        let links = self.links.iter().map(|(path, target)| (path, What::Target(target.clone())));
+        let mut list: Vec<Entry> =
+            files.chain(links).map(|(path, what)| Entry { path: path.clone(), what }).collect();
+        list.sort_by(|a, b| a.path.cmp(&b.path));
+        list
     }
 
     /// Regular files directly in a directory, by real path.

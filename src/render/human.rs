@@ -264,11 +264,15 @@ fn users(group: &[&Copy]) -> usize {
 }
 
 fn findings(out: &mut String, report: &Report, style: Style) {
+    let accepted = match report.accepted.len() {
+        0 => String::new(),
+        number => format!("{number} accepted · "),
+    };
     if report.findings.is_empty() {
-        heading(out, style, "Findings", "none");
+        heading(out, style, "Findings", &format!("{accepted}none"));
         return;
     }
-    heading(out, style, "Findings", "cudacheck explain ID says more");
+    heading(out, style, "Findings", &format!("{accepted}cudacheck explain ID says more"));
     for finding in &report.findings {
         one_finding(out, finding, style);
     }

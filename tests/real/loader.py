@@ -195,7 +195,8 @@ def differences(truth, said):
         elif path not in said:
             if truth[path]:
                 yield path, "*", "cudacheck says nothing of it"
-        else:
+        elif truth[path] or any("/" not in name for name, _ in said[path]):
+            # Of an object without needs, ld.so lists nothing, not even what is preloaded by its path.
             yield from ((path, name, why) for name, why in unequal(truth[path], said[path]))
 
 

@@ -84,7 +84,10 @@ impl Users<'_> {
 
     /// Everybody who speaks of libraries.
     fn mentions(&self) -> Vec<Mention<'_>> {
-        let sources = self.tree.python.iter().flat_map(|(by, source)| {
+        // A finder knows all names; what it finds is told by `is_found_unseen`.
+        let others =
+            self.tree.python.iter().filter(|(by, _)| !FINDERS.iter().any(|finder| by.contains(finder)));
+        let sources = others.flat_map(|(by, source)| {
             let seen =
                 |text: &String| source.loads.contains(text) && !self.wheels_beside(by, text).is_empty();
             source.mentions.iter().map(move |text| Mention { by, text, seen: seen(text) })

@@ -1,0 +1,67 @@
+//! An image archive: read as a file and as a stream alike, nothing in it leads out of it.
+//!
+//! Headers of mutated archives get their checksums mended, else nothing behind them would be read.
+
+#![no_main]
+
+use cudacheck_fuzz::facts::archive::{self, Image, Input, overlay};
+use cudacheck_fuzz::facts::bytes::HEAD;
+use cudacheck_fuzz::facts::tree::{Fact, Looker, Tree};
+use cudacheck_fuzz::{file, path_of, pipe, tar};
+use libfuzzer_sys::{fuzz_mutator, fuzz_target, fuzzer_mutate};
+
+fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {
+    let size = fuzzer_mutate(data, size, max_size);
+    // Some stay damaged.
+    if seed % 16 > 0 && data[..size].get(257..262) == Some(b"ustar") {
+        tar::mend(&mut data[..size]);
+    }
+    size
+});
+
+fn open(input: &impl std::os::fd::AsRawFd) -> anyhow::Result<Image<Fact>> {
+    archive::open(Input::Path(&path_of(input)), None, &Looker { full: true })
+}
+
+fuzz_target!(|data: &[u8]| {
+    let of_file = open(file(&[data]));
+    if let Some(pipe) = pipe(data)
+        && let (Ok(of_file), Ok(of_stream)) = (&of_file, open(&pipe))
+    {
+        compare(of_file, &of_stream);
+    }
+    let Ok(mut image) = of_file else { return };
+    for entry in image.layers.iter().flat_map(|layer| &layer.entries) {
+        assert!(is_inside(&entry.path), "{}", entry.path);
+    }
+    let (tree, hidden) = Tree::of_image(&mut image);
+    let paths = hidden.iter().map(|hidden: &overlay::Hidden| &hidden.path).chain(tree.files.keys());
+    for path in paths {
+        assert!(is_inside(path), "{path}");
+        if let Some(real) = tree.resolve(path) {
+            assert!(is_inside(&real), "{path} is {real}");
+        }
+        let _ = tree.beginning(path, 64);
+    }
+});
+
+fn is_inside(path: &str) -> bool {
+    path.starts_with('/') && path.split('/').all(|part| part != "..")
+}
+
+fn compare(of_file: &Image<Fact>, of_stream: &Image<Fact>) {
+    assert_eq!((&of_file.name, &of_file.config), (&of_stream.name, &of_stream.config));
+    assert_eq!(of_file.layers.len(), of_stream.layers.len());
+    for (one, other) in of_file.layers.iter().zip(&of_stream.layers) {
+        assert_eq!((&one.digest, one.stored_bytes), (&other.digest, other.stored_bytes));
+        if !(one.whole && other.whole) {
+            continue;
+        }
+        assert_eq!(one.entries.len(), other.entries.len());
+        for (one, other) in one.entries.iter().zip(&other.entries) {
+            assert_eq!((&one.path, one.mode, one.uid), (&other.path, other.mode, other.uid));
+            let larger = matches!(one.kind, archive::Kind::File { bytes, .. } if bytes > HEAD);
+            assert!(larger || format!("{:?}", one.kind) == format!("{:?}", other.kind), "{one:?} is {other:?}");
+        }
+    }
+}

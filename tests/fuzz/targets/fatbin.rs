@@ -1,0 +1,43 @@
+//! Device code: found alike in one piece, in pieces that overlap, and in a file.
+
+#![no_main]
+
+use cudacheck_fuzz::facts::bytes::{Bytes, Part};
+use cudacheck_fuzz::facts::fatbin::{Scanner, merged, runs_on};
+use cudacheck_fuzz::file;
+use libfuzzer_sys::fuzz_target;
+
+/// As those of streams.
+const OVERLAP: usize = 128;
+
+fuzz_target!(|data: &[u8]| {
+    let Some((first, data)) = data.split_first() else { return };
+    let all = 0..data.len() as u64;
+    let mut scanner = Scanner::default();
+    scanner.feed(0, data);
+    let found = scanner.code_in(&[all.clone()]);
+
+    let mut pieces = Scanner::default();
+    let step = usize::from(*first) + 1;
+    let mut start = 0;
+    while start < data.len() {
+        let end = data.len().min(start + OVERLAP + step);
+        pieces.feed(start as u64, &data[start..end]);
+        start += step;
+    }
+    assert_eq!(pieces.code_in(&[all.clone()]), found);
+
+    let part = Part { file: file(&[data]), offset: 0, length: all.end };
+    assert_eq!(part.device_code(&[all.clone()], &mut Vec::new()), found);
+
+    // As sections that lie on each other, and as two objects.
+    let half = all.end / 2;
+    let twice = part.device_code(&[all.clone(), half..all.end, all], &mut Vec::new());
+    let both = merged([found.as_slice(), &twice]);
+    let sum = |bytes: u64, code: &cudacheck_fuzz::facts::fatbin::DeviceCode| bytes.saturating_add(code.bytes);
+    assert!(both.iter().fold(0, sum) >= found.iter().fold(0, sum));
+    for code in &both {
+        runs_on(code, 90);
+        runs_on(code, u32::from(*first));
+    }
+});

@@ -1,0 +1,15 @@
+//! ld.so.cache.
+
+#![no_main]
+
+use cudacheck_fuzz::ld_cache::Cache;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|data: &[u8]| {
+    let cache = Cache::parse(data);
+    for soname in ["", "libc.so.6", "libx.so.1"] {
+        if let Some(path) = cache.find(soname, &["x86-64-v3", "x86-64-v2"]) {
+            assert!(path.len() < data.len());
+        }
+    }
+});

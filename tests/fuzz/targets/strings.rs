@@ -1,0 +1,35 @@
+//! Names in read-only data: pieces that overlap have all that the whole has.
+
+#![no_main]
+
+use cudacheck_fuzz::facts::catalogue::library_of;
+use cudacheck_fuzz::facts::strings::{Found, find};
+use libfuzzer_sys::fuzz_target;
+
+/// As those of files.
+const OVERLAP: usize = 128;
+
+fn found(start: usize, piece: &[u8]) -> Vec<(u64, Found)> {
+    find(start as u64, piece).map(|hit| (hit.at, hit.text)).collect()
+}
+
+fuzz_target!(|data: &[u8]| {
+    let Some((first, data)) = data.split_first() else { return };
+    let whole = found(0, data);
+    for (at, text) in &whole {
+        assert!(data[*at as usize..].starts_with(b".so"));
+        let name = match text {
+            Found::Name(name) => name.clone(),
+            Found::Mention(stem) => format!("{stem}.so"),
+        };
+        assert!(library_of(name.rsplit('/').next().unwrap_or_default()).is_some(), "{name}");
+    }
+    let mut pieces = Vec::new();
+    let step = usize::from(*first) + 1;
+    for start in (0..data.len()).step_by(step) {
+        pieces.extend(found(start, &data[start..data.len().min(start + OVERLAP + step)]));
+    }
+    for hit in &whole {
+        assert!(pieces.contains(hit), "{hit:?} is cut");
+    }
+});

@@ -18,7 +18,7 @@ mod probe;
 use crate::facts::{Accepted, Facts};
 use crate::report::{AcceptedFinding, Finding, Severity, Skipped};
 
-pub use contents::{CACHES, TOOLKIT, WHEELS, files as count_files, layer as layer_name};
+pub use contents::{CACHES, TOOLKIT, WHEELS, files as count_files, layer as layer_name, leftovers_of};
 pub use libraries::{census as judge_libraries, redundant_copies};
 
 pub struct Check {

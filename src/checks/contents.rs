@@ -3,9 +3,10 @@
 
 use super::{Check, Outcome, Problem};
 use crate::facts::Facts;
-use crate::facts::census::LeftoverFound;
+use crate::facts::census::{Census, LeftoverFound};
 use crate::facts::hygiene::Kind;
 use crate::facts::image::{Hidden, Image};
+use crate::facts::packages::Manager;
 use crate::facts::secrets::{self, Secret};
 use crate::report::Severity;
 
@@ -123,13 +124,22 @@ const LEFTOVERS: &[Kind] =
 /// Less than that is not worth a line in a report.
 const WORTH_TELLING: u64 = 1_000_000;
 
+/// Leftovers of some kinds. Tools that a wheel or conda's package brought are what frameworks compile
+/// kernels with.
+pub fn leftovers_of<'a>(census: &'a Census, kinds: &'a [Kind]) -> impl Iterator<Item = &'a LeftoverFound> {
+    let for_running = |leftover: &LeftoverFound| {
+        let manager = leftover.owner.as_ref().map(|owner| owner.manager);
+        TOOLKIT.contains(&leftover.kind) && matches!(manager, Some(Manager::Pip | Manager::Conda))
+    };
+    census.leftovers.iter().filter(move |leftover| kinds.contains(&leftover.kind) && !for_running(leftover))
+}
+
 /// One finding for all leftovers of some kinds.
 fn sum(facts: &Facts, kinds: &[Kind]) -> Outcome {
     if facts.request.running && facts.host.platform.container.is_none() {
         return Outcome::Skip("no container: what is installed here is no image");
     }
-    let mut found: Vec<&LeftoverFound> =
-        facts.census.leftovers.iter().filter(|leftover| kinds.contains(&leftover.kind)).collect();
+    let mut found: Vec<&LeftoverFound> = leftovers_of(&facts.census, kinds).collect();
     let bytes: u64 = found.iter().map(|leftover| leftover.bytes).sum();
     if bytes < WORTH_TELLING {
         return Outcome::Pass;

@@ -148,7 +148,8 @@ impl Scanner {
         for (_, key, size) in self.found.iter().filter(|(at, ..)| inside(at)) {
             let (images, bytes) = sum.entry(*key).or_default();
             *images += 1;
-            *bytes += size;
+            // Entries claim their sizes, and sections may lie on each other.
+            *bytes = bytes.saturating_add(*size);
         }
         let entry = |((kind, sm, suffix), (images, bytes)): (Key, (u64, u64))| {
             let prefix = if kind == CodeKind::Cubin { "sm" } else { "compute" };
@@ -167,7 +168,7 @@ pub fn merged<'a>(lists: impl IntoIterator<Item = &'a [DeviceCode]>) -> Vec<Devi
         let digits = entry.arch.trim_end_matches(char::is_alphabetic).len();
         let (images, bytes) = sum.entry((entry.kind, digits, &entry.arch)).or_default();
         *images += entry.images;
-        *bytes += entry.bytes;
+        *bytes = bytes.saturating_add(entry.bytes);
     }
     let entry = |((kind, _, arch), (images, bytes)): ((CodeKind, usize, &str), (u64, u64))| DeviceCode {
         arch: arch.to_owned(),
@@ -258,6 +259,21 @@ pub mod tests {
                 scan(&bytes, bytes.len());
             }
         }
+    }
+
+    #[test]
+    fn claims_are_summed_without_end() {
+        let mut bytes = region(&[(2, 90, 0, 8), (2, 90, 0, 8)]);
+        bytes[8..16].copy_from_slice(&(u64::MAX - 16).to_le_bytes());
+        bytes[16 + 80 + 8..16 + 80 + 16].copy_from_slice(&(u64::MAX - 512).to_le_bytes());
+        let found = scan(&bytes, bytes.len());
+        assert_eq!(merged([found.as_slice(), &found]), [entry("sm_90", CodeKind::Cubin, 4, u64::MAX)]);
+        let mut scanner = Scanner::default();
+        for _ in 0..2 {
+            scanner.go_to(0);
+            scanner.feed(0, &bytes);
+        }
+        assert_eq!(scanner.code_in(&[0..u64::MAX]), [entry("sm_90", CodeKind::Cubin, 4, u64::MAX)]);
     }
 
     #[test]

@@ -29,6 +29,8 @@ impl Source {
 
 /// Sources that are larger were not written by hand.
 pub const LARGEST: usize = 1 << 20;
+/// No stem is longer.
+const LONGEST: usize = 64;
 
 const LOADS: [&[u8]; 2] = [b"CDLL", b"LoadLibrary"];
 const SPEAKS_OF_LOADING: [&[u8]; 3] = [b"find_library", b"dlopen", b"pathfinder"];
@@ -54,8 +56,11 @@ fn names(source: &[u8]) -> Source {
     if !loads && !says(&SPEAKS_OF_LOADING) {
         return Source::default();
     }
-    let stems: Vec<String> =
-        memmem::find_iter(source, b".so").filter_map(|hit| stem_before(source, hit)).collect();
+    let finder = memmem::Finder::new(b".so");
+    let lines = source.split(|byte| *byte == b'\n');
+    let code = lines.filter(|line| !line.trim_ascii_start().starts_with(b"#"));
+    let stems_in = |line| finder.find_iter(line).filter_map(move |hit| stem_before(line, hit));
+    let stems: Vec<String> = code.flat_map(stems_in).collect();
     let quoted = source.split(|byte| matches!(byte, b'"' | b'\'' | b'\n')).filter_map(quoted);
     let mentions = stems.iter().cloned().chain(quoted).collect();
     Source { loads: sorted(if loads { stems } else { Vec::new() }), mentions: sorted(mentions) }
@@ -77,14 +82,16 @@ fn quoted(text: &[u8]) -> Option<String> {
     stems.into_iter().find(|stem| !stem.contains('.') && library_of(&format!("{stem}.so")).is_some())
 }
 
-fn stem_before(source: &[u8], hit: usize) -> Option<String> {
-    let line = source[..hit].iter().rposition(|byte| *byte == b'\n').map_or(0, |place| place + 1);
-    if source[line..hit].trim_ascii_start().starts_with(b"#") {
-        return None;
-    }
+fn stem_before(line: &[u8], hit: usize) -> Option<String> {
     let part = |byte: &u8| byte.is_ascii_alphanumeric() || b"_-.".contains(byte);
-    let start = source[..hit].iter().rposition(|byte| !part(byte)).map_or(0, |place| place + 1);
-    let stem = std::str::from_utf8(&source[start..hit]).ok()?;
+    // However long a line of names is, looking at one costs the same.
+    let from = hit.saturating_sub(LONGEST);
+    let start = match line[from..hit].iter().rposition(|byte| !part(byte)) {
+        Some(place) => from + place + 1,
+        None if from == 0 => 0,
+        None => return None,
+    };
+    let stem = std::str::from_utf8(&line[start..hit]).ok()?;
     library_of(&format!("{stem}.so")).map(|_| stem.to_owned())
 }
 
@@ -102,6 +109,14 @@ mod tests {
         "#;
         assert_eq!(names(source).loads, ["libcublas", "libnvrtc"]);
         assert!(names(b"x = 'libcublas.so.12'").is_empty());
+    }
+
+    #[test]
+    fn a_line_of_names_costs_no_more_than_its_length() {
+        let mut source = b"CDLL('libcudart.so') ".to_vec();
+        source.resize(LARGEST, b' ');
+        source.chunks_exact_mut(3).skip(7).for_each(|name| name.copy_from_slice(b".so"));
+        assert_eq!(names(&source).loads, ["libcudart"]);
     }
 
     #[test]

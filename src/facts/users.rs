@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use super::catalogue::{PARTS, library_of};
 use super::census::{How, Missing, Shadow, User, VersionGap};
 use super::loader::{Closure, Loaded, Loader};
+use super::python::Source;
 use super::tree::Tree;
 
 /// Libraries of one release, which fail in odd ways beside those of another.
@@ -119,8 +120,11 @@ impl<'a> Users<'a> {
         }
         self.find_mixed(closure);
         for (by, soname) in &closure.missing {
-            if library_of(soname).is_some() {
-                self.missing.entry(soname.clone()).or_default().insert(closure.objects[*by].path.clone());
+            let by = closure.objects[*by].path.as_str();
+            if let Some(wheel) = self.preloaded_wheel(by, soname) {
+                self.use_copy(wheel, by, How::Python);
+            } else if library_of(soname).is_some() {
+                self.missing.entry(soname.clone()).or_default().insert(by.to_owned());
             }
         }
     }
@@ -247,10 +251,32 @@ impl<'a> Users<'a> {
         default.iter().filter_map(|path| self.copy(path)).map(str::to_owned).collect()
     }
 
+    /// The wheel that Python loads before an object of its site is loaded that needs it and would not find
+    /// it: somebody there loads it by name, or cuda.pathfinder is there to do so.
+    fn preloaded_wheel(&self, object: &str, soname: &str) -> Option<String> {
+        let site = site(object)?;
+        let wheel = self.copies.iter().find(|copy| {
+            copy.strip_prefix(site).is_some_and(|inside| inside.starts_with("nvidia/"))
+                && self.soname(copy) == Some(soname)
+        })?;
+        let loads = |(path, source): &(String, Source)| {
+            path.starts_with(site) && source.loads.iter().any(|stem| has_stem(soname, stem))
+        };
+        (self.has_finder(site) || self.tree.python.iter().any(loads)).then(|| wheel.clone())
+    }
+
+    /// Whether cuda.pathfinder is installed in a site, which offers its wheels by name.
+    fn has_finder(&self, site: &str) -> bool {
+        let finder = format!("{}{}", site.trim_end_matches('/'), FINDERS[0]);
+        self.tree.files.range(finder.clone()..).next().is_some_and(|(path, _)| path.starts_with(&finder))
+    }
+
+    fn soname(&self, copy: &str) -> Option<&str> {
+        self.tree.files.get(copy)?.elf.as_ref()?.soname.as_deref()
+    }
+
     fn wheels_beside(&self, source: &str, stem: &str) -> Vec<String> {
-        let sites = ["/site-packages/", "/dist-packages/"];
-        let site = sites.iter().find_map(|site| source.find(site).map(|at| &source[..at + site.len()]));
-        let Some(beside) = site.map(|site| format!("{site}nvidia/")) else { return Vec::new() };
+        let Some(beside) = site(source).map(|site| format!("{site}nvidia/")) else { return Vec::new() };
         self.copies.iter().filter(|copy| copy.starts_with(&beside) && has_stem(copy, stem)).cloned().collect()
     }
 
@@ -291,4 +317,10 @@ impl<'a> Users<'a> {
 
 fn has_stem(path: &str, stem: &str) -> bool {
     path.rsplit('/').next().unwrap_or(path).split(".so").next() == Some(stem)
+}
+
+/// The directory of Python packages that a file lies in, with a slash behind it.
+fn site(path: &str) -> Option<&str> {
+    let sites = ["/site-packages/", "/dist-packages/"];
+    sites.iter().find_map(|site| path.find(site).map(|at| &path[..at + site.len()]))
 }

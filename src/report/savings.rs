@@ -6,7 +6,7 @@
 
 use serde::Serialize;
 
-use crate::checks::{CACHES, TOOLKIT, WHEELS, count_files, layer_name, redundant_copies};
+use crate::checks::{CACHES, TOOLKIT, WHEELS, count_files, layer_name, leftovers_of, redundant_copies};
 use crate::facts::Facts;
 use crate::facts::census::{Census, Copy};
 use crate::facts::hygiene::{Base, Kind};
@@ -107,20 +107,10 @@ fn plain_base(census: &Census) -> String {
 }
 
 fn leftovers(census: &Census) -> Vec<Change> {
-    let sum = |kinds: &[Kind]| -> u64 {
-        census
-            .leftovers
-            .iter()
-            .filter(|leftover| kinds.contains(&leftover.kind))
-            .map(|leftover| leftover.bytes)
-            .sum()
-    };
+    let sum = |kinds: &[Kind]| leftovers_of(census, kinds).map(|leftover| leftover.bytes).sum();
     let place = |kinds: &[Kind]| {
-        census
-            .leftovers
-            .iter()
-            .find(|leftover| kinds.contains(&leftover.kind))
-            .map_or("", |leftover| leftover.place.as_str())
+        let largest = leftovers_of(census, kinds).max_by_key(|leftover| leftover.bytes);
+        largest.map_or(String::new(), |leftover| leftover.place.clone())
     };
     let apt: &[Kind] = &[Kind::AptArchives, Kind::AptLists];
     let caches: Vec<Kind> = CACHES.iter().copied().filter(|kind| !apt.contains(kind)).collect();

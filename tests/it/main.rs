@@ -6,6 +6,7 @@
 //! - `machine`    a fake machine of one and of eight GPUs, whole and with faults
 //! - `supervise`  probes that hang, crash, flood, fork, and cannot be killed
 //! - `start`      the ways of starting the probe, where some of them are refused
+//! - `image`      audits of archives: layers, secrets, budgets, acceptance, forms of output
 //! - `trees`      the census of real trees against tables (real parts)
 //! - `drivers`    symbols of real driver libraries, ptxas, real libraries without a GPU (real parts)
 //! - `units`      the probe's own unit tests, which need its feature
@@ -16,6 +17,7 @@
 mod cli;
 mod drivers;
 mod embedded;
+mod image;
 mod machine;
 mod no_gpu;
 mod start;

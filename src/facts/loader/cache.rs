@@ -4,6 +4,8 @@
 
 use std::collections::HashMap;
 
+use memchr::memchr;
+
 /// The files of a soname.
 #[derive(Debug, Default)]
 pub struct Cache(HashMap<String, Vec<Entry>>);
@@ -24,6 +26,11 @@ const KIND: u32 = if cfg!(target_arch = "aarch64") { 0xa03 } else { 0x303 };
 const NAMED: u64 = 1 << 62;
 /// Tag of the extension that names directories of glibc-hwcaps.
 const HARDWARE: usize = 1;
+/// The longest path of Linux.
+const LONGEST: usize = 4096;
+/// Names are so many times longer than the file at most: entries may share one. In real files they do so
+/// hardly ever.
+const EXPANSION: usize = 16;
 
 impl Cache {
     /// What the loader takes for a soname on a processor with these levels, best first.
@@ -43,12 +50,13 @@ impl Cache {
         };
         let string = |offset: usize| -> Option<String> {
             let text = table.get(offset..)?;
-            let end = text.iter().position(|byte| *byte == 0)?;
+            let end = memchr(0, &text[..text.len().min(LONGEST)])?;
             Some(String::from_utf8_lossy(&text[..end]).into_owned())
         };
         // Behind the magic: count, length of strings, flags, then the place of the extensions.
         let count = number(MAGIC.len()).unwrap_or(0);
         let hardware = number(MAGIC.len() + 12).and_then(|at| hardware(table, at)).unwrap_or_default();
+        let mut room = bytes.len().saturating_mul(EXPANSION);
         for entry in table.get(48..).unwrap_or_default().chunks_exact(24).take(count) {
             let word = |at: usize| u32::from_le_bytes(entry[at..at + 4].try_into().expect("four bytes"));
             let bits = u64::from_le_bytes(entry[16..24].try_into().expect("eight bytes"));
@@ -68,6 +76,9 @@ impl Cache {
                 continue;
             }
             if let (Some(soname), Some(path)) = (string(word(4) as usize), string(word(8) as usize)) {
+                let length = soname.len() + path.len() + named.as_ref().map_or(0, String::len);
+                let Some(left) = room.checked_sub(length) else { return Cache::default() };
+                room = left;
                 cache.0.entry(soname).or_default().push(Entry { path, hardware: named });
             }
         }
@@ -161,6 +172,21 @@ mod tests {
             assert_eq!(cache.find("libx.so.1", &["x86-64-v2"]), Some("/lib/libx.so.1"));
             assert_eq!(cache.find("liby.so.1", &[]), None);
         }
+    }
+
+    #[test]
+    fn one_long_name_is_not_repeated_without_end() {
+        let long = "n".repeat(4000);
+        let mut bytes = cache(&vec![("", "", 0); 1000]);
+        let name = bytes.len() as u32;
+        for entry in bytes[48..48 + 24 * 1000].chunks_exact_mut(24) {
+            entry[8..12].copy_from_slice(&name.to_le_bytes());
+        }
+        bytes.extend(long.as_bytes());
+        bytes.push(0);
+        assert_eq!(Cache::parse(&bytes).find("", &[]), None);
+        bytes.resize(1000 * 4000 / 16, 0);
+        assert_eq!(Cache::parse(&bytes).find("", &[]), Some(long.as_str()));
     }
 
     #[test]

@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use super::{FINDERS, Users};
+use super::{FINDERS, Users, site};
 use crate::facts::catalogue::{PARTS, library_of, unhashed};
 
 impl Users<'_> {
@@ -50,10 +50,6 @@ impl Users<'_> {
         self.held = held;
     }
 
-    fn soname(&self, copy: &str) -> Option<&str> {
-        self.tree.files.get(copy)?.elf.as_ref()?.soname.as_deref()
-    }
-
     /// The driver's parts are the container runtime's to choose, and other processors have their own.
     fn is_for_others(&self, copy: &str) -> bool {
         let library = library_of(name(copy));
@@ -67,10 +63,7 @@ impl Users<'_> {
         let (directory, file) = copy.rsplit_once('/').unwrap_or(("", copy));
         let plug_in = PARTS.iter().find(|(_, part)| file.starts_with(part));
         let alone = plug_in.is_some_and(|(library, _)| self.in_directory(directory, library).is_empty());
-        let offered = copy.split_once("/nvidia/").is_some_and(|(site, _)| {
-            let finder = format!("{site}{}", FINDERS[0]);
-            self.tree.files.range(finder.clone()..).next().is_some_and(|(path, _)| path.starts_with(&finder))
-        });
+        let offered = copy.split_once("/nvidia/").is_some_and(|(site, _)| self.has_finder(site));
         let plain = directory.split("/glibc-hwcaps/").next().unwrap_or(directory);
         let twin = |other: &String| {
             let (other, other_file) = other.rsplit_once('/').unwrap_or_default();
@@ -147,9 +140,6 @@ fn is_stub(copy: &str) -> bool {
 
 /// Where what belongs to a file lies: its Python package, else its directory.
 fn home(path: &str) -> &str {
-    let package = ["/site-packages/", "/dist-packages/"].iter().find_map(|site| {
-        let inside = path.find(site)? + site.len();
-        Some(&path[..inside + path[inside..].find('/')? + 1])
-    });
+    let package = site(path).and_then(|site| Some(&path[..site.len() + path[site.len()..].find('/')? + 1]));
     package.unwrap_or_else(|| &path[..path.rfind('/').map_or(0, |slash| slash + 1)])
 }

@@ -214,7 +214,7 @@ fn hidden_bytes(facts: &Facts) -> Outcome {
             "{}, {} such as {}: shipped by {}, {how} by {}",
             megabytes(hidden.bytes),
             files(hidden.files),
-            hidden.example,
+            hidden.largest,
             layer(image, hidden.layer),
             layer(image, hidden.by)
         )

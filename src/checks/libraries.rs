@@ -219,7 +219,7 @@ fn redundant(facts: &Facts) -> Outcome {
     let problem = redundant.iter().fold(Problem::new(cause), |problem, copy| {
         let owner =
             copy.owner.as_ref().map_or(String::new(), |owner| format!(" ({} {})", owner.name, owner.version));
-        problem.evidence(format!("{}{owner}: {} bytes", copy.path, copy.bytes))
+        problem.evidence(format!("{}{owner}: {:.1} MB", copy.path, copy.bytes as f64 / 1e6))
     });
     Some(problem).into()
 }

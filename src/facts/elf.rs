@@ -7,6 +7,7 @@
 
 mod sections;
 
+use std::cell::Cell;
 use std::ops::Range;
 
 use anyhow::{Context, Result, bail};
@@ -63,6 +64,13 @@ pub struct Depth {
 const STRINGS: u64 = 256 << 20;
 /// No object has more files, versions or definitions.
 const MOST_VERSIONS: u64 = 4096;
+/// No object has more segments or sections.
+const MOST_HEADERS: u32 = 4096;
+/// No segment that is read whole is larger: the loader's path and the dynamic section.
+const LARGEST_SEGMENT: u64 = 64 << 10;
+/// All names of an object together, where each costs something more: they may lie on each other.
+const ROOM: usize = 256 << 10;
+const COST: usize = size_of::<String>();
 
 /// The layout of 64-bit programs, the only one that CUDA has.
 type Header = FileHeader64<Endianness>;
@@ -160,24 +168,28 @@ struct Object<'a> {
     header: &'a Header,
     endian: Endianness,
     segments: &'a [ProgramHeader64<Endianness>],
+    /// What is left for names.
+    room: Cell<usize>,
 }
 
 impl<'a> Object<'a> {
     fn parse(bytes: &'a dyn Bytes, data: &'a ReadCache<Pages<'a>>) -> Result<Object<'a>> {
         let header = Header::parse(data).ok().context("the ELF header is damaged")?;
         let endian = header.endian().ok().context("the ELF header is damaged")?;
-        let segments =
-            header.program_headers(endian, data).ok().context("the program headers are damaged")?;
-        Ok(Object { bytes, data, header, endian, segments })
+        let segments = header.phnum(endian, data).ok().filter(|count| *count <= MOST_HEADERS);
+        let segments = segments.and_then(|_| header.program_headers(endian, data).ok());
+        let segments = segments.context("the program headers are damaged")?;
+        Ok(Object { bytes, data, header, endian, segments, room: Cell::new(ROOM) })
     }
 
     fn read(&self, depth: Depth, scratch: &mut Vec<u8>) -> Result<Elf> {
         let mut elf = Elf { machine: self.header.e_machine(self.endian).0, ..Elf::default() };
         let (endian, data) = (self.endian, self.data);
         let interpreter =
-            self.segments.iter().find_map(|segment| segment.interpreter(endian, data).ok().flatten());
+            self.segment(PT_INTERP).and_then(|segment| segment.interpreter(endian, data).ok().flatten());
         elf.interpreter = interpreter.map(lossy);
-        let dynamic = self.segments.iter().find_map(|segment| segment.dynamic(endian, data).ok().flatten());
+        let dynamic =
+            self.segment(PT_DYNAMIC).and_then(|segment| segment.dynamic(endian, data).ok().flatten());
         let strings = match dynamic {
             Some(entries) => self.dynamic(entries, &mut elf)?,
             None => None,
@@ -201,6 +213,12 @@ impl<'a> Object<'a> {
             elf.device_code = self.device_code(&sections, scratch);
         }
         Ok(elf)
+    }
+
+    /// The first of its kind, as for the kernel and the loader.
+    fn segment(&self, kind: ProgramType) -> Option<&ProgramHeader64<Endianness>> {
+        let segment = self.segments.iter().find(|segment| segment.p_type(self.endian) == kind);
+        segment.filter(|segment| segment.p_filesz(self.endian) <= LARGEST_SEGMENT)
     }
 
     /// The loader's part; what comes back is where the names lie in the file.
@@ -258,6 +276,8 @@ impl<'a> Object<'a> {
             .filter(|start| *start < strings.end)
             .context("a name lies outside the string table")?;
         let bytes = self.data.read_bytes_at_until(start..strings.end, 0).ok().context("a name has no end")?;
+        let left = self.room.get().checked_sub(bytes.len() + COST).context("its names are too many")?;
+        self.room.set(left);
         Ok(lossy(bytes))
     }
 
@@ -274,9 +294,8 @@ impl<'a> Object<'a> {
                 let Ok(version) = self.data.read_at::<Vernaux<Endianness>>(auxiliary) else { break };
                 // A weak reference does not keep an object from loading.
                 let weak = version.vna_flags.get(self.endian).0 & VER_FLG_WEAK.0 != 0;
-                if let Ok(name) = self.string(strings, version.vna_name.get(self.endian).into())
-                    && !weak
-                {
+                let Ok(name) = self.string(strings, version.vna_name.get(self.endian).into()) else { break };
+                if !weak {
                     versions.push(name);
                 }
                 match version.vna_next.get(self.endian) {
@@ -316,58 +335,4 @@ fn lossy(bytes: &[u8]) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::facts::bytes::Part;
-    use std::fs::File;
-    use std::path::Path;
-
-    const ALL: Depth = Depth { names: true, device_code: true };
-
-    fn read_file(path: &Path) -> Result<Option<Elf>> {
-        let file = File::open(path)?;
-        let length = file.metadata()?.len();
-        read(&Part { file: &file, offset: 0, length }, ALL, &mut Vec::new())
-    }
-
-    #[test]
-    fn what_the_loader_sees_of_the_probe() {
-        let elf = read_file(Path::new(concat!(env!("OUT_DIR"), "/probe"))).unwrap().unwrap();
-        assert!(elf.dynamic && elf.interpreter.as_deref().is_some_and(|loader| loader.contains("ld-linux")));
-        assert!(elf.needed.iter().any(|name| name == "libc.so.6"), "{:?}", elf.needed);
-        let libc = elf.versions_needed.iter().find(|need| need.soname == "libc.so.6").unwrap();
-        assert!(libc.versions.iter().all(|version| version.starts_with("GLIBC_")), "{libc:?}");
-    }
-
-    #[test]
-    fn files_that_are_no_programs() {
-        let directory = tempfile::tempdir().unwrap();
-        let read = |bytes: &[u8]| {
-            let path = directory.path().join("file");
-            std::fs::write(&path, bytes).unwrap();
-            read_file(&path)
-        };
-        assert!(matches!(read(b""), Ok(None)));
-        assert!(matches!(read(b"#!/bin/sh\n"), Ok(None)));
-        assert!(read(b"\x7fELF\x02\x01\x01").is_err(), "a header that is cut off is an error");
-    }
-
-    /// Whatever a file claims, reading it ends with an answer or an error.
-    #[test]
-    fn damaged_programs_are_errors_and_never_fatal() {
-        let whole = std::fs::read(concat!(env!("OUT_DIR"), "/probe")).unwrap();
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("damaged");
-        let mut seed = 1u64;
-        for _ in 0..300 {
-            let mut bytes = whole[..200_000].to_vec();
-            for _ in 0..8 {
-                seed = seed.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-                // The headers and what the first segments hold: there a wrong number leads astray.
-                bytes[(seed >> 33) as usize % 4096] = (seed >> 24) as u8;
-            }
-            std::fs::write(&path, &bytes).unwrap();
-            let _ = read_file(&path);
-        }
-    }
-}
+mod tests;

@@ -52,8 +52,11 @@ pub struct Hidden {
     pub deleted: bool,
     pub bytes: u64,
     pub files: u64,
-    /// The largest.
-    pub example: String,
+    /// The directory that all of them lie in.
+    pub place: String,
+    /// The largest, and its bytes.
+    pub largest: String,
+    pub largest_bytes: u64,
 }
 
 impl Image {
@@ -112,22 +115,36 @@ impl Image {
                 .hidden
                 .iter_mut()
                 .find(|hidden| (hidden.layer, hidden.by, hidden.deleted) == (file.layer, file.by, deleted));
+            let (layer, by, bytes) = (file.layer, file.by, file.bytes);
+            let directory = file.path.rsplit_once('/').map_or("", |(directory, _)| directory);
             let Some(hidden) = known else {
-                let (layer, by, bytes) = (file.layer, file.by, file.bytes);
-                self.hidden.push(Hidden { layer, by, deleted, bytes, files: 1, example: file.path });
+                let (place, largest) = (directory.to_owned(), file.path.clone());
+                let one = Hidden { layer, by, deleted, bytes, files: 1, place, largest, largest_bytes: bytes };
+                self.hidden.push(one);
                 continue;
             };
-            hidden.bytes += file.bytes;
+            hidden.bytes += bytes;
             hidden.files += 1;
+            hidden.place.truncate(common(&hidden.place, directory));
+            if bytes > hidden.largest_bytes {
+                (hidden.largest, hidden.largest_bytes) = (file.path, bytes);
+            }
         }
         self.hidden.sort_by(|a, b| b.bytes.cmp(&a.bytes));
     }
 }
 
+/// Length of the path of the directory that two directories have in common.
+fn common(a: &str, b: &str) -> usize {
+    let same = a.split('/').zip(b.split('/')).take_while(|(a, b)| a == b);
+    same.map(|(part, _)| part.len() + 1).sum::<usize>().saturating_sub(1)
+}
+
 /// Longest part of an instruction that is shown.
 const SHOWN: usize = 160;
 
-/// An instruction as people wrote it. Values of build arguments, which come first, are left out.
+/// An instruction as people wrote it. Values of build arguments, which come first, are left out, and all
+/// of it where it has a secret elsewhere.
 fn instruction(created_by: &str) -> String {
     let text = created_by.trim_start_matches("/bin/sh -c #(nop) ").trim_start_matches("RUN ");
     let text = match text.split_once("/bin/sh -c ") {
@@ -137,12 +154,24 @@ fn instruction(created_by: &str) -> String {
     let words = text.split_whitespace().map(|word| match word.split_once('=') {
         // What stands behind a name may be a secret, whatever the name says.
         Some((name, value)) if !value.is_empty() && is_variable(name) => format!("{name}=..."),
-        _ => word.to_owned(),
+        _ => shortened(word),
     });
     let text = words.collect::<Vec<_>>().join(" ");
+    if !secrets::in_history(std::slice::from_ref(&text)).is_empty() {
+        return "(withheld: there is a secret in it)".to_owned();
+    }
     match text.char_indices().nth(SHOWN) {
         Some((end, _)) => format!("{}...", &text[..end]),
         None => text,
+    }
+}
+
+/// `dir:72888883d6bb` of the digest that builders put into COPY.
+fn shortened(word: &str) -> String {
+    let digest = word.strip_prefix("file:").or(word.strip_prefix("dir:")).or(word.strip_prefix("multi:"));
+    match digest.filter(|digest| digest.len() == 64 && digest.is_ascii()) {
+        Some(digest) => word[..word.len() - digest.len() + 12].to_owned(),
+        None => word.to_owned(),
     }
 }
 
@@ -156,12 +185,38 @@ mod tests {
     use super::*;
 
     #[test]
+    fn secrets_of_instructions_are_withheld() {
+        let token = "ghp_Zq7XwV9tKmB2sLcR8nYdPfJh3GvT5aUeW1oQ";
+        for line in [
+            format!("RUN /bin/sh -c curl -H 'token {token}' https://host"),
+            format!("RUN git clone https://user:{token}@host/x"),
+            format!("RUN {} {token}", "x".repeat(SHOWN - 10)),
+            "/bin/sh -c login --password hunter22".to_owned(),
+            "RUN echo root:hunter22 | chpasswd".to_owned(),
+        ] {
+            let shown = instruction(&line);
+            assert!(!shown.contains("Zq7X") && !shown.contains("hunter22"), "{shown}");
+        }
+    }
+
+    #[test]
+    fn directories_in_common() {
+        for (a, b, length) in [("/a/b", "/a/b", 4), ("/a/b", "/a/c", 2), ("/a", "/ab", 0), ("", "/a", 0)] {
+            assert_eq!(common(a, b), length, "{a} {b}");
+        }
+    }
+
+    #[test]
     fn instructions_as_people_wrote_them() {
         let cases = [
             ("/bin/sh -c #(nop) COPY file:1234 in /wheels ", "COPY file:1234 in /wheels"),
             ("|1 TOKEN=hunter2 /bin/sh -c pip install torch", "RUN pip install torch"),
             ("RUN /bin/sh -c TOKEN=x make # buildkit", "RUN TOKEN=... make # buildkit"),
             ("ENV PATH=/usr/bin", "ENV PATH=..."),
+            (
+                "COPY dir:72888883d6bb2146b9de2af2138cadc432a651c3d266f419e91f9280d062877d in /x",
+                "COPY dir:72888883d6bb in /x",
+            ),
         ];
         for (text, shown) in cases {
             assert_eq!(instruction(text), shown);

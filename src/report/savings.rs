@@ -35,6 +35,9 @@ pub struct Change {
     pub line: String,
 }
 
+/// A change that frees less is not worth making.
+const WORTH_A_LINE: u64 = 100_000;
+
 pub fn savings(facts: &Facts) -> Savings {
     let census = &facts.census;
     let mut changes = redundant(census);
@@ -43,13 +46,14 @@ pub fn savings(facts: &Facts) -> Savings {
         .extend(facts.image.iter().flat_map(|image| image.hidden.iter().map(|hidden| unhide(image, hidden))));
     let unreferenced = census.copies.iter().filter(|copy| copy.held && !copy.reached);
     let review_copies: u64 = unreferenced.map(|copy| copy.bytes).sum();
-    changes.retain(|change| change.bytes > 0);
     changes.sort_by(|a, b| b.bytes.cmp(&a.bytes).then_with(|| a.what.cmp(&b.what)));
     let sum = |proven| {
         changes.iter().filter(|change| change.proven == proven).map(|change| change.bytes).sum::<u64>()
     };
+    let (proven, review) = (sum(true), sum(false) + review_copies);
+    changes.retain(|change| change.bytes >= WORTH_A_LINE);
     let hidden: u64 = facts.image.iter().flat_map(|image| &image.hidden).map(|hidden| hidden.bytes).sum();
-    Savings { bytes: census.bytes + hidden, proven: sum(true), review: sum(false) + review_copies, changes }
+    Savings { bytes: census.bytes + hidden, proven, review, changes }
 }
 
 /// Redundant copies by what has to change for them to go.
@@ -150,14 +154,14 @@ fn leftovers(census: &Census) -> Vec<Change> {
 }
 
 fn unhide(image: &Image, hidden: &Hidden) -> Change {
-    let place = hidden.example.rsplit_once('/').map_or("/", |(directory, _)| directory);
+    let place = if hidden.files == 1 || hidden.place.is_empty() { &hidden.largest } else { &hidden.place };
     let copied = image.layers.get(hidden.layer).and_then(|layer| layer.instruction.as_deref());
     let copied =
         copied.is_some_and(|instruction| instruction.starts_with("COPY") || instruction.starts_with("ADD"));
     let line = if copied {
         format!("RUN --mount=type=bind,from=build,source={place},target={place} ...   (instead of COPY)")
     } else {
-        format!("RUN ... && rm -rf {}   (in the same RUN)", hidden.example)
+        format!("RUN ... && rm -rf {place}   (in the same RUN)")
     };
     let how = if hidden.deleted { "deletes" } else { "overwrites" };
     let what = format!("{} that {} {how}", count_files(hidden.files), layer_name(image, hidden.by));

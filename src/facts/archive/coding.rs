@@ -13,14 +13,11 @@ use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
 use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 
 use super::header::is_header;
-use super::tar::{self, BLOCK, Stream};
+use super::tar::{self, BLOCK, LARGEST, Stream};
 
 /// What travels at once, and how many of it may wait.
 const CHUNK: usize = 256 << 10;
 const WAITING: usize = 4;
-
-/// No layer is larger; a decompression bomb is.
-const LARGEST: u64 = 1 << 40;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Coding {

@@ -15,6 +15,10 @@ use super::header::{Extensions, Header, Member, until_nul};
 /// Size of a header, and what contents are padded to.
 pub const BLOCK: usize = 512;
 
+/// No layer is larger, and no file of one; what claims to be or becomes so is an attack. The sum of the
+/// sizes of all files stays a number.
+pub const LARGEST: u64 = 1 << 40;
+
 /// What may follow the mark of the end: padding, and no more of it.
 const TRAILER: u64 = 64 << 20;
 
@@ -153,6 +157,7 @@ impl<'a> Tar<'a> {
         let real_bytes = if header.kind == b'S' { Some(self.old_sparse(block)?) } else { more.real_bytes };
         let stored = more.bytes.unwrap_or(header.bytes);
         let member = more.complete(header, real_bytes);
+        ensure!(stored.max(member.bytes) <= LARGEST, "claims an endless content");
         self.enter_content(if matches!(member.kind, b'1'..=b'6') { 0 } else { stored })?;
         Ok(member)
     }

@@ -208,17 +208,28 @@ fn raw(name: &[u8], kind: u8, bytes: u64) -> Vec<u8> {
     header.as_bytes().to_vec()
 }
 
+/// A sparse file of GNU's older kind, all of it one hole.
+fn hole(bytes: u64) -> Vec<u8> {
+    let mut header = header(EntryType::GNUSparse, 0);
+    header.as_mut_bytes()[483] = 0x80;
+    header.as_mut_bytes()[487..495].copy_from_slice(&bytes.to_be_bytes());
+    header.set_cksum();
+    header.as_bytes().to_vec()
+}
+
 #[test]
 fn hostile_members_are_problems() {
     let good = pack(&[("good", b"1")]);
-    let cases: [(Vec<u8>, bool, &str); 9] = [
+    let cases: [(Vec<u8>, bool, &str); 11] = [
         (raw(b"../up", b'0', 0), true, "../up: ../up leads out of the image"),
         (raw(b"n\xff", b'0', 0), true, "/n\\xff: the name is not UTF-8"),
-        (raw(b"huge", b'0', 1 << 62), false, "ends early"),
+        (raw(b"huge", b'0', 1 << 40), false, "ends early"),
+        (raw(b"endless", b'0', (1 << 40) + 1), false, "claims an endless content"),
         (raw(b"endless", b'0', u64::MAX), false, "claims an endless content"),
         (raw(b"", b'L', 1 << 40), false, "an extension of a header claims 1099511627776 bytes"),
         (raw(b"", b'x', 1 << 19), false, "ends inside the extension of a header"),
         (raw(b"sparse", b'S', 0), true, "/sparse: stored without its holes, so not looked at"),
+        (hole((1 << 40) + 1), false, "claims an endless content"),
         (vec![b'x'; 512], false, "has something else where a header should be"),
         (vec![0; 512], false, "goes on after the mark of its end"),
     ];

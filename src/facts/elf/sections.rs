@@ -9,7 +9,7 @@ use object::elf::*;
 use object::read::ReadCache;
 use object::read::elf::{FileHeader, SectionHeader, SectionTable};
 
-use super::{Header, Object, Pages};
+use super::{Header, MOST_HEADERS, Object, Pages};
 use crate::facts::bytes::any_piece;
 use crate::facts::fatbin::{self, DeviceCode};
 use crate::facts::strings::Found;
@@ -24,6 +24,7 @@ const LONGEST_LIST: usize = 1024;
 
 impl<'a> Object<'a> {
     pub fn sections(&self) -> Option<Sections<'a>> {
+        self.header.shnum(self.endian, self.data).ok().filter(|count| *count <= MOST_HEADERS)?;
         self.header.sections(self.endian, self.data).ok()
     }
 

@@ -294,7 +294,6 @@ pub fn take(source: &Source) -> Census {
         packages,
         unreadable,
         skipped: tree.skipped.clone(),
-        ..Census::default()
     }
 }
 

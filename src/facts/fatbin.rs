@@ -98,7 +98,7 @@ impl Scanner {
         let size = u16::from_le_bytes([header[6], header[7]]);
         let body = u64::from_le_bytes(header[8..].try_into().expect("eight bytes"));
         match self.at.checked_add(REGION as u64).and_then(|inside| inside.checked_add(body)) {
-            Some(end) if version == 1 && usize::from(size) == REGION && self.at % 8 == 0 => {
+            Some(end) if version == 1 && usize::from(size) == REGION && self.at.is_multiple_of(8) => {
                 self.at += REGION as u64;
                 self.region = Some(end).filter(|end| *end > self.at);
             }
@@ -224,7 +224,7 @@ pub mod tests {
         for (number, bytes) in bytes.chunks(piece).enumerate() {
             scanner.feed((number * piece) as u64, bytes);
         }
-        scanner.code_in(&[0..u64::MAX])
+        scanner.code_in(std::slice::from_ref(&(0..u64::MAX)))
     }
 
     fn entry(arch: &str, kind: CodeKind, images: u64, bytes: u64) -> DeviceCode {
@@ -273,7 +273,7 @@ pub mod tests {
             scanner.go_to(0);
             scanner.feed(0, &bytes);
         }
-        assert_eq!(scanner.code_in(&[0..u64::MAX]), [entry("sm_90", CodeKind::Cubin, 4, u64::MAX)]);
+        assert_eq!(scanner.code_in(std::slice::from_ref(&(0..u64::MAX))), [entry("sm_90", CodeKind::Cubin, 4, u64::MAX)]);
     }
 
     #[test]

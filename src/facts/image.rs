@@ -119,7 +119,8 @@ impl Image {
             let directory = file.path.rsplit_once('/').map_or("", |(directory, _)| directory);
             let Some(hidden) = known else {
                 let (place, largest) = (directory.to_owned(), file.path.clone());
-                let one = Hidden { layer, by, deleted, bytes, files: 1, place, largest, largest_bytes: bytes };
+                let one =
+                    Hidden { layer, by, deleted, bytes, files: 1, place, largest, largest_bytes: bytes };
                 self.hidden.push(one);
                 continue;
             };
@@ -130,7 +131,7 @@ impl Image {
                 (hidden.largest, hidden.largest_bytes) = (file.path, bytes);
             }
         }
-        self.hidden.sort_by(|a, b| b.bytes.cmp(&a.bytes));
+        self.hidden.sort_by_key(|hidden| std::cmp::Reverse(hidden.bytes));
     }
 }
 

@@ -202,6 +202,12 @@ def tar(members: list[tuple], **options) -> bytes:
     return file.getvalue()[:end].rstrip(b"\0").ljust((len(file.getvalue().rstrip(b"\0")) + 511) // 512 * 512, b"\0") + b"\0" * 1024
 
 
+def sign(tar: bytearray, at: int) -> None:
+    """The checksum of a header that was changed."""
+    tar[at + 148 : at + 156] = b" " * 8
+    tar[at + 148 : at + 156] = b"%06o\0 " % sum(tar[at : at + 512])
+
+
 def save(layers: list[bytes], **settings) -> list[tuple]:
     """The members of a `docker save`."""
     names = [f"{number}.tar" for number in range(len(layers))]
@@ -247,6 +253,13 @@ def archives() -> None:
     put("archive", "pax", tar(save([gzip.compress(pax, mtime=0)])))
     gnu = tar([("n" * 120, b"x"), ("../out", b"x"), ("/a/./b", b"x")], format=tarfile.GNU_FORMAT)
     put("archive", "gnu", tar(save([gzip.compress(gnu, mtime=0)])))
+    size = f"44 GNU.sparse.realsize={2**64 - 1}\n".encode()
+    assert len(size) == 44
+    layer = bytearray(tar([("pax", size), ("y", b""), ("pax", size), ("z", b"")]))
+    for at in (0, 1536):
+        layer[at + 156 : at + 157] = b"x"
+        sign(layer, at)
+    put("archive", "claims_holes", tar(save([gzip.compress(bytes(layer), mtime=0)])))
     put("archive", "layer_alone", lower)
     put("archive", "cut", tar(save([lower]))[:3000])
 

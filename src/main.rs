@@ -42,7 +42,7 @@ fn main() -> ExitCode {
 
 /// The command line, behind what a configuration says.
 fn parse() -> anyhow::Result<Cli> {
-    let cli = Cli::parse();
+    let cli = Cli::try_parse().unwrap_or_else(|error| refuse(&error));
     let (file, image) = match &cli.command {
         None => (cli.verify.config.as_ref(), false),
         Some(Command::Image(options)) => (options.config.as_ref(), true),
@@ -64,6 +64,14 @@ fn parse() -> anyhow::Result<Cli> {
         _ => cli.verify.accepted = configured.accepted,
     }
     Ok(cli)
+}
+
+/// Prints help or what is wrong. Docker reserves 2, so that a health check that is written wrongly ends
+/// with 1.
+fn refuse(error: &clap::Error) -> ! {
+    let _ = error.print();
+    let health = std::env::args().nth(1).is_some_and(|command| command == "health");
+    std::process::exit(if error.use_stderr() && health { 1 } else { error.exit_code() })
 }
 
 fn run(cli: Cli) -> anyhow::Result<ExitStatus> {

@@ -40,6 +40,15 @@ fn bad_input_is_refused_with_the_fix() {
     }
 }
 
+/// Docker reserves 2 for itself.
+#[test]
+fn a_health_check_ends_with_0_or_1_even_if_it_is_written_wrongly() {
+    let (status, _, error) = run(&["health", "--levle", "nvml"]);
+    assert_eq!(status, 1);
+    assert!(error.contains("--level"), "{error}");
+    assert_eq!(run(&["health", "--help"]).0, 0);
+}
+
 #[test]
 fn bad_values_in_the_environment_are_refused_as_well() {
     let output = Command::new(BINARY).env("CUDACHECK_LEVEL", "deep").output().unwrap();

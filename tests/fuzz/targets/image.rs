@@ -47,13 +47,16 @@ fn archive(input: &mut Input) -> Vec<u8> {
     let count = usize::from(settings % 3) + 1;
     let mut text = || {
         let count = input.byte().into();
-        String::from_utf8_lossy(input.bytes(count)).replace('\x01', &format!(" {TOKEN} "))
+        let text = String::from_utf8_lossy(input.bytes(count)).into_owned();
+        // Search paths are shown as they are.
+        let line = |line: &str| if line.contains("LD_") { line.to_owned() } else { with_tokens(line) };
+        text.lines().map(line).collect::<Vec<_>>()
     };
-    let (variable, line) = (text(), text());
+    let (variables, history) = (text(), text());
     let config = serde_json::json!({
         "os": "linux", "architecture": "amd64",
-        "config": { "Env": variable.lines().collect::<Vec<_>>(), "User": "" },
-        "history": line.lines().map(|line| serde_json::json!({ "created_by": line })).collect::<Vec<_>>(),
+        "config": { "Env": variables, "User": "" },
+        "history": history.iter().map(|line| serde_json::json!({ "created_by": line })).collect::<Vec<_>>(),
         "rootfs": { "diff_ids": (0..count).map(|layer| format!("sha256:{layer}")).collect::<Vec<_>>() },
     });
     let layers: Vec<String> = (0..count).map(|layer| format!("{layer}.tar")).collect();
@@ -69,6 +72,10 @@ fn archive(input: &mut Input) -> Vec<u8> {
     }
     tar::end(&mut archive);
     archive
+}
+
+fn with_tokens(text: &str) -> String {
+    text.replace('\x01', &format!(" {TOKEN} "))
 }
 
 /// Members, the last layer with all that is left.
@@ -92,6 +99,10 @@ fn layer(input: &mut Input, last: bool) -> Vec<u8> {
             2 => tar::push(&mut layer, name.as_bytes(), b'2', content, 0o777, b""),
             3 => tar::push(&mut layer, name.as_bytes(), b'5', b"", 0o755, b""),
             4 => tar::push(&mut layer, content, b'0', b"", 0o755, content),
+            _ if name.ends_with("/.env") => {
+                let content = with_tokens(&String::from_utf8_lossy(content));
+                tar::push(&mut layer, name.as_bytes(), b'0', b"", 0o644, content.as_bytes());
+            }
             _ => tar::push(&mut layer, name.as_bytes(), b'0', b"", 0o755, content),
         }
     }

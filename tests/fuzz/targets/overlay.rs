@@ -66,7 +66,10 @@ fn check(merged: &Merged<u32>, shipped: BTreeSet<u64>) {
         assert!(is_clean(path), "{path}");
         let (parent, _) = path.rsplit_once('/').expect("it begins with a slash");
         let parent = merged.nodes.get(parent).map(|parent| &parent.kind);
-        assert!(path.rfind('/') == Some(0) || matches!(parent, Some(Kind::Directory)), "{path} in {parent:?}");
+        assert!(
+            path.rfind('/') == Some(0) || matches!(parent, Some(Kind::Directory)),
+            "{path} in {parent:?}"
+        );
         match &node.kind {
             Kind::File { bytes, looked } => {
                 assert_eq!(*looked, Some(*bytes as u32), "{path}");

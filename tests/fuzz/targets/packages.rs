@@ -15,7 +15,10 @@ const DATABASES: [&[&str]; 5] = [
     &["/var/lib/dpkg/status", "/var/lib/dpkg/info/a.list", "/var/lib/dpkg/info/b:amd64.list"],
     &["/var/lib/dpkg/status.d/a", "/var/lib/dpkg/status.d/a.md5sums"],
     &["/lib/apk/db/installed"],
-    &["/usr/lib/python3/site-packages/a-1.dist-info/RECORD", "/usr/lib/python3/site-packages/a-1.dist-info/METADATA"],
+    &[
+        "/usr/lib/python3/site-packages/a-1.dist-info/RECORD",
+        "/usr/lib/python3/site-packages/a-1.dist-info/METADATA",
+    ],
     &["/opt/conda/conda-meta/a-1-0.json", "/opt/conda/conda-meta/b-1-0.json"],
 ];
 

@@ -19,7 +19,8 @@ fuzz_target!(|data: &[u8]| {
     let part = Part { file: file(&[data]), offset: 0, length };
     let found = look(&part, &mut scratch).expect("a file can be read");
     if length <= HEAD {
-        let kept = Kept::read(&mut &data[..], length, |_| true).expect("all is there").expect("it is worth it");
+        let kept =
+            Kept::read(&mut &data[..], length, |_| true).expect("all is there").expect("it is worth it");
         assert_eq!(look(&kept, &mut scratch).expect("it was kept"), found);
     }
     for stem in &found.loads {

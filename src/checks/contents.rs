@@ -3,7 +3,8 @@
 
 use super::{Check, Outcome, Problem};
 use crate::facts::Facts;
-use crate::facts::census::{Census, LeftoverFound};
+use crate::facts::census::Census;
+use crate::facts::contents::LeftoverFound;
 use crate::facts::hygiene::Kind;
 use crate::facts::image::{Hidden, Image};
 use crate::facts::packages::Manager;

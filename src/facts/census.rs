@@ -6,21 +6,19 @@
 //! said here but in `checks/libraries.rs`.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::path::Path;
 use std::thread;
-use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
-use super::archive;
 use super::catalogue::{LIBRARIES, TOOLS, library_of, version_in_name};
+use super::contents::{self, LeftoverFound};
 use super::fatbin::{self, DeviceCode};
-use super::hygiene::{self, Flavour, Leftover};
-use super::image::Image;
-use super::loader::{Environment, Loader};
+use super::hygiene::Flavour;
+use super::loader::Loader;
 use super::packages::{self, Manager, Owner, PackageSize};
-use super::secrets::{self, Secret};
-use super::tree::{Looker, Tree};
+use super::secrets::Secret;
+use super::source::Source;
+use super::tree::Tree;
 use super::users::Users;
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -81,16 +79,6 @@ pub struct Copy {
     /// Nothing is seen to load it, nothing replaces it; or such a copy needs it.
     pub held: bool,
     pub device_code: Vec<DeviceCode>,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct LeftoverFound {
-    pub kind: hygiene::Kind,
-    pub place: String,
-    pub bytes: u64,
-    pub files: u64,
-    /// Of the largest file.
-    pub owner: Option<Owner>,
 }
 
 /// The kernels of a framework, such as libtorch_cuda.so.
@@ -186,55 +174,6 @@ pub struct Missing {
     pub by: Vec<String>,
 }
 
-/// A tree that has been read, with what is known of it beside its files.
-pub struct Source {
-    pub tree: Tree,
-    pub image: Option<Image>,
-    pub root: String,
-    pub environment: Environment,
-    /// Places that the container runtime mounted over.
-    pub mounts: Vec<String>,
-    full: bool,
-    start: Instant,
-}
-
-impl Source {
-    /// Walks a root until `end`.
-    pub fn directory(
-        root: &Path,
-        full: bool,
-        environment: Environment,
-        mounts: &[String],
-        end: Instant,
-    ) -> std::io::Result<Source> {
-        let start = Instant::now();
-        let tree = Tree::walk(root, Looker { full }, end)?;
-        let (root, mounts) = (root.to_string_lossy().into_owned(), mounts.to_vec());
-        Ok(Source { tree, image: None, root, environment, mounts, full, start })
-    }
-
-    /// Reads an image archive. `environment` goes before what the image says.
-    pub fn archive(
-        input: archive::Input,
-        wanted: Option<&str>,
-        full: bool,
-        environment: Environment,
-    ) -> anyhow::Result<Source> {
-        let start = Instant::now();
-        let mut read = archive::open(input, wanted, &Looker { full })?;
-        let mut image = Image::of(&read);
-        let (tree, hidden) = Tree::of_image(&mut read);
-        image.hide(hidden);
-        let environment = Environment {
-            library_path: environment.library_path.or_else(|| image.library_path.clone()),
-            preload: environment.preload.or_else(|| image.preload.clone()),
-            working_directory: image.working_directory.clone(),
-        };
-        let root = image.name.clone().unwrap_or_else(|| "image".to_owned());
-        Ok(Source { tree, image: Some(image), root, environment, mounts: Vec::new(), full, start })
-    }
-}
-
 /// The census of a tree.
 pub fn take(source: &Source) -> Census {
     let tree = &source.tree;
@@ -243,7 +182,7 @@ pub fn take(source: &Source) -> Census {
     let mut users = Users::new(tree, &loader);
     let traces = traces(tree);
     let of_tools = traces.iter().map(|trace| trace.file.to_owned());
-    let (leftovers, flavour) = leftovers(tree);
+    let (leftovers, flavour) = contents::leftovers(tree);
     let of_leftovers = leftovers.iter().map(|leftover| leftover.largest.clone());
     let wanted: HashSet<String> = users.copies.iter().cloned().chain(of_tools).chain(of_leftovers).collect();
     let owners = thread::scope(|scope| {
@@ -286,48 +225,15 @@ pub fn take(source: &Source) -> Census {
             Some(Framework { path: path.clone(), device_code })
         }),
         torch,
-        leftovers: leftovers.into_iter().map(|leftover| found(leftover, &owners)).collect(),
+        leftovers: leftovers.into_iter().map(|leftover| contents::owned(leftover, &owners)).collect(),
         flavour,
-        secrets: secrets(tree),
-        distribution: distribution(tree),
+        secrets: contents::secrets(tree),
+        distribution: contents::distribution(tree),
         glibc: tree.file(crate::supervise::LOADER).is_some(),
         packages,
         unreadable,
         skipped: tree.skipped.clone(),
     }
-}
-
-fn leftovers(tree: &Tree) -> (Vec<Leftover>, Flavour) {
-    let mut collector = hygiene::Collector::new();
-    let mut seen = HashSet::new();
-    for (path, file) in &tree.files {
-        // Of hard links, the first has the bytes.
-        collector.entry(path, if seen.insert(file.identity) { file.bytes } else { 0 });
-    }
-    let flavour = collector.flavour();
-    (collector.finish(), flavour)
-}
-
-fn found(leftover: Leftover, owners: &BTreeMap<String, Owner>) -> LeftoverFound {
-    let Leftover { kind, place, bytes, files, largest, .. } = leftover;
-    LeftoverFound { kind, place, bytes, files, owner: owners.get(&largest).cloned() }
-}
-
-fn secrets(tree: &Tree) -> Vec<Secret> {
-    let candidates = tree.files.iter().filter(|(path, file)| file.bytes > 0 && secrets::wants(path));
-    let look = |path: &String| secrets::in_file(path, &tree.beginning(path, secrets::LIMIT as u64).ok()?);
-    candidates.filter_map(|(path, _)| look(path)).collect()
-}
-
-/// `debian 12` of os-release.
-fn distribution(tree: &Tree) -> Option<String> {
-    let text = tree.read_text("/etc/os-release")?;
-    let field = |name: &str| {
-        let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='))?;
-        Some(value.trim_matches('"').to_owned())
-    };
-    let id = field("ID")?;
-    Some(field("VERSION_ID").map_or(id.clone(), |version| format!("{id} {version}")))
 }
 
 fn describe(tree: &Tree, users: &Users, owners: &BTreeMap<String, Owner>, mounts: &[String]) -> Vec<Copy> {

@@ -273,7 +273,10 @@ pub mod tests {
             scanner.go_to(0);
             scanner.feed(0, &bytes);
         }
-        assert_eq!(scanner.code_in(std::slice::from_ref(&(0..u64::MAX))), [entry("sm_90", CodeKind::Cubin, 4, u64::MAX)]);
+        assert_eq!(
+            scanner.code_in(std::slice::from_ref(&(0..u64::MAX))),
+            [entry("sm_90", CodeKind::Cubin, 4, u64::MAX)]
+        );
     }
 
     #[test]

@@ -7,7 +7,7 @@ use super::{
 use crate::checks::{Judgement, judge_libraries};
 use crate::event::{Event, GemmVerdict, NvmlDevice, Outcome, Stage};
 use crate::facts::Facts;
-use crate::facts::census::LeftoverFound;
+use crate::facts::contents::LeftoverFound;
 use crate::facts::packages::{self, Owner};
 use crate::facts::probe::{self, Ending, ProbeRun, Target};
 

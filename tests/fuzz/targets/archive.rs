@@ -74,7 +74,9 @@ fn compare(of_file: &Image<Fact>, of_stream: &Image<Fact>) {
         if !(one.whole && other.whole) {
             continue;
         }
-        assert_eq!((one.stored_bytes, one.entries.len()), (other.stored_bytes, other.entries.len()));
+        assert_eq!(one.entries.len(), other.entries.len());
+        // Of a layer that is cut off behind its last file, a stream knows what was claimed.
+        assert!(!of_file.problems.is_empty() || one.stored_bytes == other.stored_bytes);
         for (one, other) in one.entries.iter().zip(&other.entries) {
             assert_eq!((&one.path, one.mode, one.uid), (&other.path, other.mode, other.uid));
             assert_eq!(shown(&one.kind), shown(&other.kind), "{}", one.path);

@@ -53,9 +53,6 @@ fn shrink() {
     let own_linker = env::var_os("RUSTC_LINKER").is_none() && !flags.contains("link");
     if native && own_linker && env::var("TARGET").is_ok_and(|target| target == "x86_64-unknown-linux-gnu") {
         println!("cargo::rustc-link-arg-bin=cudacheck=-Wl,--icf=all");
-        if env::var("PROFILE").is_ok_and(|profile| profile == "release") {
-            println!("cargo::rustc-link-arg-bin=cudacheck=-Wl,--no-eh-frame-hdr,-T,{}", discard().display());
-        }
     }
 }
 
@@ -89,12 +86,4 @@ fn build(out: &Path) -> PathBuf {
         .expect("cargo starts");
     assert!(status.success(), "the probe did not build; CUDACHECK_PROBE=/path embeds a finished one");
     dir.join(target).join("probe/probe")
-}
-
-/// A program that aborts when it panics never unwinds: the tables for it are 0.3 MB that nothing reads.
-fn discard() -> PathBuf {
-    let script = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets it")).join("discard.ld");
-    let text = "SECTIONS { /DISCARD/ : { *(.eh_frame) *(.eh_frame_hdr) } } INSERT AFTER .text;\n";
-    fs::write(&script, text).expect("OUT_DIR is writable");
-    script
 }

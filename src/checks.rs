@@ -19,7 +19,7 @@ use crate::facts::{Accepted, Facts};
 use crate::report::{AcceptedFinding, Finding, Severity, Skipped};
 
 pub use contents::{CACHES, TOOLKIT, WHEELS, files as count_files, layer as layer_name, leftovers_of};
-pub use libraries::{census as judge_libraries, redundant_copies};
+pub use libraries::{census as judge_libraries, copies_of};
 
 pub struct Check {
     /// `family.name`; what `cudacheck explain` takes.

@@ -205,8 +205,9 @@ fn duration(text: &str) -> Result<Duration, String> {
 
 fn variable(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
-        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
-        _ => Err("a variable is NAME=VALUE".into()),
+        Some((name @ ("LD_LIBRARY_PATH" | "LD_PRELOAD"), value)) => Ok((name.to_owned(), value.to_owned())),
+        Some(_) => Err("LD_LIBRARY_PATH and LD_PRELOAD alone decide what is loaded".into()),
+        None => Err("a variable is NAME=VALUE".into()),
     }
 }
 

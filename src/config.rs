@@ -50,8 +50,18 @@ pub fn read(path: &Path, image: bool) -> Result<Config> {
         if !keys.contains(&key.as_str()) || image && key == "level" && !is_depth(&value) {
             continue;
         }
+        // Of the flags of `image`, only those of the output have variables.
+        let has_variable = !image || matches!(key.as_str(), "format" | "fail-on");
         let variable = format!("CUDACHECK_{}", key.to_ascii_uppercase().replace('-', "_"));
-        if std::env::var_os(variable).is_none() {
+        if has_variable && std::env::var_os(variable).is_some() {
+            continue;
+        }
+        // A flag that is repeated gets its values one by one.
+        let values = match value {
+            Value::Array(values) if key == "env" => values,
+            value => vec![value],
+        };
+        for value in values {
             let value =
                 spelled(&value).with_context(|| format!("{name}: '{key}' takes what --{key} takes"))?;
             config.arguments.push(format!("--{key}={value}").into());
@@ -76,7 +86,13 @@ fn check(accepted: &Accepted) -> Result<()> {
     let is_date = |text: &str| {
         let parts: Vec<&str> = text.split('-').collect();
         let digits = |part: &&str| part.bytes().all(|byte| byte.is_ascii_digit());
-        parts.iter().map(|part| part.len()).eq([4, 2, 2]) && parts.iter().all(digits)
+        let within = |place: usize, last: u32| {
+            parts[place].parse::<u32>().is_ok_and(|number| (1..=last).contains(&number))
+        };
+        parts.iter().map(|part| part.len()).eq([4, 2, 2])
+            && parts.iter().all(digits)
+            && within(1, 12)
+            && within(2, 31)
     };
     if let Some(until) = until.as_deref().filter(|until| !is_date(until)) {
         bail!("'{until}' is no date; dates are written 2027-06-30");

@@ -19,7 +19,7 @@ use crate::facts::loader::{Environment, Loader};
 use crate::facts::loads::{self, Loads};
 use crate::facts::probe::ProbeRun;
 use crate::facts::source::Source;
-use crate::facts::tree::Entry;
+use crate::facts::tree::{Entry, is_running};
 use crate::facts::{Facts, Request, application, census, host};
 use crate::report::{Report, assemble};
 use crate::{checks, supervise};
@@ -150,7 +150,7 @@ pub fn loads(options: &Image, wanted: &str) -> Result<Vec<Loads>> {
 }
 
 fn is_running_root(options: &Image) -> bool {
-    options.what.canonicalize().is_ok_and(|root| root == Path::new("/"))
+    is_running(&options.what)
 }
 
 /// Reads what is to be audited.
@@ -163,11 +163,17 @@ fn source(options: &Image) -> Result<(Source, Host)> {
         match name.as_str() {
             "LD_LIBRARY_PATH" => environment.library_path = Some(value.clone()),
             "LD_PRELOAD" => environment.preload = Some(value.clone()),
-            // Others decide nothing that the loader finds.
+            // The command line takes no others.
             _ => {}
         }
     }
     let name = what.display();
+    let kind = what.metadata().map(|metadata| metadata.file_type());
+    if kind.is_ok_and(|kind| !kind.is_dir() && !kind.is_file()) {
+        bail!(
+            "{name} is neither a directory nor a file; an archive from a pipe is read as: cudacheck image -"
+        );
+    }
     let source = if what == Path::new("-") || archive::is_archive(what) {
         let input = if what == Path::new("-") { Input::Stdin } else { Input::Path(what) };
         let read = Source::archive(input, options.image.as_deref(), full, environment);

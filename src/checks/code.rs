@@ -17,8 +17,8 @@ pub const CHECKS: &[Check] = &[
         why: "Compiled code runs on GPUs of the same major compute capability and at least the same minor one; PTX can \
               be compiled for newer ones when it is loaded. With neither, the first kernel fails: no kernel image is \
               available for execution on the device.",
-        remedy: "Install a build of the framework for this GPU: for PyTorch another index, such as pip install torch \
-                 --index-url https://download.pytorch.org/whl/cu128, or build it with TORCH_CUDA_ARCH_LIST",
+        remedy: "Install a release of the framework that was built for this GPU (newer ones for newer GPUs, older ones \
+                 for older), or build it with TORCH_CUDA_ARCH_LIST",
         explains: &[],
         judge: none_for_gpu,
     },
@@ -125,8 +125,14 @@ fn for_other_gpus(facts: &Facts) -> Outcome {
         total as f64 / 1e9,
         names.join(", ")
     );
+    let list: Vec<String> = gpus.iter().map(|gpu| format!("{}.{}", gpu / 10, gpu % 10)).collect();
+    let remedy = format!(
+        "Nothing to do, unless size matters: then build the framework for these GPUs alone \
+         (TORCH_CUDA_ARCH_LIST=\"{}\")",
+        list.join(";")
+    );
     let problem = code.iter().filter(|code| !runs(code)).fold(Problem::new(cause), |problem, code| {
         problem.evidence(format!("{}: {:.1} MB", code.arch, code.bytes as f64 / 1e6))
     });
-    Some(problem).into()
+    Some(problem.remedy(remedy)).into()
 }

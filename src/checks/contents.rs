@@ -146,8 +146,8 @@ fn sum(facts: &Facts, kinds: &[Kind]) -> Outcome {
         return Outcome::Pass;
     }
     found.sort_by_key(|leftover| std::cmp::Reverse(leftover.bytes));
-    let cause = format!("{} in {}.", megabytes(bytes), found[0].place);
-    let cause = if found.len() > 1 { cause.replace(" in ", ", most of it in ") } else { cause };
+    let most = if found.len() > 1 { ", most of it" } else { "" };
+    let cause = format!("{}{most} in {}.", megabytes(bytes), found[0].place);
     let problem = found.iter().fold(Problem::new(cause), |problem, leftover| {
         let owner = leftover.owner.as_ref().map_or(String::new(), |owner| format!(" ({})", owner.name));
         problem.evidence(format!("{}{owner}: {}", leftover.place, megabytes(leftover.bytes)))
@@ -173,7 +173,18 @@ fn compilers(facts: &Facts) -> Outcome {
 }
 
 fn caches(facts: &Facts) -> Outcome {
-    sum(facts, CACHES)
+    let apt = |kind: Kind| matches!(kind, Kind::AptArchives | Kind::AptLists);
+    let found = || leftovers_of(&facts.census, CACHES).filter(|leftover| leftover.bytes >= WORTH_TELLING);
+    let (of_apt, others) =
+        (found().any(|leftover| apt(leftover.kind)), found().any(|leftover| !apt(leftover.kind)));
+    match sum(facts, CACHES) {
+        Outcome::Fail(problems) if of_apt && !others => {
+            let remedy = "In the RUN that installs: && rm -rf /var/lib/apt/lists/* /var/cache/apt/archives/*.deb \
+                          /var/cache/apt/*.bin";
+            Outcome::Fail(problems.into_iter().map(|problem| problem.remedy(remedy)).collect())
+        }
+        outcome => outcome,
+    }
 }
 
 fn wheels(facts: &Facts) -> Outcome {

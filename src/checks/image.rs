@@ -51,6 +51,37 @@ pub const CHECKS: &[Check] = &[
         judge: driver_file_empty,
     },
     Check {
+        id: "image.damaged",
+        severity: Severity::Unknown,
+        title: "The image archive is damaged, so that the audit knows only a part of it",
+        why: "A layer ends before its end, or has another size than the manifest says. What was read is told, and \
+              what is missing is not known.",
+        remedy: "Save it again, and see that there is room for it: docker save IMAGE -o image.tar",
+        explains: &["library.unreadable"],
+        judge: damaged,
+    },
+    Check {
+        id: "image.stubs-on-path",
+        severity: Severity::Error,
+        title: "LD_LIBRARY_PATH leads to stubs",
+        why: "A toolkit's stubs/ directory is for linking where there is no driver. On LD_LIBRARY_PATH its libcuda is \
+              loaded in the place of the driver's, and answers every call with error 34.",
+        remedy: "Take the stubs directory out of ENV LD_LIBRARY_PATH; for linking use LIBRARY_PATH",
+        explains: &[],
+        judge: stubs_on_path,
+    },
+    Check {
+        id: "image.compat-on-path",
+        severity: Severity::Warning,
+        title: "LD_LIBRARY_PATH puts the compatibility driver in front of the machine's",
+        why: "cuda-compat holds a newer libcuda for machines whose kernel module is older, on data-center GPUs alone. \
+              On other GPUs, and where the machine's driver is newer, it fails with error 803 or 804. The container \
+              runtime chooses it by itself where it helps.",
+        remedy: "Take the compat directory out of ENV LD_LIBRARY_PATH",
+        explains: &[],
+        judge: compat_on_path,
+    },
+    Check {
         id: "image.cuda-without-glibc",
         severity: Severity::Error,
         title: "CUDA libraries are in an image without glibc",
@@ -160,4 +191,39 @@ fn cuda_without_glibc(facts: &Facts) -> Outcome {
             .evidence(format!("{} does not exist", crate::supervise::LOADER))
     });
     problem.into()
+}
+
+fn damaged(facts: &Facts) -> Outcome {
+    let Some(image) = &facts.image else { return Outcome::Skip("no image archive was read") };
+    let cut = image.layers.iter().position(|layer| !layer.whole);
+    let problem = cut.map(|number| {
+        let problem = Problem::new(format!("{} is not whole.", super::layer_name(image, number)));
+        facts.census.unreadable.iter().fold(problem, |problem, line| problem.evidence(line))
+    });
+    problem.into()
+}
+
+/// Elements of LD_LIBRARY_PATH that hold a libcuda and whose path says what it is.
+fn elements(facts: &Facts, part: &str) -> Outcome {
+    let Some(value) = &facts.census.library_path else { return Outcome::Pass };
+    let of_part = |element: &&str| element.split('/').any(|name| name == part);
+    let holds = |element: &&str| {
+        let copies = facts.census.copies.iter().filter(|copy| copy.library == "libcuda");
+        let mut names = copies.flat_map(|copy| copy.links.iter().chain([&copy.path]));
+        names.any(|name| name.split('/').any(|name| name == part) || name.starts_with(&format!("{element}/")))
+    };
+    let found = value.split([':', ';']).find(|element| of_part(element) && holds(element));
+    let problem = found.map(|element| {
+        Problem::new(format!("{element} is on it, and holds a libcuda."))
+            .evidence(format!("LD_LIBRARY_PATH={value}"))
+    });
+    problem.into()
+}
+
+fn stubs_on_path(facts: &Facts) -> Outcome {
+    elements(facts, "stubs")
+}
+
+fn compat_on_path(facts: &Facts) -> Outcome {
+    elements(facts, "compat")
 }

@@ -92,7 +92,8 @@ pub const CHECKS: &[Check] = &[
         id: "library.unreadable",
         severity: Severity::Note,
         title: "Parts of the image could not be read",
-        why: "The list of libraries is silent about them.",
+        why: "The list of libraries is silent about them. As long as programs may be among them, no copy is called \
+              redundant.",
         remedy: "Run cudacheck as root to see all; a damaged archive or database has to be made anew",
         explains: &[],
         judge: unreadable,
@@ -103,26 +104,32 @@ fn missing(facts: &Facts) -> Outcome {
     let driver = |library: &str| LIBRARIES.iter().any(|known| known.name == library && known.driver);
     let problem = |missing: &crate::facts::census::Missing| {
         let mut problem = Problem::new(format!("{} needs {}.", missing.by[0], missing.soname));
-        for by in missing.by.iter().take(5) {
-            problem = problem.evidence(format!("needed by {by}"));
+        for by in missing.by.iter().skip(1).take(5) {
+            problem = problem.evidence(format!("needed by {by} as well"));
         }
         problem
     };
     // The driver's libraries come with the GPU; that they are absent is told elsewhere.
     let missing = facts.census.missing.iter().filter(|missing| !driver(&missing.library));
-    missing.map(problem).collect::<Vec<_>>().into()
+    // One object that lacks several is told once.
+    let mut problems: Vec<(&str, Problem)> = Vec::new();
+    for missing in missing {
+        let by = missing.by[0].as_str();
+        match problems.iter_mut().find(|(known, _)| *known == by) {
+            Some((_, known)) => known.evidence.push(format!("and {}", missing.soname)),
+            None => problems.push((by, problem(missing))),
+        }
+    }
+    problems.into_iter().map(|(_, problem)| problem).collect::<Vec<_>>().into()
 }
 
 fn mixed(facts: &Facts) -> Outcome {
     let copy = |path: &String| facts.census.copies.iter().find(|copy| copy.path == *path);
     let problem = |mixed: &Mixed| {
         let copies: Vec<&Copy> = mixed.copies.iter().filter_map(copy).collect();
-        let release = |copy: &&Copy| {
-            Some(copy.version.as_deref()?.splitn(4, '.').take(3).collect::<Vec<_>>().join("."))
-        };
-        let releases: Vec<String> = copies.iter().filter_map(release).collect();
+        let releases: Vec<&str> = copies.iter().filter_map(|copy| copy.version.as_deref()).collect();
         // Without a version on either side nothing is known.
-        if releases.iter().all(|release| *release == releases[0]) {
+        if releases.iter().all(|release| same_release(release, releases[0])) {
             return None;
         }
         let problem = Problem::new(format!("{} loads copies of different releases.", mixed.program));
@@ -135,6 +142,11 @@ fn mixed(facts: &Facts) -> Outcome {
         }))
     };
     facts.census.mixed.iter().filter_map(problem).collect::<Vec<_>>().into()
+}
+
+/// As far as both are written: 12.4.5 and 12.4.5.8 are the same.
+fn same_release(a: &str, b: &str) -> bool {
+    a.split('.').zip(b.split('.')).take(3).all(|(a, b)| a == b)
 }
 
 fn shadowed(facts: &Facts) -> Outcome {
@@ -165,6 +177,9 @@ fn working_directory(facts: &Facts) -> Outcome {
     let Some(value) = &facts.census.library_path else { return Outcome::Pass };
     let relative = |element: &&str| !element.starts_with('/') && !element.starts_with('$');
     let found = value.split([':', ';']).find(relative).filter(|_| !value.is_empty());
+    // To musl, an empty element means nothing.
+    let musl = facts.census.distribution.as_deref().is_some_and(|name| name.starts_with("alpine"));
+    let found = found.filter(|element| !element.is_empty() || !musl);
     let problem = found.map(|element| {
         let what = if element.is_empty() {
             "an empty element".to_owned()
@@ -192,14 +207,18 @@ fn version(facts: &Facts) -> Outcome {
     problems.into_iter().map(|(_, problem)| problem).collect::<Vec<_>>().into()
 }
 
-/// The copies that can go.
-pub fn redundant_copies(census: &Census) -> Vec<&Copy> {
-    census.copies.iter().filter(|copy| verdict(census, copy) == CopyVerdict::Redundant).collect()
+/// The copies of one verdict.
+pub fn copies_of(census: &Census, wanted: CopyVerdict) -> Vec<&Copy> {
+    census.copies.iter().filter(|copy| verdict(census, copy) == wanted).collect()
 }
 
 fn over_budget(facts: &Facts) -> Outcome {
     let Some(budget) = facts.request.max_redundant else { return Outcome::Skip("there is no budget") };
-    let bytes: u64 = redundant_copies(&facts.census).iter().map(|copy| copy.bytes).sum();
+    if !facts.census.full || facts.census.incomplete {
+        let why = "Not all was read that may load a copy, so that none is called redundant.";
+        return Some(Problem::new(why).remedy("Run as root, with --level full, on a whole archive")).into();
+    }
+    let bytes: u64 = copies_of(&facts.census, CopyVerdict::Redundant).iter().map(|copy| copy.bytes).sum();
     let cause = format!(
         "Redundant copies take {:.1} MB; the budget is {:.1} MB.",
         bytes as f64 / 1e6,
@@ -209,7 +228,7 @@ fn over_budget(facts: &Facts) -> Outcome {
 }
 
 fn redundant(facts: &Facts) -> Outcome {
-    let redundant = redundant_copies(&facts.census);
+    let redundant = copies_of(&facts.census, CopyVerdict::Redundant);
     if redundant.is_empty() {
         return Outcome::Pass;
     }
@@ -258,7 +277,12 @@ fn verdict(census: &Census, copy: &Copy) -> CopyVerdict {
         let same = |other: &str| other == soname || plain != soname && unhashed(other) == plain;
         other.reached && other.soname.as_deref().is_some_and(same)
     };
-    if census.copies.iter().any(twin) { CopyVerdict::Redundant } else { CopyVerdict::Unreferenced }
+    // A promise needs to know all programs, and all names that they load by.
+    if census.full && !census.incomplete && census.copies.iter().any(twin) {
+        CopyVerdict::Redundant
+    } else {
+        CopyVerdict::Unreferenced
+    }
 }
 
 /// The libraries of a tree with their copies, in the order of reports. Tools come last. In an image

@@ -55,6 +55,8 @@ pub struct Census {
     pub framework: Option<Framework>,
     /// Of all objects of the tree.
     pub device_code: Vec<DeviceCode>,
+    /// Programs may be among what could not be read.
+    pub incomplete: bool,
     /// What could not be read; the census is silent about it.
     pub unreadable: Vec<String>,
     pub skipped: Vec<String>,
@@ -231,12 +233,14 @@ pub fn take(source: &Source) -> Census {
         distribution: contents::distribution(tree),
         glibc: tree.file(crate::supervise::LOADER).is_some(),
         packages,
+        incomplete: tree.incomplete,
         unreadable,
         skipped: tree.skipped.clone(),
     }
 }
 
 fn describe(tree: &Tree, users: &Users, owners: &BTreeMap<String, Owner>, mounts: &[String]) -> Vec<Copy> {
+    let mut links = tree.links_to(&users.copies);
     let mut copies: Vec<Copy> = users
         .copies
         .iter()
@@ -247,7 +251,7 @@ fn describe(tree: &Tree, users: &Users, owners: &BTreeMap<String, Owner>, mounts
             let origin = origin(path, owner.as_ref(), mounts);
             Copy {
                 library: library_of(name).map_or("", |library| library.name).to_owned(),
-                links: tree.links_to(path),
+                links: links.remove(path).unwrap_or_default(),
                 soname: file.elf.as_ref().and_then(|elf| elf.soname.clone()),
                 version: version(name, owner.as_ref(), origin),
                 bytes: file.bytes,
@@ -295,11 +299,13 @@ fn origin(path: &str, owner: Option<&Owner>, mounts: &[String]) -> Origin {
 /// NVIDIA's wheels cut the version from their file names; elsewhere the file name has it.
 fn version(name: &str, owner: Option<&Owner>, origin: Origin) -> Option<String> {
     let owned = owner.map(|owner| owner.version.clone());
+    // The number of an interface alone, as in libcusparseLt.so.0, is no version.
+    let in_name = version_in_name(name).filter(|version| version.contains('.')).map(str::to_owned);
     match origin {
         Origin::Wheel => owned,
-        // The number of an interface alone, as in libcusparseLt-294d6944.so.0, is no version.
-        Origin::Vendored => version_in_name(name).filter(|version| version.contains('.')).map(str::to_owned),
-        _ => version_in_name(name).map(str::to_owned).or(owned),
+        // What vendors a library has a version of its own.
+        Origin::Vendored => in_name,
+        _ => in_name.or(owned),
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a tree holds beside libraries: leftovers of builds, secrets, and which distribution it is.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 
 use serde::{Deserialize, Serialize};
 
@@ -21,10 +21,13 @@ pub struct LeftoverFound {
 
 pub fn leftovers(tree: &Tree) -> (Vec<Leftover>, Flavour) {
     let mut collector = hygiene::Collector::new();
-    let mut seen = HashSet::new();
+    let mut names: HashMap<(u64, u64), u32> = HashMap::new();
+    for file in tree.files.values() {
+        *names.entry(file.identity).or_default() += 1;
+    }
     for (path, file) in &tree.files {
-        // Of hard links, the first has the bytes.
-        collector.entry(path, if seen.insert(file.identity) { file.bytes } else { 0 });
+        // A file with another name frees nothing when one of them goes.
+        collector.entry(path, if names[&file.identity] == 1 { file.bytes } else { 0 });
     }
     let flavour = collector.flavour();
     (collector.finish(), flavour)
@@ -46,7 +49,7 @@ pub fn distribution(tree: &Tree) -> Option<String> {
     let text = tree.read_text("/etc/os-release")?;
     let field = |name: &str| {
         let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='))?;
-        Some(value.trim_matches('"').to_owned())
+        Some(value.trim_matches(['"', '\'']).to_owned())
     };
     let id = field("ID")?;
     Some(field("VERSION_ID").map_or(id.clone(), |version| format!("{id} {version}")))

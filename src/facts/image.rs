@@ -141,26 +141,37 @@ fn common(a: &str, b: &str) -> usize {
     same.map(|(part, _)| part.len() + 1).sum::<usize>().saturating_sub(1)
 }
 
+/// Instructions that make layers.
+const KEYWORDS: [&str; 4] = ["RUN", "COPY", "ADD", "WORKDIR"];
+
 /// Longest part of an instruction that is shown.
 const SHOWN: usize = 160;
 
-/// An instruction as people wrote it. Values of build arguments, which come first, are left out, and all
-/// of it where it has a secret elsewhere.
+/// An instruction as people wrote it. Of what may hold a secret only the names are left: values of
+/// variables and build arguments, and all of a command in which a secret was seen.
 fn instruction(created_by: &str) -> String {
-    let text = created_by.trim_start_matches("/bin/sh -c #(nop) ").trim_start_matches("RUN ");
-    let text = match text.split_once("/bin/sh -c ") {
-        Some((_, command)) => format!("RUN {command}"),
-        None => text.to_owned(),
-    };
-    let words = text.split_whitespace().map(|word| match word.split_once('=') {
-        // What stands behind a name may be a secret, whatever the name says.
-        Some((name, value)) if !value.is_empty() && is_variable(name) => format!("{name}=..."),
-        _ => shortened(word),
-    });
-    let text = words.collect::<Vec<_>>().join(" ");
-    if !secrets::in_history(std::slice::from_ref(&text)).is_empty() {
-        return "(withheld: there is a secret in it)".to_owned();
+    let text = created_by.trim_start_matches("/bin/sh -c #(nop) ").trim();
+    let (keyword, rest) = text.split_once(' ').unwrap_or((text, ""));
+    let secret = |text: &str| !secrets::in_history(&[text.to_owned()]).is_empty();
+    if matches!(keyword, "ENV" | "ARG" | "LABEL") {
+        let name = rest.split(['=', ' ']).next().filter(|name| !secret(&format!("RUN {name}")));
+        return format!("{keyword} {}=...", name.unwrap_or_default());
     }
+    let has_arguments = keyword.starts_with('|') || rest.starts_with('|');
+    let text = if has_arguments || secret(created_by) {
+        // Values of arguments come first, and nothing tells where the last one ends but the shell.
+        let command = rest.split_once("/bin/sh -c ").map(|(_, command)| command);
+        let keyword = if KEYWORDS.contains(&keyword) { keyword } else { "RUN" };
+        format!("{keyword} {}", command.filter(|command| !secret(command)).unwrap_or("..."))
+    } else {
+        let text = text.trim_start_matches("RUN ");
+        match text.strip_prefix("/bin/sh -c ") {
+            Some(command) => format!("RUN {command}"),
+            None => text.to_owned(),
+        }
+    };
+    let words: Vec<String> = text.split_whitespace().map(shortened).collect();
+    let text = words.join(" ");
     match text.char_indices().nth(SHOWN) {
         Some((end, _)) => format!("{}...", &text[..end]),
         None => text,
@@ -174,11 +185,6 @@ fn shortened(word: &str) -> String {
         Some(digest) => word[..word.len() - digest.len() + 12].to_owned(),
         None => word.to_owned(),
     }
-}
-
-fn is_variable(name: &str) -> bool {
-    !name.is_empty()
-        && name.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_')
 }
 
 #[cfg(test)]
@@ -211,8 +217,12 @@ mod tests {
     fn instructions_as_people_wrote_them() {
         let cases = [
             ("/bin/sh -c #(nop) COPY file:1234 in /wheels ", "COPY file:1234 in /wheels"),
-            ("|1 TOKEN=hunter2 /bin/sh -c pip install torch", "RUN pip install torch"),
-            ("RUN /bin/sh -c TOKEN=x make # buildkit", "RUN TOKEN=... make # buildkit"),
+            ("|1 TOKEN=hunter2 and more /bin/sh -c pip install torch", "RUN pip install torch"),
+            ("|2 pw=one two=three /bin/bash -o pipefail -c ./x -p four", "RUN ..."),
+            ("RUN /bin/sh -c make # buildkit", "RUN make # buildkit"),
+            ("ghp_abcdefghijklmnopqrstuvwxyz0123456789", "RUN ..."),
+            ("ENV ghp_abcdefghijklmnopqrstuvwxyz0123456789=x", "ENV =..."),
+            ("ENV DB_PASSWORD=correct horse battery", "ENV DB_PASSWORD=..."),
             ("ENV PATH=/usr/bin", "ENV PATH=..."),
             (
                 "COPY dir:72888883d6bb2146b9de2af2138cadc432a651c3d266f419e91f9280d062877d in /x",

@@ -9,6 +9,7 @@ mod glibc;
 mod musl;
 
 use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
 
 use super::elf::Elf;
 use super::tree::{File, Tree};
@@ -44,6 +45,9 @@ pub struct Closure<'a> {
     musl: bool,
     /// So many objects behind the first.
     preloaded: usize,
+    /// Which object a name means from now on, and a file is.
+    by_name: HashMap<String, usize>,
+    by_identity: HashMap<(u64, u64), usize>,
 }
 
 pub struct Loaded<'a> {
@@ -52,7 +56,6 @@ pub struct Loaded<'a> {
     pub elf: &'a Elf,
     /// The path by which it was found: `$ORIGIN` is its directory.
     pub found_as: String,
-    identity: (u64, u64),
     loaded_by: Option<usize>,
     /// Names that mean this object from now on.
     names: Vec<String>,
@@ -104,17 +107,18 @@ impl<'a> Loader<'a> {
             }
         }
         closure.preloaded = closure.objects.len() - 1;
+        let mut asked: HashSet<&str> = self.preloaded.iter().map(String::as_str).collect();
         let mut next = 0;
         while next < closure.objects.len() {
             for name in &closure.objects[next].elf.needed {
-                let known = closure.requests.iter().any(|(asked, _)| asked == name);
+                let known = !asked.insert(name.as_str());
                 let loaded = self.load(&mut closure, next, name);
                 match loaded {
                     Some((to, instead_of)) => closure.edges.push(Edge { from: next, to, instead_of }),
                     None => closure.missing.push((next, name.clone())),
                 }
                 if !known {
-                    closure.requests.push((name.clone(), loaded_number(&closure, name)));
+                    closure.requests.push((name.clone(), closure.by_name.get(name).copied()));
                 }
             }
             next += 1;
@@ -126,8 +130,7 @@ impl<'a> Loader<'a> {
         let (real, file) = self.tree.file(path)?;
         let elf = file.elf.as_deref()?;
         let names = elf.soname.iter().cloned().collect();
-        let found_as = path.to_owned();
-        let first = Loaded { path: real, elf, found_as, identity: file.identity, loaded_by: None, names };
+        let first = Loaded { path: real, elf, found_as: path.to_owned(), loaded_by: None, names };
         Some(Closure {
             musl: self.is_musl(elf),
             objects: vec![first],
@@ -135,6 +138,8 @@ impl<'a> Loader<'a> {
             missing: Vec::new(),
             requests: Vec::new(),
             preloaded: 0,
+            by_name: elf.soname.iter().map(|name| (name.clone(), 0)).collect(),
+            by_identity: HashMap::from([(file.identity, 0)]),
         })
     }
 
@@ -163,13 +168,13 @@ impl<'a> Loader<'a> {
     pub fn dlopen(&self, requester: &str, name: &str) -> Option<String> {
         let mut closure = self.start(requester)?;
         // Its own name may be one that it asks for; what it gets is looked up all the same.
-        closure.objects[0].names.clear();
+        closure.by_name.clear();
         let (number, _) = self.load(&mut closure, 0, name)?;
         Some(closure.objects[number].path.clone())
     }
 
     fn load(&self, closure: &mut Closure<'a>, by: usize, name: &str) -> Option<(usize, Option<String>)> {
-        if let Some(known) = loaded_number(closure, name) {
+        if let Some(known) = closure.by_name.get(name).copied() {
             let preloaded = (1..=closure.preloaded).contains(&known);
             let meant = preloaded.then(|| self.find(closure, by, name)).flatten().map(|found| found.path);
             let other = |meant: &String| {
@@ -180,16 +185,21 @@ impl<'a> Loader<'a> {
         let found = self.find(closure, by, name)?;
         let (path, file) = self.tree.file(&found.path)?;
         let elf = file.elf.as_deref()?;
-        if let Some(known) = closure.objects.iter().position(|object| object.identity == file.identity) {
+        if let Some(known) = closure.by_identity.get(&file.identity).copied() {
             closure.objects[known].names.push(name.to_owned());
+            closure.by_name.insert(name.to_owned(), known);
             return Some((known, found.instead_of));
         }
         // glibc knows an object by its own soname as well, musl by the name that was asked for alone.
         let soname = elf.soname.iter().filter(|_| !closure.musl).cloned();
-        let names = soname.chain([name.to_owned()]).collect();
-        let (found_as, identity) = (found.path, file.identity);
-        closure.objects.push(Loaded { path, elf, found_as, identity, loaded_by: Some(by), names });
-        Some((closure.objects.len() - 1, found.instead_of))
+        let names: Vec<String> = soname.chain([name.to_owned()]).collect();
+        let number = closure.objects.len();
+        for name in &names {
+            closure.by_name.entry(name.clone()).or_insert(number);
+        }
+        closure.by_identity.insert(file.identity, number);
+        closure.objects.push(Loaded { path, elf, found_as: found.path, loaded_by: Some(by), names });
+        Some((number, found.instead_of))
     }
 
     fn find(&self, closure: &Closure<'a>, by: usize, name: &str) -> Option<Found> {
@@ -236,10 +246,6 @@ impl<'a> Loader<'a> {
     fn directories(&self, object: &Loaded, paths: &[String]) -> Vec<String> {
         paths.iter().map(|path| self.absolute(self.expand(path, object.origin()))).collect()
     }
-}
-
-fn loaded_number(closure: &Closure, name: &str) -> Option<usize> {
-    closure.objects.iter().position(|object| object.answers_to(name))
 }
 
 impl Loaded<'_> {

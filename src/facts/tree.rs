@@ -8,13 +8,14 @@ mod layers;
 mod look;
 mod walk;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fs;
 use std::io;
 use std::path::PathBuf;
 
 pub use layers::Fact;
 pub use look::Looker;
+pub use walk::is_running;
 
 use serde::Serialize;
 
@@ -41,6 +42,8 @@ pub struct Tree {
     pub entries: u64,
     /// What could not be read, and why.
     pub unreadable: Vec<String>,
+    /// Some of that may hold programs: who needs what is not known to the end.
+    pub incomplete: bool,
     /// Mount points that were left out.
     pub skipped: Vec<String>,
 }
@@ -119,20 +122,15 @@ impl Tree {
         Some((real, file))
     }
 
-    /// The other names of a file: links to it.
-    pub fn links_to(&self, real: &str) -> Vec<String> {
-        let name = real.rsplit('/').next().unwrap_or(real);
-        let stem = name.split(".so").next().unwrap_or(name);
-        // Only names that begin alike are asked: the others cannot be names of this library.
-        let alike = |link: &&String| link.rsplit('/').next().is_some_and(|name| name.starts_with(stem));
-        let mut links: Vec<String> = self
-            .links
-            .keys()
-            .filter(alike)
-            .filter(|link| self.resolve(link).as_deref() == Some(real))
-            .cloned()
-            .collect();
-        links.sort();
+    /// The links to some files, sorted.
+    pub fn links_to(&self, files: &BTreeSet<String>) -> HashMap<String, Vec<String>> {
+        let mut links: HashMap<String, Vec<String>> = HashMap::new();
+        for link in self.links.keys() {
+            if let Some(real) = self.resolve(link).filter(|real| files.contains(real)) {
+                links.entry(real).or_default().push(link.clone());
+            }
+        }
+        links.values_mut().for_each(|links| links.sort());
         links
     }
 
@@ -180,6 +178,13 @@ impl Tree {
             files.chain(links).map(|(path, what)| Entry { path: path.clone(), what }).collect();
         list.sort_by(|a, b| a.path.cmp(&b.path));
         list
+    }
+
+    /// Directories with a file or a link in them, by real path.
+    pub fn directories(&self) -> HashSet<String> {
+        let paths = self.files.keys().chain(self.links.keys());
+        let parents: HashSet<&str> = paths.filter_map(|path| Some(path.rsplit_once('/')?.0)).collect();
+        parents.into_iter().map(|parent| if parent.is_empty() { "/" } else { parent }.to_owned()).collect()
     }
 
     /// Regular files directly in a directory, by real path.

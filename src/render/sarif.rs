@@ -48,11 +48,12 @@ fn rules(report: &Report) -> Vec<Value> {
 fn result(finding: &Finding) -> Value {
     let paths = finding.evidence.iter().chain([&finding.cause]).filter_map(|line| path(line));
     let mut paths: Vec<&str> = paths.collect();
-    paths.dedup();
+    let mut seen = std::collections::HashSet::new();
+    paths.retain(|path| seen.insert(*path));
     if paths.is_empty() {
         paths.push("Dockerfile");
     }
-    let location = |path: &&str| json!({ "physicalLocation": { "artifactLocation": { "uri": path } } });
+    let location = |path: &&str| json!({ "physicalLocation": { "artifactLocation": { "uri": uri(path) } } });
     json!({
         "ruleId": finding.id,
         "level": level(finding.severity),
@@ -68,6 +69,14 @@ const LOCATIONS: usize = 10;
 fn path(line: &str) -> Option<&str> {
     let end = line.find([' ', ':', ',']).unwrap_or(line.len());
     line[..end].strip_prefix('/').filter(|path| !path.is_empty())
+}
+
+/// A path as a reference: what has a meaning in one, or none in ASCII, is encoded.
+fn uri(path: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-._~+@,=".contains(&byte);
+    path.bytes()
+        .map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+        .collect()
 }
 
 fn level(severity: Severity) -> &'static str {

@@ -310,7 +310,10 @@ fn assumptions(facts: &Facts) -> Vec<String> {
         "nothing is loaded by name: strings and Python sources were not read"
     };
     vec![
-        format!("all {} objects of the tree that are no CUDA libraries may run", census.elf_files),
+        format!(
+            "all {} objects of the tree that are no CUDA libraries may run",
+            census.elf_files.saturating_sub(census.copies.len() as u64)
+        ),
         path,
         names.to_owned(),
     ]

@@ -6,10 +6,11 @@
 
 use serde::Serialize;
 
-use crate::checks::{CACHES, TOOLKIT, WHEELS, count_files, layer_name, leftovers_of, redundant_copies};
+use super::CopyVerdict;
+use crate::checks::{CACHES, TOOLKIT, WHEELS, copies_of, count_files, layer_name, leftovers_of};
 use crate::facts::Facts;
-use crate::facts::census::{Census, Copy};
-use crate::facts::hygiene::{Base, Kind};
+use crate::facts::census::Census;
+use crate::facts::hygiene::Kind;
 use crate::facts::image::{Hidden, Image};
 use crate::facts::packages::Manager;
 
@@ -33,6 +34,8 @@ pub struct Change {
     pub proven: bool,
     /// For the Dockerfile.
     pub line: String,
+    /// Where the line belongs.
+    pub note: String,
 }
 
 /// A change that frees less is not worth making.
@@ -40,51 +43,37 @@ const WORTH_A_LINE: u64 = 100_000;
 
 pub fn savings(facts: &Facts) -> Savings {
     let census = &facts.census;
-    let mut changes = redundant(census);
+    let mut changes: Vec<Change> = Vec::new();
+    changes.extend(copies(census, CopyVerdict::Redundant, "redundant copies of CUDA libraries", true));
+    changes.extend(copies(census, CopyVerdict::Unreferenced, "copies that nothing is seen to load", false));
     changes.extend(leftovers(census));
     changes
         .extend(facts.image.iter().flat_map(|image| image.hidden.iter().map(|hidden| unhide(image, hidden))));
-    let unreferenced = census.copies.iter().filter(|copy| copy.held && !copy.reached);
-    let review_copies: u64 = unreferenced.map(|copy| copy.bytes).sum();
     changes.sort_by(|a, b| b.bytes.cmp(&a.bytes).then_with(|| a.what.cmp(&b.what)));
     let sum = |proven| {
         changes.iter().filter(|change| change.proven == proven).map(|change| change.bytes).sum::<u64>()
     };
-    let (proven, review) = (sum(true), sum(false) + review_copies);
+    let (proven, review) = (sum(true), sum(false));
     changes.retain(|change| change.bytes >= WORTH_A_LINE);
     let hidden: u64 = facts.image.iter().flat_map(|image| &image.hidden).map(|hidden| hidden.bytes).sum();
     Savings { bytes: census.bytes + hidden, proven, review, changes }
 }
 
-/// Redundant copies by what has to change for them to go.
-fn redundant(census: &Census) -> Vec<Change> {
-    let mut changes: Vec<Change> = Vec::new();
-    for copy in redundant_copies(census) {
-        let (what, line) = removal(census, copy);
-        match changes.iter_mut().find(|change| change.what == what && change.line == line) {
-            Some(change) => change.bytes += copy.bytes,
-            None => changes.push(Change { what, bytes: copy.bytes, proven: true, line }),
-        }
+/// Copies of a verdict go as files: a package may bring others that stay.
+fn copies(census: &Census, verdict: CopyVerdict, what: &str, proven: bool) -> Option<Change> {
+    let copies = copies_of(census, verdict);
+    let bytes = copies.iter().map(|copy| copy.bytes).sum();
+    let mut files: Vec<&str> = Vec::new();
+    for copy in &copies {
+        files.push(&copy.path);
+        files.extend(copy.links.iter().map(String::as_str));
     }
-    changes
+    let (line, note) = (format!("RUN rm -f {}", files.join(" ")), SAME_LAYER.to_owned());
+    (!copies.is_empty()).then(|| Change { what: what.to_owned(), bytes, proven, line, note })
 }
 
-fn removal(census: &Census, copy: &Copy) -> (String, String) {
-    let system = copy
-        .owner
-        .as_ref()
-        .is_none_or(|owner| matches!(owner.manager, Manager::Dpkg | Manager::Rpm | Manager::Apk));
-    if system && census.flavour.base >= Base::Runtime {
-        return ("system CUDA libraries that wheels replace".into(), format!("FROM {}", plain_base(census)));
-    }
-    match &copy.owner {
-        Some(owner) => (format!("redundant copies of {}", owner.name), remove(owner.manager, &owner.name)),
-        None => (
-            format!("redundant {}", copy.path),
-            format!("RUN rm {}   (in the RUN or stage that brings it)", copy.path),
-        ),
-    }
-}
+/// Where a line has to stand.
+const SAME_LAYER: &str = "in the RUN that brings them: a later layer frees nothing";
 
 /// What removes a package, in the RUN that installs it.
 pub fn remove(manager: Manager, name: &str) -> String {
@@ -99,14 +88,11 @@ pub fn remove(manager: Manager, name: &str) -> String {
 
 /// The distribution without CUDA, as a base.
 fn plain_base(census: &Census) -> String {
-    let distribution = census.distribution.as_deref().unwrap_or("ubuntu 24.04");
-    let (name, version) = distribution.split_once(' ').unwrap_or((distribution, "latest"));
-    match name {
-        "debian" => format!("debian:{version}-slim"),
-        "rhel" | "rocky" | "almalinux" => {
-            format!("rockylinux:{}", version.split('.').next().unwrap_or(version))
-        }
-        name => format!("{name}:{version}"),
+    match census.distribution.as_deref().and_then(|distribution| distribution.split_once(' ')) {
+        Some(("debian", version)) => format!("debian:{version}-slim"),
+        Some(("ubuntu", version)) => format!("ubuntu:{version}"),
+        // Names of images of other distributions do not follow from theirs.
+        _ => "debian:12-slim".to_owned(),
     }
 }
 
@@ -118,52 +104,86 @@ fn leftovers(census: &Census) -> Vec<Change> {
     };
     let apt: &[Kind] = &[Kind::AptArchives, Kind::AptLists];
     let caches: Vec<Kind> = CACHES.iter().copied().filter(|kind| !apt.contains(kind)).collect();
-    let change = |what: &str, kinds: &[Kind], proven, line: String| Change {
+    let change = |what: &str, kinds: &[Kind], proven, line: String, note: &str| Change {
         what: what.to_owned(),
         bytes: sum(kinds),
         proven,
         line,
+        note: note.to_owned(),
     };
     vec![
         change(
             "caches of package managers",
             &caches,
             true,
-            format!("RUN --mount=type=cache,target={} ...", place(&caches)),
+            format!("RUN --mount=type=cache,target={} pip install -r requirements.txt", place(&caches)),
+            "with the command that fills the cache",
         ),
         change(
             "apt's lists and archives",
             apt,
             true,
-            "&& rm -rf /var/lib/apt/lists/* /var/cache/apt/archives/*.deb".into(),
+            "RUN apt-get update && apt-get install -y --no-install-recommends PACKAGES && rm -rf /var/lib/apt/lists/* /var/cache/apt/archives/*.deb /var/cache/apt/*.bin".into(),
+            "in the RUN that installs",
         ),
         change(
             "tools for building CUDA programs",
             TOOLKIT,
             false,
-            format!("FROM {}   (and COPY --from=build what runs)", plain_base(census)),
+            format!("FROM {}", plain_base(census)),
+            "as the last stage, with COPY --from=build for what runs; build in a stage before it",
         ),
-        change("compilers", &[Kind::Compilers], false, "# install them in a build stage only".into()),
+        change(
+            "compilers",
+            &[Kind::Compilers],
+            false,
+            format!("FROM {}", plain_base(census)),
+            "as the last stage; install compilers in a stage before it",
+        ),
         change(
             "wheels and installers",
             WHEELS,
             false,
-            format!("RUN --mount=type=bind,from=build,source={0},target={0} pip install ...", place(WHEELS)),
+            format!(
+                "RUN --mount=type=bind,from=build,source={0},target={0} pip install --no-index --find-links={0} -r requirements.txt",
+                place(WHEELS)
+            ),
+            "in place of COPY",
         ),
     ]
 }
 
 fn unhide(image: &Image, hidden: &Hidden) -> Change {
-    let place = if hidden.files == 1 || hidden.place.is_empty() { &hidden.largest } else { &hidden.place };
-    let copied = image.layers.get(hidden.layer).and_then(|layer| layer.instruction.as_deref());
-    let copied =
-        copied.is_some_and(|instruction| instruction.starts_with("COPY") || instruction.starts_with("ADD"));
-    let line = if copied {
-        format!("RUN --mount=type=bind,from=build,source={place},target={place} ...   (instead of COPY)")
-    } else {
-        format!("RUN ... && rm -rf {place}   (in the same RUN)")
-    };
+    let instruction = |number: usize| image.layers.get(number).and_then(|layer| layer.instruction.as_deref());
+    let (from, by) =
+        (instruction(hidden.layer).unwrap_or_default(), instruction(hidden.by).unwrap_or_default());
     let how = if hidden.deleted { "deletes" } else { "overwrites" };
     let what = format!("{} that {} {how}", count_files(hidden.files), layer_name(image, hidden.by));
-    Change { what, bytes: hidden.bytes, proven: true, line }
+    let bytes = hidden.bytes;
+    // Builders write their mark behind an instruction.
+    let command =
+        |text: &str| text.strip_prefix("RUN ").map(|text| text.trim_end_matches(" # buildkit").to_owned());
+    if let (Some(first), Some(second)) = (command(from), command(by)) {
+        let line = format!("RUN {first} && {second}");
+        return Change { what, bytes, proven: true, line, note: "one RUN in place of two".to_owned() };
+    }
+    let place = if hidden.place.is_empty() { &hidden.largest } else { &hidden.place };
+    let copied = from.starts_with("COPY") || from.starts_with("ADD");
+    if copied && hidden.deleted {
+        let line = format!(
+            "RUN --mount=type=bind,from=build,source={place},target={place} {}",
+            command(by).unwrap_or_default()
+        );
+        let note = "in place of COPY, with the command that uses the files".to_owned();
+        return Change { what, bytes, proven: true, line: line.trim_end().to_owned(), note };
+    }
+    // Part of the base, perhaps: a person has to see.
+    let line = format!("# {} is shipped by {}", hidden.largest, layer_name(image, hidden.layer));
+    Change {
+        what,
+        bytes,
+        proven: false,
+        line,
+        note: "bring it in the form that stays, or take a newer base".to_owned(),
+    }
 }

@@ -97,8 +97,10 @@ def elves(directory: pathlib.Path) -> None:
     put("elf", "head", run[:64])
     put("elf", "class_32", b"\x7fELF\x01\x01\x01" + run[7:400])
     put("elf", "big_endian", run[:5] + b"\x02" + run[6:400])
-    real = pathlib.Path(shutil.which("true") or "/bin/true").read_bytes()
-    put("elf", "true_beginning", real[:LARGEST])
+    source = directory / "main.c"
+    source.write_text("int main(void) { return 0; }")
+    subprocess.run(["gcc", "-s", "-o", str(directory / "main"), str(source)], check=True)
+    put("elf", "usual_beginning", (directory / "main").read_bytes()[:LARGEST])
     lying_elves()
 
 
@@ -317,6 +319,7 @@ def images() -> None:
     history = b"RUN curl -H 'token \1' https://u:\1@host\nENV A=\1 B=c\nCOPY x y"
     head = bytes([0, len(variables)]) + variables + bytes([len(history)]) + history
     put("image", "programs", head + member(0, 0, library) + member(0, 15, library) + member(1, 1, b"", 0))
+    put("image", "token_alone", b"\0\0\1\1")
     put("image", "gzip", b"\x80" + head[1:] + member(0, 2, library))
     texts = member(0, 8, b"import ctypes\nctypes.CDLL('libcudart.so.12')\n") + member(0, 9, b"TOKEN=\1\nPASSWORD=hunter22\n")
     status = member(0, 10, b"Package: a\nStatus: install ok installed\nVersion: 1\n") + member(0, 11, b"/usr/lib/libcudart.so.12\n")

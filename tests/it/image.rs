@@ -69,6 +69,18 @@ fn saved(directory: &Path) -> std::path::PathBuf {
     path
 }
 
+/// An archive whose only layer ends in the middle of a file.
+fn with_cut_layer() -> Vec<u8> {
+    let layer = tar(&[("usr/lib/a.so", &[1; 5000])]);
+    let manifest = json!([{ "Config": "config.json", "RepoTags": ["cut:1"], "Layers": ["a/layer.tar"] }]);
+    let config = json!({ "architecture": "amd64", "os": "linux", "config": {}, "rootfs": { "type": "layers", "diff_ids": ["sha256:a"] } });
+    tar(&[
+        ("a/layer.tar", &layer[..2000]),
+        ("config.json", config.to_string().as_bytes()),
+        ("manifest.json", manifest.to_string().as_bytes()),
+    ])
+}
+
 fn image(what: &Path, arguments: &[&str]) -> Output {
     let output = Command::new(BINARY).arg("image").arg(what).args(arguments).output().unwrap();
     let all = text(&output.stdout) + &text(&output.stderr);
@@ -110,6 +122,7 @@ fn an_archive_tells_what_its_layers_hide_and_what_its_configuration_lacks() {
     assert_eq!(report["savings"]["proven"], 3_000_000);
     let change = &report["savings"]["changes"][0];
     assert!(change["line"].as_str().unwrap().starts_with("RUN --mount=type=bind"), "{change}");
+    assert_eq!(change["proven"], true);
 }
 
 #[test]
@@ -138,10 +151,16 @@ fn a_damaged_archive_is_an_error_or_named_in_the_report() {
     let whole = fs::read(saved(directory.path())).unwrap();
     let path = directory.path().join("cut.tar");
     fs::write(&path, &whole[..whole.len() / 2]).unwrap();
-    let output = image(&path, &[]);
+    // A program that was asked for backtraces still says what is wrong.
+    let output = Command::new(BINARY).arg("image").arg(&path).env("RUST_BACKTRACE", "1").output().unwrap();
     assert_eq!(output.status.code(), Some(2));
     assert!(text(&output.stderr).contains("cannot read"), "{}", text(&output.stderr));
     assert_eq!(text(&output.stdout), "");
+    // A layer that is cut, in an archive that is whole.
+    fs::write(&path, with_cut_layer()).unwrap();
+    let output = image(&path, &["--format", "json"]);
+    assert_eq!(output.status.code(), Some(3), "what is not known is not healthy");
+    assert_eq!(ids(&report(&output))[0], "image.damaged");
 }
 
 #[test]

@@ -21,6 +21,8 @@ pub struct Glibc {
     cache: Cache,
     /// Levels of the processor, best first: names of directories of glibc-hwcaps.
     levels: Vec<&'static str>,
+    /// Directories with something in them: search paths name many that are not there.
+    directories: HashSet<String>,
     /// Directories that hold a glibc-hwcaps directory.
     with_levels: HashSet<String>,
     /// What the cache and the default directories have for a name: the same for every requester, and
@@ -51,6 +53,7 @@ impl Glibc {
             lib: defaults[0].trim_start_matches('/').to_owned(),
             cache: tree.read("/etc/ld.so.cache").map(|bytes| Cache::parse(&bytes)).unwrap_or_default(),
             levels: levels(&fs::read_to_string("/proc/cpuinfo").unwrap_or_default()),
+            directories: tree.directories(),
             with_levels: with_levels.map(|(directory, _)| directory.to_owned()).collect(),
             defaults,
             common: RefCell::default(),
@@ -59,6 +62,8 @@ impl Glibc {
 
     /// The path of a fitting file, or of one on which the search ends.
     pub fn in_directory(&self, tree: &Tree, directory: &str, name: &str, machine: u16) -> Option<String> {
+        let directory =
+            tree.resolve(directory).filter(|real| self.directories.contains(real)).map(|_| directory)?;
         let directory = directory.trim_end_matches('/');
         let fits = |path: String| {
             let (_, file) = tree.file(&path)?;

@@ -80,8 +80,11 @@ impl Tree {
         let merged = overlay::merge(&mut image.layers);
         let mut tree = Tree { unreadable: std::mem::take(&mut image.problems), ..Tree::default() };
         tree.unreadable.extend(merged.problems);
+        tree.incomplete = !tree.unreadable.is_empty();
         let (mut kept, mut hard, mut number) = (std::collections::HashMap::new(), Vec::new(), 0);
         for (path, node) in merged.nodes {
+            // Nothing in a name is to speak to a terminal.
+            let path = if path.contains(char::is_control) { path.escape_default().to_string() } else { path };
             tree.entries += 1;
             match node.kind {
                 Kind::File { bytes, looked } => {

@@ -8,8 +8,9 @@ use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fmt::Write;
 use std::fs::{self, DirEntry};
+use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Condvar, Mutex, MutexGuard};
@@ -52,7 +53,8 @@ const FOREIGN: [&str; 24] = [
 impl Tree {
     /// What has not been reached at `end` is listed as not read.
     pub fn walk(root: &Path, looker: Looker, end: Instant) -> std::io::Result<Tree> {
-        let root = root.canonicalize()?;
+        // Not made canonical: /proc/PID/root is a link that only the kernel can follow.
+        let root = if is_running(root) { PathBuf::from("/") } else { root.to_owned() };
         // A root that cannot be listed is an error of the call, not a finding about the image.
         fs::read_dir(&root)?;
         let skipped: BTreeSet<PathBuf> =
@@ -74,11 +76,13 @@ impl Tree {
             tree.links.extend(part.links);
             tree.python.extend(part.python);
             tree.unreadable.extend(part.unreadable);
+            tree.incomplete |= part.incomplete;
             tree.entries += part.entries;
         }
         tree.files = files.into_iter().collect();
         tree.content = Content::Root(root);
         let unwalked = queue.unwalked();
+        tree.incomplete |= unwalked > 0;
         if unwalked > 0 {
             tree.unreadable.push(format!(
                 "/: {unwalked} directories and all below them were not reached before the deadline"
@@ -171,6 +175,7 @@ struct Walker<'a> {
     links: Vec<(String, String)>,
     python: Vec<(String, Source)>,
     unreadable: Vec<String>,
+    incomplete: bool,
     entries: u64,
     /// What files are read into.
     scratch: Vec<u8>,
@@ -186,6 +191,7 @@ impl<'a> Walker<'a> {
             links: Vec::new(),
             python: Vec::new(),
             unreadable: Vec::new(),
+            incomplete: false,
             entries: 0,
             scratch: Vec::new(),
         }
@@ -201,19 +207,27 @@ impl<'a> Walker<'a> {
             };
             match fs::read_dir(&directory) {
                 Ok(entries) => {
-                    for entry in entries.flatten() {
+                    for entry in entries {
                         self.entries += 1;
-                        self.enter(&entry, &prefix, &mut own);
+                        let entered = entry.and_then(|entry| self.enter(&entry, &prefix, &mut own));
+                        if let Err(error) = entered {
+                            self.missed(&format!("{prefix}/"), &error);
+                        }
                     }
                 }
-                Err(error) => self.unreadable.push(format!("{prefix}/: {error}")),
+                Err(error) => self.missed(&format!("{prefix}/"), &error),
             }
         }
         self
     }
 
-    fn enter(&mut self, entry: &DirEntry, prefix: &str, found: &mut Vec<PathBuf>) {
-        let Ok(kind) = entry.file_type() else { return };
+    fn missed(&mut self, path: &str, error: &io::Error) {
+        self.unreadable.push(format!("{path}: {error}"));
+        self.incomplete = true;
+    }
+
+    fn enter(&mut self, entry: &DirEntry, prefix: &str, found: &mut Vec<PathBuf>) -> io::Result<()> {
+        let kind = entry.file_type()?;
         let name = entry.file_name();
         let name = shown(&name);
         let path = format!("{prefix}/{name}");
@@ -222,19 +236,16 @@ impl<'a> Walker<'a> {
                 found.push(entry.path());
             }
         } else if kind.is_symlink() {
-            if let Ok(target) = fs::read_link(entry.path()) {
-                self.links.push((path, shown(target.as_os_str()).into_owned()));
-            }
+            let target = fs::read_link(entry.path())?;
+            self.links.push((path, shown(target.as_os_str()).into_owned()));
         } else if kind.is_file() {
-            self.enter_file(entry, path);
+            self.enter_file(entry, path)?;
         }
+        Ok(())
     }
 
-    fn enter_file(&mut self, entry: &DirEntry, path: String) {
-        let Ok(metadata) = entry.metadata() else {
-            self.unreadable.push(format!("{path}: it has gone"));
-            return;
-        };
+    fn enter_file(&mut self, entry: &DirEntry, path: String) -> io::Result<()> {
+        let metadata = entry.metadata()?;
         let bytes = metadata.len();
         let mut file = File { bytes, identity: (metadata.dev(), metadata.ino()), elf: None };
         if self.looker.wants(&path, metadata.mode(), bytes) {
@@ -245,26 +256,45 @@ impl<'a> Walker<'a> {
                         self.python.push((path.clone(), python));
                     }
                 }
-                Err(error) => self.unreadable.push(format!("{path}: {error:#}")),
+                // What cannot be opened may be a program; what is damaged, no loader takes either.
+                Err(error) => match error.downcast_ref::<io::Error>() {
+                    Some(error) => self.missed(&path, error),
+                    None => self.unreadable.push(format!("{path}: {error:#}")),
+                },
             }
         }
         self.files.push((path, file));
+        Ok(())
     }
 
     fn look(&mut self, entry: &DirEntry, path: &str, length: u64) -> anyhow::Result<Looked> {
-        let file = fs::File::open(entry.path())?;
+        // Should a FIFO have taken the file's place, opening it does not wait.
+        let flags = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+        let file = fs::OpenOptions::new().read(true).custom_flags(flags).open(entry.path())?;
         self.looker.look(path, &Part { file: &file, offset: 0, length }, &mut self.scratch)
     }
 }
 
-/// A name as text; bytes that are none are shown as numbers, so that different names stay different.
+/// Whether a directory is the root of this process.
+pub fn is_running(root: &Path) -> bool {
+    let identity = |path: &Path| fs::metadata(path).map(|metadata| (metadata.dev(), metadata.ino())).ok();
+    identity(root).is_some_and(|own| identity(Path::new("/")) == Some(own))
+}
+
+/// A name as text; bytes that are none are shown as numbers, so that different names stay different and
+/// nothing in them speaks to a terminal.
 fn shown(name: &OsStr) -> Cow<'_, str> {
-    if let Some(text) = name.to_str() {
+    if let Some(text) = name.to_str().filter(|text| !text.contains(char::is_control)) {
         return text.into();
     }
     let mut text = String::new();
     for chunk in name.as_bytes().utf8_chunks() {
-        text += chunk.valid();
+        for letter in chunk.valid().chars() {
+            match u32::from(letter) {
+                control if letter.is_control() => drop(write!(text, "\\x{control:02x}")),
+                _ => text.push(letter),
+            }
+        }
         for byte in chunk.invalid() {
             let _ = write!(text, "\\x{byte:02x}");
         }

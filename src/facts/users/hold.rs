@@ -27,8 +27,14 @@ impl Users<'_> {
             sonames.contains(soname) || plain != soname && unhashed_sonames.contains(&plain)
         };
         let mentions = self.mentions();
+        // A need that is not met says that programs run in another environment than the one assumed.
+        let unmet = |copy: &str| {
+            self.soname(copy)
+                .is_some_and(|soname| self.missing.contains_key(soname) || self.wished.contains_key(soname))
+        };
         let stays = |copy: &&&String| {
             !replaced(copy)
+                || unmet(copy)
                 || self.is_for_others(copy)
                 || self.is_found_unseen(copy)
                 || self.is_mentioned(copy, &mentions)

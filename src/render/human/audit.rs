@@ -67,6 +67,10 @@ fn savings(out: &mut String, report: &Report, style: Style) {
     let distribution = image.distribution.as_deref().unwrap_or("unknown distribution");
     let note = format!("{} now · {distribution} · {base}", size(savings.bytes));
     heading(out, style, "What can go", &note);
+    if savings.proven + savings.review == 0 {
+        *out += "  nothing that is known of\n";
+        return;
+    }
     *out += &format!(
         "  {} with proof, {} more after review\n",
         style.paint(if savings.proven > 0 { Ink::Warn } else { Ink::Good }, &size(savings.proven)),
@@ -84,5 +88,15 @@ fn one_change(out: &mut String, number: usize, change: &Change, style: Style) {
     let proof = if change.proven { "" } else { "  (review)" };
     let what = fit(&change.what, style.width.saturating_sub(28));
     *out += &format!("  {number}. {:>9}  {what}{}\n", size(change.bytes), style.paint(Ink::Dim, proof));
-    wrap(out, &format!("→ {}", change.line), "                ", style, Ink::Plain);
+    // Never broken: it is there to be copied.
+    *out += &format!("                {}\n", fit_end(&change.line, style.width * 3));
+    wrap(out, &change.note, "                ", style, Ink::Dim);
+}
+
+/// At most so many characters; JSON has all of a long line.
+fn fit_end(text: &str, room: usize) -> String {
+    match text.char_indices().nth(room) {
+        Some((end, _)) => format!("{}… (all of it with --format json)", &text[..end]),
+        None => text.to_owned(),
+    }
 }

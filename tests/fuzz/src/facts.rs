@@ -7,6 +7,7 @@ pub mod bytes {
 }
 pub mod catalogue;
 pub mod census;
+pub mod contents;
 pub mod elf;
 pub mod fatbin;
 pub mod hygiene;
@@ -15,6 +16,7 @@ pub mod loader;
 pub mod packages;
 pub mod python;
 pub mod secrets;
+pub mod source;
 pub mod strings;
 pub mod tree;
 mod users;

@@ -4,11 +4,14 @@
 //! and a limit of memory: a target ends when it holds more than any honest input of its size explains.
 
 #![allow(dead_code, reason = "cudacheck uses more of the modules than the targets do")]
+#![allow(clippy::duplicate_mod, reason = "what is private in its place is here once more")]
+#![allow(clippy::len_without_is_empty, reason = "public in this crate alone")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::os::fd::AsRawFd;
+use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -80,7 +83,7 @@ pub fn file(parts: &[&[u8]]) -> &'static File {
         fs::remove_file(&path).and(file).expect("/dev/shm takes files")
     });
     let bytes = parts.concat();
-    file.set_len(0).and_then(|()| std::os::unix::fs::FileExt::write_all_at(file, &bytes, 0)).expect("it has room");
+    file.set_len(0).and_then(|()| file.write_all_at(&bytes, 0)).expect("it has room");
     file
 }
 

@@ -14,7 +14,7 @@ use libfuzzer_sys::{fuzz_mutator, fuzz_target, fuzzer_mutate};
 fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {
     let size = fuzzer_mutate(data, size, max_size);
     // Some stay damaged.
-    if seed % 16 > 0 && data[..size].get(257..262) == Some(b"ustar") {
+    if !seed.is_multiple_of(16) && data[..size].get(257..262) == Some(b"ustar") {
         tar::mend(&mut data[..size]);
     }
     size

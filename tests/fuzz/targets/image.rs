@@ -7,8 +7,9 @@
 use std::io::Write;
 
 use cudacheck_fuzz::facts::archive;
-use cudacheck_fuzz::facts::census::{Source, take};
+use cudacheck_fuzz::facts::census::take;
 use cudacheck_fuzz::facts::loader::Environment;
+use cudacheck_fuzz::facts::source::Source;
 use cudacheck_fuzz::{Input, TOKEN, UNIQUE, file, path_of, tar};
 use libfuzzer_sys::fuzz_target;
 

@@ -32,7 +32,7 @@ fuzz_target!(|data: &[u8]| {
         assert_eq!(found.place, path);
     }
     let path = text.lines().next().unwrap_or_default();
-    assert_eq!(wants(path) || in_file(path, data).is_none(), true);
+    assert!(wants(path) || in_file(path, data).is_none());
 
     let lines: Vec<String> = text.lines().map(str::to_owned).collect();
     let in_environment = in_environment(&lines);

@@ -188,7 +188,7 @@ fn cuda_without_glibc(facts: &Facts) -> Outcome {
     let distribution = census.distribution.as_deref().unwrap_or("the image");
     let problem = copy.map(|copy| {
         Problem::new(format!("{} is there, and {distribution} has no glibc.", copy.path))
-            .evidence(format!("{} does not exist", crate::supervise::LOADER))
+            .evidence("there is no loader of glibc, such as /lib64/ld-linux-x86-64.so.2")
     });
     problem.into()
 }

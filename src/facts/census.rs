@@ -14,7 +14,7 @@ use super::catalogue::{LIBRARIES, TOOLS, library_of, version_in_name};
 use super::contents::{self, LeftoverFound};
 use super::fatbin::{self, DeviceCode};
 use super::hygiene::Flavour;
-use super::loader::Loader;
+use super::loader::{Loader, glibc_loader};
 use super::packages::{self, Manager, Owner, PackageSize};
 use super::secrets::Secret;
 use super::source::Source;
@@ -231,7 +231,7 @@ pub fn take(source: &Source) -> Census {
         flavour,
         secrets: contents::secrets(tree),
         distribution: contents::distribution(tree),
-        glibc: tree.file(crate::supervise::LOADER).is_some(),
+        glibc: glibc_loader(tree).is_some(),
         packages,
         incomplete: tree.incomplete,
         unreadable,

@@ -16,6 +16,8 @@ use super::tree::{File, Tree};
 
 use glibc::Glibc;
 
+pub use glibc::loader as glibc_loader;
+
 /// What the environment of the image's programs says to the loader.
 #[derive(Clone, Debug, Default)]
 pub struct Environment {

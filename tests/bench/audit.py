@@ -20,6 +20,7 @@ import os
 import platform
 import shlex
 import shutil
+import signal
 import stat
 import statistics
 import subprocess
@@ -112,6 +113,24 @@ def peak(command):
 
 def shell(pipeline, *arguments):
     return ["sh", "-c", pipeline, "sh", *map(str, arguments)]
+
+
+class Others:
+    """How busy the machine is with what this program did not start: ratios are those of a quiet machine or of none."""
+
+    def __init__(self):
+        self.start, self.before = time.perf_counter(), self.busy()
+
+    @staticmethod
+    def busy():
+        with open("/proc/stat", encoding="ascii") as file:
+            # Of these, idle and iowait are the fourth and the fifth; guests are in user.
+            ticks = [int(text) for text in file.readline().split()[1:9]]
+        used = sum(ticks[:3] + ticks[5:]) / os.sysconf("SC_CLK_TCK")
+        return used - sum(os.times()[:4])
+
+    def cores(self):
+        return max(0, (self.busy() - self.before) / (time.perf_counter() - self.start))
 
 
 # --- printing ---------------------------------------------------------------------------------------
@@ -416,15 +435,16 @@ def main():
     unknown = set(options.only) - MEASUREMENTS.keys()
     if unknown:
         sys.exit(f"unknown: {', '.join(unknown)}; known: {', '.join(MEASUREMENTS)}")
+    # So that what was made is removed.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended from outside"))
     print(f"{platform.machine()}, {os.cpu_count()} cores, Linux {platform.release()}, {time.strftime('%Y-%m-%d')}, medians of up "
           f"to {options.runs} warm runs")
-    load = lambda: f"{os.getloadavg()[0]:.1f}"
     for name in options.only:
-        before = load()
+        others = Others()
         # On the disk of the trees.
         with tempfile.TemporaryDirectory(prefix="bench-", dir=PARTS if PARTS.is_dir() else None) as home:
             MEASUREMENTS[name](binary, options.runs, Path(home))
-        print(f"\n{name}: the load of the machine was {before} before and {load()} afterwards.", flush=True)
+        print(f"\n{name}: meanwhile others kept {others.cores():.1f} of {os.cpu_count()} cores busy.", flush=True)
 
 
 if __name__ == "__main__":

@@ -68,7 +68,7 @@ base() {
         mkdir -p "$work/base/opt/pip" && python3 -m zipfile -e "$work"/pip/pip*.whl "$work/base/opt/pip" &&
         printf '#!/bin/sh\nPYTHONPATH=/opt/pip exec python3 -m pip "$@"\n' >"$work/base/usr/local/bin/pip" &&
         chmod +x "$work/base/usr/local/bin/pip" &&
-        tar -C "$work/base" --exclude='./proc/*' --exclude='./dev/*' --exclude='./sys/*' -c . |
+        tar -C "$work/base" --exclude='./proc/*' --exclude='./var/lib/apt/lists/*' --exclude='./var/cache/apt/*' --exclude='./dev/*' --exclude='./sys/*' -c . |
         docker import -c 'ENV PIP_NO_INDEX=1 PIP_FIND_LINKS=/wheelhouse PIP_BREAK_SYSTEM_PACKAGES=1' - "$prefix:python"
 }
 built() {

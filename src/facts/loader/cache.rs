@@ -20,8 +20,8 @@ pub struct Entry {
 const MAGIC: &[u8] = b"glibc-ld.so.cache1.1";
 const OLD_MAGIC: &[u8] = b"ld.so-1.7.0";
 const EXTENSIONS: usize = 0xEAA4_2174;
-/// Libraries of glibc 2 for this machine.
-const KIND: u32 = if cfg!(target_arch = "aarch64") { 0xa03 } else { 0x303 };
+/// Libraries of glibc 2 for x86-64 and for 64-bit Arm; a cache has those of one machine.
+const KINDS: [u32; 2] = [0x303, 0xa03];
 /// The entry's hardware is an index into the extension.
 const NAMED: u64 = 1 << 62;
 /// Tag of the extension that names directories of glibc-hwcaps.
@@ -72,7 +72,7 @@ impl Cache {
                 // Directories of processors as glibc named them before 2.33.
                 _ => continue,
             };
-            if word(0) != KIND {
+            if !KINDS.contains(&word(0)) {
                 continue;
             }
             if let (Some(soname), Some(path)) = (string(word(4) as usize), string(word(8) as usize)) {
@@ -134,7 +134,7 @@ mod tests {
                 at
             };
             let (key, value) = (put(soname), put(path));
-            table.extend(KIND.to_le_bytes());
+            table.extend(KINDS[0].to_le_bytes());
             table.extend(key.to_le_bytes());
             table.extend(value.to_le_bytes());
             table.extend(0u32.to_le_bytes());

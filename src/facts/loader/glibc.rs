@@ -8,6 +8,7 @@ use std::fs;
 
 use super::cache::Cache;
 use super::{Candidate, Closure, Found, Loader, candidate};
+use crate::facts::elf::Elf;
 use crate::facts::tree::Tree;
 
 /// The image's glibc, as far as it decides a search.
@@ -36,12 +37,20 @@ const DEFAULTS: [&str; 4] = ["/lib/x86_64-linux-gnu", "/usr/lib/x86_64-linux-gnu
 #[cfg(not(target_arch = "x86_64"))]
 const DEFAULTS: [&str; 4] = ["/lib/aarch64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/lib", "/usr/lib"];
 
-/// e_machine of this program's own architecture: the images that it is put into have the same.
+/// e_machine of this program's own architecture, for images without a loader.
 const MACHINE: u16 = if cfg!(target_arch = "aarch64") { 183 } else { 62 };
+
+/// Where programs look for glibc's loader: an image may be for another machine than this one.
+const LOADERS: [&str; 2] = ["/lib64/ld-linux-x86-64.so.2", "/lib/ld-linux-aarch64.so.1"];
+
+/// The image's glibc loader.
+pub fn loader(tree: &Tree) -> Option<&Elf> {
+    LOADERS.iter().find_map(|path| tree.file(path)?.1.elf.as_deref())
+}
 
 impl Glibc {
     pub fn of(tree: &Tree) -> Glibc {
-        let loader = tree.file(crate::supervise::LOADER).and_then(|(_, file)| file.elf.as_deref());
+        let loader = loader(tree);
         let mut defaults = loader.map(|elf| elf.system_directories.clone()).unwrap_or_default();
         if defaults.is_empty() {
             defaults = DEFAULTS.map(str::to_owned).to_vec();

@@ -47,6 +47,16 @@ pub const CHECKS: &[Check] = &[
         judge: shadowed,
     },
     Check {
+        id: "library.two-releases",
+        severity: Severity::Note,
+        title: "Programs of the image load different releases of one library",
+        why: "Some libraries keep their soname over releases of CUDA (libcurand.so.10, libcusparse.so.12, libcudnn.so.9, \
+              libnccl.so.2). Where two releases of one are in use, whichever a process loads first serves all of it.",
+        remedy: "Install the parts of one CUDA release: the same -cu12 or -cu13 wheels for all frameworks",
+        explains: &[],
+        judge: two_releases,
+    },
+    Check {
         id: "library.working-directory",
         severity: Severity::Warning,
         title: "LD_LIBRARY_PATH makes the loader look into the working directory",
@@ -142,6 +152,30 @@ fn mixed(facts: &Facts) -> Outcome {
         }))
     };
     facts.census.mixed.iter().filter_map(problem).collect::<Vec<_>>().into()
+}
+
+fn two_releases(facts: &Facts) -> Outcome {
+    let used = || facts.census.copies.iter().filter(|copy| copy.reached && copy.version.is_some());
+    let mut told: Vec<&str> = Vec::new();
+    let mut problems = Vec::new();
+    for copy in used() {
+        let (Some(soname), Some(version)) = (copy.soname.as_deref(), copy.version.as_deref()) else {
+            continue;
+        };
+        let namesakes: Vec<&Copy> = used().filter(|other| other.soname.as_deref() == Some(soname)).collect();
+        let same = |other: &&Copy| other.version.as_deref().is_some_and(|other| same_release(other, version));
+        if told.contains(&soname) || namesakes.iter().all(same) {
+            continue;
+        }
+        told.push(soname);
+        let problem =
+            Problem::new(format!("{soname} is in use in {} copies of different releases.", namesakes.len()));
+        problems.push(namesakes.iter().fold(problem, |problem, copy| {
+            let version = copy.version.as_deref().unwrap_or_default();
+            problem.evidence(format!("{} ({version}), {} users", copy.path, copy.users.len()))
+        }));
+    }
+    problems.into()
 }
 
 /// As far as both are written: 12.4.5 and 12.4.5.8 are the same.
@@ -349,4 +383,39 @@ fn shown(copy: &Copy, verdict: CopyVerdict) -> report::Copy {
 
 fn owner_name(owner: &crate::facts::packages::Owner) -> String {
     format!("{} {}", owner.name, owner.version)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn copy(path: &str, version: Option<&str>, reached: bool) -> Copy {
+        Copy {
+            library: "curand".into(),
+            path: path.into(),
+            links: Vec::new(),
+            soname: Some("libcurand.so.10".into()),
+            version: version.map(str::to_owned),
+            bytes: 1,
+            origin: Origin::Wheel,
+            owner: None,
+            users: Vec::new(),
+            reached,
+            held: false,
+            device_code: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn one_soname_in_two_releases() {
+        let found = |copies: Vec<Copy>| {
+            let mut facts = Facts::default();
+            facts.census.copies = copies;
+            matches!(two_releases(&facts), Outcome::Fail(problems) if problems.len() == 1)
+        };
+        assert!(found(vec![copy("/a", Some("10.3.5.147"), true), copy("/b", Some("10.4.0.35"), true)]));
+        assert!(!found(vec![copy("/a", Some("10.3.5.147"), true), copy("/b", Some("10.4.0.35"), false)]));
+        assert!(!found(vec![copy("/a", Some("10.3.5.147"), true), copy("/b", Some("10.3.5"), true)]));
+        assert!(!found(vec![copy("/a", Some("10.3.5.147"), true), copy("/b", None, true)]));
+    }
 }

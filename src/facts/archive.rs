@@ -17,7 +17,7 @@ mod tar;
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::Read;
+use std::io::BufRead;
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -125,7 +125,7 @@ pub enum Content<'a> {
     /// Uncompressed in a file of this machine, from an offset on: what is not read costs nothing.
     At { file: &'a File, offset: u64 },
     /// As it comes; what is left unread is passed over.
-    Stream(&'a mut dyn Read),
+    Stream(&'a mut dyn BufRead),
 }
 
 /// Where an archive comes from.

@@ -2,7 +2,7 @@
 //! has gone by. What a stream has not kept cannot be read, and says so.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, BufRead, ErrorKind};
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 
@@ -106,7 +106,7 @@ impl Bytes for Part<'_> {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         let left = usize::try_from(self.length.saturating_sub(offset)).unwrap_or(usize::MAX);
         let room = buffer.len().min(left);
-        let place = self.offset.checked_add(offset).ok_or(io::ErrorKind::InvalidInput)?;
+        let place = self.offset.checked_add(offset).ok_or(ErrorKind::InvalidInput)?;
         self.file.read_at(&mut buffer[..room], place)
     }
 }
@@ -114,7 +114,7 @@ impl Bytes for Part<'_> {
 /// What a stream kept of a file: its beginning, its end, and what was found on the way.
 pub struct Kept {
     head: Vec<u8>,
-    tail: Vec<u8>,
+    tail: Tail,
     length: u64,
     names: Vec<Hit>,
     scanner: Scanner,
@@ -125,24 +125,23 @@ const HEAD: u64 = 48 << 20;
 /// Bytes of the end that are kept: section headers lie there, and the string tables of files whose
 /// search paths were changed after they were linked.
 const TAIL: usize = 16 << 20;
-const CHUNK: u64 = 256 << 10;
+const CHUNK: usize = 256 << 10;
 
 impl Kept {
     /// Reads a file of `length` bytes to its end, unless its first bytes are found not to be worth it.
-    pub fn read(stream: &mut dyn Read, length: u64, worth: fn(&[u8]) -> bool) -> io::Result<Option<Kept>> {
+    pub fn read(stream: &mut dyn BufRead, length: u64, worth: fn(&[u8]) -> bool) -> io::Result<Option<Kept>> {
         let mut head = Vec::new();
-        (&mut *stream).take(length.min(64)).read_to_end(&mut head)?;
+        take(stream, length.min(64), &mut head)?;
         if !worth(&head) {
             return Ok(None);
         }
-        let more = length.min(HEAD) - head.len() as u64;
-        (&mut *stream).take(more).read_to_end(&mut head)?;
+        take(stream, length.min(HEAD), &mut head)?;
         let mut kept =
-            Kept { head, tail: Vec::new(), length, names: Vec::new(), scanner: Scanner::default() };
+            Kept { head, tail: Tail::default(), length, names: Vec::new(), scanner: Scanner::default() };
         let read = kept.head.len() as u64;
         if read < length.min(HEAD) {
             let why = format!("{read} of {length} bytes are there");
-            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, why));
+            return Err(io::Error::new(ErrorKind::UnexpectedEof, why));
         }
         if read < length {
             kept.read_rest(stream)?;
@@ -151,27 +150,23 @@ impl Kept {
     }
 
     /// Looks at what lies behind the head, and keeps the last bytes of it.
-    fn read_rest(&mut self, stream: &mut dyn Read) -> io::Result<()> {
+    fn read_rest(&mut self, stream: &mut dyn BufRead) -> io::Result<()> {
         self.scanner.feed(0, &self.head);
         self.names.extend(strings::find(0, &self.head));
-        let overlap = self.head.len().saturating_sub(OVERLAP);
-        let (mut start, mut piece) = (overlap as u64, self.head[overlap..].to_vec());
+        // Each piece begins with the last bytes of the one before, so that nothing is cut in two.
+        let mut piece = vec![0; OVERLAP + CHUNK];
+        let mut start = (self.head.len() - OVERLAP) as u64;
+        piece[..OVERLAP].copy_from_slice(&self.head[start as usize..]);
         let mut left = self.length - self.head.len() as u64;
         while left > 0 {
-            let before = piece.len();
-            let wanted = CHUNK.min(left);
-            piece.resize(before + wanted as usize, 0);
-            stream.read_exact(&mut piece[before..])?;
-            left -= wanted;
-            self.names.extend(strings::find(start, &piece));
-            self.scanner.feed(start, &piece);
-            self.tail.extend_from_slice(&piece[before..]);
-            if self.tail.len() > 2 * TAIL {
-                self.tail.drain(..self.tail.len() - TAIL);
-            }
-            let done = piece.len() - OVERLAP.min(piece.len());
-            start += done as u64;
-            piece.drain(..done);
+            let end = OVERLAP + (CHUNK as u64).min(left) as usize;
+            stream.read_exact(&mut piece[OVERLAP..end])?;
+            self.names.extend(strings::find(start, &piece[..end]));
+            self.scanner.feed(start, &piece[..end]);
+            self.tail.push(&piece[OVERLAP..end]);
+            piece.copy_within(end - OVERLAP..end, 0);
+            start += (end - OVERLAP) as u64;
+            left -= (end - OVERLAP) as u64;
         }
         Ok(())
     }
@@ -181,25 +176,79 @@ impl Kept {
     }
 }
 
+/// Reads until `into` holds so many bytes or the stream ends, without zeros being written first.
+fn take(stream: &mut dyn BufRead, bytes: u64, into: &mut Vec<u8>) -> io::Result<()> {
+    let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+    into.reserve_exact(bytes - into.len());
+    while into.len() < bytes {
+        let there = match stream.fill_buf() {
+            Ok([]) => break,
+            Ok(there) => there,
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        };
+        let now = there.len().min(bytes - into.len());
+        into.extend_from_slice(&there[..now]);
+        stream.consume(now);
+    }
+    Ok(())
+}
+
+/// The last bytes of what was pushed, [`TAIL`] at most.
+#[derive(Default)]
+struct Tail {
+    /// Once it is full, the oldest byte lies at `next`.
+    ring: Vec<u8>,
+    next: usize,
+}
+
+impl Tail {
+    fn push(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            let room = if self.ring.len() < TAIL { TAIL - self.ring.len() } else { TAIL - self.next };
+            let (now, later) = bytes.split_at(room.min(bytes.len()));
+            if self.ring.len() < TAIL {
+                self.ring.extend_from_slice(now);
+            } else {
+                self.ring[self.next..][..now.len()].copy_from_slice(now);
+                self.next = (self.next + now.len()) % TAIL;
+            }
+            bytes = later;
+        }
+    }
+
+    fn len(&self) -> usize {
+        self.ring.len()
+    }
+
+    fn read(&self, buffer: &mut [u8], from: usize) -> usize {
+        let (newer, older) = self.ring.split_at(self.next);
+        let read = copy(older, from, buffer);
+        read + copy(newer, from.saturating_sub(older.len()), &mut buffer[read..])
+    }
+}
+
+/// Copies what there is from a place on.
+fn copy(bytes: &[u8], from: usize, buffer: &mut [u8]) -> usize {
+    let bytes = bytes.get(from..).unwrap_or_default();
+    let read = bytes.len().min(buffer.len());
+    buffer[..read].copy_from_slice(&bytes[..read]);
+    read
+}
+
 impl Bytes for Kept {
     fn len(&self) -> u64 {
         self.length
     }
 
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        let tail_start = self.length - self.tail.len() as u64;
-        let (from, part) = if offset < self.head.len() as u64 || self.tail.is_empty() {
-            (offset, &self.head)
-        } else if offset >= tail_start {
-            (offset - tail_start, &self.tail)
-        } else {
+        let start = if offset < self.head.len() as u64 { 0 } else { self.length - self.tail.len() as u64 };
+        let Some(from) = offset.checked_sub(start) else {
             let why = "this part of the stream has gone by; audit the archive as a file";
-            return Err(io::Error::new(io::ErrorKind::Unsupported, why));
+            return Err(io::Error::new(ErrorKind::Unsupported, why));
         };
-        let part = usize::try_from(from).ok().and_then(|from| part.get(from..)).unwrap_or_default();
-        let read = part.len().min(buffer.len());
-        buffer[..read].copy_from_slice(&part[..read]);
-        Ok(read)
+        let from = usize::try_from(from).unwrap_or(usize::MAX);
+        Ok(if start == 0 { copy(&self.head, from, buffer) } else { self.tail.read(buffer, from) })
     }
 
     fn names(&self, range: Range<u64>, scratch: &mut Vec<u8>) -> Vec<Found> {
@@ -227,5 +276,44 @@ impl Bytes for Kept {
             return scanner.code_in(ranges);
         }
         self.scanner.code_in(ranges)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Each eight bytes are the number of their place.
+    fn numbered(length: u64) -> Vec<u8> {
+        (0..length / 8).flat_map(u64::to_le_bytes).collect()
+    }
+
+    #[test]
+    fn a_stream_keeps_its_beginning_and_its_end() {
+        let tail = TAIL as u64;
+        let length = HEAD + 2 * tail + 3 * CHUNK as u64 + 8;
+        let bytes = numbered(length);
+        let kept = Kept::read(&mut &bytes[..], length, |_| true).unwrap().unwrap();
+        let mut buffer = [0; 4096];
+        let half = buffer.len() as u64 / 2;
+        // The ring begins again between two pieces, somewhere in the tail.
+        let places = (length - tail..length - half).step_by(buffer.len() / 2);
+        for place in [0, HEAD - 2 * half].into_iter().chain(places) {
+            assert_eq!(kept.read_at(&mut buffer, place).unwrap(), buffer.len(), "{place}");
+            assert_eq!(buffer, bytes[place as usize..][..buffer.len()], "{place}");
+        }
+        assert_eq!(kept.read_at(&mut buffer, length - 8).unwrap(), 8);
+        assert_eq!(kept.read_at(&mut buffer, length).unwrap(), 0);
+        for gone in [HEAD, length - tail - 1] {
+            assert_eq!(kept.read_at(&mut buffer, gone).unwrap_err().kind(), ErrorKind::Unsupported);
+        }
+    }
+
+    #[test]
+    fn a_stream_that_ends_early_says_so() {
+        for length in [100, HEAD + 100] {
+            let bytes = numbered(length);
+            assert!(Kept::read(&mut &bytes[..length as usize - 9], length, |_| true).is_err());
+        }
     }
 }

@@ -9,8 +9,7 @@ use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread;
 
 use flate2::bufread::MultiGzDecoder;
-use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
-use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
+use zstd::stream::read::Decoder;
 
 use super::header::is_header;
 use super::tar::{self, BLOCK, LARGEST, Stream};
@@ -43,7 +42,7 @@ pub fn sniff(head: &[u8]) -> Coding {
     }
 }
 
-/// Lets `work` read the decompressed bytes of `input` while another thread decompresses.
+/// Lets `work` read the decompressed bytes of `input` while another thread reads and decompresses.
 pub fn decompressed(input: Stream, coding: Coding, work: &mut dyn FnMut(Stream)) -> io::Result<()> {
     let (full, chunks) = sync_channel(WAITING);
     let (empty, spare) = channel();
@@ -65,8 +64,17 @@ fn feed(input: Stream, coding: Coding, full: &SyncSender<io::Result<Chunk>>, spa
     let decoder: &mut dyn Read = if coding == Coding::Gzip {
         gzip = MultiGzDecoder::new(input);
         &mut gzip
+    } else if coding == Coding::Tar {
+        input
     } else {
-        zstd = Zstd { input, decoder: FrameDecoder::new(), inside: false };
+        // Frames one after the other, those without content passed over.
+        zstd = match Decoder::with_buffer(input) {
+            Ok(decoder) => decoder,
+            Err(error) => {
+                let _ = full.send(Err(error));
+                return;
+            }
+        };
         &mut zstd
     };
     let mut total = 0;
@@ -138,52 +146,5 @@ impl BufRead for Chunks {
 
     fn consume(&mut self, bytes: usize) {
         self.at = self.end.min(self.at + bytes);
-    }
-}
-
-/// Frames one after the other, those without content passed over.
-struct Zstd<'a> {
-    input: Stream<'a>,
-    decoder: FrameDecoder,
-    inside: bool,
-}
-
-impl Read for Zstd<'_> {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        loop {
-            if !self.inside && !self.enter_frame()? {
-                return Ok(0);
-            }
-            while self.decoder.can_collect() == 0 && !self.decoder.is_finished() {
-                let step = BlockDecodingStrategy::UptoBlocks(1);
-                self.decoder.decode_blocks(&mut self.input, step).map_err(io::Error::other)?;
-            }
-            let got = self.decoder.read(into)?;
-            if got > 0 {
-                return Ok(got);
-            }
-            self.inside = false;
-        }
-    }
-}
-
-impl Zstd<'_> {
-    fn enter_frame(&mut self) -> io::Result<bool> {
-        use FrameDecoderError::ReadFrameHeaderError as Header;
-        while !self.input.fill_buf()?.is_empty() {
-            match self.decoder.reset(&mut self.input) {
-                Ok(()) => {
-                    self.inside = true;
-                    return Ok(true);
-                }
-                Err(Header(ReadFrameHeaderError::SkipFrame { length, .. })) => {
-                    if tar::pass_over(self.input, u64::from(length))? > 0 {
-                        return Err(ErrorKind::UnexpectedEof.into());
-                    }
-                }
-                Err(error) => return Err(io::Error::other(error)),
-            }
-        }
-        Ok(false)
     }
 }

@@ -26,8 +26,11 @@ const DOCUMENTS: u64 = 64 << 20;
 /// Documents up to this size are kept whatever they are.
 const SMALL: u64 = 64 << 10;
 
-/// What is read from a file at once.
-const BUFFER: usize = 256 << 10;
+/// What goes through a buffer: larger reads of a stream do not.
+const HEADERS: usize = 64 << 10;
+
+/// What a pipe may hold: as much as anybody may ask for.
+const PIPE: usize = 1 << 20;
 
 /// Links of an archive to its own members, one after the other.
 const LINKS: u32 = 40;
@@ -90,7 +93,9 @@ impl<T: Clone + Send + Sync> Store<T> {
                 return Ok(store);
             }
         }
-        Store::read(&mut BufReader::with_capacity(BUFFER, file), look)
+        // Fewer turns between the writer and this program. Refused for what is no pipe, and past a user's limit.
+        let _ = rustix::pipe::fcntl_setpipe_size(&file, PIPE);
+        Store::read(&mut BufReader::with_capacity(HEADERS, file), look)
     }
 
     /// Reads an archive that comes as a stream, compressed or not.
@@ -101,8 +106,7 @@ impl<T: Clone + Send + Sync> Store<T> {
         ensure!(filled > 0, "the archive is empty");
         let mut input = (&head[..filled]).chain(input);
         match coding::sniff(&head[..filled]) {
-            Coding::Tar => store.read_members(Source::Stream(&mut input), look),
-            coding @ (Coding::Gzip | Coding::Zstd) => {
+            coding @ (Coding::Tar | Coding::Gzip | Coding::Zstd) => {
                 coding::decompressed(&mut input, coding, &mut |stream| {
                     store.read_members(Source::Stream(stream), look)
                 })?

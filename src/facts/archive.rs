@@ -156,7 +156,7 @@ fn compose<L: Look>(mut store: Store<L::Fact>, wanted: Option<&str>, look: &L) -
     let contents = store.layers(&blobs, look);
     let mut layers = Vec::with_capacity(contents.len());
     for (index, (planned, content)) in plan.layers.into_iter().zip(contents).enumerate() {
-        let label = format!("layer {} ({})", index + 1, short(&planned.digest));
+        let label = format!("layer {index} ({})", short(&planned.digest));
         problems.extend(content.problems.iter().map(|problem| format!("{label} {problem}")));
         let resized = planned.bytes.filter(|bytes| *bytes != content.stored_bytes);
         let resized = resized.map(|bytes| format!("has {} bytes instead of {bytes}", content.stored_bytes));

@@ -198,7 +198,7 @@ pub fn take(source: &Source) -> Census {
     let (missing, wished) = users.missing();
     let packages::Ownership { owners, packages, unreadable } = owners;
     let copies = describe(tree, &users, &owners, &source.mounts);
-    let unreadable = tree.unreadable.iter().cloned().chain(unreadable).collect();
+    let unreadable = tree.unreadable.iter().cloned().chain(unreadable).chain(impostors(tree)).collect();
     let mixed = users
         .mixed
         .iter()
@@ -237,6 +237,21 @@ pub fn take(source: &Source) -> Census {
         unreadable,
         skipped: tree.skipped.clone(),
     }
+}
+
+/// Files with the name of a listed library, version included, that are no libraries: an unfetched pointer of
+/// Git LFS, an error page. Empty ones are a finding of their own, and a text for the linker has no version.
+fn impostors(tree: &Tree) -> impl Iterator<Item = String> {
+    let named = tree.files.iter().filter(|(path, file)| {
+        let name = path.rsplit('/').next().unwrap_or(path);
+        file.elf.is_none()
+            && file.bytes > 0
+            && name.contains(".so.")
+            && library_of(name).is_some()
+            // What could not be opened may be one.
+            && !tree.unreadable.iter().any(|line| line.contains(&format!("{path}: ")))
+    });
+    named.map(|(path, _)| format!("{path}: has the name of a library and is no ELF file"))
 }
 
 fn describe(tree: &Tree, users: &Users, owners: &BTreeMap<String, Owner>, mounts: &[String]) -> Vec<Copy> {

@@ -126,3 +126,19 @@ fn the_application_decides_which_copy_is_exercised() {
         assert_eq!(of("libcudart")["path"], resolved("libcudart.so"), "{tree}");
     }
 }
+
+#[test]
+fn a_file_that_only_has_the_name_of_a_library_is_told() {
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("libcudnn.so.9"), "version https://git-lfs.github.com/spec/v1\n")
+        .unwrap();
+    // A text for the linker is what it should be, and data beside a library is no library.
+    fs::write(directory.path().join("libcublas.so"), "INPUT(libcublas.so.12)\n").unwrap();
+    fs::write(directory.path().join("libcublas.so.12.txt"), "notes\n").unwrap();
+    let output = Command::new(BINARY).arg("image").arg(directory.path()).args(["--format", "json"]).output();
+    let report = report(&output.unwrap());
+    assert_eq!(
+        report["image"]["unreadable"],
+        serde_json::json!(["/libcudnn.so.9: has the name of a library and is no ELF file"])
+    );
+}

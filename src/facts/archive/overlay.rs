@@ -148,7 +148,7 @@ impl<T> Merge<T> {
     }
 
     fn problem(&mut self, layer: usize, path: &str, what: &str) {
-        self.merged.problems.push(format!("layer {} {path}: {what}", layer + 1));
+        self.merged.problems.push(format!("layer {layer} {path}: {what}"));
     }
 
     /// Where an entry of a layer is put. Gives the path back where that cannot be.

@@ -191,9 +191,9 @@ fn every_kind_of_member_becomes_an_entry() {
     assert_eq!(
         problems,
         [
-            "layer 1 (0) h: ./a/../a leads out of the image",
-            "layer 1 (0) /unlucky: cannot be looked at",
-            "layer 1 (0) label: entries of type 'V' are not known",
+            "layer 0 (0) h: ./a/../a leads out of the image",
+            "layer 0 (0) /unlucky: cannot be looked at",
+            "layer 0 (0) label: entries of type 'V' are not known",
         ]
     );
 }
@@ -254,7 +254,7 @@ fn a_layer_that_is_cut_off_is_never_whole() {
         let end = if coding == Coding::Tar { tar.len() - 512 } else { layer.len() - 20 };
         for length in (1..end).step_by(7) {
             let image = read(&docker(&[layer[..length].to_vec()], "null"), None).unwrap();
-            let said = image.problems.iter().any(|problem| problem.starts_with("layer 1 (0) "));
+            let said = image.problems.iter().any(|problem| problem.starts_with("layer 0 (0) "));
             assert!(said && !image.layers[0].whole, "{coding:?} cut at {length}: {:?}", image.problems);
         }
     }

@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 use std::fs;
 
 use super::cache::Cache;
-use super::{Candidate, Closure, Found, Loader, candidate};
+use super::{Candidate, Closure, Found, Loader, candidate, musl};
 use crate::facts::elf::Elf;
 use crate::facts::tree::Tree;
 
@@ -58,7 +58,7 @@ impl Glibc {
         let with_levels = tree.files.keys().filter_map(|path| path.split_once("/glibc-hwcaps/"));
         Glibc {
             exists: loader.is_some(),
-            machine: loader.map_or(MACHINE, |elf| elf.machine),
+            machine: loader.map(|elf| elf.machine).or_else(|| musl::machine(tree)).unwrap_or(MACHINE),
             lib: defaults[0].trim_start_matches('/').to_owned(),
             cache: tree.read("/etc/ld.so.cache").map(|bytes| Cache::parse(&bytes)).unwrap_or_default(),
             levels: levels(&fs::read_to_string("/proc/cpuinfo").unwrap_or_default()),

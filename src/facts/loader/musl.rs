@@ -8,17 +8,25 @@ use crate::facts::tree::Tree;
 /// Parts of the C library, which musl has in one file.
 const OWN: [&str; 7] = ["c.", "pthread.", "rt.", "m.", "dl.", "util.", "xnet."];
 
-fn loaders() -> [String; 2] {
-    let arch = std::env::consts::ARCH;
-    [format!("/lib/ld-musl-{arch}.so.1"), format!("/usr/lib/ld-musl-{arch}.so.1")]
+/// What musl calls the architectures that images have: an image may be for another machine than this one.
+const ARCHITECTURES: [&str; 2] = ["x86_64", "aarch64"];
+
+/// The image's musl loader, and its architecture.
+fn loader(tree: &Tree) -> Option<(String, &'static str)> {
+    let places = |arch| ["/lib", "/usr/lib"].map(|place| (format!("{place}/ld-musl-{arch}.so.1"), arch));
+    ARCHITECTURES.into_iter().flat_map(places).find(|(loader, _)| tree.file(loader).is_some())
+}
+
+/// e_machine of the image's programs.
+pub fn machine(tree: &Tree) -> Option<u16> {
+    let (path, _) = loader(tree)?;
+    Some(tree.file(&path)?.1.elf.as_ref()?.machine)
 }
 
 /// The system's search path; empty where the image has no musl.
 pub fn system_path(tree: &Tree) -> Vec<String> {
-    if !loaders().iter().any(|loader| tree.file(loader).is_some()) {
-        return Vec::new();
-    }
-    let configured = tree.read_text(&format!("/etc/ld-musl-{}.path", std::env::consts::ARCH));
+    let Some((_, arch)) = loader(tree) else { return Vec::new() };
+    let configured = tree.read_text(&format!("/etc/ld-musl-{arch}.path"));
     let path = configured.unwrap_or_else(|| "/lib:/usr/local/lib:/usr/lib".to_owned());
     elements(&path).map(str::to_owned).collect()
 }
@@ -41,7 +49,7 @@ impl<'a> Loader<'a> {
             return found(self.absolute(name.to_owned()));
         }
         if name.strip_prefix("lib").is_some_and(|rest| OWN.iter().any(|own| rest.starts_with(own))) {
-            return loaders().into_iter().find(|loader| self.tree.file(loader).is_some()).and_then(found);
+            return loader(self.tree).and_then(|(path, _)| found(path));
         }
         let machine = requester.elf.machine;
         // Nothing is put in here, and empty elements mean nothing.

@@ -103,10 +103,10 @@ fn what_is_hidden_is_counted_once() {
 fn what_cannot_be_is_a_problem() {
     let deep = format!("{}/x=1", "/d".repeat(300));
     let cases = [
-        ("/a>b /b>a /a/x=1", "layer 1 /a/x: its directory is too deep, or links go in circles"),
-        ("/h&/absent", "layer 1 /h: hard link to /absent, which is not there"),
-        ("/a=1 /a&/a", "layer 1 /a: hard link to itself"),
-        ("/d/x=1 /d&/d/x", "layer 1 /d: hard link to /d/x, which is not there"),
+        ("/a>b /b>a /a/x=1", "layer 0 /a/x: its directory is too deep, or links go in circles"),
+        ("/h&/absent", "layer 0 /h: hard link to /absent, which is not there"),
+        ("/a=1 /a&/a", "layer 0 /a: hard link to itself"),
+        ("/d/x=1 /d&/d/x", "layer 0 /d: hard link to /d/x, which is not there"),
         (&deep, "its directory is too deep, or links go in circles"),
     ];
     for (text, expected) in cases {

@@ -362,9 +362,10 @@ def archives(binary, runs, home):
     for title, archive, layer, how in made_archives(home, tree):
         decompress = f"{how} -dc | " if how else ""
         listing = shell(f'tar -xOf "$1" "$2" | {decompress}tar -t', archive, layer)
+        listing_piped = shell(f'cat "$1" | tar -xOf - "$2" | {decompress}tar -t', archive, layer)
         piped = shell('cat "$1" | "$2" image -', archive, binary)
-        peer, *ours = take_turns([listing, [binary, "image", archive], piped], max(3, runs // 3))
-        for what, figures in zip(("the file", "from a pipe"), ours):
+        file, pipe, *peers = take_turns([[binary, "image", archive], piped, listing, listing_piped], max(3, runs // 3))
+        for what, figures, peer in zip(("the file", "from a pipe"), (file, pipe), peers):
             row(title, size(archive.stat().st_size), what, duration(figures.wall), duration(peer.wall), f"{figures.times(peer):.2f}",
                 duration(figures.cpu), duration(peer.cpu), size(figures.peak), EXPECTED["archive"])
 

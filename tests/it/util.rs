@@ -84,7 +84,7 @@ pub struct Root {
     /// Commands that the shell outside runs before the binary, in its own mount namespace; `$R` is
     /// the root.
     pub prepare: String,
-    /// uid:gid of the binary.
+    /// uid:gid of the binary; options of chroot may follow.
     pub user: Option<String>,
     /// The binary is process 1 of a PID namespace.
     pub first_process: bool,
@@ -206,7 +206,7 @@ impl Root {
         if !is_root() {
             command.arg("--map-root-user");
         }
-        command.arg("--mount");
+        command.args(["--mount", "--uts"]);
         let proc = if self.first_process {
             command.args(["--pid", "--fork", "--kill-child"]);
             "mount -t proc proc $R/proc"

@@ -2,15 +2,27 @@
 //! Nothing is loaded on their account.
 
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
+use std::path::{Path, PathBuf};
+use std::ptr::null;
 use std::sync::OnceLock;
 
 const RTLD_NOW: c_int = 2;
 const RTLD_NOLOAD: c_int = 4;
 
+/// `Dl_info`.
+#[repr(C)]
+struct Place {
+    file: *const c_char,
+    base: *const c_void,
+    symbol: *const c_char,
+    address: *const c_void,
+}
+
 // SAFETY: the signatures are those of <dlfcn.h>.
 unsafe extern "C" {
     fn dlopen(name: *const c_char, flags: c_int) -> *mut c_void;
     fn dlsym(library: *mut c_void, name: *const c_char) -> *mut c_void;
+    fn dladdr(address: *const c_void, to: *mut Place) -> c_int;
 }
 
 /// The address of a function of libcuda; null without libcuda or without the function.
@@ -76,4 +88,21 @@ pub fn owns(pointer: usize, bytes: usize) -> bool {
     // SAFETY: the type is that of the function in cuda/memory.rs.
     let owns = unsafe { function::<extern "C" fn(usize, usize) -> bool>(c"fake_owns") };
     owns.is_some_and(|owns| owns(pointer, bytes))
+}
+
+/// A file in the directory that this library was loaded from, if there is one of that name.
+pub fn beside(name: &str) -> Option<PathBuf> {
+    let mut place = Place { file: null(), base: null(), symbol: null(), address: null() };
+    // SAFETY: the address is that of a function of this library, and the structure is dladdr's.
+    let found = unsafe { dladdr(beside as *const c_void, &mut place) } != 0 && !place.file.is_null();
+    // SAFETY: dladdr gave the loader's own name of the file, which lives as long as the library.
+    let file = found.then(|| unsafe { CStr::from_ptr(place.file) })?;
+    let path = Path::new(file.to_str().ok()?).with_file_name(name);
+    path.exists().then_some(path)
+}
+
+/// Whether the loader finds a library and takes it.
+pub fn loads(name: &CStr) -> bool {
+    // SAFETY: the name ends in a zero byte; the library stays loaded.
+    unsafe { !dlopen(name.as_ptr(), RTLD_NOW).is_null() }
 }

@@ -11,5 +11,7 @@ pub mod act;
 pub mod driver;
 pub mod gpu;
 pub mod launch;
+pub mod nodes;
 pub mod script;
+pub mod space;
 pub mod table;

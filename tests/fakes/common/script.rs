@@ -1,12 +1,13 @@
 //! The script: a text file of `key = value` lines that says what the fake GPUs are and how they
 //! misbehave. README.md has the table of keys.
 //!
-//! It is read once per library and process, from the file that `FAKE_GPU` names, else from
-//! `/etc/fake-gpu`; no file means defaults. A key that nobody knows ends the process: a test
-//! whose script has a slip must not pass by testing the defaults.
+//! It is read once per library and process: from the file `fake-gpu` beside the library, else from the
+//! one that `FAKE_GPU` names, else from `/etc/fake-gpu`; no file means defaults. A key that nobody
+//! knows ends the process: a test whose script has a slip must not pass by testing the defaults.
 
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::OnceLock;
 
@@ -30,6 +31,12 @@ const SETTINGS: &[(&str, &str)] = &[
     ("blocks_per_sm", "2"),
     ("compute_mode", "0"),
     ("mig", "0"),
+    ("mig_mode", ""),
+    ("confidential", "0"),
+    ("released", "1"),
+    ("opens_nodes", "0"),
+    ("needs_compiler", "0"),
+    ("reserves_gib", "0"),
     ("ecc", "1"),
     ("ecc_uncorrected", "0"),
     ("remap_pending", "0"),
@@ -94,11 +101,12 @@ pub fn option(gpu: Option<u32>, key: &str) -> Option<u64> {
 }
 
 fn read() -> BTreeMap<String, String> {
-    let path = std::env::var_os("FAKE_GPU").unwrap_or_else(|| "/etc/fake-gpu".into());
+    let named = || std::env::var_os("FAKE_GPU").map(PathBuf::from);
+    let path = super::driver::beside("fake-gpu").or_else(named).unwrap_or_else(|| "/etc/fake-gpu".into());
     match std::fs::read_to_string(&path) {
         Ok(text) => parse(&text).unwrap_or_else(|problem| act::give_up(&problem)),
         Err(error) if error.kind() == ErrorKind::NotFound => BTreeMap::new(),
-        Err(error) => act::give_up(&format!("{}: {error}", path.to_string_lossy())),
+        Err(error) => act::give_up(&format!("{}: {error}", path.display())),
     }
 }
 

@@ -10,6 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::common::abi::{call, put};
 use crate::common::gpu::Gpu;
+use crate::common::space;
 use crate::device::on;
 use crate::visible::{Place, place, places};
 use crate::{error, memory, module};
@@ -96,6 +97,7 @@ fn may_create(place: Place) -> Result<(), c_int> {
         _ if gpu.is("lost") => Err(error::UNKNOWN),
         PROHIBITED => Err(error::UNKNOWN),
         EXCLUSIVE_PROCESS if gpu.is("used_by") => Err(error::DEVICE_UNAVAILABLE),
+        _ if !space::reserve(gpu.number("reserves_gib")) => Err(error::OUT_OF_MEMORY),
         _ => Ok(()),
     }
 }

@@ -13,6 +13,7 @@ pub const INVALID_DEVICE: c_int = 101;
 pub const INVALID_IMAGE: c_int = 200;
 pub const INVALID_CONTEXT: c_int = 201;
 pub const INVALID_PTX: c_int = 218;
+pub const JIT_COMPILER_NOT_FOUND: c_int = 221;
 pub const INVALID_HANDLE: c_int = 400;
 pub const NOT_FOUND: c_int = 500;
 pub const ILLEGAL_ADDRESS: c_int = 700;
@@ -33,6 +34,7 @@ const ERRORS: &[(c_int, &CStr, &CStr)] = &[
     (46, c"CUDA_ERROR_DEVICE_UNAVAILABLE", c"CUDA-capable device(s) is/are busy or unavailable"),
     (100, c"CUDA_ERROR_NO_DEVICE", c"no CUDA-capable device is detected"),
     (101, c"CUDA_ERROR_INVALID_DEVICE", c"invalid device ordinal"),
+    (102, c"CUDA_ERROR_DEVICE_NOT_LICENSED", c"device doesn't have valid Grid license"),
     (200, c"CUDA_ERROR_INVALID_IMAGE", c"device kernel image is invalid"),
     (201, c"CUDA_ERROR_INVALID_CONTEXT", c"invalid device context"),
     (209, c"CUDA_ERROR_NO_BINARY_FOR_GPU", c"no kernel image is available for execution on the device"),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use crate::common::abi::{bytes, item, put, put_item, put_text, text};
+use crate::common::driver;
 use crate::common::table::Table;
 use crate::context::{Context, within};
 use crate::error;
@@ -80,6 +81,9 @@ fn load(
     let image = bytes(image)?;
     if image.starts_with(ELF) || image.starts_with(FATBIN) {
         return Err(error::INVALID_IMAGE);
+    }
+    if context.gpu.is("needs_compiler") && !driver::loads(c"libnvidia-ptxjitcompiler.so.1") {
+        return Err(error::JIT_COMPILER_NOT_FOUND);
     }
     let (major, minor) = context.gpu.capability();
     let parsed = std::str::from_utf8(image)

@@ -6,6 +6,7 @@ use std::ffi::c_int;
 use std::sync::OnceLock;
 
 use crate::common::gpu::Gpu;
+use crate::common::nodes;
 use crate::error;
 
 /// What stands behind an ordinal.
@@ -19,12 +20,19 @@ static VISIBLE: OnceLock<Vec<Place>> = OnceLock::new();
 
 /// The work of `cuInit`; only its success opens the rest of the API.
 pub fn initialize() -> Result<(), c_int> {
+    open_nodes()?;
     let places = choose();
     if places.is_empty() {
         return Err(error::NO_DEVICE);
     }
     VISIBLE.get_or_init(|| places);
     Ok(())
+}
+
+/// Without the control node there is no device; unified memory fails in a word that says nothing.
+fn open_nodes() -> Result<(), c_int> {
+    nodes::open("/dev/nvidiactl").map_err(|_| error::NO_DEVICE)?;
+    nodes::open("/dev/nvidia-uvm").map_err(|_| error::UNKNOWN)
 }
 
 pub fn places() -> Result<&'static [Place], c_int> {
@@ -49,7 +57,7 @@ pub fn gpu(ordinal: c_int) -> Option<u32> {
 
 fn choose() -> Vec<Place> {
     let Ok(list) = std::env::var("CUDA_VISIBLE_DEVICES") else {
-        return Gpu::all().map(first).collect();
+        return Gpu::all().filter(usable).map(first).collect();
     };
     // What follows the first word that names no GPU, or one already named, is not looked at.
     let mut places = Vec::new();
@@ -74,6 +82,11 @@ fn find(word: &str) -> Option<Place> {
         let instance = Some(instance);
         Some(Place { gpu, instance })
     })
+}
+
+/// In MIG mode a GPU without instances is no device.
+fn usable(gpu: &Gpu) -> bool {
+    gpu.instances() > 0 || !gpu.is("mig_mode")
 }
 
 fn first(gpu: Gpu) -> Place {

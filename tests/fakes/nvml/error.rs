@@ -7,10 +7,13 @@ use crate::common::act;
 pub const UNINITIALIZED: c_int = 1;
 pub const INVALID_ARGUMENT: c_int = 2;
 pub const NOT_SUPPORTED: c_int = 3;
+pub const NO_PERMISSION: c_int = 4;
 pub const NOT_FOUND: c_int = 6;
 pub const INSUFFICIENT_SIZE: c_int = 7;
+pub const DRIVER_NOT_LOADED: c_int = 9;
 pub const GPU_IS_LOST: c_int = 15;
 pub const ARGUMENT_VERSION_MISMATCH: c_int = 25;
+pub const UNKNOWN: c_int = 999;
 
 const TEXTS: &[(c_int, &CStr)] = &[
     (0, c"Success"),

@@ -2,10 +2,12 @@
 //! that NVML makes, then the answer.
 
 use std::ffi::{c_char, c_int, c_uint};
+use std::io::ErrorKind;
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 
 use crate::common::abi::{call, put, text};
 use crate::common::gpu::Gpu;
+use crate::common::nodes;
 use crate::error;
 
 /// Opaque to callers. The lowest byte is zero for a GPU, one more than the number of the instance
@@ -20,6 +22,8 @@ pub struct Target {
     pub gpu: Gpu,
     pub instance: Option<u32>,
 }
+
+const EACCES: c_int = 13;
 
 static USERS: AtomicU32 = AtomicU32::new(0);
 
@@ -82,6 +86,12 @@ pub extern "C" fn nvmlInitWithFlags(_flags: c_uint) -> c_int {
 }
 
 fn begin() -> Result<(), c_int> {
+    nodes::open("/dev/nvidiactl").map_err(|error| match error.kind() {
+        ErrorKind::NotFound => error::DRIVER_NOT_LOADED,
+        // EACCES alone is an answer of its own; EPERM, which the device cgroup gives, is not.
+        _ if error.raw_os_error() == Some(EACCES) => error::NO_PERMISSION,
+        _ => error::UNKNOWN,
+    })?;
     USERS.fetch_add(1, SeqCst);
     Ok(())
 }

@@ -22,7 +22,7 @@ pub extern "C" fn nvmlDeviceGetMigMode(device: Device, current: *mut c_uint, pen
         if !can_be_cut(target.gpu) {
             return Err(error::NOT_SUPPORTED);
         }
-        let mode = (target.gpu.instances() > 0).into();
+        let mode = (target.gpu.instances() > 0 || target.gpu.is("mig_mode")).into();
         put(current, mode)?;
         put(pending, mode)
     })

@@ -41,11 +41,23 @@ pub struct ConfComputeState {
     dev_tools_mode: c_uint,
 }
 
-/// Confidential computing is off.
 #[unsafe(no_mangle)]
 pub extern "C" fn nvmlSystemGetConfComputeState(state: *mut ConfComputeState) -> c_int {
     call("nvmlSystemGetConfComputeState", None, || {
         initialized()?;
-        put(state, ConfComputeState { environment: 0, feature: 0, dev_tools_mode: 0 })
+        let feature = script::number(None, "confidential") as c_uint;
+        put(state, ConfComputeState { environment: feature, feature, dev_tools_mode: 0 })
+    })
+}
+
+/// Whether an administrator has released the GPUs for work.
+#[unsafe(no_mangle)]
+pub extern "C" fn nvmlSystemGetConfComputeGpusReadyState(ready: *mut c_uint) -> c_int {
+    call("nvmlSystemGetConfComputeGpusReadyState", None, || {
+        initialized()?;
+        if script::number(None, "confidential") == 0 {
+            return Err(error::NOT_SUPPORTED);
+        }
+        put(ready, script::number(None, "released") as c_uint)
     })
 }

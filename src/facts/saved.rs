@@ -1,0 +1,251 @@
+//! Facts in a file: what `--save-facts` writes and `--from-facts` reads.
+//!
+//! The file is for public bug trackers, and facts tell of the people and places behind a machine. While
+//! they are saved, and never while they are judged, `redact.rs` replaces, each by the same word everywhere:
+//!
+//! - names in home directories (`/home/NAME`, `/Users/NAME`), and of the user that saves, where they are a
+//!   part of a path or a word of a text;
+//! - the machine's host name, host names, addresses, URLs and e-mail addresses in texts, hosts of vendors'
+//!   public sites apart; the API server's address is `set`;
+//! - values of environment variables that facts do not record, where a text repeats them;
+//! - UUIDs, of GPUs and of pods: numbered, so that those that were equal or a beginning of another still are;
+//! - registry and repository of an image, and the directories above a root: the last part is kept, with tag;
+//! - the name in an image's USER, unless it is root; lines and words that look like a secret.
+//!
+//! Not replaced: other paths of the image, packages and their versions, names and PCI addresses of GPUs,
+//! digests of layers, values of the variables that are recorded (`host.rs`).
+//!
+//! What is read is not trusted: its size, depth, numbers and characters are bounded here, so that no check
+//! has to. A change of any type of facts that older files do not fit raises [`SCHEMA`].
+
+mod redact;
+mod text;
+
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use rustix::fs::Access;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::Facts;
+
+/// The version of the file and of all that is in it.
+const SCHEMA: u32 = 1;
+
+/// The facts of a toolkit beside PyTorch, 30,000 files, are a fiftieth of this. Read, they are larger.
+const LARGEST: u64 = 8 << 20;
+
+/// All numbers together: then no sum of some of them overflows.
+const MOST: u128 = 1 << 56;
+
+const ANEW: &str = "save the facts anew with --save-facts";
+
+#[derive(Debug, Deserialize)]
+pub struct Saved {
+    pub facts: Facts,
+    /// From start to report, of the run that was saved.
+    pub seconds: f64,
+}
+
+#[derive(Serialize)]
+struct Document {
+    schema: u32,
+    version: &'static str,
+    seconds: f64,
+    facts: Value,
+}
+
+/// What is read first: it tells whether the rest can be understood.
+#[derive(Deserialize)]
+struct Head {
+    schema: u32,
+    #[serde(default)]
+    version: String,
+}
+
+/// Says before anything is run that the file cannot be written; makes none, which an audit would see.
+pub fn refuse_unwritable(file: &Path) -> Result<()> {
+    let parent = match file.parent() {
+        Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
+        Some(parent) => parent,
+        None => file,
+    };
+    let place = if file.exists() { file } else { parent };
+    let told = rustix::fs::access(place, Access::WRITE_OK);
+    told.with_context(|| cannot_write(file))?;
+    if file.is_dir() {
+        bail!("{}: it is a directory", cannot_write(file));
+    }
+    Ok(())
+}
+
+fn cannot_write(file: &Path) -> String {
+    format!("cannot write the facts to {}: name a file in a directory that can be written", file.display())
+}
+
+pub fn save(file: &Path, facts: &Facts, seconds: f64) -> Result<()> {
+    let mut value = serde_json::to_value(facts)?;
+    redact::redact(&mut value, &redact::Here::look(&facts.host.environment));
+    let document = Document { schema: SCHEMA, version: env!("CARGO_PKG_VERSION"), seconds, facts: value };
+    let text = serde_json::to_string_pretty(&document)? + "\n";
+    let written = File::create(file).and_then(|mut out| out.write_all(text.as_bytes()));
+    written.with_context(|| cannot_write(file))
+}
+
+pub fn read(file: &Path) -> Result<Saved> {
+    let name = file.display();
+    let kind = fs::metadata(file).map(|metadata| metadata.is_dir());
+    let opened = if kind.is_ok_and(|directory| directory) {
+        bail!("cannot read the facts of {name}: it is a directory; name a file that --save-facts wrote")
+    } else {
+        File::open(file)
+    };
+    let mut bytes = Vec::new();
+    opened
+        .and_then(|opened| opened.take(LARGEST + 1).read_to_end(&mut bytes))
+        .with_context(|| format!("cannot read the facts of {name}: name a file that --save-facts wrote"))?;
+    if bytes.len() as u64 > LARGEST {
+        bail!(
+            "{name} has more than {} MB and holds no facts: name a file that --save-facts wrote",
+            LARGEST >> 20
+        );
+    }
+    parse(&bytes).with_context(|| format!("{name} cannot be used"))
+}
+
+fn parse(bytes: &[u8]) -> Result<Saved> {
+    let head: Head = serde_json::from_slice(bytes)
+        .context("it holds no facts, or is damaged: name a whole file that --save-facts wrote")?;
+    // The version is text of a stranger, printed to a terminal.
+    let version: String = head.version.chars().filter(char::is_ascii_graphic).take(40).collect();
+    let ours = env!("CARGO_PKG_VERSION");
+    if head.schema != SCHEMA {
+        let age = if head.schema > SCHEMA { "newer" } else { "older" };
+        bail!(
+            "its facts are of schema {}, {age} than schema {SCHEMA} of this cudacheck {ours}: use cudacheck {version}, \
+             which wrote it, or {ANEW}",
+            head.schema
+        );
+    }
+    let what = || match version.as_str() {
+        same if same == ours => {
+            format!("it is damaged, or another build of cudacheck {ours} wrote it: {ANEW}")
+        }
+        other => format!("its facts, of cudacheck {other}, are no facts of cudacheck {ours}: {ANEW}"),
+    };
+    let mut value: Value = serde_json::from_slice(bytes).with_context(what)?;
+    let mut sum = 0;
+    bound(&mut value, &mut sum);
+    if sum > MOST {
+        bail!("it holds numbers that no machine has: {ANEW}");
+    }
+    // As text, like the probes' events: one reader for all facts in the binary instead of two.
+    let saved: Saved = serde_json::from_slice(&serde_json::to_vec(&value)?).with_context(what)?;
+    sound(&saved)?;
+    Ok(saved)
+}
+
+/// Adds up the numbers, and takes out characters that move a terminal's cursor.
+fn bound(value: &mut Value, sum: &mut u128) {
+    match value {
+        Value::Number(number) => {
+            *sum += number.as_i64().map(i64::unsigned_abs).or(number.as_u64()).map_or(0, u128::from);
+        }
+        Value::String(text) if text.contains(text::moves_cursor) => text.retain(|c| !text::moves_cursor(c)),
+        Value::Array(values) => values.iter_mut().for_each(|value| bound(value, sum)),
+        Value::Object(values) => {
+            // A mask is no number; nobody adds it up.
+            values
+                .iter_mut()
+                .filter(|(key, _)| *key != "capabilities")
+                .for_each(|(_, value)| bound(value, sum));
+        }
+        _ => {}
+    }
+}
+
+/// What types do not say.
+fn sound(saved: &Saved) -> Result<()> {
+    let facts = &saved.facts;
+    let request = &facts.request;
+    let times = [saved.seconds, request.timeout_seconds, facts.census.seconds];
+    if !["image", "nvml", "driver", "smoke", "gemm"].contains(&request.level.as_str()) {
+        bail!("it asks for a level that does not exist: {ANEW}");
+    }
+    if times.iter().any(|seconds| !(0.0..1e9).contains(seconds)) {
+        bail!("it holds times that no run takes: {ANEW}");
+    }
+    let devices = facts.probes.iter().flat_map(super::probe::ProbeRun::devices);
+    let mut capabilities = devices.flat_map(|device| [device.capability.0, device.capability.1]);
+    if capabilities.any(|number| !(0..1000).contains(&number)) {
+        bail!("it holds compute capabilities that no GPU has: {ANEW}");
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn document(facts: &Facts) -> Value {
+        let mut facts = serde_json::to_value(facts).unwrap();
+        facts["request"]["level"] = "gemm".into();
+        serde_json::json!({ "schema": SCHEMA, "version": "0.1.0", "seconds": 0.5, "facts": facts })
+    }
+
+    fn error(text: &str) -> String {
+        format!("{:#}", parse(text.as_bytes()).unwrap_err())
+    }
+
+    #[test]
+    fn what_was_written_is_read() {
+        let mut facts = Facts::default();
+        facts.request.level = "gemm".into();
+        facts.census.seconds = 0.1 + 0.2;
+        facts.host.process.capabilities = u64::MAX;
+        let saved = parse(document(&facts).to_string().as_bytes()).unwrap();
+        assert_eq!(saved.facts, facts);
+    }
+
+    #[test]
+    fn other_versions_are_told_what_to_do() {
+        let newer = error(r#"{"schema": 2, "version": "9.9.9\u001b[2J", "facts": {"other": []}}"#);
+        assert!(
+            newer.contains("newer than schema 1") && newer.contains("use cudacheck 9.9.9[2J, which"),
+            "{newer}"
+        );
+        assert!(error(r#"{"schema": 0, "version": "0.0.1"}"#).contains("older than schema 1"));
+        let other = error(r#"{"schema": 1, "version": "0.0.9", "seconds": 1, "facts": {"request": {}}}"#);
+        assert!(other.contains("of cudacheck 0.0.9") && other.contains(ANEW), "{other}");
+    }
+
+    #[test]
+    fn hostile_files_are_errors() {
+        let deep = format!("{{\"schema\": 1, \"facts\": {}", "[".repeat(1_000_000));
+        let whole = document(&Facts::default()).to_string();
+        for text in [
+            "",
+            "null",
+            "[]",
+            "{}",
+            r#"{"schema": -1}"#,
+            r#"{"schema": 1e99}"#,
+            &deep,
+            &whole[..whole.len() / 2],
+        ] {
+            assert!(parse(text.as_bytes()).is_err(), "{:.40}", text);
+        }
+        assert!(parse(&[0xff, 0xfe]).is_err());
+        let with = |place: &str, wrong: Value| {
+            let mut document = document(&Facts::default());
+            *document.pointer_mut(place).unwrap() = wrong;
+            error(&document.to_string())
+        };
+        assert!(with("/facts/census/entries", u64::MAX.into()).contains("numbers that no machine has"));
+        assert!(with("/facts/census/seconds", (-1.0).into()).contains("times that no run takes"));
+        assert!(with("/facts/request/level", "all".into()).contains("level that does not exist"));
+    }
+}

@@ -9,22 +9,34 @@ mod code;
 mod contents;
 mod device;
 mod driver;
+mod elsewhere;
 mod image;
 mod launch;
 mod libraries;
+mod limits;
+mod loading;
 mod math;
+mod node;
+mod nodes;
+mod on;
+mod platform;
 mod probe;
+mod visible;
 
+use crate::codes::Family;
 use crate::facts::{Accepted, Facts};
-use crate::report::{AcceptedFinding, Finding, Severity, Skipped};
+use crate::report::{AcceptedFinding, Cure, Finding, Severity, Skipped, Whose};
 
 pub use contents::{CACHES, TOOLKIT, WHEELS, files as count_files, layer as layer_name, leftovers_of};
 pub use libraries::{census as judge_libraries, copies_of};
+pub use on::{About, DriverCuda, answers};
 
 pub struct Check {
     /// `family.name`; what `cudacheck explain` takes.
     pub id: &'static str,
     pub severity: Severity,
+    pub whose: Whose,
+    pub cure: Cure,
     pub title: &'static str,
     /// What it means, for `cudacheck explain` and docs/checks.md.
     pub why: &'static str,
@@ -32,6 +44,8 @@ pub struct Check {
     pub remedy: &'static str,
     /// Checks whose findings are consequences of this one.
     pub explains: &'static [&'static str],
+    /// Numbers that applications show when this is the matter, for `cudacheck explain 803`.
+    pub codes: &'static [(Family, i64)],
     pub judge: fn(&Facts) -> Outcome,
 }
 
@@ -48,6 +62,8 @@ pub struct Problem {
     pub cause: String,
     pub evidence: Vec<String>,
     pub gpu: Option<u32>,
+    /// The machine that it is about, of those that were described.
+    pub node: Option<String>,
     pub remedy: Option<String>,
 }
 
@@ -86,8 +102,14 @@ impl From<Option<Problem>> for Outcome {
 
 /// All checks, causes before consequences.
 pub const CHECKS: &[&[Check]] = &[
+    platform::CHECKS,
     launch::CHECKS,
+    nodes::CHECKS,
     image::CHECKS,
+    loading::CHECKS,
+    limits::CHECKS,
+    visible::CHECKS,
+    node::CHECKS,
     probe::CHECKS,
     driver::CHECKS,
     device::CHECKS,
@@ -95,6 +117,8 @@ pub const CHECKS: &[&[Check]] = &[
     libraries::CHECKS,
     code::CHECKS,
     contents::CHECKS,
+    elsewhere::CHECKS,
+    on::CHECKS,
 ];
 
 pub fn all() -> impl Iterator<Item = &'static Check> {
@@ -130,11 +154,14 @@ pub fn judge(facts: &Facts) -> Judgement {
         findings.extend(problems.iter().map(|problem| Finding {
             id: check.id.to_owned(),
             severity: check.severity,
+            whose: check.whose,
+            cure: check.cure,
             title: check.title.to_owned(),
             cause: problem.cause.clone(),
             remedy: problem.remedy.clone().unwrap_or_else(|| check.remedy.to_owned()),
             evidence: problem.evidence.clone(),
             gpu: problem.gpu,
+            node: problem.node.clone(),
             explains: explains.clone(),
         }));
     }

@@ -2,12 +2,16 @@
 //!
 //! Here values are parsed and refused, nothing is done with them.
 
+pub mod on;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::facts::Accepted;
+use crate::facts::node::Node;
+use on::On;
 
 /// Version, and the oldest glibc that the embedded probe runs on.
 const VERSION: &str =
@@ -32,11 +36,13 @@ pub enum Command {
     /// One line for Docker HEALTHCHECK and exec probes: exit status 0 or 1, verdict and remedy first
     Health(Health),
     /// Audit an image: which CUDA libraries are present, missing or redundant, and what can go
-    Image(Image),
-    /// Say what a finding means and how to cure it; all of them without an id
+    Image(Box<Image>),
+    /// Say what a finding, or a number that a library returned, means and how to cure it
     Explain {
-        /// Id of a finding, such as launch.not-requested
-        id: Option<String>,
+        /// Id of a finding, such as launch.not-requested; or a number or its name, such as 803, nvml:999 or
+        /// CUDA_ERROR_SYSTEM_NOT_READY. All findings are listed without it
+        #[arg(value_name = "ID|CODE")]
+        what: Option<String>,
     },
 }
 
@@ -54,6 +60,8 @@ pub struct Verify {
     /// Deadline for everything, such as 90s or 500ms
     #[arg(long, value_parser = duration, default_value = "60s", value_name = "TIME", env = "CUDACHECK_TIMEOUT")]
     pub timeout: Duration,
+    #[command(flatten)]
+    pub saved: Saved,
     #[command(flatten)]
     pub output: Output,
     /// File with the values of these flags: level, gpus, require-gpus, timeout, format, fail-on
@@ -75,13 +83,16 @@ pub struct Health {
     /// Deadline for everything, such as 5s or 800ms
     #[arg(long, value_parser = duration, default_value = "10s", value_name = "TIME", env = "CUDACHECK_HEALTH_TIMEOUT")]
     pub timeout: Duration,
+    /// Write what was seen to a file for `cudacheck --from-facts`
+    #[arg(long, value_name = "FILE")]
+    pub save_facts: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
 pub struct Image {
     /// Root directory, docker-save or OCI archive, OCI layout directory, or - for an archive on standard
     /// input
-    #[arg(default_value = "/", value_name = "WHAT")]
+    #[arg(default_value = "/", value_name = "WHAT", conflicts_with = "from_facts")]
     pub what: PathBuf,
     /// How much to read: census leaves out Python sources, strings and device code
     #[arg(long, value_enum, default_value_t = Depth::Full)]
@@ -91,30 +102,52 @@ pub struct Image {
     #[arg(long = "env", value_parser = variable, value_name = "NAME=VALUE")]
     pub environment: Vec<(String, String)>,
     /// Which of several images in an archive, by name and tag
-    #[arg(long, value_name = "REF")]
+    #[arg(long, value_name = "REF", conflicts_with = "from_facts")]
     pub image: Option<String>,
     /// GPU architectures that the image is for, such as sm_90, separated by commas; those that are present
     /// by default
     #[arg(long, value_delimiter = ',', value_parser = architecture, value_name = "SM")]
     pub arch: Vec<u32>,
+    /// Say whether the image will work on this machine, without a GPU: a GPU by name or architecture and the
+    /// driver, such as gpu=H100,driver=535.104.05 (or cuda=12.2 in its place; and open-module=yes|no,
+    /// datacenter=yes|no); or a node of the configuration, or all of them; may be repeated
+    #[arg(long, value_parser = on::on, value_name = "MACHINE")]
+    pub on: Vec<On>,
     /// Fail if redundant copies take more, such as 200MB
     #[arg(long, value_parser = bytes, value_name = "SIZE")]
     pub max_redundant: Option<u64>,
-    /// File with the values of these flags: level, env, arch, max-redundant, format, fail-on; and findings that
-    /// are accepted
+    /// File with the values of these flags: level, env, arch, on, max-redundant, format, fail-on; findings
+    /// that are accepted; and nodes, such as {"a100": {"gpu": "A100", "driver": "535.104.05"}}
     #[arg(long, value_name = "FILE", env = "CUDACHECK_CONFIG")]
     pub config: Option<PathBuf>,
     /// Findings that the configuration accepts
     #[arg(skip)]
     pub accepted: Vec<Accepted>,
+    /// The machines that --on means
+    #[arg(skip)]
+    pub nodes: Vec<Node>,
     /// Print what the image's loader loads for this program or library, or for all of them, and stop
-    #[arg(long, value_name = "FILE|all")]
+    #[arg(long, value_name = "FILE|all", conflicts_with_all = ["save_facts", "from_facts"])]
     pub ldd: Option<String>,
     /// Print the files and links of the image as its containers see them, and stop
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["save_facts", "from_facts"])]
     pub list: bool,
     #[command(flatten)]
+    pub saved: Saved,
+    #[command(flatten)]
     pub output: Output,
+}
+
+#[derive(Debug, Args)]
+pub struct Saved {
+    /// Write what was seen to a file for --from-facts, without names of users and hosts, addresses, secrets,
+    /// UUIDs and registries; paths, packages and GPUs stay: read it before you post it
+    #[arg(long, value_name = "FILE", conflicts_with = "from_facts")]
+    pub save_facts: Option<PathBuf>,
+    /// Judge what --save-facts wrote, here or elsewhere; runs nothing and looks at nothing else. Of the other
+    /// flags only those count that judge or print
+    #[arg(long, value_name = "FILE")]
+    pub from_facts: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

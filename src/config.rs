@@ -10,20 +10,26 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
+use crate::cli::on::Described;
 use crate::facts::Accepted;
+use crate::facts::node::Node;
 
 /// Keys of the main command, and those of `image`.
 const VERIFY: &[&str] = &["level", "gpus", "require-gpus", "timeout", "format", "fail-on"];
-const IMAGE: &[&str] = &["level", "env", "arch", "max-redundant", "format", "fail-on"];
+const IMAGE: &[&str] = &["level", "env", "arch", "on", "max-redundant", "format", "fail-on"];
 
 const EXAMPLE: &str = "an object in JSON, such as {\"level\": \"driver\"}";
 const ACCEPTED_EXAMPLE: &str = "a list such as [{\"id\": \"library.redundant\", \"reason\": \"needed by ...\", \"until\": \"2027-06-30\"}]";
+
+const NODES_EXAMPLE: &str =
+    "object such as {\"a100\": {\"gpu\": \"sm_80\", \"driver\": \"535.104.05\", \"open-module\": false}}";
 
 #[derive(Default)]
 pub struct Config {
     /// To be put before those of the command line, which override them.
     pub arguments: Vec<OsString>,
     pub accepted: Vec<Accepted>,
+    pub nodes: BTreeMap<String, Node>,
 }
 
 /// Reads the file; `image` says for which command.
@@ -31,8 +37,8 @@ pub fn read(path: &Path, image: bool) -> Result<Config> {
     let name = path.display();
     let text = std::fs::read_to_string(path)
         .with_context(|| format!("cannot read the configuration {name}: name a file that exists"))?;
-    let mut values: BTreeMap<String, Value> =
-        serde_json::from_str(&text).with_context(|| format!("{name} is no configuration: {EXAMPLE}"))?;
+    let mut values: BTreeMap<String, Value> = serde_json::from_slice(text.as_bytes())
+        .with_context(|| format!("{name} is no configuration: {EXAMPLE}"))?;
     let mut config = Config::default();
     if let Some(accepted) = values.remove("accepted") {
         config.accepted = serde_json::from_value(accepted)
@@ -41,10 +47,19 @@ pub fn read(path: &Path, image: bool) -> Result<Config> {
     for accepted in &config.accepted {
         check(accepted).with_context(|| format!("{name}: 'accepted' has a fault"))?;
     }
+    if let Some(nodes) = values.remove("nodes") {
+        let described: BTreeMap<String, Described> = serde_json::from_value(nodes)
+            .with_context(|| format!("{name}: 'nodes' is no {NODES_EXAMPLE}"))?;
+        for (node, described) in described {
+            let parsed = described.node(Some(&node));
+            let parsed = parsed.map_err(|error| anyhow::anyhow!("{name}: the node '{node}': {error}"))?;
+            config.nodes.insert(node, parsed);
+        }
+    }
     let keys = if image { IMAGE } else { VERIFY };
     for (key, value) in values {
         if !VERIFY.contains(&key.as_str()) && !IMAGE.contains(&key.as_str()) {
-            bail!("{name} has an unknown key '{key}'; keys are {}, accepted", keys.join(", "));
+            bail!("{name} has an unknown key '{key}'; keys are {}, accepted, nodes", keys.join(", "));
         }
         // One file serves both commands; each takes what it knows.
         if !keys.contains(&key.as_str()) || image && key == "level" && !is_depth(&value) {
@@ -58,7 +73,7 @@ pub fn read(path: &Path, image: bool) -> Result<Config> {
         }
         // A flag that is repeated gets its values one by one.
         let values = match value {
-            Value::Array(values) if key == "env" => values,
+            Value::Array(values) if matches!(key.as_str(), "env" | "on") => values,
             value => vec![value],
         };
         for value in values {

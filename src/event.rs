@@ -200,6 +200,8 @@ pub struct NvmlSystem {
     /// 1000 * major + 10 * minor of the newest CUDA that the driver supports.
     pub cuda: Field<i32>,
     pub gpus: u32,
+    /// With confidential computing: whether the GPUs were released for work.
+    pub confidential_ready: Field<bool>,
 }
 
 /// NVML's view of one GPU. Memory in bytes, power in milliwatts, temperature in degrees Celsius,

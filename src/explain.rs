@@ -1,28 +1,230 @@
-//! What each finding means, from the checks' own text: for the terminal and for docs/checks.md.
+//! What each finding means, and each number that a library returns, from the checks' own text and the tables
+//! of `codes`: for the terminal and for docs/checks.md.
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow};
 
 use crate::checks::{Check, all};
-use crate::report::Severity;
+use crate::codes::{self, Code, Family, squeezed};
+use crate::report::{Cure, Severity, Whose};
 
-pub fn explain(id: Option<&str>) -> Result<String> {
-    let Some(id) = id else {
-        let width = all().map(|check| check.id.len()).max().unwrap_or(0);
-        let line = |check: &Check| {
-            format!("{:<width$}  {:<8} {}\n", check.id, severity(check.severity), check.title)
-        };
-        return Ok(all().map(line).collect());
-    };
-    let Some(check) = all().find(|check| check.id == id) else {
-        bail!("there is no finding '{id}'; `cudacheck explain` lists them all");
-    };
-    let Check { title, why, remedy, explains, .. } = check;
-    let mut text =
-        format!("{id}  ({})\n{title}.\n\n{why}\n\nRemedy:\n  {remedy}\n", severity(check.severity));
+/// What the first part of an id stands for, in the words of a heading.
+const HEADINGS: &[(&str, &str)] = &[
+    ("launch", "How the container is started"),
+    ("image", "What the image brings and should not"),
+    ("probe", "Probes that did not come to their end"),
+    ("node", "The machine under the container"),
+    ("driver", "The driver and NVML"),
+    ("device", "Each GPU"),
+    ("math", "cuBLAS, libcudart and CUPTI at work"),
+    ("library", "Copies of CUDA libraries in the image"),
+    ("code", "GPU architectures that the image has code for"),
+    ("contents", "What else is in the image"),
+    ("on", "Whether the image will work on a machine that is described"),
+    ("application", "What the application asks for"),
+];
+
+pub fn explain(what: Option<&str>) -> Result<String> {
+    let Some(what) = what else { return Ok(list()) };
+    if let Some(check) = all().find(|check| check.id == what) {
+        return Ok(finding(check));
+    }
+    match codes::find(what).as_slice() {
+        [] => Err(unknown(what)),
+        found => Ok(numbers(found)),
+    }
+}
+
+fn family(check: &Check) -> &'static str {
+    check.id.split('.').next().unwrap_or(check.id)
+}
+
+fn heading(family: &str) -> &str {
+    HEADINGS.iter().find(|(known, _)| *known == family).map_or(family, |(_, words)| words)
+}
+
+/// The families in the order of reports, each once.
+fn families() -> Vec<&'static str> {
+    let mut families: Vec<&str> = Vec::new();
+    for check in all() {
+        if !families.contains(&family(check)) {
+            families.push(family(check));
+        }
+    }
+    families
+}
+
+fn list() -> String {
+    let width = all().map(|check| check.id.len()).max().unwrap_or(0);
+    let mut text = String::new();
+    for name in families() {
+        text += &format!("{}\n", heading(name));
+        for check in all().filter(|check| family(check) == name) {
+            text += &format!("  {:<width$}  {:<8} {}\n", check.id, severity(check.severity), check.title);
+        }
+        text.push('\n');
+    }
+    text + "`cudacheck explain ID` says more of one, `cudacheck explain 803` what a number means.\n"
+}
+
+fn finding(check: &Check) -> String {
+    let Check { id, title, why, remedy, explains, .. } = check;
+    let mut text = format!(
+        "{id}  ({})\n{title}.\n\n{why}\n\nRemedy:\n  {remedy}\n\n{}.\n",
+        severity(check.severity),
+        belongs(check)
+    );
     if !explains.is_empty() {
         text += &format!("\nExplains: {}\n", explains.join(", "));
     }
-    Ok(text)
+    text
+}
+
+/// What a number or a name means in each library that has it, and the findings that it is seen with.
+fn numbers(found: &[(Family, Code)]) -> String {
+    let mut text = String::new();
+    for (place, (family, code)) in found.iter().enumerate() {
+        text += &format!("{} {}: {}\n", family.label(), code.number, code.name);
+        // The driver and the runtime mostly mean the same.
+        let next = found.get(place + 1);
+        if next.is_none_or(|(_, next)| (next.number, next.meaning) != (code.number, code.meaning)) {
+            text += &format!("  {}\n", code.meaning);
+        }
+    }
+    let mut listed = String::new();
+    for check in all() {
+        let families: Vec<&str> = found
+            .iter()
+            .filter(|(family, code)| lists(check, *family, code))
+            .map(|(of, _)| of.label())
+            .collect();
+        // Of one library, or of all that were found, there is nothing to tell apart.
+        let of = match families.len() {
+            0 => continue,
+            some if some == found.len() => String::new(),
+            _ => format!(" ({})", families.join(", ")),
+        };
+        listed += &format!("\n  {}{of}: {}\n    Remedy: {}\n", check.id, check.title, check.remedy);
+    }
+    match listed.as_str() {
+        "" => {
+            text + "\nNo finding lists it: cudacheck has the meaning above, and no cause or remedy for it.\n"
+        }
+        _ => format!("{text}\nFindings that it is seen with, causes first:\n{listed}"),
+    }
+}
+
+/// The runtime hands on most of the driver's numbers: what is seen with the one is seen with the other.
+fn lists(check: &Check, family: Family, code: &Code) -> bool {
+    let twin = match family {
+        Family::Driver => Family::Runtime,
+        Family::Runtime => Family::Driver,
+        _ => family,
+    };
+    let alike = codes::named(twin, code.number).is_some_and(|other| other.meaning == code.meaning);
+    check.codes.contains(&(family, code.number)) || alike && check.codes.contains(&(twin, code.number))
+}
+
+/// Neither a finding nor a number: says what there is that comes near.
+fn unknown(what: &str) -> anyhow::Error {
+    let keys = Family::ALL.map(Family::key).join(", ");
+    let (before, number) = what.split_once(':').map_or((None, what), |(key, rest)| (Some(key.trim()), rest));
+    let library = before.and_then(Family::from_key);
+    if let (Some(key), None) = (before, library) {
+        return anyhow!("there is no library '{key}' here; before the colon stands one of {keys}");
+    }
+    if number.trim().parse::<i128>().is_err() {
+        let near = near(number.trim());
+        let near = if near.is_empty() { near } else { format!("did you mean {near}? ") };
+        return anyhow!("there is no finding or code '{what}'; {near}`cudacheck explain` lists them all");
+    }
+    let elsewhere: Vec<&str> = codes::find(number).iter().map(|(family, _)| family.label()).collect();
+    if let (Some(library), false) = (library, elsewhere.is_empty()) {
+        return anyhow!(
+            "{} has no number {number}; these have: {} (`cudacheck explain {number}`)",
+            library.label(),
+            elsewhere.join(", ")
+        );
+    }
+    let near = near(number.trim());
+    let near = if near.is_empty() { near } else { format!(" Near it: {near}.") };
+    anyhow!(
+        "the number {what} is not known.{near} Numbers are those that functions of a library return ({keys}); \
+         the message or the function that failed tells which, as in `cudacheck explain nvml:999`. A library \
+         newer than this cudacheck may have others; exit statuses and Xid numbers of the kernel log are none \
+         of them"
+    )
+}
+
+/// At most three ids, names or numbers that differ from `text` in a slip of the keyboard or are a part of it.
+fn near(text: &str) -> String {
+    let wanted = squeezed(text);
+    let number = text.parse::<i128>().is_ok();
+    let far = if number { 1 } else { wanted.len() / 4 };
+    let mut near: Vec<(usize, String)> = Vec::new();
+    let mut offer = |shown: String, compared: &[String]| {
+        let distance = |other: &String| {
+            if !number && wanted.len() >= 4 && other.contains(wanted.as_str()) {
+                0
+            } else {
+                edits(&wanted, other)
+            }
+        };
+        let distance = compared.iter().map(distance).min().filter(|distance| *distance <= far);
+        if let Some(distance) = distance.filter(|_| !near.iter().any(|(_, other)| *other == shown)) {
+            near.push((distance, shown));
+        }
+    };
+    if !number {
+        for check in all() {
+            let name = check.id.split_once('.').map_or(check.id, |(_, name)| name);
+            offer(check.id.to_owned(), &[squeezed(check.id), squeezed(name)]);
+        }
+    }
+    for family in Family::ALL {
+        for code in family.codes() {
+            if number {
+                offer(code.number.to_string(), &[code.number.to_string()]);
+            } else {
+                offer(code.name.to_owned(), &[squeezed(code.name), family.bare(&code)]);
+            }
+        }
+    }
+    // A stable sort: findings before codes where both are as near.
+    near.sort_by_key(|(distance, _)| *distance);
+    near.iter().take(3).map(|(_, shown)| shown.as_str()).collect::<Vec<_>>().join(", ")
+}
+
+/// How many letters must be put in, taken out or changed to make one of the other.
+fn edits(one: &str, other: &str) -> usize {
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (i, a) in one.bytes().enumerate() {
+        let mut corner = std::mem::replace(&mut row[0], i + 1);
+        for (j, b) in other.bytes().enumerate() {
+            let changed = corner + usize::from(a != b);
+            corner = row[j + 1];
+            row[j + 1] = changed.min(row[j] + 1).min(corner + 1);
+        }
+    }
+    row[other.len()]
+}
+
+/// Whose problem it is and what cures it, in one sentence.
+fn belongs(check: &Check) -> String {
+    let whose = match check.whose {
+        Whose::Launch => "A matter of how the container is started",
+        Whose::Image => "A matter of the image",
+        Whose::Node => "A matter of the machine",
+        Whose::Busy => "The GPU is in use",
+        Whose::Application => "A matter of the application",
+    };
+    let cure = match check.cure {
+        Cure::Restart => "restarting the container cures it",
+        Cure::Recreate => "cured by creating the container anew, no restart helps",
+        Cure::Rebuild => "cured by building the image anew, no restart helps",
+        Cure::Host => "cured on the host, no restart helps",
+        Cure::Wait => "it passes when what is in use is free again",
+    };
+    format!("{whose}; {cure}")
 }
 
 fn severity(severity: Severity) -> &'static str {
@@ -37,23 +239,30 @@ fn severity(severity: Severity) -> &'static str {
 /// docs/checks.md.
 #[cfg(test)]
 fn markdown() -> String {
-    let mut text =
-        "# Findings\n\nGenerated from the checks; `CUDACHECK_BLESS=1 cargo test` writes it anew.\n\n"
-            .to_owned();
-    text += "| id | severity | title |\n|---|---|---|\n";
-    for check in all() {
-        text += &format!(
-            "| [{0}](#{1}) | {2} | {3} |\n",
-            check.id,
-            check.id.replace('.', ""),
-            severity(check.severity),
-            check.title
-        );
+    let mut text = "# Findings\n\nGenerated from the checks; `CUDACHECK_BLESS=1 cargo test` writes it anew. \
+         [Numbers](#numbers) that libraries return stand at the end.\n"
+        .to_owned();
+    for name in families() {
+        text += &format!("\n{}:\n\n| id | severity | title |\n|---|---|---|\n", heading(name));
+        for check in all().filter(|check| family(check) == name) {
+            text += &format!(
+                "| [{0}](#{1}) | {2} | {3} |\n",
+                check.id,
+                anchor(check),
+                severity(check.severity),
+                check.title
+            );
+        }
     }
     for check in all() {
         text += &section(check);
     }
-    text
+    text + &numbers_section()
+}
+
+#[cfg(test)]
+fn anchor(check: &Check) -> String {
+    check.id.replace('.', "")
 }
 
 #[cfg(test)]
@@ -67,19 +276,89 @@ fn section(check: &Check) -> String {
         )
     };
     format!(
-        "\n## {}\n\n**{}** ({})\n\n{}\n\nRemedy: {}\n{explains}",
+        "\n## {}\n\n**{}** ({})\n\n{}\n\nRemedy: {}\n\n{}.\n{explains}",
         check.id,
         check.title,
         severity(check.severity),
         check.why,
-        check.remedy
+        check.remedy,
+        belongs(check)
     )
+}
+
+/// The numbers that findings list; the others have a meaning and nothing to be looked up here.
+#[cfg(test)]
+fn numbers_section() -> String {
+    let mut text = format!(
+        "\n## Numbers\n\nNumbers that findings are seen with, and the findings, causes first. `cudacheck \
+         explain NUMBER` gives the meaning of these and of the rest: it knows {} numbers of {} libraries.\n\n\
+         | number | library | name | findings |\n|---|---|---|---|\n",
+        Family::ALL.into_iter().map(|family| family.codes().count()).sum::<usize>(),
+        Family::ALL.len()
+    );
+    let mut rows: Vec<(i64, Family)> =
+        all().flat_map(|check| check.codes).map(|(family, number)| (*number, *family)).collect();
+    rows.sort_unstable();
+    rows.dedup();
+    for (number, family) in rows {
+        let code = codes::named(family, number).expect("a test below says so");
+        let findings: Vec<String> = all()
+            .filter(|check| lists(check, family, &code))
+            .map(|check| format!("[{}](#{})", check.id, anchor(check)))
+            .collect();
+        text += &format!("| {number} | {} | {} | {} |\n", family.label(), code.name, findings.join(", "));
+    }
+    text
 }
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+
     #[test]
     fn the_list_of_findings_is_current() {
-        crate::generated::check("docs/checks.md", &super::markdown());
+        crate::generated::check("docs/checks.md", &markdown());
+    }
+
+    #[test]
+    fn every_family_has_a_heading_and_every_code_a_name() {
+        let headings: Vec<&str> = HEADINGS.iter().map(|(family, _)| *family).collect();
+        for name in families() {
+            assert!(headings.contains(&name), "HEADINGS has no words for {name}");
+        }
+        for check in all() {
+            for (family, number) in check.codes {
+                assert!(codes::named(*family, *number).is_some(), "{}: {family:?} {number}", check.id);
+                let times = check.codes.iter().filter(|code| **code == (*family, *number)).count();
+                assert_eq!(times, 1, "{}: {family:?} {number}", check.id);
+            }
+        }
+    }
+
+    #[test]
+    fn slips_of_the_keyboard() {
+        for (one, other, distance) in [
+            ("", "", 0),
+            ("a", "", 1),
+            ("abc", "abc", 0),
+            ("helath", "health", 2),
+            ("803", "80", 1),
+            ("kitten", "sitting", 3),
+        ] {
+            assert_eq!(edits(one, other), distance, "{one} {other}");
+            assert_eq!(edits(other, one), distance, "{one} {other}");
+        }
+        for (text, first) in [
+            ("launch.not-reqested", "launch.not-requested"),
+            ("not-requested", "launch.not-requested"),
+            ("CUDA_ERROR_SYSTEM_NOTREADYY", "CUDA_ERROR_SYSTEM_NOT_READY"),
+            ("sytem_not_ready", "CUDA_ERROR_SYSTEM_NOT_READY"),
+            ("8003", "800"),
+        ] {
+            assert!(near(text).starts_with(first), "{text}: {}", near(text));
+        }
+        for text in ["no.such", "", "zzz", "424242"] {
+            assert_eq!(near(text), "", "{text}");
+        }
     }
 }

@@ -17,9 +17,11 @@ pub mod hygiene;
 pub mod image;
 pub mod loader;
 pub mod loads;
+pub mod node;
 pub mod packages;
 pub mod probe;
 pub mod python;
+pub mod saved;
 pub mod secrets;
 pub mod source;
 mod strings;
@@ -31,6 +33,7 @@ use serde::{Deserialize, Serialize};
 use census::Census;
 use host::Host;
 use image::Image;
+use node::Node;
 use probe::ProbeRun;
 
 /// Everything that checks may look at.
@@ -62,6 +65,8 @@ pub struct Request {
     pub max_redundant: Option<u64>,
     /// The tree is the running root, so that injected libraries belong in it.
     pub running: bool,
+    /// Machines that the image is to work on.
+    pub nodes: Vec<Node>,
 }
 
 /// A finding that somebody has decided to live with.

@@ -11,6 +11,7 @@ compile_error!("the feature 'probe' belongs to the probe's own build, which buil
 
 mod checks;
 mod cli;
+mod codes;
 mod config;
 mod event;
 mod explain;
@@ -22,6 +23,7 @@ mod report;
 mod supervise;
 mod verify;
 
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -42,13 +44,18 @@ fn main() -> ExitCode {
 
 /// The command line, behind what a configuration says.
 fn parse() -> anyhow::Result<Cli> {
-    let cli = Cli::try_parse().unwrap_or_else(|error| refuse(&error));
+    let mut cli = Cli::try_parse().unwrap_or_else(|error| refuse(&error));
     let (file, image) = match &cli.command {
         None => (cli.verify.config.as_ref(), false),
         Some(Command::Image(options)) => (options.config.as_ref(), true),
         Some(_) => (None, false),
     };
-    let Some(file) = file else { return Ok(cli) };
+    let Some(file) = file else {
+        if let Some(Command::Image(options)) = &mut cli.command {
+            options.nodes = cli::on::resolve(&options.on, &BTreeMap::new())?;
+        }
+        return Ok(cli);
+    };
     let configured = config::read(file, image)?;
     let mut arguments: Vec<_> = std::env::args_os().collect();
     // Before all flags of the command: later ones override them.
@@ -60,7 +67,10 @@ fn parse() -> anyhow::Result<Cli> {
     arguments.splice(place..place, configured.arguments);
     let mut cli = Cli::parse_from(arguments);
     match &mut cli.command {
-        Some(Command::Image(options)) => options.accepted = configured.accepted,
+        Some(Command::Image(options)) => {
+            options.nodes = cli::on::resolve(&options.on, &configured.nodes)?;
+            options.accepted = configured.accepted;
+        }
         _ => cli.verify.accepted = configured.accepted,
     }
     Ok(cli)
@@ -99,8 +109,8 @@ fn run(cli: Cli) -> anyhow::Result<ExitStatus> {
             let report = verify::image(&image)?;
             print(&report, &image.output)
         }
-        Some(Command::Explain { id }) => {
-            render::text(&explain::explain(id.as_deref())?)?;
+        Some(Command::Explain { what }) => {
+            render::text(&explain::explain(what.as_deref())?)?;
             Ok(ExitStatus::Verified)
         }
     }

@@ -5,6 +5,7 @@
 
 mod assemble;
 mod peak;
+mod predict;
 mod savings;
 
 use std::process::ExitCode;
@@ -52,6 +53,8 @@ pub struct Report {
     pub image: Image,
     /// What can go.
     pub savings: Savings,
+    /// Of the machines that were described, in that order.
+    pub predictions: Vec<Prediction>,
     /// From start to report.
     pub seconds: f64,
 }
@@ -81,17 +84,55 @@ pub enum Severity {
     Error,
 }
 
+/// Whose problem a finding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum Whose {
+    /// Of whoever starts the container: flags, environment, Kubernetes fields.
+    Launch,
+    /// Of whoever builds the image.
+    Image,
+    /// Of whoever runs the machine.
+    Node,
+    /// Nobody's: the GPU is in use.
+    Busy,
+    /// Of the program that runs in the container.
+    Application,
+}
+
+/// What cures a finding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum Cure {
+    /// Restarting the container as it is.
+    Restart,
+    /// Creating the container anew, with other flags where the remedy says so.
+    Recreate,
+    /// Building the image anew.
+    Rebuild,
+    /// Something on the host.
+    Host,
+    /// Waiting, or freeing what others hold.
+    Wait,
+}
+
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Finding {
     pub id: String,
     pub severity: Severity,
+    pub whose: Whose,
+    pub cure: Cure,
     pub title: String,
     pub cause: String,
     pub remedy: String,
     pub evidence: Vec<String>,
     /// The driver's ordinal, or NVML's index where the driver does not list the GPU.
     pub gpu: Option<u32>,
+    /// The machine that it is about, where it is a prediction.
+    pub node: Option<String>,
     /// Ids of findings that are consequences of this one and are not listed by themselves.
     pub explains: Vec<String>,
 }
@@ -103,6 +144,49 @@ pub struct AcceptedFinding {
     pub reason: String,
     /// The last day.
     pub until: Option<String>,
+}
+
+/// Whether the image will work on a machine that was only described.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Prediction {
+    pub node: String,
+    /// Such as sm_90.
+    pub gpu: String,
+    /// Of the machine, where it was said.
+    pub driver: Option<String>,
+    /// The newest CUDA that the driver supports, such as 12.2 or `at least 13.1`, where that is known.
+    pub cuda: Option<String>,
+    pub verdict: Foretold,
+    /// What was asked, and the answers.
+    pub decided: Vec<Decided>,
+    /// Ids of findings about the image that are the same on every machine and weigh on the verdict.
+    pub image: Vec<String>,
+    /// About this machine alone. They are not among the findings of the report.
+    pub findings: Vec<Finding>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum Foretold {
+    Works,
+    /// It works, and something is worth knowing.
+    WorksWithNotes,
+    Fails,
+    /// It could not be told, which is no promise.
+    Unknown,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Decided {
+    /// code, cuda, gpu, module or requirement.
+    pub by: String,
+    /// A few words for people.
+    pub answer: String,
+    /// Of the gravest finding that came of it.
+    pub severity: Option<Severity>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -343,11 +427,17 @@ impl From<ExitStatus> for ExitCode {
 }
 
 impl Report {
+    /// With those about machines.
+    pub fn all_findings(&self) -> impl Iterator<Item = &Finding> {
+        let of_machines = self.predictions.iter().flat_map(|prediction| &prediction.findings);
+        self.findings.iter().chain(of_machines)
+    }
+
     pub fn status(&self, fail_on: Severity) -> ExitStatus {
         let reaches =
             |finding: &Finding| finding.severity >= fail_on && finding.severity != Severity::Unknown;
         match self.verdict {
-            _ if self.findings.iter().any(reaches) => ExitStatus::Finding,
+            _ if self.all_findings().any(reaches) => ExitStatus::Finding,
             Verdict::Undecided => ExitStatus::Undecided,
             _ => ExitStatus::Verified,
         }

@@ -18,6 +18,7 @@ use crate::facts::host::Host;
 use crate::facts::loader::{Environment, Loader};
 use crate::facts::loads::{self, Loads};
 use crate::facts::probe::ProbeRun;
+use crate::facts::saved::{self, Saved};
 use crate::facts::source::Source;
 use crate::facts::tree::{Entry, is_running};
 use crate::facts::{Facts, Request, application, census, host};
@@ -25,6 +26,14 @@ use crate::report::{Report, assemble};
 use crate::{checks, supervise};
 
 pub fn container(options: &Verify) -> Result<Report> {
+    if let Some(file) = &options.saved.from_facts {
+        let accepted = options.config.as_ref().map(|_| options.accepted.clone());
+        return again(file, |request| {
+            request.require_gpus = options.require_gpus.or(request.require_gpus);
+            request.accepted = accepted.unwrap_or_else(|| std::mem::take(&mut request.accepted));
+        });
+    }
+    let saving = saving(options.saved.save_facts.as_deref())?;
     let start = Instant::now();
     let request = Request {
         level: name(options.level),
@@ -43,12 +52,13 @@ pub fn container(options: &Verify) -> Result<Report> {
     let probes = probe(options.level, &options.gpus, deadline, &host, &|| census.libraries(deadline));
     refuse_unknown_gpus(&options.gpus, &probes)?;
     let census = census.finish(deadline)?;
-    Ok(judge(&Facts { request, host, census, image: None, probes }, start))
+    judge(&Facts { request, host, census, image: None, probes }, start, saving)
 }
 
 /// No census, unless libraries are to be loaded: a health check says whether the GPU works, as
 /// quickly as it can.
 pub fn health(options: &Health) -> Result<Report> {
+    let saving = saving(options.save_facts.as_deref())?;
     let start = Instant::now();
     let request = Request {
         level: name(options.level),
@@ -64,7 +74,7 @@ pub fn health(options: &Health) -> Result<Report> {
     let libraries = || census.get_or_init(|| CensusInProgress::start(&host, deadline)).libraries(deadline);
     let probes = probe(options.level, &[], deadline, &host, &libraries);
     let census = census.into_inner().map(|census| census.finish(deadline)).transpose()?.unwrap_or_default();
-    Ok(judge(&Facts { request, host, census, image: None, probes }, start))
+    judge(&Facts { request, host, census, image: None, probes }, start, saving)
 }
 
 /// A census of the running root in a thread of its own, which a dead file system may hold for ever:
@@ -121,6 +131,17 @@ impl CensusInProgress {
 const PATIENCE: Duration = Duration::from_secs(3600);
 
 pub fn image(options: &Image) -> Result<Report> {
+    if let Some(file) = &options.saved.from_facts {
+        let accepted = options.config.as_ref().map(|_| options.accepted.clone());
+        return again(file, |request| {
+            if !options.arch.is_empty() {
+                request.arch.clone_from(&options.arch);
+            }
+            request.max_redundant = options.max_redundant.or(request.max_redundant);
+            request.accepted = accepted.unwrap_or_else(|| std::mem::take(&mut request.accepted));
+        });
+    }
+    let saving = saving(options.saved.save_facts.as_deref())?;
     let start = Instant::now();
     let (source, host) = source(options)?;
     let request = Request {
@@ -128,12 +149,13 @@ pub fn image(options: &Image) -> Result<Report> {
         level: name(Level::Image),
         arch: options.arch.clone(),
         max_redundant: options.max_redundant,
+        nodes: options.nodes.clone(),
         accepted: options.accepted.clone(),
         today: today(),
         ..Request::default()
     };
     let census = census::take(&source);
-    Ok(judge(&Facts { request, host, census, image: source.image, probes: Vec::new() }, start))
+    judge(&Facts { request, host, census, image: source.image, probes: Vec::new() }, start, saving)
 }
 
 /// The files and links of an image.
@@ -212,8 +234,27 @@ fn environment(host: &Host) -> Environment {
     Environment { library_path, preload, working_directory: "/".to_owned() }
 }
 
-fn judge(facts: &Facts, start: Instant) -> Report {
-    assemble(facts, checks::judge(facts), start.elapsed().as_secs_f64())
+/// Judges, and saves what was judged where that is wanted.
+fn judge(facts: &Facts, start: Instant, saving: Option<&Path>) -> Result<Report> {
+    let report = assemble(facts, checks::judge(facts), start.elapsed().as_secs_f64());
+    if let Some(file) = saving {
+        saved::save(file, facts, report.seconds)?;
+    }
+    Ok(report)
+}
+
+/// Judges facts of another time and place. What was asked for then is asked for now, but for what `change`
+/// says; the day on which acceptance ends is that of the facts.
+fn again(file: &Path, change: impl FnOnce(&mut Request)) -> Result<Report> {
+    let Saved { mut facts, seconds } = saved::read(file)?;
+    change(&mut facts.request);
+    Ok(assemble(&facts, checks::judge(&facts), seconds))
+}
+
+/// Where facts are to be saved, refused before a minute's work is lost.
+fn saving(file: Option<&Path>) -> Result<Option<&Path>> {
+    file.map(saved::refuse_unwritable).transpose()?;
+    Ok(file)
 }
 
 fn probe(

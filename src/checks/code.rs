@@ -4,15 +4,18 @@
 //! library lacks says little; what counts is the framework, or, where there is none, the image as a whole.
 
 use super::{Check, Outcome, Problem};
+use crate::codes::Family;
 use crate::facts::Facts;
 use crate::facts::fatbin::{CodeKind, DeviceCode, runs_on};
 use crate::facts::probe::ProbeRun;
-use crate::report::Severity;
+use crate::report::{Cure, Severity, Whose};
 
 pub const CHECKS: &[Check] = &[
     Check {
         id: "code.none-for-gpu",
         severity: Severity::Error,
+        whose: Whose::Image,
+        cure: Cure::Rebuild,
         title: "The image has no code for this GPU",
         why: "Compiled code runs on GPUs of the same major compute capability and at least the same minor one; PTX can \
               be compiled for newer ones when it is loaded. With neither, the first kernel fails: no kernel image is \
@@ -20,28 +23,35 @@ pub const CHECKS: &[Check] = &[
         remedy: "Install a release of the framework that was built for this GPU (newer ones for newer GPUs, older ones \
                  for older), or build it with TORCH_CUDA_ARCH_LIST",
         explains: &[],
+        codes: &[(Family::Driver, 209), (Family::Runtime, 209)],
         judge: none_for_gpu,
     },
     Check {
         id: "code.ptx-only",
         severity: Severity::Warning,
+        whose: Whose::Image,
+        cure: Cure::Rebuild,
         title: "The image has only PTX for this GPU, so that its first start compiles",
         why: "Without compiled code for its architecture the driver compiles PTX for the GPU when it is loaded. It takes \
               minutes, is kept in a cache that a read-only or fresh container loses, and needs the driver's PTX compiler.",
         remedy: "Install a build of the framework with code for this GPU, or keep the cache: -e CUDA_CACHE_PATH=/cache \
                  -v cuda-cache:/cache -e CUDA_CACHE_MAXSIZE=4294967296",
         explains: &[],
+        codes: &[],
         judge: ptx_only,
     },
     Check {
         id: "code.for-other-gpus",
         severity: Severity::Note,
+        whose: Whose::Image,
+        cure: Cure::Rebuild,
         title: "Most of the device code is for other GPUs",
         why: "Frameworks are built for many generations of GPUs. Code for the others is shipped, stored and pulled, and \
               never runs. It cannot be cut out of finished libraries; a build for the GPUs at hand has none of it.",
         remedy: "Nothing to do, unless size matters: then build the framework for these GPUs alone \
                  (TORCH_CUDA_ARCH_LIST=9.0)",
         explains: &[],
+        codes: &[],
         judge: for_other_gpus,
     },
 ];
@@ -61,7 +71,7 @@ fn gpus(facts: &Facts) -> Vec<u32> {
 }
 
 /// The code that decides, and what it is of.
-fn deciding(facts: &Facts) -> Option<(&str, &[DeviceCode])> {
+pub fn deciding(facts: &Facts) -> Option<(&str, &[DeviceCode])> {
     let census = &facts.census;
     match &census.framework {
         Some(framework) if !framework.device_code.is_empty() => {

@@ -9,94 +9,121 @@ use crate::facts::hygiene::Kind;
 use crate::facts::image::{Hidden, Image};
 use crate::facts::packages::Manager;
 use crate::facts::secrets::{self, Secret};
-use crate::report::Severity;
+use crate::report::{Cure, Severity, Whose};
 
 pub const CHECKS: &[Check] = &[
     Check {
         id: "contents.toolkit",
         severity: Severity::Note,
+        whose: Whose::Image,
+        cure: Cure::Rebuild,
         title: "Tools for building CUDA programs are in the image",
         why: "nvcc, headers, static libraries, profilers and samples are for building and analysing. A program that \
               only runs needs none of them, unless it compiles kernels while it runs.",
         remedy: "Build in a stage of its own (FROM nvidia/cuda:...-devel AS build) and COPY --from=build what runs",
         explains: &[],
+        codes: &[],
         judge: toolkit,
     },
     Check {
         id: "contents.compilers",
         severity: Severity::Note,
+        whose: Whose::Image,
+        cure: Cure::Rebuild,
         title: "Compilers are in the image",
         why: "They take space, and help whoever breaks in. torch.compile and Triton need a C compiler while they run.",
         remedy: "Install build-essential and the like in a build stage only",
         explains: &[],
+        codes: &[],
         judge: compilers,
     },
     Check {
         id: "contents.caches",
         severity: Severity::Warning,
+        whose: Whose::Image,
+        cure: Cure::Rebuild,
         title: "Caches and leftovers of package managers are in the image",
         why: "pip, uv, conda and apt keep what they downloaded. Nothing reads it again in a finished image.",
         remedy: "RUN --mount=type=cache,target=/root/.cache pip install ... ; for apt, in the same RUN: && rm -rf \
                  /var/lib/apt/lists/* /var/cache/apt/archives/*.deb",
         explains: &[],
+        codes: &[],
         judge: caches,
     },
     Check {
         id: "contents.wheels",
         severity: Severity::Warning,
+        whose: Whose::Image,
+        cure: Cure::Rebuild,
         title: "Wheels or installers lie in the image",
         why: "What they brought is installed; they themselves are never read again.",
         remedy: "RUN --mount=type=bind,from=build,source=/wheels,target=/wheels pip install --no-index \
                  --find-links=/wheels ...",
         explains: &[],
+        codes: &[],
         judge: wheels,
     },
     Check {
         id: "contents.leftovers",
         severity: Severity::Note,
+        whose: Whose::Image,
+        cure: Cure::Rebuild,
         title: "Files of building and testing are in the image",
         why: "A .git directory, build trees, debug symbols, temporary files and crash dumps have no use at run time, \
               and may tell more than they should.",
         remedy: "Name them in .dockerignore, and delete what a RUN makes in that same RUN",
         explains: &[],
+        codes: &[],
         judge: leftovers,
     },
     Check {
         id: "contents.secret",
         severity: Severity::Warning,
+        whose: Whose::Image,
+        cure: Cure::Rebuild,
         title: "The image holds a secret",
         why: "Whoever can pull the image can read it, also where a later layer deletes the file. The value is not shown.",
         remedy: "Revoke it, then pass it while building only: RUN --mount=type=secret,id=token ... ; at run time by the \
                  environment or a mounted file",
         explains: &[],
+        codes: &[],
         judge: secret,
     },
     Check {
         id: "contents.hidden-bytes",
         severity: Severity::Warning,
+        whose: Whose::Image,
+        cure: Cure::Rebuild,
         title: "Layers ship files that later layers delete or overwrite",
         why: "A layer is never changed by those above it: a file that a later RUN deletes is still pulled and stored.",
         remedy: "Delete in the RUN that makes the file, or mount it: RUN --mount=type=bind or --mount=type=cache",
         explains: &[],
+        codes: &[],
         judge: hidden_bytes,
     },
     Check {
         id: "contents.root-user",
         severity: Severity::Note,
+        whose: Whose::Image,
+        cure: Cure::Rebuild,
         title: "The image runs as root",
         why: "A GPU needs no root: the device nodes are open to all. A fault in the program is worth less to an \
               attacker when it runs as somebody else.",
         remedy: "USER 10001   (any number but 0; the files that it writes must be its own)",
         explains: &[],
+        codes: &[],
         judge: root_user,
     },
     Check {
         id: "contents.no-healthcheck",
         severity: Severity::Note,
+        whose: Whose::Image,
+        cure: Cure::Rebuild,
         title: "The image has no health check",
         why: "Without one, Docker says that a container whose GPU has died is up.",
         remedy: "HEALTHCHECK CMD [\"/usr/local/bin/cudacheck\", \"health\"]",
         explains: &[],
+        codes: &[],
         judge: no_healthcheck,
     },
 ];

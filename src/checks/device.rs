@@ -2,118 +2,206 @@
 
 use super::driver::{faults, phrase};
 use super::{Check, Outcome, Problem};
+use crate::codes::Family;
 use crate::event::{Api, Device, Fault, NvmlDevice, Outcome as StageOutcome, Stage};
 use crate::facts::Facts;
-use crate::facts::probe::{ProbeRun, Target, is_device};
-use crate::report::Severity;
+use crate::facts::probe::{ProbeRun, Target, free_memory, is_device};
+use crate::report::{Cure, Severity, Whose};
 
 pub const CHECKS: &[Check] = &[
     Check {
         id: "device.wrong-results",
         severity: Severity::Error,
+        whose: Whose::Node,
+        cure: Cure::Host,
         title: "A GPU computes wrong results",
         why: "The smoke kernel is integer arithmetic with one right answer, and every word is compared with the \
               host's model. A multiprocessor whose words differ is faulty, or its memory is.",
         remedy: "Take the GPU out of service: drain the node, then reset the GPU. If it happens again, have it \
                  replaced.",
         explains: &[],
+        codes: &[],
         judge: wrong_results,
     },
     Check {
         id: "device.context",
         severity: Severity::Error,
+        whose: Whose::Node,
+        cure: Cure::Host,
         title: "No context can be created on a GPU",
         why: "A context is what every CUDA program creates first. The driver's number says why it is refused.",
         remedy: "Look at `nvidia-smi` on the host: another process in exclusive mode, memory that is full, or a GPU \
                  that must be reset.",
         explains: &[],
+        codes: &[],
         judge: context,
     },
     Check {
         id: "device.jit",
         severity: Severity::Error,
+        whose: Whose::Launch,
+        cure: Cure::Recreate,
         title: "The driver cannot compile PTX",
         why: "cudacheck's kernel is PTX and is compiled by the driver (libnvidia-ptxjitcompiler). Applications that \
               bring PTX for newer GPUs need that too.",
         remedy: "docker run --gpus all -e NVIDIA_DRIVER_CAPABILITIES=compute,utility ...   brings the compiler \
                  beside libcuda; check that both have one version",
         explains: &[],
+        codes: &[(Family::Driver, 218)],
         judge: jit,
+    },
+    Check {
+        id: "device.jit-compiler",
+        severity: Severity::Error,
+        whose: Whose::Launch,
+        cure: Cure::Recreate,
+        title: "The driver's PTX compiler is missing",
+        why: "libcuda loads libnvidia-ptxjitcompiler.so.1 when it has to compile PTX. It belongs to the driver and must be \
+              of its version; a mount of libcuda alone leaves it out.",
+        remedy: "docker run --gpus all -e NVIDIA_DRIVER_CAPABILITIES=compute,utility ...   brings all of the driver's \
+                 libraries; where they are mounted by hand, mount libnvidia-ptxjitcompiler.so.1 of the same version too",
+        explains: &["device.jit"],
+        codes: &[(Family::Driver, 221), (Family::Runtime, 221)],
+        judge: jit_compiler,
+    },
+    Check {
+        id: "device.ptx-too-new",
+        severity: Severity::Error,
+        whose: Whose::Node,
+        cure: Cure::Host,
+        title: "The driver cannot read PTX of this version",
+        why: "Each release of CUDA writes PTX of a newer version, and a driver compiles what it knows. Compiled code for \
+              the GPU runs with an older driver of the same major version, PTX does not.",
+        remedy: "Upgrade the driver on the host, or use a build that has compiled code for this GPU (TORCH_CUDA_ARCH_LIST)",
+        explains: &["device.jit"],
+        codes: &[(Family::Driver, 222), (Family::Runtime, 222)],
+        judge: ptx_too_new,
     },
     Check {
         id: "device.launch",
         severity: Severity::Error,
+        whose: Whose::Node,
+        cure: Cure::Host,
         title: "A kernel does not run",
         why: "The kernel was compiled and its launch failed.",
         remedy: "Look at `dmesg | grep -i -e xid -e nvrm` on the host.",
         explains: &[],
+        codes: &[],
         judge: launch,
     },
     Check {
         id: "device.row-remap",
         severity: Severity::Error,
+        whose: Whose::Node,
+        cure: Cure::Host,
         title: "Memory rows of a GPU could not be replaced",
         why: "The GPU found failing rows in its memory and has no spare ones left for them.",
         remedy: "Have the GPU replaced.",
         explains: &[],
+        codes: &[(Family::Driver, 214)],
         judge: remap_failed,
     },
     Check {
         id: "device.fabric",
         severity: Severity::Warning,
+        whose: Whose::Node,
+        cure: Cure::Host,
         title: "A GPU is not yet part of its NVLink fabric",
         why: "GPUs behind NVSwitch must be registered by the fabric manager before CUDA can use them.",
         remedy: "On the host: sudo systemctl start nvidia-fabricmanager, of exactly the driver's version",
         explains: &[],
+        codes: &[],
         judge: fabric,
     },
     Check {
         id: "device.unseen",
         severity: Severity::Unknown,
+        whose: Whose::Busy,
+        cure: Cure::Wait,
         title: "Some multiprocessors were never seen",
         why: "A cooperative launch did not reach every multiprocessor or was refused, and neither did ordinary \
               ones. Those that were not seen are neither right nor wrong.",
         remedy: "Run it again when the GPU is idle, and without MPS.",
         explains: &[],
+        codes: &[],
         judge: unseen,
     },
     Check {
         id: "device.ecc",
         severity: Severity::Warning,
+        whose: Whose::Node,
+        cure: Cure::Host,
         title: "Uncorrected memory errors since the driver was loaded",
         why: "ECC found errors that it could not correct; programs that used that memory were ended or have wrong \
               data.",
         remedy: "Watch the counter (nvidia-smi -q -d ECC). If it grows, drain the node and reset the GPU.",
         explains: &[],
+        codes: &[],
         judge: ecc,
     },
     Check {
         id: "device.reset-pending",
         severity: Severity::Warning,
+        whose: Whose::Node,
+        cure: Cure::Host,
         title: "A GPU waits for a reset to replace failing memory",
         why: "Failing rows or pages were found and are replaced at the next reset.",
         remedy: "Drain the node when it suits, then reset the GPU.",
         explains: &[],
+        codes: &[(Family::Nvml, 16)],
         judge: reset_pending,
     },
     Check {
         id: "device.throttled",
         severity: Severity::Warning,
+        whose: Whose::Node,
+        cure: Cure::Host,
         title: "Heat or power holds the clocks of a GPU down",
         why: "The hardware lowers its clocks to protect itself. Idle clocks and a power cap that was set are not \
               counted here.",
         remedy: "Look at cooling and power supply: nvidia-smi -q -d PERFORMANCE,TEMPERATURE,POWER",
         explains: &[],
+        codes: &[],
         judge: throttled,
+    },
+    Check {
+        id: "device.pcie",
+        severity: Severity::Warning,
+        whose: Whose::Node,
+        cure: Cure::Host,
+        title: "A GPU uses fewer PCIe lanes than it has",
+        why: "The link came up narrower than both ends allow, which halves the speed of copies with each step. A lower \
+              generation is normal while the GPU is idle and is not told.",
+        remedy: "On the host: reseat the card or its riser, look at the BIOS settings of the slot, and at dmesg | grep -i \
+                 pcie. Some slots have fewer lanes than the card: then accept the finding in the configuration",
+        explains: &[],
+        codes: &[],
+        judge: pcie,
+    },
+    Check {
+        id: "device.memory-unaccounted",
+        severity: Severity::Note,
+        whose: Whose::Busy,
+        cure: Cure::Wait,
+        title: "Memory of a GPU is in use by processes that cannot be seen from here",
+        why: "NVML lists no process and much of the memory is taken: by processes of other containers, whose numbers this \
+              container does not see, or by one that died and left its context behind.",
+        remedy: "On the host: sudo fuser -v /dev/nvidia*   names the processes; nvidia-smi shows what they hold",
+        explains: &[],
+        codes: &[],
+        judge: memory_unaccounted,
     },
     Check {
         id: "device.busy",
         severity: Severity::Note,
+        whose: Whose::Busy,
+        cure: Cure::Wait,
         title: "A GPU is in use, and was not verified in full",
         why: "A busy GPU is not a broken one. Memory that an application may need next is not taken, and no context is \
               created where that would lock the application out.",
         remedy: "Run it again when the GPU is free, or be content with --level driver.",
         explains: &[],
+        codes: &[(Family::Driver, 2), (Family::Driver, 46)],
         judge: busy,
     },
 ];
@@ -166,6 +254,34 @@ fn prohibited(facts: &Facts) -> Outcome {
 
 fn jit(facts: &Facts) -> Outcome {
     of_stage(facts, Stage::Jit, |_| true)
+}
+
+fn jit_compiler(facts: &Facts) -> Outcome {
+    of_stage(facts, Stage::Jit, |fault| fault.code == Some(221))
+}
+
+fn ptx_too_new(facts: &Facts) -> Outcome {
+    of_stage(facts, Stage::Jit, |fault| fault.code == Some(222))
+}
+
+fn pcie(facts: &Facts) -> Outcome {
+    health(facts, |gpu| {
+        // One lane of generation 1 is what integrated GPUs say of a link that they do not have.
+        let width = gpu.pcie_width.known().filter(|width| width.current > 1 && width.current < width.max)?;
+        Some(format!("{} of {} lanes are in use.", width.current, width.max))
+    })
+}
+
+/// What a driver holds of an idle GPU is less.
+const IDLE: u64 = 2 << 30;
+
+fn memory_unaccounted(facts: &Facts) -> Outcome {
+    health(facts, |gpu| {
+        let used = *gpu.memory_used.known()?;
+        let nobody = gpu.compute_processes.known() == Some(&0) && gpu.mig_enabled.known() != Some(&true);
+        (nobody && used > IDLE)
+            .then(|| format!("{:.1} GB are in use, and no process is listed.", used as f64 / 1e9))
+    })
 }
 
 fn launch(facts: &Facts) -> Outcome {
@@ -234,6 +350,14 @@ pub fn is_taken(fault: &Fault) -> bool {
     }
 }
 
+/// cuBLAS says "not initialised" where its workspace does not fit into what is free.
+pub fn is_starved(facts: &Facts, run: &ProbeRun, fault: &Fault) -> bool {
+    let device =
+        facts.probes.iter().flat_map(ProbeRun::devices).find(|device| Some(device.ordinal) == ordinal(run));
+    let free = device.and_then(|device| free_memory(&facts.probes, device));
+    (fault.api, fault.code) == (Api::Cublas, Some(1)) && free.is_some_and(|free| free < 1 << 30)
+}
+
 fn busy(facts: &Facts) -> Outcome {
     let mut problems = Vec::new();
     for run in &facts.probes {
@@ -242,7 +366,9 @@ fn busy(facts: &Facts) -> Outcome {
                 Some(StageOutcome::Skipped(why)) if why.starts_with("busy: ") => {
                     format!("{}.", &why["busy: ".len()..])
                 }
-                Some(StageOutcome::Failed(fault)) if is_taken(fault) => phrase(fault),
+                Some(StageOutcome::Failed(fault)) if is_taken(fault) || is_starved(facts, run, fault) => {
+                    phrase(fault)
+                }
                 _ => continue,
             };
             let gpu = ordinal(run);

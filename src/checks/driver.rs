@@ -3,15 +3,18 @@
 use std::collections::BTreeSet;
 
 use super::{Check, Outcome, Problem};
-use crate::event::{Api, Event, Fault, Outcome as StageOutcome, Stage};
+use crate::codes::{self, Family};
+use crate::event::{Event, Fault, Outcome as StageOutcome, Stage};
 use crate::facts::Facts;
 use crate::facts::probe::ProbeRun;
-use crate::report::Severity;
+use crate::report::{Cure, Severity, Whose};
 
 pub const CHECKS: &[Check] = &[
     Check {
         id: "driver.load",
         severity: Severity::Error,
+        whose: Whose::Image,
+        cure: Cure::Rebuild,
         title: "libcuda.so.1 does not load",
         why: "The loader finds the driver library and refuses it, or does not find it where the application would \
               look. What it says names the file or symbol.",
@@ -19,102 +22,128 @@ pub const CHECKS: &[Check] = &[
                  LD_LIBRARY_PATH, 'GLIBC_x not found' a newer base image, 'file too short' a rebuild without the \
                  NVIDIA runtime.",
         explains: &["probe.nothing-verified"],
+        codes: &[],
         judge: load,
     },
     Check {
         id: "driver.init",
         severity: Severity::Error,
+        whose: Whose::Node,
+        cure: Cure::Host,
         title: "CUDA does not initialise",
-        why: "cuInit is the first thing that every CUDA program does. Its number says what is wrong; `cudacheck \
-              explain` knows the usual ones.",
-        remedy: "Look the number up below, and compare the versions of driver and library on the host with \
-                 `nvidia-smi`.",
+        why: "cuInit is the first thing that every CUDA program does. Its number is none of those that say more: those \
+              have findings of their own.",
+        remedy: "Run `cudacheck explain NUMBER` with the number above; then `nvidia-smi` and `dmesg | grep -i nvrm` on \
+                 the host, and compare the versions of driver and library",
         explains: &["driver.nvml", "driver.no-devices", "probe.nothing-verified"],
+        codes: &[],
         judge: init,
     },
     Check {
         id: "driver.no-devices",
         severity: Severity::Error,
+        whose: Whose::Launch,
+        cure: Cure::Recreate,
         title: "CUDA sees no GPU",
         why: "The driver works and lists no device. Usually CUDA_VISIBLE_DEVICES names none that exists: enumeration \
               stops at the first entry that is wrong, and inside a container GPUs are numbered from 0 again. A GPU \
               with MIG enabled and no instance is not listed either.",
         remedy: "Unset CUDA_VISIBLE_DEVICES: the container has only its own GPUs anyway",
         explains: &["probe.nothing-verified"],
+        codes: &[(Family::Driver, 100), (Family::Runtime, 100)],
         judge: no_devices,
     },
     Check {
         id: "driver.call",
         severity: Severity::Error,
+        whose: Whose::Node,
+        cure: Cure::Host,
         title: "The driver refuses to describe its devices",
         why: "cuInit succeeded and a plain question after it failed.",
         remedy: "Look at `nvidia-smi` and `dmesg | grep -i -e xid -e nvrm` on the host.",
         explains: &["probe.nothing-verified"],
+        codes: &[],
         judge: enumerate,
     },
     Check {
         id: "driver.gpu-lost",
         severity: Severity::Error,
+        whose: Whose::Node,
+        cure: Cure::Host,
         title: "A GPU does not answer",
         why: "NVML counts the GPU and cannot open it. Number 15 says that it fell off the bus, 16 that it must be \
               reset.",
         remedy: "Drain the node, then reset the GPU or power-cycle the machine; `dmesg | grep -i xid` on the host \
                  tells why it was lost.",
         explains: &[],
+        codes: &[(Family::Nvml, 15), (Family::Nvml, 16)],
         judge: gpu_lost,
     },
     Check {
         id: "driver.nvml",
         severity: Severity::Warning,
+        whose: Whose::Launch,
+        cure: Cure::Recreate,
         title: "NVML does not work, CUDA does",
         why: "NVML tells the health of a GPU: ECC, temperature, throttling, free memory. It belongs to the capability \
               'utility'. Without it CUDA works all the same, and cudacheck cannot see whether the GPU is busy.",
         remedy: "docker run --gpus all -e NVIDIA_DRIVER_CAPABILITIES=compute,utility ...",
         explains: &[],
+        codes: &[(Family::Nvml, 12)],
         judge: nvml,
     },
     Check {
         id: "driver.nvml-failed",
         severity: Severity::Error,
+        whose: Whose::Launch,
+        cure: Cure::Recreate,
         title: "NVML does not work",
         why: "At this level NVML is all that is asked, and it did not answer. Number 18 says that library and kernel \
               module are of different versions, 9 that no driver is loaded, 999 that device nodes cannot be opened, \
               4 that they may not be.",
         remedy: "Recreate the container, so that it gets the libraries and nodes of the driver that runs now",
         explains: &["probe.nothing-verified"],
+        codes: &[],
         judge: nvml_failed,
     },
     Check {
         id: "driver.too-few",
         severity: Severity::Error,
+        whose: Whose::Launch,
+        cure: Cure::Recreate,
         title: "Fewer GPUs than required",
         why: "--require-gpus names how many GPUs must be there.",
         remedy: "Give the container more GPUs (docker run --gpus N ...), or lower --require-gpus.",
         explains: &["probe.nothing-verified"],
+        codes: &[],
         judge: too_few,
     },
 ];
 
 /// A fault in one phrase: what was called, what came back.
 pub fn phrase(fault: &Fault) -> String {
-    let name = fault.name.as_deref().unwrap_or_default();
-    let code = match (fault.code, name) {
-        (Some(code), "") => {
-            format!("{} returned {code}, a number that this library does not name", fault.call)
-        }
-        (Some(code), name) => format!("{} returned {code} ({name})", fault.call),
+    let returned = match (fault.code, name(fault)) {
         (None, _) => format!("{} failed", fault.call),
-    };
-    // NVML gives its codes no names, only sentences.
-    let code = if fault.api == Api::Nvml && !fault.detail.is_empty() {
-        fault.code.map_or(code, |number| format!("{} returned {number}", fault.call))
-    } else {
-        code
+        (Some(code), Some(name)) => format!("{} returned {code} ({name})", fault.call),
+        (Some(code), None) => {
+            let library = Family::of(fault.api).map_or("the loader", Family::label);
+            format!("{} returned {code} ({library}, no known name)", fault.call)
+        }
     };
     match fault.detail.as_str() {
-        "" => format!("{code}."),
-        detail => format!("{code}: {detail}."),
+        "" => format!("{returned}."),
+        detail => format!("{returned}: {detail}."),
     }
+}
+
+/// The library's own name for a number, else that of the tables: NVML and CUPTI of some releases give none,
+/// and an older library knows fewer. Where a library has no name it may give words, such as 'unrecognized
+/// error code'.
+fn name(fault: &Fault) -> Option<&str> {
+    let is_name =
+        |name: &&str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    let own = fault.name.as_deref().filter(is_name);
+    own.or_else(|| Some(codes::named(Family::of(fault.api)?, fault.code?)?.name))
 }
 
 pub fn faults(facts: &Facts, stage: Stage) -> impl Iterator<Item = (&ProbeRun, &Fault)> {
@@ -135,64 +164,9 @@ fn load(facts: &Facts) -> Outcome {
     problem.into()
 }
 
-/// The usual numbers of cuInit, each with what it means in a container and what to do.
-const INIT: &[(i64, &str, &str)] = &[
-    (
-        3,
-        "The driver could not set itself up; with the open kernel module HMM is a known reason.",
-        "On the host: echo 'options nvidia_uvm uvm_disable_hmm=1' | sudo tee /etc/modprobe.d/uvm.conf, then reload nvidia_uvm",
-    ),
-    (
-        34,
-        "A stub answers in place of the driver.",
-        "Take the stubs directory out of LD_LIBRARY_PATH and run ldconfig",
-    ),
-    (
-        100,
-        "The driver finds no device that it may use.",
-        "Unset CUDA_VISIBLE_DEVICES; with MIG, create an instance: sudo nvidia-smi mig -cgi PROFILE -C",
-    ),
-    (
-        304,
-        "A system call that the driver needs is refused, by seccomp most likely.",
-        "Run with the default seccomp profile, or allow memfd_create and the NUMA calls in yours",
-    ),
-    (
-        802,
-        "The fabric is not ready: GPUs behind NVSwitch wait for the fabric manager.",
-        "On the host: sudo systemctl start nvidia-fabricmanager, of exactly the driver's version",
-    ),
-    (
-        803,
-        "libcuda and the kernel module do not fit each other; a compat package in front of the driver's library is the usual reason.",
-        "Take /usr/local/cuda/compat out of LD_LIBRARY_PATH and ld.so.conf.d, then run ldconfig",
-    ),
-    (
-        804,
-        "Forward compatibility was tried on a GPU that does not support it.",
-        "Use a newer driver or an older CUDA image; compat packages work on data-centre GPUs",
-    ),
-    (
-        805,
-        "The MPS daemon that the environment names cannot be reached.",
-        "Mount its pipe directory and run with --ipc=host, or unset CUDA_MPS_PIPE_DIRECTORY",
-    ),
-    (
-        999,
-        "The driver gives no reason; /dev/nvidia-uvm that is missing or of an old major number is the usual one.",
-        "On the host: sudo nvidia-modprobe -u -c=0, then recreate the container",
-    ),
-];
-
 fn init(facts: &Facts) -> Outcome {
     let problem = faults(facts, Stage::DriverInit).next().map(|(_, fault)| {
-        let known = INIT.iter().find(|(code, ..)| Some(*code) == fault.code);
-        let mut problem = match known {
-            Some((_, meaning, remedy)) => {
-                Problem::new(format!("{} {meaning}", phrase(fault))).remedy(*remedy)
-            }
-            None => Problem::new(phrase(fault)),
-        };
+        let mut problem = Problem::new(phrase(fault));
         if let Some(version) = facts.host.module.as_ref().and_then(|module| module.version.as_ref()) {
             problem = problem.evidence(format!("kernel module {version}"));
         }
@@ -212,7 +186,7 @@ fn init(facts: &Facts) -> Outcome {
 }
 
 /// The files that were mapped for libcuda, each once.
-fn libcuda_loaded(facts: &Facts) -> BTreeSet<String> {
+pub fn libcuda_loaded(facts: &Facts) -> BTreeSet<String> {
     let events = facts.probes.iter().flat_map(|run| &run.events);
     let path = |event: &Event| match event {
         Event::Library { name, path, .. } if name == "libcuda" => Some(path.clone()),
@@ -294,4 +268,40 @@ fn too_few(facts: &Facts) -> Outcome {
         return Outcome::Pass;
     }
     Some(Problem::new(format!("{seen} GPUs answered, {required} are required."))).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Api;
+
+    #[test]
+    fn faults_are_named_by_the_library_or_by_the_tables_and_never_guessed() {
+        let said = |api, code, name: Option<&str>, detail: &str| {
+            let (name, detail) = (name.map(str::to_owned), detail.to_owned());
+            phrase(&Fault { api, call: "call".into(), code, name, detail })
+        };
+        assert_eq!(said(Api::Driver, Some(100), None, ""), "call returned 100 (CUDA_ERROR_NO_DEVICE).");
+        assert_eq!(said(Api::Driver, Some(100), Some("ITS_OWN"), "x"), "call returned 100 (ITS_OWN): x.");
+        assert_eq!(said(Api::Nvml, Some(100), None, ""), "call returned 100 (NVML, no known name).");
+        assert_eq!(
+            said(Api::Nvml, Some(9), None, "Driver Not Loaded"),
+            "call returned 9 (NVML_ERROR_DRIVER_NOT_LOADED): Driver Not Loaded."
+        );
+        // What the runtime and cuBLAS say of a number that they do not know.
+        let unknown = "unrecognized error code";
+        assert_eq!(
+            said(Api::Runtime, Some(4242), Some(unknown), unknown),
+            "call returned 4242 (CUDA runtime, no known name): unrecognized error code."
+        );
+        assert_eq!(
+            said(Api::Runtime, Some(803), Some(unknown), ""),
+            "call returned 803 (cudaErrorSystemDriverMismatch)."
+        );
+        assert_eq!(
+            said(Api::Cublas, Some(4242), Some("<unknown>"), ""),
+            "call returned 4242 (cuBLAS, no known name)."
+        );
+        assert_eq!(said(Api::Loader, None, None, "no such file"), "call failed: no such file.");
+    }
 }

@@ -1,25 +1,31 @@
 //! Faults of the image that keep any GPU from working in it.
 
 use super::{Check, Outcome, Problem};
+use crate::codes::Family;
 use crate::event::Event;
 use crate::facts::Facts;
 use crate::facts::census::{Copy, Origin};
-use crate::report::Severity;
+use crate::report::{Cure, Severity, Whose};
 
 pub const CHECKS: &[Check] = &[
     Check {
         id: "image.no-glibc",
         severity: Severity::Error,
+        whose: Whose::Image,
+        cure: Cure::Rebuild,
         title: "This image cannot run programs that need glibc",
         why: "NVIDIA's driver libraries and CUDA are linked to glibc. In an image without glibc's loader (Alpine, \
               distroless/static, scratch) no program can load them, and cudacheck's own probe cannot either.",
         remedy: "Use a base with glibc: FROM debian:bookworm-slim, FROM ubuntu:24.04 or gcr.io/distroless/cc",
-        explains: &["probe.not-started", "probe.nothing-verified", "driver.load"],
+        explains: &["launch.libcuda-missing", "probe.not-started", "probe.nothing-verified", "driver.load"],
+        codes: &[],
         judge: no_glibc,
     },
     Check {
         id: "image.stub-libcuda",
         severity: Severity::Error,
+        whose: Whose::Image,
+        cure: Cure::Rebuild,
         title: "A stub is loaded in place of the driver library",
         why: "A toolkit's stubs/ directory holds a libcuda.so for linking programs where there is no driver. At run \
               time it answers every call with error 34. It is loaded when that directory is on the loader's path or \
@@ -27,68 +33,109 @@ pub const CHECKS: &[Check] = &[
         remedy: "Take the stubs directory out of LD_LIBRARY_PATH and /etc/ld.so.conf.d (for linking use \
                  LIBRARY_PATH), then run ldconfig",
         explains: &["driver.init", "driver.load", "driver.no-devices", "probe.nothing-verified"],
+        codes: &[(Family::Driver, 34)],
         judge: stub_libcuda,
+    },
+    Check {
+        id: "image.driver-mismatch",
+        severity: Severity::Error,
+        whose: Whose::Image,
+        cure: Cure::Rebuild,
+        title: "The image brings a driver of another version than the machine's kernel module",
+        why: "A driver package was installed in the image, and its libraries are loaded in the place of the \
+              machine's. They work with a kernel module of exactly their own version.",
+        remedy: "Do not install driver packages (libcuda1, libnvidia-compute-*, nvidia-driver-*) in the Dockerfile, and \
+                 remove those that are there",
+        explains: &[
+            "image.driver-baked-in",
+            "image.compat-mismatch",
+            "driver.init",
+            "driver.no-devices",
+            "driver.nvml",
+            "driver.nvml-failed",
+            "probe.nothing-verified",
+        ],
+        codes: &[(Family::Nvml, 18), (Family::Driver, 803)],
+        judge: driver_mismatch,
     },
     Check {
         id: "image.driver-baked-in",
         severity: Severity::Warning,
+        whose: Whose::Image,
+        cure: Cure::Rebuild,
         title: "Driver libraries are baked into the image",
         why: "libcuda and libnvidia-ml must be those of the host's kernel module, and the container runtime brings \
               them. A copy in the image works on machines with exactly that driver and fails on all others, with \
               NVML error 18 or CUDA error 803.",
         remedy: "Do not install driver packages (libcuda1, libnvidia-compute-*, nvidia-driver-*) in the Dockerfile",
         explains: &[],
+        codes: &[(Family::Nvml, 18), (Family::Driver, 803)],
         judge: driver_baked_in,
     },
     Check {
         id: "image.driver-file-empty",
         severity: Severity::Error,
+        whose: Whose::Image,
+        cure: Cure::Rebuild,
         title: "A driver library of the image is an empty file",
         why: "The container runtime mounts the driver's libraries over empty files. An image that was built or \
               committed while they were mounted keeps those files, and the loader fails on them with 'file too short'.",
         remedy: "Delete the empty files in the Dockerfile and build the image without the NVIDIA runtime",
         explains: &[],
+        codes: &[],
         judge: driver_file_empty,
     },
     Check {
         id: "image.damaged",
         severity: Severity::Unknown,
+        whose: Whose::Image,
+        cure: Cure::Rebuild,
         title: "The image archive is damaged, so that the audit knows only a part of it",
         why: "A layer ends before its end, or has another size than the manifest says. What was read is told, and \
               what is missing is not known.",
         remedy: "Save it again, and see that there is room for it: docker save IMAGE -o image.tar",
         explains: &["library.unreadable"],
+        codes: &[],
         judge: damaged,
     },
     Check {
         id: "image.stubs-on-path",
         severity: Severity::Error,
+        whose: Whose::Image,
+        cure: Cure::Rebuild,
         title: "LD_LIBRARY_PATH leads to stubs",
         why: "A toolkit's stubs/ directory is for linking where there is no driver. On LD_LIBRARY_PATH its libcuda is \
               loaded in the place of the driver's, and answers every call with error 34.",
         remedy: "Take the stubs directory out of ENV LD_LIBRARY_PATH; for linking use LIBRARY_PATH",
         explains: &[],
+        codes: &[],
         judge: stubs_on_path,
     },
     Check {
         id: "image.compat-on-path",
         severity: Severity::Warning,
+        whose: Whose::Image,
+        cure: Cure::Rebuild,
         title: "LD_LIBRARY_PATH puts the compatibility driver in front of the machine's",
         why: "cuda-compat holds a newer libcuda for machines whose kernel module is older, on data-center GPUs alone. \
               On other GPUs, and where the machine's driver is newer, it fails with error 803 or 804. The container \
               runtime chooses it by itself where it helps.",
         remedy: "Take the compat directory out of ENV LD_LIBRARY_PATH",
         explains: &[],
+        codes: &[],
         judge: compat_on_path,
     },
     Check {
         id: "image.cuda-without-glibc",
         severity: Severity::Error,
+        whose: Whose::Image,
+        cure: Cure::Rebuild,
         title: "CUDA libraries are in an image without glibc",
         why: "NVIDIA builds its libraries for glibc alone. On Alpine, with musl, the loader cannot load them, whatever \
               compatibility layer is installed.",
         remedy: "Use a base with glibc: FROM debian:bookworm-slim, FROM ubuntu:24.04 or gcr.io/distroless/cc",
         explains: &["library.missing", "library.version"],
+        codes: &[],
         judge: cuda_without_glibc,
     },
 ];
@@ -138,6 +185,15 @@ fn stub_libcuda(facts: &Facts) -> Outcome {
 fn driver_copies(facts: &Facts) -> impl Iterator<Item = &Copy> {
     let driver = |copy: &&Copy| matches!(copy.library.as_str(), "libcuda" | "nvml");
     facts.census.copies.iter().filter(driver)
+}
+
+/// The image brings driver libraries of its own.
+fn driver_mismatch(facts: &Facts) -> Outcome {
+    if is_baked_in(facts) { super::node::mismatch(facts).into() } else { Outcome::Pass }
+}
+
+pub fn is_baked_in(facts: &Facts) -> bool {
+    matches!(driver_baked_in(facts), Outcome::Fail(_))
 }
 
 fn driver_baked_in(facts: &Facts) -> Outcome {

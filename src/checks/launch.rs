@@ -1,15 +1,44 @@
 //! How the container was started: were a GPU and its driver given to it at all?
 
 use super::{Check, Outcome, Problem};
+use crate::codes::Family;
 use crate::event::Event;
 use crate::facts::Facts;
 use crate::facts::census::{Copy, Origin};
-use crate::report::Severity;
+use crate::report::{Cure, Severity, Whose};
 
 /// What cannot work where no GPU is reachable.
 const ALL_BEYOND: &[&str] = &[
     "launch.device-denied",
+    "launch.node-dead",
+    "launch.node-permissions",
+    "launch.selinux",
+    "launch.uvm-missing",
+    "launch.library-path",
+    "launch.visible-devices",
+    "image.no-ld-cache",
+    "image.compat-mismatch",
+    "node.driver-mismatch",
+    "node.hmm",
+    "node.closed-module",
+    "node.uvm-wedged",
     "launch.libcuda-missing",
+    "image.stub-libcuda",
+    "driver.load",
+    "driver.init",
+    "driver.no-devices",
+    "driver.nvml",
+    "driver.nvml-failed",
+    "probe.nothing-verified",
+];
+
+/// The same, where the machine has a driver.
+const NOT_BROUGHT: &[&str] = &[
+    "launch.not-requested",
+    "launch.libcuda-missing",
+    "launch.uvm-missing",
+    "launch.visible-devices",
+    "node.closed-module",
     "image.stub-libcuda",
     "driver.load",
     "driver.init",
@@ -23,6 +52,8 @@ pub const CHECKS: &[Check] = &[
     Check {
         id: "launch.driver-not-loaded",
         severity: Severity::Error,
+        whose: Whose::Node,
+        cure: Cure::Host,
         title: "No NVIDIA driver is loaded on this machine",
         why: "The kernel module tells its version in /proc/driver/nvidia/version, in containers too. Where that \
               file does not exist there is no driver, and no flag of the container can bring a GPU: the machine has \
@@ -31,39 +62,56 @@ pub const CHECKS: &[Check] = &[
         remedy: "Run `nvidia-smi` on the host. If that fails as well, install or reload the driver there (`sudo \
                  modprobe nvidia`), or run the container on a machine with a GPU.",
         explains: ALL_BEYOND,
+        codes: &[(Family::Nvml, 9)],
         judge: driver_not_loaded,
+    },
+    Check {
+        id: "launch.no-runtime-class",
+        severity: Severity::Error,
+        whose: Whose::Launch,
+        cure: Cure::Recreate,
+        title: "The pod has a GPU, and its runtime did not bring it",
+        why: "The device plugin has told the container which GPUs it got, in NVIDIA_VISIBLE_DEVICES, and neither nodes \
+              nor libraries are there: the pod runs under a runtime that does not know NVIDIA's.",
+        remedy: "Add to the pod: runtimeClassName: nvidia   (or make nvidia the default_runtime_name of containerd on the \
+                 node)",
+        explains: NOT_BROUGHT,
+        codes: &[(Family::Runtime, 35), (Family::Nvml, 12)],
+        judge: no_runtime_class,
+    },
+    Check {
+        id: "launch.no-gpu-selected",
+        severity: Severity::Error,
+        whose: Whose::Launch,
+        cure: Cure::Recreate,
+        title: "NVIDIA_VISIBLE_DEVICES selects no GPU",
+        why: "With 'none' the container gets the driver's libraries and no GPU; with 'void' or an empty value it gets \
+              nothing at all. An image or a Compose file may set it. Where GPUs come through CDI the value is always \
+              'void' and means nothing: there the nodes are in the container.",
+        remedy: "docker run --gpus all -e NVIDIA_VISIBLE_DEVICES=all ...",
+        explains: NOT_BROUGHT,
+        codes: &[(Family::Driver, 100), (Family::Runtime, 35)],
+        judge: no_gpu_selected,
     },
     Check {
         id: "launch.not-requested",
         severity: Severity::Error,
+        whose: Whose::Launch,
+        cure: Cure::Recreate,
         title: "This container was started without a GPU",
         why: "The driver is loaded on the host, but neither its device nodes nor its libraries are in the container: \
               nobody asked for a GPU when it was started, or the runtime that would bring one is not in use.",
         remedy: "docker run --gpus all ...   (Compose: deploy.resources.reservations.devices with capabilities: \
                  [gpu]; Kubernetes: resources.limits nvidia.com/gpu: 1, with runtimeClassName: nvidia)",
         explains: ALL_BEYOND,
+        codes: &[(Family::Runtime, 35), (Family::Nvml, 12)],
         judge: not_requested,
-    },
-    Check {
-        id: "launch.device-denied",
-        severity: Severity::Error,
-        title: "The GPU's device nodes cannot be opened",
-        why: "The nodes are in the container, and opening them fails. EPERM comes from the device cgroup: access was \
-              never granted, or was lost when systemd reloaded its units. EACCES comes from file modes or SELinux. \
-              ENXIO and ENODEV say that no driver answers behind the node.",
-        remedy: "Recreate the container: docker run --gpus all ...",
-        explains: &[
-            "driver.load",
-            "driver.init",
-            "driver.no-devices",
-            "driver.nvml",
-            "probe.nothing-verified",
-        ],
-        judge: device_denied,
     },
     Check {
         id: "launch.libcuda-missing",
         severity: Severity::Error,
+        whose: Whose::Launch,
+        cure: Cure::Recreate,
         title: "The driver library libcuda.so.1 is not in the container",
         why: "libcuda belongs to the host's driver, and the container runtime brings it for the capability \
               'compute'. A list of capabilities without it gives a container in which nvidia-smi works and CUDA does \
@@ -71,13 +119,130 @@ pub const CHECKS: &[Check] = &[
         remedy: "docker run --gpus all -e NVIDIA_DRIVER_CAPABILITIES=compute,utility ...   (Compose: \
                  capabilities: [gpu]; Dockerfile: ENV NVIDIA_DRIVER_CAPABILITIES=compute,utility)",
         explains: &["driver.load", "probe.nothing-verified"],
+        codes: &[],
         judge: libcuda_missing,
+    },
+    Check {
+        id: "launch.requirement",
+        severity: Severity::Warning,
+        whose: Whose::Image,
+        cure: Cure::Host,
+        title: "The image asks for a newer driver than this machine has",
+        why: "NVIDIA's images say in NVIDIA_REQUIRE_CUDA what driver they need, and the container runtime refuses to start \
+              them elsewhere, unless NVIDIA_DISABLE_REQUIRE tells it not to look.",
+        remedy: "Upgrade the driver on the host, or use an older tag of the image",
+        explains: &[],
+        codes: &[],
+        judge: requirement,
+    },
+    Check {
+        id: "launch.environment-differs",
+        severity: Severity::Note,
+        whose: Whose::Launch,
+        cure: Cure::Recreate,
+        title: "The container's main process has another environment than this check",
+        why: "Health checks and exec get the environment of the image and of the start command, not what a start script \
+              exported. The application may load other libraries, or see other GPUs, than what is checked here.",
+        remedy: "Set the variables by ENV in the Dockerfile or -e at the start, not in the start script",
+        explains: &[],
+        codes: &[],
+        judge: environment_differs,
     },
 ];
 
 /// Level image runs nothing, and an image at rest has no GPU to miss.
-fn expects_gpu(facts: &Facts) -> bool {
+pub fn expects_gpu(facts: &Facts) -> bool {
     facts.request.running && !matches!(facts.request.level.as_str(), "" | "image")
+}
+
+/// The value of NVIDIA_VISIBLE_DEVICES.
+fn visible(facts: &Facts) -> Option<&str> {
+    facts.host.environment.get("NVIDIA_VISIBLE_DEVICES").map(String::as_str)
+}
+
+fn no_runtime_class(facts: &Facts) -> Outcome {
+    if !expects_gpu(facts) {
+        return Outcome::Skip("nothing was to be run");
+    }
+    let kubernetes = facts.host.platform.container.as_deref() == Some("kubernetes");
+    let assigned = visible(facts).filter(|value| value.contains("GPU-") || value.contains("MIG-"));
+    let Some(value) = assigned.filter(|_| kubernetes && !has_nodes(facts) && !answered(facts)) else {
+        return Outcome::Pass;
+    };
+    Some(
+        Problem::new("NVIDIA_VISIBLE_DEVICES names the pod's GPU, and no device node is in the container.")
+            .evidence(format!("NVIDIA_VISIBLE_DEVICES={value}"))
+            .evidence("no node /dev/nvidia*"),
+    )
+    .into()
+}
+
+fn no_gpu_selected(facts: &Facts) -> Outcome {
+    if !expects_gpu(facts) {
+        return Outcome::Skip("nothing was to be run");
+    }
+    let gpu_node = facts.host.nodes.iter().any(|node| is_gpu_node(&node.path));
+    let none = visible(facts).filter(|value| matches!(*value, "none" | "void" | ""));
+    let Some(value) = none.filter(|_| !gpu_node && !other_platform(facts) && !answered(facts)) else {
+        return Outcome::Pass;
+    };
+    // Without a driver on the machine no value would help.
+    if facts.host.module.is_none() {
+        return Outcome::Pass;
+    }
+    let what = if has_nodes(facts) { "no node of a GPU" } else { "no node of the driver" };
+    Some(
+        Problem::new(format!("NVIDIA_VISIBLE_DEVICES is '{value}', and {what} is in the container."))
+            .evidence(format!("NVIDIA_VISIBLE_DEVICES={value}")),
+    )
+    .into()
+}
+
+/// `/dev/nvidia0`, and not `/dev/nvidia-modeset`.
+fn is_gpu_node(path: &str) -> bool {
+    path.strip_prefix("/dev/nvidia")
+        .is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+fn environment_differs(facts: &Facts) -> Outcome {
+    let differs = &facts.host.differs_in_first;
+    if differs.is_empty() || !facts.request.running {
+        return Outcome::Pass;
+    }
+    let names: Vec<&str> = differs.keys().map(String::as_str).collect();
+    let problem = Problem::new(format!("Process 1 has its own {}.", names.join(", ")));
+    let list = |problem: Problem, (name, value): (&String, &String)| {
+        let here =
+            facts.host.environment.get(name).map_or("not set here".to_owned(), |here| format!("here {here}"));
+        problem.evidence(format!("{name}={value} in process 1, {here}"))
+    };
+    Some(differs.iter().fold(problem, list)).into()
+}
+
+fn requirement(facts: &Facts) -> Outcome {
+    let Some(value) = facts.host.environment.get("NVIDIA_REQUIRE_CUDA") else { return Outcome::Pass };
+    let Some(cuda) = facts.probes.iter().find_map(|run| run.driver().next()).map(|driver| driver.cuda) else {
+        return Outcome::Skip("CUDA's version of the driver is not known");
+    };
+    // Alternatives are separated by spaces, conditions of one by commas. Only those on CUDA decide here:
+    // alternatives that name a brand or a driver are for the container runtime.
+    let wanted = value.split(' ').next().unwrap_or_default();
+    let wanted = wanted.split(',').find_map(|part| part.strip_prefix("cuda>="));
+    let number = |text: &str| {
+        let (major, minor) = text.split_once('.').unwrap_or((text, "0"));
+        Some(major.parse::<i32>().ok()? * 1000 + minor.parse::<i32>().ok()? * 10)
+    };
+    let Some(wanted) =
+        wanted.and_then(|text| Some((text, number(text)?))).filter(|(_, wanted)| *wanted > cuda)
+    else {
+        return Outcome::Pass;
+    };
+    let has = super::math::cuda(cuda);
+    Some(
+        Problem::new(format!("The image asks for CUDA {} or newer, the driver supports {has}.", wanted.0))
+            .evidence(format!("NVIDIA_REQUIRE_CUDA={value}")),
+    )
+    .into()
 }
 
 fn has_nodes(facts: &Facts) -> bool {
@@ -85,7 +250,7 @@ fn has_nodes(facts: &Facts) -> bool {
 }
 
 /// Machines on which the GPU has other nodes, and no /proc/driver/nvidia.
-fn other_platform(facts: &Facts) -> bool {
+pub fn other_platform(facts: &Facts) -> bool {
     facts.host.platform.wsl || facts.host.platform.jetson
 }
 
@@ -96,7 +261,7 @@ fn libcuda(facts: &Facts) -> Option<&Copy> {
 }
 
 /// A GPU has answered: then all that this family could say is wrong.
-fn answered(facts: &Facts) -> bool {
+pub fn answered(facts: &Facts) -> bool {
     facts
         .probes
         .iter()
@@ -104,7 +269,7 @@ fn answered(facts: &Facts) -> bool {
 }
 
 /// CUDA has answered: libcuda is there, wherever it was found.
-fn cuda_works(facts: &Facts) -> bool {
+pub fn cuda_works(facts: &Facts) -> bool {
     facts.probes.iter().any(|run| run.driver().any(|driver| driver.devices > 0))
 }
 
@@ -157,6 +322,10 @@ fn not_requested(facts: &Facts) -> Outcome {
             problem = problem.evidence(format!("{name}={value}"));
         }
     }
+    if facts.host.platform.container.as_deref() == Some("podman") {
+        // Podman takes --gpus and does nothing.
+        problem = problem.remedy("podman run --device nvidia.com/gpu=all ...");
+    }
     if facts.host.platform.container.as_deref() == Some("kubernetes") {
         problem = problem.remedy(
             "Give the pod resources.limits nvidia.com/gpu: 1 and, where the NVIDIA runtime is not the default, \
@@ -167,51 +336,11 @@ fn not_requested(facts: &Facts) -> Outcome {
 }
 
 /// The nodes that the probe tried, and the error of each that did not open.
-fn opened(facts: &Facts) -> impl Iterator<Item = (&str, Option<i32>)> {
+pub fn opened(facts: &Facts) -> impl Iterator<Item = (&str, Option<i32>)> {
     facts.probes.iter().flat_map(|run| &run.events).filter_map(|event| match event {
         Event::Node { path, errno } => Some((path.as_str(), *errno)),
         _ => None,
     })
-}
-
-fn device_denied(facts: &Facts) -> Outcome {
-    if opened(facts).next().is_none() {
-        return Outcome::Skip("no device node was opened");
-    }
-    let denied: Vec<(&str, i32)> = opened(facts).filter_map(|(path, errno)| Some((path, errno?))).collect();
-    // One GPU's node of several may be out of reach on purpose; the control nodes are for all.
-    let control = |path: &str| path == "/dev/nvidiactl" || path == "/dev/nvidia-uvm";
-    let nodes = facts.host.nodes.iter().filter(|node| node.path.starts_with("/dev/nvidia")).count();
-    if answered(facts) || !(denied.iter().any(|(path, _)| control(path)) || denied.len() >= nodes.max(1)) {
-        return Outcome::Pass;
-    }
-    let (path, errno) = denied[0];
-    let name = errno_name(errno);
-    let mut problem = match errno {
-        EPERM => Problem::new(format!("The device cgroup forbids {path} ({name}), whatever its mode.")).remedy(
-            "Recreate the container: docker run --gpus all ...   If it was lost while running: on the host \
-             `sudo nvidia-ctk system create-dev-char-symlinks --create-all`, or use CDI. If it never worked: \
-             no-cgroups = false in /etc/nvidia-container-runtime/config.toml",
-        ),
-        EACCES => {
-            let node = facts.host.nodes.iter().find(|node| node.path == path);
-            let mode = node.map_or(String::new(), |node| format!(" (mode {:04o}, uid {}, gid {})", node.mode, node.uid, node.gid));
-            let gid = node.map_or("GID".to_owned(), |node| node.gid.to_string());
-            let process = &facts.host.process;
-            Problem::new(format!("User {} may not open {path}{mode}: {name}.", process.uid))
-                .remedy(format!(
-                    "docker run --gpus all --group-add {gid} ...   (podman: --group-add keep-groups; with SELinux: \
-                     sudo setsebool -P container_use_devices 1)"
-                ))
-                .evidence(format!("uid {}, gid {}, groups {:?}", process.uid, process.gid, process.groups))
-        }
-        _ => Problem::new(format!("Opening {path} fails with {name}: no driver answers behind the node."))
-            .remedy("Recreate the container, so that it gets the nodes of the driver that runs now. If that does not help, look at `nvidia-smi` and `dmesg` on the host."),
-    };
-    for (path, errno) in denied {
-        problem = problem.evidence(format!("open {path}: {}", errno_name(errno)));
-    }
-    Some(problem).into()
 }
 
 fn libcuda_missing(facts: &Facts) -> Outcome {
@@ -220,6 +349,7 @@ fn libcuda_missing(facts: &Facts) -> Outcome {
     }
     if !(has_nodes(facts) || facts.host.module.is_some())
         || libcuda(facts).is_some()
+        || facts.host.driver_files.iter().any(|file| file.path.contains("libcuda.so"))
         || cuda_works(facts)
         || facts.request.level == "nvml"
     {
@@ -238,7 +368,7 @@ const EACCES: i32 = 13;
 const ENXIO: i32 = 6;
 const ENODEV: i32 = 19;
 
-fn errno_name(errno: i32) -> String {
+pub fn errno_name(errno: i32) -> String {
     let name = match errno {
         EPERM => "EPERM",
         2 => "ENOENT",

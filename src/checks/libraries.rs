@@ -8,23 +8,28 @@ use super::{Check, Outcome, Problem};
 use crate::facts::Facts;
 use crate::facts::catalogue::{LIBRARIES, TOOLS, unhashed};
 use crate::facts::census::{Census, Copy, Mixed, Origin, Shadow};
-use crate::report::{self, CopyVerdict, Library, Severity, Status};
+use crate::report::{self, CopyVerdict, Cure, Library, Severity, Status, Whose};
 
 pub const CHECKS: &[Check] = &[
     Check {
         id: "library.missing",
         severity: Severity::Warning,
+        whose: Whose::Image,
+        cure: Cure::Rebuild,
         title: "A program needs a CUDA library that is not in the image",
         why: "An object is linked to a library that the image's loader finds nowhere. It fails when it is loaded, \
               which may be at start or never.",
         remedy: "Install the package that brings it (pip: nvidia-*-cu12 wheels; apt: the CUDA runtime packages), of \
                  the CUDA release that the program was built for",
         explains: &[],
+        codes: &[],
         judge: missing,
     },
     Check {
         id: "library.mixed",
         severity: Severity::Error,
+        whose: Whose::Image,
+        cure: Cure::Rebuild,
         title: "Libraries that belong together come from different releases",
         why: "cuBLAS and cuBLASLt call each other's private functions, and so do cuDNN's parts: of two releases they \
               fail with an undefined symbol, CUBLAS_STATUS_INVALID_VALUE or wrong results. The loader picks each by \
@@ -32,11 +37,14 @@ pub const CHECKS: &[Check] = &[
         remedy: "Keep one set: drop the system toolkit from the image (FROM a base without CUDA libraries), or take \
                  its directory out of LD_LIBRARY_PATH",
         explains: &["library.shadowed"],
+        codes: &[],
         judge: mixed,
     },
     Check {
         id: "library.shadowed",
         severity: Severity::Warning,
+        whose: Whose::Image,
+        cure: Cure::Rebuild,
         title: "The environment puts another copy in the place of the one that is meant",
         why: "An object names by its RUNPATH the directory of the library that it was built for, but LD_LIBRARY_PATH \
               is searched before RUNPATH, and a directory in it has a library of the same name. What LD_PRELOAD names \
@@ -44,68 +52,87 @@ pub const CHECKS: &[Check] = &[
         remedy: "Take that directory out of LD_LIBRARY_PATH (ENV LD_LIBRARY_PATH= in the Dockerfile), or the library \
                  out of LD_PRELOAD",
         explains: &[],
+        codes: &[],
         judge: shadowed,
     },
     Check {
         id: "library.two-releases",
         severity: Severity::Note,
+        whose: Whose::Image,
+        cure: Cure::Rebuild,
         title: "Programs of the image load different releases of one library",
         why: "Some libraries keep their soname over releases of CUDA (libcurand.so.10, libcusparse.so.12, libcudnn.so.9, \
               libnccl.so.2). Where two releases of one are in use, whichever a process loads first serves all of it.",
         remedy: "Install the parts of one CUDA release: the same -cu12 or -cu13 wheels for all frameworks",
         explains: &[],
+        codes: &[],
         judge: two_releases,
     },
     Check {
         id: "library.working-directory",
         severity: Severity::Warning,
+        whose: Whose::Image,
+        cure: Cure::Rebuild,
         title: "LD_LIBRARY_PATH makes the loader look into the working directory",
         why: "An empty element, as a colon at the end leaves it (ENV LD_LIBRARY_PATH=/x:$LD_LIBRARY_PATH with none \
               set before), means the directory in which a program is started: whoever can write there decides what \
               is loaded.",
         remedy: "ENV LD_LIBRARY_PATH=/x${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}",
         explains: &[],
+        codes: &[],
         judge: working_directory,
     },
     Check {
         id: "library.version",
         severity: Severity::Warning,
+        whose: Whose::Image,
+        cure: Cure::Rebuild,
         title: "A library is too old for what is linked to it",
         why: "An object needs a symbol version, such as GLIBC_2.38, that the library it gets does not define. It \
               fails when it is loaded: version not found.",
         remedy: "Take a base image at least as new as the one that the object was built on, or a build of it for an \
                  older one (for wheels: the manylinux tag says which glibc)",
         explains: &[],
+        codes: &[],
         judge: version,
     },
     Check {
         id: "library.redundant",
         severity: Severity::Note,
+        whose: Whose::Image,
+        cure: Cure::Rebuild,
         title: "Copies of CUDA libraries that nothing loads",
         why: "Another copy of the same soname is loaded by everything that asks for it. Deleting all redundant copies \
               together changes nothing, under these assumptions: all objects of the tree are possible programs, the \
               environment is the one shown, and names are found in read-only data and Python sources.",
         remedy: "Remove the package that brings them, or start from a smaller base image",
         explains: &[],
+        codes: &[],
         judge: redundant,
     },
     Check {
         id: "library.over-budget",
         severity: Severity::Error,
+        whose: Whose::Image,
+        cure: Cure::Rebuild,
         title: "Redundant copies take more than the budget allows",
         why: "--max-redundant, or max-redundant in the configuration, sets the bytes that redundant copies may take.",
         remedy: "Remove what library.redundant names, or raise the budget",
         explains: &[],
+        codes: &[],
         judge: over_budget,
     },
     Check {
         id: "library.unreadable",
         severity: Severity::Note,
+        whose: Whose::Image,
+        cure: Cure::Rebuild,
         title: "Parts of the image could not be read",
         why: "The list of libraries is silent about them. As long as programs may be among them, no copy is called \
               redundant.",
         remedy: "Run cudacheck as root to see all; a damaged archive or database has to be made anew",
         explains: &[],
+        codes: &[],
         judge: unreadable,
     },
 ];
@@ -121,6 +148,9 @@ fn missing(facts: &Facts) -> Outcome {
     };
     // The driver's libraries come with the GPU; that they are absent is told elsewhere.
     let missing = facts.census.missing.iter().filter(|missing| !driver(&missing.library));
+    // NVRTC asks for its builtins by name and compiles nothing without them.
+    let builtins = facts.census.wished.iter().filter(|wish| wish.soname.starts_with("libnvrtc-builtins.so."));
+    let missing = missing.chain(builtins);
     // One object that lacks several is told once.
     let mut problems: Vec<(&str, Problem)> = Vec::new();
     for missing in missing {
@@ -403,6 +433,7 @@ mod tests {
             reached,
             held: false,
             device_code: Vec::new(),
+            forward: None,
         }
     }
 

@@ -1,18 +1,21 @@
 //! The CUDA libraries at work: libcudart's copies, cuBLAS's products, CUPTI's traces.
 
-use super::device::{is_taken, named, ordinal};
+use super::device::{is_starved, is_taken, named, ordinal};
 use super::driver::{faults, phrase};
 use super::{Check, Outcome, Problem};
+use crate::codes::Family;
 use crate::event::{Field, GemmVerdict, SMOKE_KERNEL, Stage};
 use crate::facts::Facts;
 use crate::facts::census::Origin;
 use crate::facts::probe::ProbeRun;
-use crate::report::Severity;
+use crate::report::{Cure, Severity, Whose};
 
 pub const CHECKS: &[Check] = &[
     Check {
         id: "math.gemm-wrong",
         severity: Severity::Error,
+        whose: Whose::Node,
+        cure: Cure::Host,
         title: "cuBLAS computes a wrong product",
         why: "The matrices are small integers, so that every product and every partial sum is exact and the answer is \
               known bit for bit. An element that differs is wrong, whatever the order of summation. Where the smoke \
@@ -20,151 +23,210 @@ pub const CHECKS: &[Check] = &[
         remedy: "Run it again. If the same element is wrong on one GPU only, take that GPU out of service; if on all, \
                  install another cuBLAS release.",
         explains: &[],
+        codes: &[],
         judge: gemm_wrong,
     },
     Check {
         id: "math.cublas-mixed",
         severity: Severity::Error,
+        whose: Whose::Image,
+        cure: Cure::Rebuild,
         title: "cuBLAS and cuBLASLt are of different releases",
         why: "libcublas calls into libcublasLt and fits only the one it was built with. Another one is loaded when \
               LD_LIBRARY_PATH names a toolkit: it goes before the wheel's own search path.",
         remedy: "Take the toolkit's lib64 out of LD_LIBRARY_PATH, and keep one of the two copies",
         explains: &["math.cublas-init"],
+        codes: &[],
         judge: mixed,
     },
     Check {
         id: "math.cublas-load",
         severity: Severity::Error,
+        whose: Whose::Image,
+        cure: Cure::Rebuild,
         title: "cuBLAS is in the image and does not load",
         why: "The application would fail in the same way: the loader names what it misses.",
         remedy: "Install the library that the message names, of the same CUDA release, or take out the copy that \
                  hides it",
         explains: &[],
+        codes: &[],
         judge: blas_load,
     },
     Check {
         id: "math.cublas-init",
         severity: Severity::Error,
+        whose: Whose::Image,
+        cure: Cure::Rebuild,
         title: "cuBLAS does not initialise",
         why: "cublasCreate needs memory for its workspace, and device code for this GPU in the library.",
         remedy: "Free GPU memory. If there is enough, the library is of another release than cuBLASLt, or too old for \
                  this GPU.",
         explains: &[],
+        codes: &[(Family::Cublas, 1)],
         judge: blas_init,
     },
     Check {
         id: "math.gemm-failed",
         severity: Severity::Error,
+        whose: Whose::Image,
+        cure: Cure::Rebuild,
         title: "cuBLAS refuses a product",
         why: "cublasGemmEx returned an error for a format that this GPU supports.",
         remedy: "Install a cuBLAS release that knows this GPU.",
         explains: &[],
+        codes: &[],
         judge: gemm_failed,
     },
     Check {
         id: "math.copy-wrong",
         severity: Severity::Error,
+        whose: Whose::Node,
+        cure: Cure::Host,
         title: "Data comes back from the GPU changed",
         why: "libcudart copied a megabyte to the device and back, and it is not the same.",
         remedy: "Take the GPU out of service: its memory or its link is faulty.",
         explains: &[],
+        codes: &[],
         judge: copy_wrong,
     },
     Check {
         id: "math.driver-too-old",
         severity: Severity::Error,
+        whose: Whose::Node,
+        cure: Cure::Host,
         title: "The driver is too old for this image's CUDA runtime",
         why: "A runtime needs a driver of its own major CUDA version or a newer one. Within a major version an older \
               driver is enough (minor-version compatibility).",
         remedy: "Upgrade the host's driver, use an image of the driver's CUDA version, or on data-centre GPUs install \
                  the cuda-compat package in the image",
         explains: &["math.runtime-failed", "math.cublas-init", "math.gemm-failed"],
+        codes: &[(Family::Runtime, 35)],
         judge: driver_too_old,
     },
     Check {
         id: "math.runtime-load",
         severity: Severity::Error,
+        whose: Whose::Image,
+        cure: Cure::Rebuild,
         title: "libcudart is in the image and does not load",
         why: "The application would fail in the same way: the loader names what it misses.",
         remedy: "Install the library that the message names",
         explains: &[],
+        codes: &[],
         judge: runtime_load,
     },
     Check {
         id: "math.runtime-failed",
         severity: Severity::Error,
+        whose: Whose::Image,
+        cure: Cure::Rebuild,
         title: "libcudart does not work, the driver does",
         why: "The driver's own interface works on this GPU, and the runtime above it fails.",
         remedy: "Compare the runtime's CUDA version with the driver's; install a matching one.",
         explains: &[],
+        codes: &[],
         judge: runtime_failed,
     },
     Check {
         id: "math.not-looked",
         severity: Severity::Unknown,
+        whose: Whose::Launch,
+        cure: Cure::Recreate,
         title: "A library did not load, and the image was not read to its end",
         why: "Whether the library is absent or broken is not known, because the deadline came before the whole image \
               was read.",
         remedy: "Try again with --timeout 120s",
         explains: &[],
+        codes: &[],
         judge: not_looked,
+    },
+    Check {
+        id: "math.cupti-subscriber",
+        severity: Severity::Warning,
+        whose: Whose::Launch,
+        cure: Cure::Recreate,
+        title: "Another profiler holds CUPTI",
+        why: "The interface takes one subscriber in a process. A tool that injects itself into every CUDA program (Nsight \
+              Systems, Nsight Compute, a monitoring agent) is there first, named by CUDA_INJECTION64_PATH.",
+        remedy: "Unset CUDA_INJECTION64_PATH, or use one profiler at a time",
+        explains: &["math.cupti-failed", "math.cupti-silent"],
+        codes: &[(Family::Cupti, 39)],
+        judge: cupti_subscriber,
     },
     Check {
         id: "math.cupti-failed",
         severity: Severity::Warning,
+        whose: Whose::Image,
+        cure: Cure::Rebuild,
         title: "CUPTI does not trace",
         why: "Profilers (torch.profiler, Kineto, TensorFlow) see kernels through CUPTI's Activity API. Number 39 says \
               that another profiler is attached.",
         remedy: "Install the CUPTI of the image's CUDA release, and detach other profilers (CUDA_INJECTION64_PATH)",
         explains: &[],
+        codes: &[],
         judge: cupti_failed,
     },
     Check {
         id: "math.cupti-silent",
         severity: Severity::Warning,
+        whose: Whose::Image,
+        cure: Cure::Rebuild,
         title: "CUPTI traces nothing",
         why: "The Activity API was on while a kernel ran, and no record names that kernel: profiles would be empty.",
         remedy: "Install the CUPTI that belongs to the driver's or the image's CUDA release.",
         explains: &[],
+        codes: &[],
         judge: cupti_silent,
     },
     Check {
         id: "math.absent",
         severity: Severity::Note,
+        whose: Whose::Image,
+        cure: Cure::Rebuild,
         title: "A library is not in the image, so it was not exercised",
         why: "cudacheck loads what the application would load and brings no CUDA library of its own.",
         remedy: "Nothing to do, unless the application needs it.",
         explains: &[],
+        codes: &[],
         judge: absent,
     },
     Check {
         id: "math.minor-version",
         severity: Severity::Note,
+        whose: Whose::Node,
+        cure: Cure::Host,
         title: "The runtime is newer than the driver, within one major version",
         why: "CUDA allows that (minor-version compatibility). Code that is only PTX, or needs a feature of the newer \
               driver, fails all the same.",
         remedy: "Nothing to do, unless an application fails with error 222 or 36: then upgrade the driver.",
         explains: &[],
+        codes: &[],
         judge: minor_version,
     },
     Check {
         id: "math.no-tf32",
         severity: Severity::Note,
+        whose: Whose::Image,
+        cure: Cure::Rebuild,
         title: "TF32 was asked for, and FP32 was computed",
         why: "cuBLAS may use TF32 when asked and need not; the answer is right either way.",
         remedy: "Nothing to do. NVIDIA_TF32_OVERRIDE=0 in the environment is one reason.",
         explains: &[],
+        codes: &[],
         judge: no_tf32,
     },
     Check {
         id: "math.counters",
         severity: Severity::Note,
+        whose: Whose::Launch,
+        cure: Cure::Recreate,
         title: "Hardware counters are for administrators",
         why: "The driver lets only administrators read hardware counters (RmProfilingAdminOnly). Tracing works; \
               Nsight Compute and counter-based metrics do not.",
         remedy: "docker run --cap-add SYS_ADMIN ... as root, or on the host the module option \
                  NVreg_RestrictProfilingToAdminUsers=0",
         explains: &[],
+        codes: &[(Family::Cupti, 35)],
         judge: counters,
     },
 ];
@@ -188,7 +250,10 @@ fn of_stages(facts: &Facts, stages: &[Stage]) -> Outcome {
     each(facts, |run| {
         // What failed for want of memory is busy, and told as such.
         let faults = stages.iter().filter_map(|stage| run.fault(*stage));
-        faults.into_iter().find(|fault| !is_taken(fault)).map(|fault| Problem::new(phrase(fault)))
+        faults
+            .into_iter()
+            .find(|fault| !is_taken(fault) && !is_starved(facts, run, fault))
+            .map(|fault| Problem::new(phrase(fault)))
     })
 }
 
@@ -344,6 +409,16 @@ fn no_tf32(facts: &Facts) -> Outcome {
     each(facts, |run| {
         let case = run.gemm().find(|case| case.verdict == GemmVerdict::NotTf32)?;
         Some(Problem::new(format!("{} x {} x {} was computed in FP32.", case.m, case.n, case.k)))
+    })
+}
+
+fn cupti_subscriber(facts: &Facts) -> Outcome {
+    let tool = facts.host.environment.get("CUDA_INJECTION64_PATH");
+    each(facts, |run| {
+        let fault = run.fault(Stage::Cupti).filter(|fault| fault.code == Some(39))?;
+        let mut problem = Problem::new(phrase(fault));
+        problem.evidence.extend(tool.map(|tool| format!("CUDA_INJECTION64_PATH={tool}")));
+        Some(problem)
     })
 }
 

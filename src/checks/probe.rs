@@ -4,23 +4,28 @@ use super::{Check, Outcome, Problem};
 use crate::event::Stage;
 use crate::facts::Facts;
 use crate::facts::probe::{Ending, ProbeRun, Target};
-use crate::report::Severity;
+use crate::report::{Cure, Severity, Whose};
 
 pub const CHECKS: &[Check] = &[
     Check {
         id: "probe.stuck",
         severity: Severity::Error,
+        whose: Whose::Node,
+        cure: Cure::Host,
         title: "An earlier probe is stuck in the driver",
         why: "A probe of an earlier call of this container is past its own deadline and still alive: it hangs in a \
               call that not even SIGKILL ends. A second one would hang beside it, so none was started.",
         remedy: "Drain the node and reboot it; a process in state D cannot be removed otherwise. On the host, \
                  `dmesg | grep -i -e xid -e nvrm` tells why.",
         explains: &["probe.nothing-verified"],
+        codes: &[],
         judge: stuck,
     },
     Check {
         id: "probe.hung",
         severity: Severity::Error,
+        whose: Whose::Node,
+        cure: Cure::Host,
         title: "A call into the GPU's libraries did not return",
         why: "The deadline passed while the probe waited for one call. Either the driver is wedged, or the call is \
               slower than --timeout allows: a driver without persistence mode needs seconds for each GPU, and cuInit \
@@ -28,67 +33,86 @@ pub const CHECKS: &[Check] = &[
         remedy: "Try again with --timeout 120s. If the same call hangs, look at `dmesg | grep -i -e xid -e nvrm` on \
                  the host and reset or reboot it.",
         explains: &["probe.nothing-verified"],
+        codes: &[],
         judge: hung,
     },
     Check {
         id: "probe.crashed",
         severity: Severity::Error,
+        whose: Whose::Node,
+        cure: Cure::Host,
         title: "A GPU library crashed",
         why: "The probe loads the same libraries as an application, in a process of its own. A signal in one of them \
               would have killed the application as well.",
         remedy: "Look at the file that was loaded last: a library of another release or a damaged one is the usual \
                  reason. Rebuild the image with one CUDA release.",
         explains: &["probe.nothing-verified"],
+        codes: &[],
         judge: crashed,
     },
     Check {
         id: "probe.ended-early",
         severity: Severity::Error,
+        whose: Whose::Node,
+        cure: Cure::Host,
         title: "The probe ended before it was done",
         why: "A library ended the process itself, without a signal: applications that load it would end as silently.",
         remedy: "Look at what the library printed, and at the file that was loaded last.",
         explains: &["probe.nothing-verified"],
+        codes: &[],
         judge: ended_early,
     },
     Check {
         id: "probe.not-loaded",
         severity: Severity::Unknown,
+        whose: Whose::Image,
+        cure: Cure::Rebuild,
         title: "The image's loader could not load the probe",
         why: "The probe is a small program for glibc. A loader that refuses it is too old, or only pretends to be \
               glibc's (gcompat).",
         remedy: "Use a release of cudacheck whose glibc floor the image meets (`cudacheck --version` prints it), or a \
                  newer base image.",
         explains: &["probe.nothing-verified"],
+        codes: &[],
         judge: not_loaded,
     },
     Check {
         id: "probe.not-started",
         severity: Severity::Unknown,
+        whose: Whose::Launch,
+        cure: Cure::Recreate,
         title: "No probe could be started",
         why: "cudacheck runs its probe from memory, else from a file, else through the image's loader. All three were \
               refused, so nothing can be said about the GPU.",
         remedy: "Allow one of them: sysctl vm.memfd_noexec=1 or lower on the host, a writable directory that allows \
                  execution (docker run --tmpfs /tmp:exec), or a mounted /proc",
         explains: &["probe.nothing-verified"],
+        codes: &[],
         judge: not_started,
     },
     Check {
         id: "probe.another",
         severity: Severity::Unknown,
+        whose: Whose::Busy,
+        cure: Cure::Wait,
         title: "Another check of this container is still running",
         why: "Two probes at once would disturb each other, so this call waited for the other one, up to its own \
               deadline.",
         remedy: "Try again later, or give this call a longer --timeout than the other one.",
         explains: &["probe.nothing-verified"],
+        codes: &[],
         judge: another,
     },
     Check {
         id: "probe.nothing-verified",
         severity: Severity::Unknown,
+        whose: Whose::Launch,
+        cure: Cure::Recreate,
         title: "No GPU was verified",
         why: "No probe reported a fault, and none reported a GPU that works: that is not healthy.",
         remedy: "Run cudacheck --format json and look at the stages.",
         explains: &[],
+        codes: &[],
         judge: nothing_verified,
     },
 ];

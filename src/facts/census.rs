@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::catalogue::{LIBRARIES, TOOLS, library_of, version_in_name};
 use super::contents::{self, LeftoverFound};
+use super::elf::Forward;
 use super::fatbin::{self, DeviceCode};
 use super::hygiene::Flavour;
 use super::loader::{Loader, glibc_loader};
@@ -81,6 +82,8 @@ pub struct Copy {
     /// Nothing is seen to load it, nothing replaces it; or such a copy needs it.
     pub held: bool,
     pub device_code: Vec<DeviceCode>,
+    /// libcuda alone: the drivers that it says it stands in for.
+    pub forward: Option<Forward>,
 }
 
 /// The kernels of a framework, such as libtorch_cuda.so.
@@ -276,6 +279,7 @@ fn describe(tree: &Tree, users: &Users, owners: &BTreeMap<String, Owner>, mounts
                 reached: users.reached.contains(path),
                 held: users.held.contains(path),
                 device_code: file.elf.as_ref().map(|elf| elf.device_code.clone()).unwrap_or_default(),
+                forward: file.elf.as_ref().and_then(|elf| elf.forward.clone()),
                 path: path.clone(),
             }
         })

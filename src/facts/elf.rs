@@ -5,6 +5,7 @@
 //! believed only as far as reading them succeeds. Which of several libraries a need means is no
 //! concern of this module. `sections.rs` has what the loader itself never looks at.
 
+mod forward;
 mod sections;
 
 use std::cell::Cell;
@@ -18,6 +19,7 @@ use object::{Endianness, ReadRef};
 
 use super::bytes::Bytes;
 use super::fatbin::DeviceCode;
+pub use forward::Forward;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Elf {
@@ -44,6 +46,8 @@ pub struct Elf {
     /// glibc's loader alone: the directories that it was built to search, in their order.
     pub system_directories: Vec<String>,
     pub device_code: Vec<DeviceCode>,
+    /// libcuda alone: the drivers that it stands in for.
+    pub forward: Option<Forward>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -195,12 +199,16 @@ impl<'a> Object<'a> {
             None => None,
         };
         let is_loader = elf.soname.as_deref().is_some_and(|soname| soname.starts_with("ld-linux"));
-        if !is_loader && !depth.names && !depth.device_code {
+        let is_driver = elf.soname.as_deref().is_some_and(|soname| soname.starts_with("libcuda.so"));
+        if !is_loader && !is_driver && !depth.names && !depth.device_code {
             return Ok(elf);
         }
         let Some(sections) = self.sections() else { return Ok(elf) };
         if is_loader {
             elf.system_directories = self.system_directories(&sections, scratch);
+        }
+        if is_driver {
+            elf.forward = self.forward(&sections);
         }
         if depth.names {
             (elf.names, elf.mentions) = self.read_only_names(&sections, scratch);

@@ -21,14 +21,45 @@ pub struct Host {
     pub majors: BTreeMap<String, u32>,
     /// Variables that decide what the GPU libraries do; of others only that they exist matters.
     pub environment: BTreeMap<String, String>,
+    /// Of these variables, those that process 1 has otherwise: what its start script exported does not reach
+    /// health checks. Empty where process 1 cannot be looked at.
+    pub differs_in_first: BTreeMap<String, String>,
     /// Places where something is mounted whose name speaks of NVIDIA.
     pub mounts: Vec<String>,
+    /// libcuda and NVML where drivers are put, whether the loader looks there or not.
+    pub driver_files: Vec<DriverFile>,
     pub process: Process,
+    pub limits: Limits,
     /// A loader for programs that need glibc.
     pub glibc_loader: bool,
     /// A loader for programs that need musl.
     pub musl_loader: Option<String>,
     pub ld_cache: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DriverFile {
+    /// As it was found, by its soname.
+    pub path: String,
+    /// Behind all links.
+    pub real: String,
+    pub bytes: u64,
+    /// Mounted by the container runtime, and so no part of the image.
+    pub mounted: bool,
+}
+
+/// What the container may use. None where it is not limited, or not known.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Limits {
+    /// Bytes of RLIMIT_AS.
+    pub address_space: Option<u64>,
+    /// Size of /dev/shm in bytes.
+    pub shared_memory: Option<u64>,
+    /// Bytes of the memory cgroup.
+    pub memory: Option<u64>,
+    pub memory_used: Option<u64>,
+    /// Processes that the kernel ended for want of memory.
+    pub oom_kills: Option<u64>,
 }
 
 /// What kind of place this is, by marks that only it has.
@@ -39,6 +70,10 @@ pub struct Platform {
     pub wsl: bool,
     pub jetson: bool,
     pub gvisor: bool,
+    /// A RUN step of an image's build.
+    pub build_step: bool,
+    /// The directory of the MPS daemon's pipes is there.
+    pub mps: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -47,6 +82,8 @@ pub struct Module {
     pub open: bool,
     /// RmProfilingAdminOnly: hardware counters are for administrators.
     pub counters_admin_only: Option<bool>,
+    /// uvm_disable_hmm of nvidia_uvm.
+    pub hmm_disabled: Option<bool>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -69,6 +106,10 @@ pub struct Process {
     pub capabilities: u64,
     /// 0 none, 1 strict, 2 filter.
     pub seccomp: u32,
+    /// The label of a security module, such as SELinux's.
+    pub label: Option<String>,
+    /// Ids here are not those of the host: rootless.
+    pub user_namespace: bool,
 }
 
 /// Bit of CAP_SYS_ADMIN.
@@ -81,7 +122,7 @@ impl Process {
 }
 
 /// Variables that are recorded. Their values are paths, numbers and device names, never secrets.
-const VARIABLES: [&str; 16] = [
+const VARIABLES: [&str; 17] = [
     "CUDA_DEVICE_ORDER",
     "CUDA_DISABLE_PTX_JIT",
     "CUDA_FORCE_PTX_JIT",
@@ -93,6 +134,7 @@ const VARIABLES: [&str; 16] = [
     "KUBERNETES_SERVICE_HOST",
     "LD_LIBRARY_PATH",
     "LD_PRELOAD",
+    "NVIDIA_DISABLE_REQUIRE",
     "NVIDIA_DRIVER_CAPABILITIES",
     "NVIDIA_REQUIRE_CUDA",
     "NVIDIA_TF32_OVERRIDE",
@@ -114,19 +156,46 @@ pub fn gather() -> Host {
             },
         )
         .collect();
+    let mounts = parse_mounts(&read("/proc/self/mountinfo"));
+    let mut process = parse_status(&read("/proc/self/status"));
+    process.label = Some(read("/proc/self/attr/current").trim_matches(['\0', '\n']).to_owned())
+        .filter(|label| !label.is_empty() && label != "unconfined");
+    process.user_namespace = is_mapped(&read("/proc/self/uid_map"));
     Host {
+        differs_in_first: differs_in_first(&environment),
+        driver_files: driver_files(&environment, &mounts),
+        limits: limits(),
         kernel: read("/proc/sys/kernel/osrelease").trim().to_owned(),
         platform: platform(&environment),
         module: module(),
         nodes: nodes(),
         majors: parse_majors(&read("/proc/devices")),
         environment,
-        mounts: parse_mounts(&read("/proc/self/mountinfo")),
-        process: parse_status(&read("/proc/self/status")),
+        mounts,
+        process,
         glibc_loader: Path::new(crate::supervise::LOADER).exists(),
         musl_loader: musl_loader(),
         ld_cache: Path::new("/etc/ld.so.cache").exists(),
     }
+}
+
+/// Variables that decide which libraries and GPUs a program gets.
+const DECISIVE: [&str; 3] = ["CUDA_VISIBLE_DEVICES", "LD_LIBRARY_PATH", "LD_PRELOAD"];
+
+fn differs_in_first(environment: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    // Outside a container process 1 is the machine's, and nobody's model.
+    let contained = Path::new("/.dockerenv").exists()
+        || Path::new("/run/.containerenv").exists()
+        || environment.contains_key("KUBERNETES_SERVICE_HOST");
+    let bytes = if contained { fs::read("/proc/1/environ").unwrap_or_default() } else { Vec::new() };
+    let variables =
+        bytes.split(|byte| *byte == 0).filter_map(|text| std::str::from_utf8(text).ok()?.split_once('='));
+    variables
+        .filter(|(name, value)| {
+            DECISIVE.contains(name) && environment.get(*name).map(String::as_str) != Some(value)
+        })
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect()
 }
 
 fn platform(environment: &BTreeMap<String, String>) -> Platform {
@@ -149,13 +218,94 @@ fn platform(environment: &BTreeMap<String, String>) -> Platform {
         wsl: exists("/dev/dxg") || version.contains("microsoft-standard-WSL"),
         jetson: exists("/dev/nvmap") || exists("/dev/nvhost-ctrl") || exists("/etc/nv_tegra_release"),
         gvisor: version.contains("gVisor"),
+        build_step: rustix::system::uname().nodename().to_bytes() == b"buildkitsandbox",
+        mps: exists(environment.get("CUDA_MPS_PIPE_DIRECTORY").map_or("/tmp/nvidia-mps", String::as_str)),
     }
+}
+
+/// Where drivers are put: by the distribution, the container toolkit, GKE, WSL, NixOS.
+const DRIVER_PLACES: [&str; 10] = [
+    "/usr/lib/x86_64-linux-gnu",
+    "/usr/lib/aarch64-linux-gnu",
+    "/usr/lib64",
+    "/usr/lib",
+    "/lib64",
+    "/usr/local/nvidia/lib64",
+    "/usr/local/nvidia/lib",
+    "/usr/lib/wsl/lib",
+    "/usr/lib/x86_64-linux-gnu/nvidia/current",
+    "/run/opengl-driver/lib",
+];
+
+fn driver_files(environment: &BTreeMap<String, String>, mounts: &[String]) -> Vec<DriverFile> {
+    let path = environment.get("LD_LIBRARY_PATH").map_or("", String::as_str);
+    let named = path.split([':', ';']).filter(|place| place.starts_with('/'));
+    let mut files: Vec<DriverFile> = Vec::new();
+    for place in DRIVER_PLACES.into_iter().chain(named) {
+        for name in ["libcuda.so.1", "libnvidia-ml.so.1"] {
+            let path = format!("{}/{name}", place.trim_end_matches('/'));
+            let Ok(real) = fs::canonicalize(&path) else { continue };
+            let Ok(metadata) = fs::metadata(&real) else { continue };
+            let real = real.to_string_lossy().into_owned();
+            // One file may be seen in two places: /lib64 is often a link.
+            if files.iter().any(|file| file.real == real) {
+                continue;
+            }
+            let below = |mount: &String| real == *mount || real.starts_with(&format!("{mount}/"));
+            files.push(DriverFile { mounted: mounts.iter().any(below), bytes: metadata.len(), path, real });
+        }
+    }
+    if !files.iter().any(|file| file.path.ends_with("/libcuda.so.1")) {
+        files.extend(unlinked(mounts));
+    }
+    files
+}
+
+/// A libcuda under its version alone: nobody has run ldconfig, which makes the link by its soname.
+fn unlinked(mounts: &[String]) -> Option<DriverFile> {
+    DRIVER_PLACES.iter().find_map(|place| {
+        let mut names = fs::read_dir(place).ok()?.flatten().map(|entry| entry.file_name());
+        let versioned = |name: &std::ffi::OsString| {
+            let version = name.to_str().and_then(|name| name.strip_prefix("libcuda.so."));
+            version.is_some_and(|version| version.contains('.'))
+        };
+        let path = Path::new(place).join(names.find(versioned)?);
+        let bytes = fs::metadata(&path).ok()?.len();
+        let path = path.to_string_lossy().into_owned();
+        Some(DriverFile { mounted: mounts.contains(&path), bytes, real: path.clone(), path })
+    })
+}
+
+fn limits() -> Limits {
+    let number = |path: &str| fs::read_to_string(path).ok()?.trim().parse::<u64>().ok();
+    // The second of each is of cgroup v1, where "no limit" is a number beyond all memory.
+    let either = |second: &str, first: &str| number(second).or_else(|| number(first));
+    let memory = either("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes");
+    let used = either("/sys/fs/cgroup/memory.current", "/sys/fs/cgroup/memory/memory.usage_in_bytes");
+    let events = ["/sys/fs/cgroup/memory.events", "/sys/fs/cgroup/memory/memory.oom_control"];
+    let events = events.iter().find_map(|path| fs::read_to_string(path).ok()).unwrap_or_default();
+    let kills = events.lines().find_map(|line| line.strip_prefix("oom_kill "));
+    Limits {
+        address_space: rustix::process::getrlimit(rustix::process::Resource::As).current,
+        shared_memory: rustix::fs::statvfs("/dev/shm").ok().map(|shm| shm.f_blocks * shm.f_frsize),
+        memory: memory.filter(|limit| *limit < 1 << 60),
+        memory_used: used,
+        oom_kills: kills.and_then(|text| text.trim().parse().ok()),
+    }
+}
+
+/// Whether the ids of a user namespace are not those of the host.
+fn is_mapped(uid_map: &str) -> bool {
+    let fields: Vec<&str> = uid_map.split_whitespace().collect();
+    !fields.is_empty() && fields != ["0", "0", "4294967295"]
 }
 
 fn module() -> Option<Module> {
     let text = fs::read_to_string("/proc/driver/nvidia/version").ok()?;
     let parameters = fs::read_to_string("/proc/driver/nvidia/params").unwrap_or_default();
-    Some(parse_module(&text, &parameters))
+    let hmm = fs::read_to_string("/sys/module/nvidia_uvm/parameters/uvm_disable_hmm").ok();
+    let hmm_disabled = hmm.map(|value| matches!(value.trim(), "Y" | "1"));
+    Some(Module { hmm_disabled, ..parse_module(&text, &parameters) })
 }
 
 fn parse_module(version: &str, parameters: &str) -> Module {
@@ -167,6 +317,7 @@ fn parse_module(version: &str, parameters: &str) -> Module {
         version: line.split_whitespace().find(looks_like_version).map(str::to_owned),
         open: line.contains("Open Kernel Module"),
         counters_admin_only: restricted.map(|value| value.trim() == "1"),
+        hmm_disabled: None,
     }
 }
 
@@ -239,6 +390,7 @@ fn parse_status(text: &str) -> Process {
         groups: field("Groups").split_whitespace().filter_map(|group| group.parse().ok()).collect(),
         capabilities: u64::from_str_radix(field("CapEff"), 16).unwrap_or_default(),
         seccomp: field("Seccomp").parse().unwrap_or_default(),
+        ..Process::default()
     }
 }
 
@@ -258,13 +410,23 @@ mod tests {
         let module = parse_module(closed, "ResmanDebugLevel: 4294967295\nRmProfilingAdminOnly: 1\n");
         assert_eq!(
             module,
-            Module { version: Some("535.104.05".into()), open: false, counters_admin_only: Some(true) }
+            Module {
+                version: Some("535.104.05".into()),
+                open: false,
+                counters_admin_only: Some(true),
+                hmm_disabled: None
+            }
         );
         let open = "NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  570.124.06  Release Build\n";
         let module = parse_module(open, "");
         assert_eq!(
             module,
-            Module { version: Some("570.124.06".into()), open: true, counters_admin_only: None }
+            Module {
+                version: Some("570.124.06".into()),
+                open: true,
+                counters_admin_only: None,
+                hmm_disabled: None
+            }
         );
         assert_eq!(parse_module("", "").version, None);
     }

@@ -16,6 +16,8 @@ pub struct Image {
     /// Its variables; values only of those that decide what is loaded.
     pub library_path: Option<String>,
     pub preload: Option<String>,
+    /// NVIDIA_REQUIRE_CUDA and its like, and NVIDIA_DISABLE_REQUIRE, which takes them back.
+    pub requirements: Vec<(String, String)>,
     pub working_directory: String,
     pub has_healthcheck: bool,
     /// It runs something by itself: no base image, then.
@@ -74,6 +76,7 @@ impl Image {
             user: config.user.clone(),
             library_path: variable("LD_LIBRARY_PATH").map(str::to_owned),
             preload: variable("LD_PRELOAD").map(str::to_owned),
+            requirements: config.env.iter().filter_map(|line| requirement(line)).collect(),
             working_directory: if config.working_dir.is_empty() {
                 "/".into()
             } else {
@@ -133,6 +136,12 @@ impl Image {
         }
         self.hidden.sort_by_key(|hidden| std::cmp::Reverse(hidden.bytes));
     }
+}
+
+fn requirement(variable: &str) -> Option<(String, String)> {
+    let (name, value) = variable.split_once('=')?;
+    let about = name.starts_with("NVIDIA_REQUIRE_") || name == "NVIDIA_DISABLE_REQUIRE";
+    about.then(|| (name.to_owned(), value.to_owned()))
 }
 
 /// Length of the path of the directory that two directories have in common.

@@ -1,10 +1,12 @@
 //! The report for people: verdict, devices, libraries, findings; beautiful with and without colour.
 
 mod audit;
+mod predict;
 
 use crate::event::GemmVerdict;
 use crate::report::{
-    Copy, CopyVerdict, Finding, Gpu, GpuState, Library, Report, Severity, StageOutcome, Status, Verdict,
+    Copy, CopyVerdict, Cure, Finding, Gpu, GpuState, Library, Report, Severity, StageOutcome, Status,
+    Verdict, Whose,
 };
 
 #[derive(Clone, Copy)]
@@ -40,6 +42,7 @@ impl Style {
 pub fn render(report: &Report, style: Style) -> String {
     let mut out = String::new();
     verdict(&mut out, report, style);
+    predict::render(&mut out, report, style);
     devices(&mut out, report, style);
     libraries(&mut out, report, style);
     if report.requested == "image" {
@@ -278,6 +281,25 @@ fn findings(out: &mut String, report: &Report, style: Style) {
     }
 }
 
+/// Whose matter a finding is, and what cures it.
+fn belongs(finding: &Finding) -> String {
+    let whose = match finding.whose {
+        Whose::Launch => "launch",
+        Whose::Image => "image",
+        Whose::Node => "node",
+        Whose::Busy => "busy",
+        Whose::Application => "application",
+    };
+    let cure = match finding.cure {
+        Cure::Restart => "restart the container",
+        Cure::Recreate => "recreate the container",
+        Cure::Rebuild => "rebuild the image",
+        Cure::Host => "on the host",
+        Cure::Wait => "wait",
+    };
+    format!("  ({whose}: {cure})")
+}
+
 /// Lines of evidence that are shown; JSON has them all.
 const EVIDENCE: usize = 6;
 
@@ -288,7 +310,10 @@ fn one_finding(out: &mut String, finding: &Finding, style: Style) {
         Severity::Warning => ("! warning", Ink::Warn),
         Severity::Note => ("· note", Ink::Dim),
     };
-    *out += &format!("  {}  {}\n", style.paint(ink, word), style.paint(Ink::Dim, &finding.id));
+    // What is wrong is somebody's to cure; a warning or a note is advice.
+    let whose = if finding.severity >= Severity::Unknown { belongs(finding) } else { String::new() };
+    let about = style.paint(Ink::Dim, &format!("{}{whose}", finding.id));
+    *out += &format!("  {}  {about}\n", style.paint(ink, word));
     wrap(out, &finding.title, "    ", style, Ink::Bold);
     wrap(out, &finding.cause, "    ", style, Ink::Plain);
     for line in finding.evidence.iter().take(EVIDENCE) {

@@ -1,8 +1,8 @@
 //! Fills the report from facts and findings. What is decided here is the verdict, nothing else.
 
 use super::{
-    Driver, Finding, Gpu, GpuState, Image, Leftover, Loaded, Package, Report, SCHEMA, Severity, Speed,
-    StageOutcome, StageTime, Status, Verdict, peak, savings,
+    Driver, Finding, Foretold, Gpu, GpuState, Image, Leftover, Loaded, Package, Report, SCHEMA, Severity,
+    Speed, StageOutcome, StageTime, Status, Verdict, peak, predict, savings,
 };
 use crate::checks::{Judgement, judge_libraries};
 use crate::event::{Event, GemmVerdict, NvmlDevice, Outcome, Stage};
@@ -15,11 +15,13 @@ use crate::facts::probe::{self, Ending, ProbeRun, Target};
 const LEVELS: [&str; 5] = ["image", "nvml", "driver", "smoke", "gemm"];
 
 pub fn assemble(facts: &Facts, judgement: Judgement, seconds: f64) -> Report {
-    let Judgement { findings, accepted, skipped } = judgement;
+    let Judgement { mut findings, accepted, skipped } = judgement;
+    let predictions = predict::predictions(facts, &mut findings);
     let gpus = gpus(facts, &findings);
     let at_rest = !facts.request.running || facts.request.level == LEVELS[0];
     let libraries = judge_libraries(&facts.census, at_rest);
-    let verdict = match findings.first().map(|finding| finding.severity) {
+    let of_machines = predictions.iter().flat_map(|prediction| &prediction.findings);
+    let verdict = match findings.iter().chain(of_machines).map(|finding| finding.severity).max() {
         Some(Severity::Error) => Verdict::Failed,
         Some(Severity::Unknown) => Verdict::Undecided,
         _ if facts.request.level == LEVELS[0] => Verdict::Audited,
@@ -39,6 +41,7 @@ pub fn assemble(facts: &Facts, judgement: Judgement, seconds: f64) -> Report {
         stages: stages(facts),
         image: image(facts, &libraries),
         savings: savings::savings(facts),
+        predictions,
         findings,
         accepted,
         skipped,
@@ -55,8 +58,12 @@ fn rank(level: &str) -> usize {
 }
 
 fn summary(report: &Report) -> String {
-    if let (Some(first), Verdict::Failed | Verdict::Undecided) = (report.findings.first(), report.verdict) {
+    let grave = report.findings.first().filter(|first| first.severity >= Severity::Unknown);
+    if let (Some(first), true) = (grave, report.predictions.is_empty()) {
         return format!("{}.", first.title);
+    }
+    if !report.predictions.is_empty() {
+        return foretold(report);
     }
     let count = |state| report.gpus.iter().filter(|gpu| gpu.state == state).count();
     let (verified, busy) = (count(GpuState::Verified), count(GpuState::Busy));
@@ -94,6 +101,24 @@ fn summary(report: &Report) -> String {
             format!("{} {what}{busy}.", some(verified))
         }
     }
+}
+
+fn foretold(report: &Report) -> String {
+    let on = |wanted: &[Foretold]| -> Vec<&str> {
+        let of = report.predictions.iter().filter(|prediction| wanted.contains(&prediction.verdict));
+        of.map(|prediction| prediction.node.as_str()).collect()
+    };
+    let parts = [
+        ("works on", on(&[Foretold::Works, Foretold::WorksWithNotes])),
+        ("fails on", on(&[Foretold::Fails])),
+        ("cannot be told for", on(&[Foretold::Unknown])),
+    ];
+    let phrase = |(verb, nodes): &(&str, Vec<&str>)| match nodes.as_slice() {
+        [] => None,
+        [node] => Some(format!("{verb} {node}")),
+        nodes => Some(format!("{verb} {} machines", nodes.len())),
+    };
+    format!("Prediction: {}.", parts.iter().filter_map(phrase).collect::<Vec<_>>().join(", "))
 }
 
 fn driver(facts: &Facts) -> Option<Driver> {

@@ -6,7 +6,7 @@ use std::{env, fs};
 const SMALLER: [(&str, &str); 3] = [
     ("const HEAD: u64 = 48 << 20;", "pub const HEAD: u64 = 16 << 10;"),
     ("const TAIL: usize = 16 << 20;", "const TAIL: usize = 4 << 10;"),
-    ("const CHUNK: u64 = 256 << 10;", "const CHUNK: u64 = 1 << 10;"),
+    ("const CHUNK: usize = 256 << 10;", "const CHUNK: usize = 1 << 10;"),
 ];
 
 fn main() {

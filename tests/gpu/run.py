@@ -229,7 +229,7 @@ def against_torch(run, report):
 def faults(run, scratch, report):
     """Faults that can be provoked without harm, each with the finding that must lead."""
     seen, status, _ = run.cudacheck("--level", "driver", CUDA_VISIBLE_DEVICES="99")
-    run.claim("hidden devices", (1, True), (status, leading(seen) in ("driver.no-devices", "driver.init")))
+    run.claim("hidden devices", (1, True), (status, leading(seen) in ("launch.visible-devices",)))
     _, status, _ = run.cudacheck("--gpus", "99", "--level", "driver")
     run.claim("a GPU that does not exist", 2, status)
     seen, status, seconds = run.cudacheck("--level", "gemm", "--timeout", "200ms")

@@ -30,6 +30,20 @@ fn bad_input_is_refused_with_the_fix() {
         (&["image", "/", "--env", "X"], "a variable is NAME=VALUE"),
         (&["image", "/etc", "--ldd", "/nothing"], "/nothing is no program or library of the image"),
         (&["explain", "no.such"], "`cudacheck explain` lists them all"),
+        (&["explain", "launch.not-reqested"], "did you mean launch.not-requested?"),
+        (&["explain", "CUDA_ERROR_NO_DEVISE"], "did you mean CUDA_ERROR_NO_DEVICE"),
+        (
+            &["explain", "4242"],
+            "the number 4242 is not known. Numbers are those that functions of a library return",
+        ),
+        (&["explain", "8033"], "Near it: 803."),
+        (&["explain", "99999999999999999999"], "is not known"),
+        (&["explain", "nvml:803"], "NVML has no number 803; these have: CUDA driver, CUDA runtime"),
+        (&["explain", "nvml:4242"], "the number nvml:4242 is not known"),
+        (
+            &["explain", "nvidia:803"],
+            "before the colon stands one of driver, runtime, nvml, cublas, cudnn, nvrtc, cupti",
+        ),
         (&["helath"], "health"),
     ];
     for (arguments, fix) in cases {
@@ -104,9 +118,58 @@ fn help_and_explanations() {
     let (status, list, _) = run(&["explain"]);
     assert_eq!(status, 0);
     assert!(list.lines().count() > 30, "{list}");
+    let place = |words: &str| list.find(words).unwrap_or_else(|| panic!("{words}: {list}"));
+    assert!(
+        place("How the container is started\n  launch.") < place("\n\nThe driver and NVML\n  driver."),
+        "{list}"
+    );
+    assert!(place("\n  launch.not-requested ") < place("\n\nThe driver and NVML\n"), "{list}");
     let (status, one, _) = run(&["explain", "launch.not-requested"]);
     assert_eq!(status, 0);
     assert!(one.contains("docker run --gpus all"), "{one}");
+}
+
+/// A number or a name leads to the libraries that have it and the findings that list it, and to no others.
+#[test]
+fn numbers_are_explained() {
+    let explain = |what: &str| {
+        let (status, text, error) = run(&["explain", what]);
+        assert_eq!((status, error.as_str()), (0, ""), "{what}");
+        text
+    };
+    let unknown = explain("nvml:999");
+    assert!(unknown.starts_with("NVML 999: NVML_ERROR_UNKNOWN\n  The driver failed"), "{unknown}");
+    assert!(
+        unknown.contains("\n  launch.device-denied: The device cgroup forbids the GPU's nodes\n    Remedy: ")
+    );
+    assert!(!unknown.contains("launch.not-requested"), "{unknown}");
+    // One number in several libraries: which of them a finding is about is told.
+    let too_old = explain("35");
+    assert!(too_old.contains("CUDA runtime 35: cudaErrorInsufficientDriver\n  "), "{too_old}");
+    assert!(too_old.contains("CUPTI 35: CUPTI_ERROR_INSUFFICIENT_PRIVILEGES\n  "), "{too_old}");
+    assert!(too_old.contains("\n  math.driver-too-old (CUDA runtime): "), "{too_old}");
+    assert!(too_old.contains("\n  math.counters (CUPTI): "), "{too_old}");
+    assert!(!explain("cupti:35").contains("math.driver-too-old"));
+    // Names in any case, with and without what they begin with.
+    let mismatch = explain("803");
+    assert!(
+        mismatch.starts_with(
+            "CUDA driver 803: CUDA_ERROR_SYSTEM_DRIVER_MISMATCH\nCUDA runtime 803: cudaErrorSystemDriverMismatch\n  "
+        ),
+        "{mismatch}"
+    );
+    for name in
+        ["CUDA_ERROR_SYSTEM_DRIVER_MISMATCH", "cudaerrorsystemdrivermismatch", "system_driver_mismatch"]
+    {
+        assert_eq!(explain(name), mismatch, "{name}");
+    }
+    assert!(
+        explain("CUDA_ERROR_SYSTEM_NOT_READY").starts_with("CUDA driver 802: CUDA_ERROR_SYSTEM_NOT_READY\n")
+    );
+    // The meaning of a number that no finding lists, and no remedy made up for it.
+    let rare = explain("CUDNN_STATUS_NOT_SUPPORTED_PADDING");
+    assert!(rare.starts_with("cuDNN 3011: CUDNN_STATUS_NOT_SUPPORTED_PADDING\n"), "{rare}");
+    assert!(rare.contains("\nNo finding lists it: ") && !rare.contains("Remedy"), "{rare}");
 }
 
 #[test]

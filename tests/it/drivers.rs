@@ -1,12 +1,13 @@
 //! Real parts without a GPU: symbols of real drivers, real ptxas, real CUDA libraries.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use object::{Object, ObjectSymbol};
 
-use crate::util::{PROBE, Root, SOURCE, finding, ids, part, text};
+use crate::util::{BINARY, PROBE, Root, SOURCE, finding, ids, part, text};
 
 fn find(directory: &Path, test: &dyn Fn(&str) -> bool) -> Option<PathBuf> {
     for entry in fs::read_dir(directory).ok()?.flatten() {
@@ -130,5 +131,48 @@ fn real_libraries_of_cuda_11_12_and_13_have_every_symbol() {
             let copies = mapped.lines().filter(|path| path.contains("libcublasLt.so")).count();
             assert!(copies <= 1, "{release}: one cuBLASLt alone: {mapped}");
         }
+    }
+}
+
+/// Constants of NVIDIA's own headers: `explain` names each as the header does.
+#[test]
+fn numbers_have_the_names_of_real_headers() {
+    let headers = [
+        ("cublas/11", "driver", "cuda.h", "CUDA_"),
+        ("cublas/12", "driver", "cuda.h", "CUDA_"),
+        ("cublas/13", "driver", "cuda.h", "CUDA_"),
+        ("cublas/11", "runtime", "driver_types.h", "cuda"),
+        ("cublas/12", "runtime", "driver_types.h", "cuda"),
+        ("cublas/13", "runtime", "driver_types.h", "cuda"),
+        ("cublas/13", "cublas", "cublas_api.h", "CUBLAS_STATUS_"),
+        ("cublas/11", "cupti", "cupti_result.h", "CUPTI_"),
+        ("cublas/13", "cupti", "cupti_result.h", "CUPTI_"),
+        ("torch12", "cudnn", "cudnn_graph_v9.h", "CUDNN_STATUS_"),
+        ("torch12", "nvrtc", "nvrtc.h", "NVRTC_"),
+    ];
+    let mut constants = BTreeSet::new();
+    for (name, family, header, prefix) in headers {
+        let Some(part) = part(name) else { continue };
+        let file = find(&part, &|file| file == header).unwrap_or_else(|| panic!("{name} has a {header}"));
+        let text = text(&fs::read(file).unwrap());
+        // `NAME = 3,` of faults and of success; other enums have other names.
+        let constant = |line: &str| {
+            let (constant, number) = line.trim().trim_end_matches(',').split_once('=')?;
+            let rest = constant.trim().strip_prefix(prefix)?.to_ascii_lowercase();
+            let status = prefix.ends_with("STATUS_") || rest.starts_with("error") || rest == "success";
+            let number = number.trim().parse::<u32>().ok()?;
+            status.then(|| (family, number, constant.trim().to_owned()))
+        };
+        let found: Vec<_> = text.lines().filter_map(constant).collect();
+        assert!(found.len() >= 10, "{name} {header}: {found:?}");
+        constants.extend(found);
+    }
+    for (family, number, constant) in constants {
+        let output = Command::new(BINARY).arg("explain").arg(format!("{family}:{number}")).output().unwrap();
+        let told = text(&output.stdout);
+        assert!(
+            told.contains(&format!(" {number}: {constant}\n")),
+            "{family} {number} is {constant}: {told}"
+        );
     }
 }

@@ -7,8 +7,11 @@
 //! - `supervise`  probes that hang, crash, flood, fork, and cannot be killed
 //! - `start`      the ways of starting the probe, where some of them are refused
 //! - `image`      audits of archives: layers, secrets, budgets, acceptance, forms of output
+//! - `saved`      facts in a file: the same report elsewhere, redaction, hostile files
+//! - `predict`    whether images would work on machines that are only described (real parts)
 //! - `trees`      the census of real trees against tables (real parts)
-//! - `drivers`    symbols of real driver libraries, ptxas, real libraries without a GPU (real parts)
+//! - `drivers`    symbols of real driver libraries, ptxas, real libraries and headers (real parts)
+//! - `matrix`     every way of failing, built as it occurs, against the finding that must come first
 //! - `units`      the probe's own unit tests, which need its feature
 //!
 //! `util` makes roots and runs the binary in them. Suites that need real parts say so when they
@@ -19,7 +22,10 @@ mod drivers;
 mod embedded;
 mod image;
 mod machine;
+mod matrix;
 mod no_gpu;
+mod predict;
+mod saved;
 mod start;
 mod supervise;
 mod trees;

@@ -128,8 +128,8 @@ fn device_nodes_that_no_driver_answers() {
         return;
     }
     let (report, status) = root.report(&["--level", "driver"]);
-    assert_eq!((status, ids(&report)[0]), (1, "launch.device-denied"));
-    let denied = finding(&report, "launch.device-denied");
+    assert_eq!((status, ids(&report)[0]), (1, "launch.node-dead"));
+    let denied = finding(&report, "launch.node-dead");
     assert!(denied["evidence"].to_string().contains("open /dev/nvidiactl: "), "{denied}");
     assert!(
         denied["explains"].to_string().contains("driver.init"),
@@ -150,8 +150,8 @@ fn device_nodes_of_another_group() {
         return;
     }
     let (report, status) = root.report(&["--level", "driver"]);
-    assert_eq!((status, ids(&report)[0]), (1, "launch.device-denied"));
-    let denied = finding(&report, "launch.device-denied");
+    assert_eq!((status, ids(&report)[0]), (1, "launch.node-permissions"));
+    let denied = finding(&report, "launch.node-permissions");
     assert!(
         denied["cause"].as_str().unwrap().contains("User 65534 may not open /dev/nvidiactl (mode 0660"),
         "{denied}"

@@ -56,6 +56,7 @@ pub fn start() -> Option<Pending> {
             nvml: field("nvmlSystemGetNVMLVersion", || nvml.sys_nvml_version()),
             cuda: field("nvmlSystemGetCudaDriverVersion_v2", || nvml.sys_cuda_driver_version()),
             gpus,
+            confidential_ready: confidential_ready(nvml),
         }));
         Ok((nvml, gpus))
     })?;
@@ -246,6 +247,31 @@ fn fabric(nvml: &Nvml, device: &Device) -> Field<Fabric> {
         };
         Field::Known(Fabric { state, status: info.status })
     })
+}
+
+fn confidential_ready(nvml: &Nvml) -> Field<bool> {
+    // SAFETY: the struct is numbers alone, for which zero is valid.
+    let mut state: sys::nvmlConfComputeSystemState_t = unsafe { std::mem::zeroed() };
+    let asked = raw(
+        "nvmlSystemGetConfComputeState",
+        &nvml.lib().nvmlSystemGetConfComputeState,
+        // SAFETY: `state` has the layout that the function fills.
+        |function| unsafe { function(&mut state) },
+    );
+    if let Err(fault) = asked {
+        return unavailable(fault);
+    }
+    if state.ccFeature == 0 {
+        return Field::Unavailable { unavailable: "confidential computing is off".to_owned() };
+    }
+    let mut ready = 0;
+    raw(
+        "nvmlSystemGetConfComputeGpusReadyState",
+        &nvml.lib().nvmlSystemGetConfComputeGpusReadyState,
+        // SAFETY: the number is written once, before the call returns.
+        |function| unsafe { function(&mut ready) },
+    )
+    .map_or_else(unavailable, |()| Field::Known(ready != 0))
 }
 
 /// A function that nvml-wrapper does not wrap, by nvml-wrapper-sys's own table.

@@ -28,7 +28,7 @@ impl<'a> Object<'a> {
         self.header.sections(self.endian, self.data).ok()
     }
 
-    fn range(&self, sections: &Sections<'a>, name: &[u8]) -> Option<Range<u64>> {
+    pub(super) fn range(&self, sections: &Sections<'a>, name: &[u8]) -> Option<Range<u64>> {
         let (_, section) = sections.section_by_name(self.endian, name)?;
         let (offset, size) = section.file_range(self.endian)?;
         Some(offset..offset.saturating_add(size))

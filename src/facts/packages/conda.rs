@@ -10,7 +10,8 @@ use super::Package;
 /// The package that a file describes. Its version is `VERSION-BUILD`, its files are relative to the
 /// environment that holds the directory `conda-meta`.
 pub fn package(json: &str) -> Result<Package> {
-    let record: Record = serde_json::from_str(json).context("it is no record of a conda package")?;
+    let record: Record =
+        serde_json::from_slice(json.as_bytes()).context("it is no record of a conda package")?;
     let Record { name, version, build, mut files, paths_data } = record;
     if files.is_empty() {
         files = paths_data.paths.into_iter().map(|path| path.path).collect();

@@ -1,0 +1,97 @@
+//! A driver that the image brings itself: the libcuda of a cuda-compat package, and where it works.
+
+use super::super::Problem;
+use super::driver_text;
+use super::known::{self, DriverCuda, numbers};
+use crate::facts::Facts;
+use crate::facts::census::{Copy, Origin};
+use crate::facts::node::{Cuda, Node};
+
+/// The libcuda of a compatibility package.
+pub struct Compat<'a> {
+    copy: &'a Copy,
+    /// LD_LIBRARY_PATH leads to it, whatever the machine has.
+    pub in_front: bool,
+}
+
+pub enum Works {
+    Yes,
+    /// It is the machine's own.
+    SameVersion,
+    No(String),
+    Unknown(String),
+}
+
+impl<'a> Compat<'a> {
+    pub fn find(facts: &'a Facts) -> Option<Compat<'a>> {
+        let part = |path: &str| path.split('/').any(|name| name == "compat");
+        let compat = |copy: &&Copy| {
+            copy.library == "libcuda"
+                && copy.bytes > 0
+                && copy.origin != Origin::Injected
+                && copy.links.iter().chain([&copy.path]).any(|path| part(path))
+        };
+        let of = |copy: &Copy| copy.version.as_deref().map(numbers);
+        let copy = facts.census.copies.iter().filter(compat).max_by_key(|copy| of(copy))?;
+        let paths = facts.census.library_path.as_deref().unwrap_or_default();
+        Some(Compat { copy, in_front: paths.split([':', ';']).any(part) })
+    }
+
+    /// What it brings: by its own word, or by its version.
+    pub fn cuda(&self) -> DriverCuda {
+        let said = self.copy.forward.as_ref().and_then(|forward| {
+            let version = numbers(forward.cuda.as_deref()?);
+            Some((*version.first()?, *version.get(1)?)).map(|cuda: Cuda| DriverCuda::Exactly(cuda))
+        });
+        said.unwrap_or_else(|| {
+            let version = numbers(self.copy.version.as_deref().unwrap_or_default());
+            version.first().map_or(DriverCuda::Unknown, |branch| DriverCuda::of_branch(*branch))
+        })
+    }
+
+    pub fn works(&self, node: &Node) -> Works {
+        let unknown = |why: &str| Works::Unknown(why.to_owned());
+        let (Some(own), Some(driver)) = (&self.copy.version, &node.driver) else {
+            return unknown("Which of the two drivers is the newer one is unknown.");
+        };
+        match numbers(own).cmp(&numbers(driver)) {
+            std::cmp::Ordering::Equal => return Works::SameVersion,
+            std::cmp::Ordering::Less => {
+                return Works::No(format!("The machine's driver {driver} is newer than the image's {own}."));
+            }
+            std::cmp::Ordering::Greater => {}
+        }
+        if node.datacenter == Some(false) {
+            return Works::No(
+                "Another driver than the machine's works on GPUs for data centres alone.".into(),
+            );
+        }
+        let Some(forward) = self.copy.forward.as_ref().filter(|forward| !forward.drivers.is_empty()) else {
+            return unknown("The image's driver does not say in place of which drivers it works.");
+        };
+        let branch = known::branch(node).unwrap_or_default();
+        if !forward.drivers.contains(&branch) {
+            let known: Vec<String> = forward.drivers.iter().map(u32::to_string).collect();
+            return Works::No(format!(
+                "The image's driver {own} works in place of drivers {}, and not of {branch}.",
+                known.join(", ")
+            ));
+        }
+        match node.datacenter {
+            Some(true) => Works::Yes,
+            _ => unknown("Whether the GPU is one for data centres was not said (datacenter=yes|no)."),
+        }
+    }
+
+    pub fn problem(&self, node: &Node, cause: &str) -> Problem {
+        let version = self.copy.version.as_deref().unwrap_or("unknown");
+        Problem::new(cause)
+            .evidence(format!("{}: version {version}", self.copy.path))
+            .evidence(driver_text(node, DriverCuda::of(node)))
+    }
+
+    pub fn note(&self, node: &Node, how: &str) -> Problem {
+        let version = self.copy.version.as_deref().unwrap_or_default();
+        self.problem(node, &format!("The image works here with its own driver {version}. {how}"))
+    }
+}

@@ -1,0 +1,310 @@
+//! `--on`, and the nodes of a configuration: machines described in words, parsed and refused here.
+//!
+//! What a driver supports and whether an image works there is no matter of this module.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Result, bail};
+use serde::Deserialize;
+
+use super::architecture;
+use crate::facts::node::{Cuda, Node};
+
+/// What one `--on` says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum On {
+    Node(Node),
+    /// A node of the configuration, or all of them.
+    Named(String),
+}
+
+/// A node as the configuration describes it. The keys are those of `--on`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Described {
+    pub gpu: Option<String>,
+    pub driver: Option<String>,
+    pub cuda: Option<String>,
+    pub open_module: Option<bool>,
+    pub datacenter: Option<bool>,
+}
+
+const FORM: &str = "a machine is gpu=sm_90,driver=535.104.05 (or cuda=12.2; and open-module=yes|no, \
+                    datacenter=yes|no), or the name of a node of the configuration, or all";
+
+/// GPUs by the names that people and nvidia-smi use, with compute capability and whether they are for data
+/// centres. None: both kinds carry the name, or forward compatibility is there on some machines only.
+const GPUS: &[(&str, u32, Option<bool>)] = &[
+    ("K80", 37, Some(true)),
+    ("M60", 52, Some(true)),
+    ("P100", 60, Some(true)),
+    ("P4", 61, Some(true)),
+    ("P40", 61, Some(true)),
+    ("GTX 1080", 61, Some(false)),
+    ("GTX 1080 Ti", 61, Some(false)),
+    ("V100", 70, Some(true)),
+    ("TITAN V", 70, Some(false)),
+    ("T4", 75, Some(true)),
+    ("RTX 2080", 75, Some(false)),
+    ("RTX 2080 Ti", 75, Some(false)),
+    ("A30", 80, Some(true)),
+    ("A100", 80, Some(true)),
+    ("A800", 80, Some(true)),
+    ("A2", 86, Some(true)),
+    ("A10", 86, Some(true)),
+    ("A10G", 86, Some(true)),
+    ("A16", 86, Some(true)),
+    ("A40", 86, Some(true)),
+    ("RTX A4000", 86, None),
+    ("RTX A5000", 86, None),
+    ("RTX A6000", 86, None),
+    ("RTX 3060", 86, Some(false)),
+    ("RTX 3070", 86, Some(false)),
+    ("RTX 3080", 86, Some(false)),
+    ("RTX 3090", 86, Some(false)),
+    ("L4", 89, Some(true)),
+    ("L40", 89, Some(true)),
+    ("L40S", 89, Some(true)),
+    ("RTX 6000 Ada", 89, None),
+    ("RTX 4060", 89, Some(false)),
+    ("RTX 4070", 89, Some(false)),
+    ("RTX 4080", 89, Some(false)),
+    ("RTX 4090", 89, Some(false)),
+    ("H20", 90, Some(true)),
+    ("H100", 90, Some(true)),
+    ("H200", 90, Some(true)),
+    ("H800", 90, Some(true)),
+    ("GH200", 90, Some(true)),
+    ("B200", 100, Some(true)),
+    ("GB200", 100, Some(true)),
+    ("B300", 103, Some(true)),
+    ("GB300", 103, Some(true)),
+    ("RTX PRO 6000", 120, None),
+    ("RTX 5070", 120, Some(false)),
+    ("RTX 5080", 120, Some(false)),
+    ("RTX 5090", 120, Some(false)),
+];
+
+/// The value of `--on`. A word without `=` is a name; whether there is such a node is known later.
+pub fn on(text: &str) -> Result<On, String> {
+    if text.trim().is_empty() {
+        return Err(FORM.into());
+    }
+    if !text.contains('=') {
+        return Ok(On::Named(text.to_owned()));
+    }
+    let mut described = Described::default();
+    for part in text.split(',') {
+        let Some((key, value)) = part.split_once('=') else {
+            return Err(format!("'{part}' has no value; {FORM}"));
+        };
+        let value = value.trim();
+        match key.trim() {
+            "gpu" => described.gpu = Some(value.to_owned()),
+            "driver" => described.driver = Some(value.to_owned()),
+            "cuda" => described.cuda = Some(value.to_owned()),
+            "open-module" => described.open_module = Some(yes(value)?),
+            "datacenter" => described.datacenter = Some(yes(value)?),
+            key => return Err(format!("there is no '{key}'; {FORM}")),
+        }
+    }
+    described.node(None).map(On::Node)
+}
+
+impl Described {
+    /// Without a name, one that says what was said.
+    pub fn node(&self, name: Option<&str>) -> Result<Node, String> {
+        let Some(gpu_text) = &self.gpu else { return Err(format!("the GPU is missing; {FORM}")) };
+        let (gpu, by_name) = gpu(gpu_text)?;
+        let driver = self.driver.as_deref().map(driver).transpose()?;
+        let cuda = self.cuda.as_deref().map(cuda).transpose()?;
+        if driver.is_none() && cuda.is_none() {
+            return Err(format!("the driver is missing; {FORM}"));
+        }
+        let named = || {
+            let mut name = format!("{gpu_text}/{}", self.driver.as_deref().unwrap_or_default());
+            if let Some((major, minor)) = cuda {
+                name = format!("{}/CUDA-{major}.{minor}", name.trim_end_matches('/'));
+            }
+            let mut flag = |value: Option<bool>, yes: &str, no: &str| {
+                name += value.map_or("", |value| if value { yes } else { no });
+            };
+            flag(self.open_module, "/open", "/closed");
+            flag(self.datacenter, "/datacenter", "/no-datacenter");
+            name
+        };
+        Ok(Node {
+            name: name.map_or_else(named, str::to_owned),
+            gpu,
+            driver,
+            cuda,
+            open_module: self.open_module,
+            datacenter: self.datacenter.or(by_name),
+        })
+    }
+}
+
+/// The nodes that were asked for, each once, in that order.
+pub fn resolve(wanted: &[On], fleet: &BTreeMap<String, Node>) -> Result<Vec<Node>> {
+    let mut nodes: Vec<Node> = Vec::new();
+    for on in wanted {
+        let found: Vec<&Node> = match on {
+            On::Node(node) => vec![node],
+            On::Named(name) if fleet.contains_key(name) => vec![&fleet[name]],
+            On::Named(name) if fleet.is_empty() => bail!(
+                "--on {name}: there is no configuration with nodes (--config FILE with {{\"nodes\": {{\"{name}\": \
+                 {{\"gpu\": \"sm_90\", \"driver\": \"535.104.05\"}}}}}}); {FORM}"
+            ),
+            On::Named(name) if name == "all" => fleet.values().collect(),
+            On::Named(name) => {
+                let known: Vec<&str> = fleet.keys().map(String::as_str).collect();
+                bail!("--on {name}: the configuration has no such node; it has {}", known.join(", "));
+            }
+        };
+        for node in found {
+            if !nodes.iter().any(|known| known.name == node.name) {
+                nodes.push(node.clone());
+            }
+        }
+    }
+    Ok(nodes)
+}
+
+fn yes(text: &str) -> Result<bool, String> {
+    match text {
+        "yes" | "true" => Ok(true),
+        "no" | "false" => Ok(false),
+        _ => Err(format!("'{text}' is neither yes nor no")),
+    }
+}
+
+/// Compute capability, and whether the GPU is one for data centres.
+fn gpu(text: &str) -> Result<(u32, Option<bool>), String> {
+    if let Ok(number) = architecture(text) {
+        return Ok((number, None));
+    }
+    let upper = text.to_ascii_uppercase();
+    let words: Vec<&str> = upper
+        .split([' ', '-', '_'])
+        .filter(|word| !matches!(*word, "" | "NVIDIA" | "TESLA" | "GEFORCE"))
+        .collect();
+    let fits = |name: &str| {
+        let name = name.to_ascii_uppercase();
+        let parts: Vec<&str> = name.split(' ').collect();
+        words.starts_with(&parts) || words.concat() == parts.concat()
+    };
+    // The longest name first: RTX 2080 Ti is no RTX 2080.
+    let found = GPUS.iter().filter(|(name, ..)| fits(name)).max_by_key(|(name, ..)| name.len());
+    match found {
+        Some((_, number, datacenter)) => Ok((*number, *datacenter)),
+        None => Err(format!(
+            "'{text}' is no GPU that is known by name; give its compute capability, such as gpu=sm_90 or gpu=9.0"
+        )),
+    }
+}
+
+fn driver(text: &str) -> Result<String, String> {
+    let parts: Vec<&str> = text.split('.').collect();
+    let digits =
+        |part: &&str| !part.is_empty() && part.len() <= 4 && part.bytes().all(|b| b.is_ascii_digit());
+    if parts.len() <= 4 && parts.iter().all(digits) && parts[0].len() == 3 {
+        return Ok(text.to_owned());
+    }
+    Err(format!("'{text}' is no driver; a driver is a version as nvidia-smi prints it, such as 535.104.05"))
+}
+
+fn cuda(text: &str) -> Result<Cuda, String> {
+    let number = |text: &str| text.parse().ok().filter(|number| *number < 100);
+    let parsed = text.split_once('.').and_then(|(major, minor)| Some((number(major)?, number(minor)?)));
+    parsed.ok_or_else(|| format!("'{text}' is no version of CUDA; nvidia-smi prints it, such as 12.2"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn node(text: &str) -> Node {
+        match on(text) {
+            Ok(On::Node(node)) => node,
+            other => panic!("{text}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn machines_in_words() {
+        let plain = node("gpu=sm_90,driver=535.104.05");
+        assert_eq!((plain.gpu, plain.driver.as_deref(), plain.datacenter), (90, Some("535.104.05"), None));
+        assert_eq!(plain.name, "sm_90/535.104.05");
+        let all = node("gpu=RTX 4090, cuda=12.4, open-module=no, datacenter=yes");
+        assert_eq!((all.gpu, all.cuda, all.open_module), (89, Some((12, 4)), Some(false)));
+        assert_eq!(all.datacenter, Some(true), "what is said goes before what the name tells");
+        assert_eq!(all.name, "RTX 4090/CUDA-12.4/closed/datacenter");
+        assert_eq!(on("a100-pool"), Ok(On::Named("a100-pool".into())));
+        for (text, words) in [
+            ("", "a machine is gpu=sm_90,driver=535.104.05"),
+            ("gpu=sm_90", "the driver is missing"),
+            ("driver=535.104.05", "the GPU is missing"),
+            ("gpu=sm_90,driver=new", "such as 535.104.05"),
+            ("gpu=sm_90,driver=12.2", "such as 535.104.05"),
+            ("gpu=hopper,driver=535.1", "gpu=sm_90 or gpu=9.0"),
+            ("gpu=sm_90,cuda=12", "such as 12.2"),
+            ("gpu=sm_90,driver=535.1,open-module=maybe", "neither yes nor no"),
+            ("gpu=sm_90,driver=535.1,colour=red", "there is no 'colour'"),
+            ("gpu=sm_90,535.104.05", "'535.104.05' has no value"),
+        ] {
+            let error = on(text).unwrap_err();
+            assert!(error.contains(words), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn gpus_by_name() {
+        let cases = [
+            ("9.0", 90, None),
+            ("90", 90, None),
+            ("h100", 90, Some(true)),
+            ("NVIDIA H100 80GB HBM3", 90, Some(true)),
+            ("A100-SXM4-40GB", 80, Some(true)),
+            ("Tesla T4", 75, Some(true)),
+            ("A10", 86, Some(true)),
+            ("rtx4090", 89, Some(false)),
+            ("NVIDIA GeForce RTX 2080 Ti", 75, Some(false)),
+            ("NVIDIA RTX 6000 Ada Generation", 89, None),
+            ("RTX-PRO-6000", 120, None),
+        ];
+        for (text, number, datacenter) in cases {
+            assert_eq!(gpu(text), Ok((number, datacenter)), "{text}");
+        }
+        // The Quadro of Turing has the bare name.
+        for text in ["RTX 6000", "H1000", "GPU", ""] {
+            assert!(gpu(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn nodes_of_the_configuration() {
+        let named = |name: &str| On::Named(name.to_owned());
+        let fleet: BTreeMap<String, Node> = ["b", "a"]
+            .map(|name| {
+                let described = Described {
+                    gpu: Some("T4".into()),
+                    driver: Some("550.54".into()),
+                    ..Described::default()
+                };
+                (name.to_owned(), described.node(Some(name)).unwrap())
+            })
+            .into();
+        let names = |wanted: &[On]| -> Vec<String> {
+            resolve(wanted, &fleet).unwrap().into_iter().map(|node| node.name).collect()
+        };
+        assert_eq!(names(&[named("all")]), ["a", "b"]);
+        assert_eq!(
+            names(&[named("b"), named("all"), on("gpu=T4,cuda=12.4").unwrap()]),
+            ["b", "a", "T4/CUDA-12.4"]
+        );
+        let error = resolve(&[named("c")], &fleet).unwrap_err().to_string();
+        assert!(error.ends_with("it has a, b"), "{error}");
+        let error = resolve(&[named("all")], &BTreeMap::new()).unwrap_err().to_string();
+        assert!(error.contains("--config FILE"), "{error}");
+    }
+}

@@ -1,0 +1,22 @@
+//! A machine that an image is to run on, as somebody described it: nothing of it was looked at.
+
+use serde::{Deserialize, Serialize};
+
+/// Major and minor, as in 12.2.
+pub type Cuda = (u32, u32);
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Node {
+    /// Of the configuration, or put together from what was said.
+    pub name: String,
+    /// Compute capability, such as 90.
+    pub gpu: u32,
+    /// Of the host's driver, such as 535.104.05.
+    pub driver: Option<String>,
+    /// The newest CUDA that the host's driver supports, where it was said.
+    pub cuda: Option<Cuda>,
+    /// Whether the kernel module is the open one, where it was said.
+    pub open_module: Option<bool>,
+    /// Whether the GPU is one for data centres, where it was said or the GPU's name tells.
+    pub datacenter: Option<bool>,
+}

@@ -1,0 +1,91 @@
+//! Predictions as a table, a line for each machine and a column for each thing that decides; then what is
+//! wrong, each once, with the machines that it is about.
+
+use super::{Ink, Style, fit, heading, one_finding};
+use crate::report::{Finding, Foretold, Prediction, Report, Severity};
+
+pub fn render(out: &mut String, report: &Report, style: Style) {
+    if report.predictions.is_empty() {
+        return;
+    }
+    let note = format!("{} on machines that were described; nothing was run", report.image.root);
+    heading(out, style, "Prediction", &fit(&note, style.width.saturating_sub(12)));
+    table(out, &report.predictions, style);
+    let mut shown: Vec<(Finding, Vec<&str>)> = Vec::new();
+    for prediction in &report.predictions {
+        for finding in &prediction.findings {
+            let same =
+                |(known, _): &&mut (Finding, _)| (&known.id, &known.cause) == (&finding.id, &finding.cause);
+            match shown.iter_mut().find(same) {
+                Some((known, nodes)) => {
+                    nodes.push(&prediction.node);
+                    let new = finding.evidence.iter().filter(|line| !known.evidence.contains(line));
+                    let new: Vec<String> = new.cloned().collect();
+                    known.evidence.extend(new);
+                }
+                None => shown.push((finding.clone(), vec![&prediction.node])),
+            }
+        }
+    }
+    shown.sort_by_key(|(finding, _)| std::cmp::Reverse(finding.severity));
+    for (finding, nodes) in shown {
+        one_finding(out, &finding, style);
+        super::wrap(out, &format!("on {}", nodes.join(", ")), "    ", style, Ink::Dim);
+    }
+}
+
+/// Headings of the columns; cells are as wide as the widest, within reason.
+const HEADINGS: [(&str, &str); 5] = [
+    ("code", "code"),
+    ("cuda", "CUDA"),
+    ("gpu", "driver knows GPU"),
+    ("module", "module"),
+    ("requirement", "requirement"),
+];
+const WIDEST_NAME: usize = 28;
+
+fn table(out: &mut String, predictions: &[Prediction], style: Style) {
+    let head = |text: &str| (text.to_owned(), Ink::Dim);
+    let mut rows = vec![vec![head("machine"), head("GPU"), head("driver")]];
+    rows[0].extend(HEADINGS.iter().map(|(_, title)| head(title)));
+    rows[0].push(head(""));
+    for prediction in predictions {
+        let driver = prediction.driver.as_deref().unwrap_or("-");
+        let mut row = vec![
+            (fit(&prediction.node, WIDEST_NAME), Ink::Bold),
+            (prediction.gpu.clone(), Ink::Plain),
+            (driver.to_owned(), Ink::Plain),
+        ];
+        row.extend(HEADINGS.iter().map(|(by, _)| {
+            let decided = prediction.decided.iter().find(|decided| decided.by == *by);
+            decided.map_or((String::new(), Ink::Plain), |decided| {
+                (decided.answer.clone(), ink(decided.severity))
+            })
+        }));
+        let of_image = if prediction.image.is_empty() { "" } else { " (the image itself)" };
+        row.push(match prediction.verdict {
+            Foretold::Works => ("✔ works".to_owned(), Ink::Good),
+            Foretold::WorksWithNotes => ("✔ works, with notes".to_owned(), Ink::Good),
+            Foretold::Fails => (format!("✘ fails{of_image}"), Ink::Bad),
+            Foretold::Unknown => (format!("? unknown{of_image}"), Ink::Warn),
+        });
+        rows.push(row);
+    }
+    let columns = rows[0].len();
+    let width = |column: usize| rows.iter().map(|row| row[column].0.chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    for row in &rows {
+        let cells =
+            row.iter().zip(&widths).map(|((text, ink), width)| style.paint(*ink, &format!("{text:<width$}")));
+        let line: Vec<String> = cells.collect();
+        *out += &format!("  {}\n", line.join("  ").trim_end());
+    }
+}
+
+fn ink(severity: Option<Severity>) -> Ink {
+    match severity {
+        Some(Severity::Error) => Ink::Bad,
+        Some(Severity::Unknown | Severity::Warning) => Ink::Warn,
+        Some(Severity::Note) | None => Ink::Plain,
+    }
+}

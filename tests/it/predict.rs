@@ -1,0 +1,240 @@
+//! Prediction: whether real images would work on machines that are only described.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::{Value, json};
+
+use crate::util::{BINARY, part, report, text};
+
+fn image(what: &Path, arguments: &[&str]) -> Output {
+    Command::new(BINARY).arg("image").arg(what).args(arguments).output().unwrap()
+}
+
+/// Verdict and ids of the findings about one machine.
+fn foretold(prediction: &Value) -> (String, Vec<String>) {
+    let ids = prediction["findings"].as_array().unwrap().iter();
+    let ids = ids.map(|finding| finding["id"].as_str().unwrap().to_owned()).collect();
+    (prediction["verdict"].as_str().unwrap().to_owned(), ids)
+}
+
+/// Torch for CUDA 12.4 (sm_50 to sm_90, no PTX), torch for CUDA 13.2, and torch beside a toolkit of CUDA 11.8.
+#[test]
+fn real_images_by_machines() {
+    let cases: &[(&str, &str, i32, &str, &[&str])] = &[
+        ("torch12", "gpu=H100,driver=550.54.15", 0, "works", &[]),
+        ("torch12", "gpu=V100,driver=580.65.06", 0, "works", &[]),
+        ("torch12", "gpu=H100,driver=535.104.05", 0, "works-with-notes", &["on.minor-version"]),
+        ("torch12", "gpu=A100,driver=470.256.02", 1, "fails", &["on.driver-too-old"]),
+        ("torch12", "gpu=RTX 5090,driver=580.65.06,open-module=yes", 1, "fails", &["on.no-code"]),
+        ("torch12", "gpu=sm_87,driver=550.54.15", 3, "unknown", &["on.unknown"]),
+        ("torch13", "gpu=RTX 5090,cuda=13.2,open-module=yes", 0, "works", &[]),
+        ("torch13", "gpu=B200,cuda=13.2,open-module=no", 1, "fails", &["on.closed-module"]),
+        ("torch13", "gpu=H100,driver=535.104.05", 1, "fails", &["on.driver-too-old"]),
+        ("torch13", "gpu=V100,driver=580.65.06", 1, "fails", &["on.cuda-dropped", "on.minor-version"]),
+        // The runtime of CUDA 11 is there, and torch uses that of CUDA 12.
+        ("toolkit11", "gpu=A100,driver=520.61.05", 1, "fails", &["on.driver-too-old"]),
+        ("toolkit11", "gpu=A100,driver=550.54.15", 0, "works", &[]),
+    ];
+    for tree in ["torch12", "torch13", "toolkit11"] {
+        let Some(root) = part(tree) else { continue };
+        let of_tree: Vec<_> = cases.iter().filter(|case| case.0 == tree).collect();
+        let flags: Vec<&str> = of_tree.iter().flat_map(|case| ["--on", case.1]).collect();
+        let all = report(&image(&root, &[flags.as_slice(), &["--format", "json"]].concat()));
+        let predictions = all["predictions"].as_array().unwrap();
+        assert_eq!(predictions.len(), of_tree.len());
+        for ((_, machine, _, verdict, ids), prediction) in of_tree.iter().zip(predictions) {
+            let ids: Vec<String> = ids.iter().map(|id| id.to_string()).collect();
+            assert_eq!(
+                foretold(prediction),
+                (verdict.to_string(), ids),
+                "{tree} on {machine}: {prediction:#}"
+            );
+        }
+        // One machine decides how the command ends; that the worst of several does is seen below.
+        for status in [0, 1, 3] {
+            let case = of_tree.iter().find(|case| case.2 == status && tree == "torch12");
+            if let Some((_, machine, ..)) = case {
+                assert_eq!(image(&root, &["--on", machine]).status.code(), Some(status), "{machine}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_fleet_of_the_configuration_is_a_table() {
+    let Some(root) = part("torch12") else { return };
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("fleet.json");
+    let nodes = r#"{"nodes": {
+        "a100-pool": {"gpu": "sm_80", "driver": "535.104.05", "open-module": false, "cuda": "12.2"},
+        "blackwell": {"gpu": "B200", "driver": "580.65.06", "open-module": true},
+        "h100-pool": {"gpu": "H100", "driver": "550.54.15"}
+    }}"#;
+    fs::write(&file, nodes).unwrap();
+    let file = file.to_str().unwrap();
+    let output = image(&root, &["--config", file, "--on", "all"]);
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
+    let shown = text(&output.stdout);
+    let line = |word: &str| {
+        let found = shown.lines().find(|line| line.trim_start().starts_with(word));
+        found.unwrap_or_else(|| panic!("{word}: {shown}")).split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    assert!(shown.starts_with("✘ FAILED Prediction: works on 2 machines, fails on blackwell."), "{shown}");
+    assert_eq!(
+        line("a100-pool"),
+        "a100-pool sm_80 535.104.05 sm_80 12.4 on 12.2 yes closed none ✔ works, with notes"
+    );
+    assert_eq!(line("blackwell"), "blackwell sm_100 580.65.06 none 12.4 on 13.0 yes open none ✘ fails");
+    assert_eq!(line("h100-pool"), "h100-pool sm_90 550.54.15 sm_90 12.4 on 12.4 yes any none ✔ works");
+    assert!(shown.contains("on.no-code") && shown.contains("on blackwell"), "{shown}");
+
+    let output = image(&root, &["--config", file, "--on", "h100-pool", "--format", "json"]);
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(report(&output)["predictions"].as_array().unwrap().len(), 1);
+    // Notes count where they were asked for.
+    let output = image(&root, &["--config", file, "--on", "a100-pool", "--fail-on", "note"]);
+    assert_eq!(output.status.code(), Some(1));
+}
+
+#[test]
+fn what_was_not_read_is_not_promised() {
+    let Some(root) = part("torch12") else { return };
+    let output =
+        image(&root, &["--level", "census", "--on", "gpu=H100,driver=550.54.15", "--format", "json"]);
+    assert_eq!(output.status.code(), Some(3));
+    let report = report(&output);
+    assert_eq!(report["verdict"], "undecided");
+    assert_eq!(foretold(&report["predictions"][0]), ("unknown".into(), vec!["on.unknown".into()]));
+    let empty = tempfile::tempdir().unwrap();
+    let output = image(empty.path(), &["--on", "gpu=H100,driver=550.54.15"]);
+    assert_eq!(output.status.code(), Some(3), "{}", text(&output.stdout));
+}
+
+/// A libcuda with the note of a compatibility package, made by the assembler, beside real torch.
+#[test]
+fn a_compatibility_driver_says_what_it_stands_in_for() {
+    let directory = tempfile::tempdir().unwrap();
+    let compat = directory.path().join("usr/local/cuda-13.1/compat");
+    fs::create_dir_all(&compat).unwrap();
+    let json =
+        r#"{\"Format\": 1, \"CUDA Version\": \"13.1\", \"Driver\": [535, 550], \"Device\": [7, 8, 9]}"#;
+    let assembly = format!(
+        ".section .note.cuda.fwd_compatibility,\"a\",@note\n.align 4\n.long 2f-1f, 4f-3f, 1\n\
+         1: .asciz \"NVIDIA Corporation\"\n2: .align 4\n3: .ascii \"{json}\"\n4: .align 4\n"
+    );
+    let source = directory.path().join("note.s");
+    fs::write(&source, assembly).unwrap();
+    let library = compat.join("libcuda.so.590.44.01");
+    let status = Command::new("cc")
+        .args(["-shared", "-nostdlib", "-Wl,-soname,libcuda.so.1", "-o"])
+        .args([&library, &source])
+        .status()
+        .unwrap();
+    assert!(status.success());
+    let lib = directory.path().join("usr/local/cuda-13.1/lib64");
+    fs::create_dir_all(&lib).unwrap();
+    if let Some(root) = part("torch13") {
+        let runtime = "usr/local/lib/python3.11/dist-packages/nvidia/cu13/lib/libcudart.so.13";
+        fs::copy(root.join(runtime), lib.join("libcudart.so.13.1.80")).unwrap();
+    } else {
+        return;
+    }
+    let machines =
+        ["gpu=H100,driver=535.104.05", "gpu=H100,driver=565.57.01", "gpu=RTX 4090,driver=535.104.05"];
+    let flags: Vec<&str> = machines.iter().flat_map(|machine| ["--on", machine]).collect();
+    for full in [true, false] {
+        let level = if full { "full" } else { "census" };
+        let all =
+            report(&image(directory.path(), &[&flags[..], &["--level", level, "--format", "json"]].concat()));
+        let cuda = |number: usize| {
+            let findings = all["predictions"][number]["findings"].as_array().unwrap();
+            let found = findings.iter().find(|finding| finding["id"] != "on.unknown");
+            found.unwrap_or_else(|| panic!("{level}: {all:#}")).clone()
+        };
+        assert_eq!(cuda(0)["id"], "on.compat", "{level}");
+        assert_eq!(cuda(1)["id"], "on.driver-too-old");
+        let evidence = cuda(1)["evidence"].to_string();
+        assert!(evidence.contains("in place of drivers 535, 550, and not of 565"), "{evidence}");
+        assert!(cuda(2)["evidence"].to_string().contains("data centres alone"), "{}", cuda(2));
+    }
+}
+
+/// NVIDIA's base images say in their environment which drivers they are for.
+#[test]
+fn what_an_archive_requires_is_held_against_the_machine() {
+    let tar = |files: &[(&str, &[u8])]| {
+        let mut builder = tar::Builder::new(Vec::new());
+        for (path, content) in files {
+            let mut header = tar::Header::new_gnu();
+            header.set_size(content.len() as u64);
+            header.set_mode(0o644);
+            builder.append_data(&mut header, path, *content).unwrap();
+        }
+        builder.into_inner().unwrap()
+    };
+    let layer = tar(&[("etc/os-release", b"ID=debian\nVERSION_ID=\"12\"\n")]);
+    let directory = tempfile::tempdir().unwrap();
+    let archive = directory.path().join("image.tar");
+    for (disabled, expected) in [("0", [true, false, true]), ("1", [false, false, false])] {
+        let config = json!({
+            "architecture": "amd64", "os": "linux", "rootfs": { "type": "layers", "diff_ids": ["sha256:a"] },
+            "config": { "Env": [
+                "NVIDIA_REQUIRE_CUDA=cuda>=12.4 brand=tesla,driver>=470,driver<471",
+                format!("NVIDIA_DISABLE_REQUIRE={disabled}"),
+            ] },
+        });
+        let manifest = json!([{ "Config": "c.json", "RepoTags": ["demo:1"], "Layers": ["a/layer.tar"] }]);
+        let bytes = tar(&[
+            ("a/layer.tar", &layer),
+            ("c.json", config.to_string().as_bytes()),
+            ("manifest.json", manifest.to_string().as_bytes()),
+        ]);
+        fs::write(&archive, bytes).unwrap();
+        let machines =
+            ["gpu=H100,driver=535.104.05", "gpu=H100,driver=550.54.15", "gpu=RTX 2080,driver=470.256.02"];
+        let flags: Vec<&str> = machines.iter().flat_map(|machine| ["--on", machine]).collect();
+        let all = report(&image(&archive, &[&flags[..], &["--format", "json"]].concat()));
+        let predictions = all["predictions"].as_array().unwrap().iter();
+        let refused = predictions.map(|one| foretold(one).1.contains(&"on.requirement".to_owned()));
+        assert_eq!(refused.collect::<Vec<_>>(), expected, "{all:#}");
+    }
+}
+
+#[test]
+fn machines_that_are_described_wrongly_are_refused_with_the_form() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("fleet.json");
+    let file_name = file.to_str().unwrap();
+    let cases: &[(&str, &str, &str)] = &[
+        ("{}", "gpu=hopper,driver=535.104.05", "gpu=sm_90 or gpu=9.0"),
+        (
+            "{}",
+            "gpu=sm_90,driver=latest",
+            "a driver is a version as nvidia-smi prints it, such as 535.104.05",
+        ),
+        ("{}", "gpu=sm_90", "the driver is missing; a machine is gpu=sm_90,driver=535.104.05"),
+        ("{}", "pool", "there is no configuration with nodes"),
+        (
+            r#"{"nodes": {"a": {"gpu": "T4", "cuda": "12.4"}}}"#,
+            "pool",
+            "the configuration has no such node; it has a",
+        ),
+        (r#"{"nodes": {"a": {"gpu": "T4"}}}"#, "all", "the node 'a': the driver is missing"),
+        (r#"{"nodes": {"a": {"gpu": "T4", "colour": "red"}}}"#, "all", "'nodes' is no object such as"),
+        (r#"{"nodes": ["T4"]}"#, "all", "'nodes' is no object such as"),
+    ];
+    for (configuration, machine, words) in cases {
+        fs::write(&file, configuration).unwrap();
+        let output = image(directory.path(), &["--config", file_name, "--on", machine]);
+        let error = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{machine}: {error}");
+        assert!(error.contains(words) && output.stdout.is_empty(), "{configuration} {machine}: {error}");
+    }
+    // The key of the configuration is the flag, repeated.
+    fs::write(&file, r#"{"nodes": {"a": {"gpu": "T4", "cuda": "12.4"}}, "on": ["a", "gpu=H100,cuda=12.4"]}"#)
+        .unwrap();
+    let output = image(directory.path(), &["--config", file_name, "--format", "json"]);
+    assert_eq!(report(&output)["predictions"].as_array().unwrap().len(), 2);
+}

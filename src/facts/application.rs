@@ -58,7 +58,7 @@ fn or_copies(picked: Vec<String>, census: &Census, library: &str) -> Vec<String>
 fn only_copies(census: &Census, libraries: &[&str]) -> Vec<String> {
     let usable = |copy: &&Copy| !matches!(copy.origin, Origin::Stub) && copy.bytes > 0;
     let main = libraries.last().copied().unwrap_or_default();
-    let mut copies: Vec<&Copy> =
+    let copies: Vec<&Copy> =
         census.copies.iter().filter(usable).filter(|copy| copy.library == main).collect();
     let found_by_loader = |copy: &&Copy| {
         copy.links.iter().chain([&copy.path]).any(|name| {
@@ -70,8 +70,8 @@ fn only_copies(census: &Census, libraries: &[&str]) -> Vec<String> {
     if copies.iter().any(found_by_loader) {
         return Vec::new();
     }
-    copies.sort_by_key(|copy| (copy.reached, copy.soname.clone()));
-    let Some(chosen) = copies.last() else { return Vec::new() };
+    let chosen = copies.into_iter().max_by_key(|copy| (copy.reached, &copy.soname));
+    let Some(chosen) = chosen else { return Vec::new() };
     let directory = chosen.path.rsplit_once('/').map_or("", |(directory, _)| directory);
     let beside = |library: &&str| {
         let prefix = format!("{directory}/");

@@ -19,8 +19,8 @@ use rustix::fs::{MemfdFlags, SealFlags};
 use crate::event::Job;
 use crate::facts::probe::{Refusal, Way};
 
-/// The probe, as build.rs left it: a raw deflate stream.
-static COMPRESSED: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/probe.deflate"));
+/// The probe, as build.rs left it: a frame of zstd.
+static COMPRESSED: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/probe.zst"));
 
 const NAME: &str = "cudacheck-probe";
 
@@ -50,7 +50,8 @@ impl Program {
             return Err(vec![Refusal { way: None, error: format!("{LOADER} does not exist") }]);
         }
         let mut refusals = Vec::new();
-        let bytes = miniz_oxide::inflate::decompress_to_vec(COMPRESSED).expect("build.rs compressed it");
+        let size = env!("CUDACHECK_PROBE_BYTES").parse().expect("build.rs counted them");
+        let bytes = zstd::bulk::decompress(COMPRESSED, size).expect("build.rs compressed it");
         let memory = memory_file(&bytes).map_err(|error| refusals.push(refusal(Way::Memory, &error))).ok();
         Ok(Program { bytes, memory, way: None, refusals })
     }

@@ -49,14 +49,14 @@ embed() { CUDACHECK_PROBE=$probe cargo build --locked --release --target-dir tar
 binary=target/example/x86_64-unknown-linux-gnu/release/cudacheck
 floor() { "$binary" --version | grep 'needs GLIBC_2.17 or newer'; }
 needs_no_more() { ! readelf -d "$probe" | grep -q libgcc_s; }
-small() { [ "$(stat -c %s "$binary")" -le 3700000 ]; }
+small() { [ "$(stat -c %s "$binary")" -le 3200000 ]; }
 
 check "zig and cargo-zigbuild" tool_chain
 check "the probe against glibc 2.17" probe
 check "the binary around it" embed
 check "its floor is GLIBC_2.17" floor
 check "the probe needs no libgcc_s" needs_no_more
-check "at most 3.7 MB ($(stat -c %s "$binary" 2>/dev/null) bytes)" small
+check "at most 3.2 MB ($(stat -c %s "$binary" 2>/dev/null) bytes)" small
 
 # --- the other stages --------------------------------------------------------------------------------
 

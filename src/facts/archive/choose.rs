@@ -58,9 +58,9 @@ pub fn choose(candidates: Vec<Candidate>, wanted: Option<&str>) -> Result<Candid
     if candidates.iter().any(|candidate| fits(&candidate.platform)) {
         candidates.retain(|candidate| fits(&candidate.platform));
         // The plain architecture before its variants.
-        candidates.sort_by_key(|candidate| candidate.platform.len());
-        let first = candidates[0].platform.clone();
-        candidates.retain(|candidate| candidate.platform == first);
+        let platforms = candidates.iter().map(|candidate| candidate.platform.clone());
+        let plainest = platforms.min_by_key(String::len);
+        candidates.retain(|candidate| Some(&candidate.platform) == plainest.as_ref());
     }
     let same = candidates.iter().all(|candidate| candidate.platform == candidates[0].platform);
     match candidates.len() {

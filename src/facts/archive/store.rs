@@ -244,8 +244,9 @@ impl<T: Clone + Send + Sync> Store<T> {
             for handle in handles {
                 read.extend(handle.join().expect("reading a layer does not panic"));
             }
-            read.sort_by_key(|(index, _)| *index);
-            read.into_iter().map(|(_, contents)| contents).collect()
+            let mut layers: Vec<_> = names.iter().map(|_| None).collect();
+            read.into_iter().for_each(|(index, contents)| layers[index] = Some(contents));
+            layers.into_iter().flatten().collect()
         })
     }
 

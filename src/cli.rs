@@ -41,7 +41,7 @@ pub enum Command {
     Explain {
         /// Id of a finding, such as launch.not-requested; or a number or its name, such as 803, nvml:999 or
         /// CUDA_ERROR_SYSTEM_NOT_READY. All findings are listed without it
-        #[arg(value_name = "ID|CODE")]
+        #[arg(value_name = "ID|CODE", allow_hyphen_values = true)]
         what: Option<String>,
     },
 }

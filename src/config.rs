@@ -19,7 +19,7 @@ const VERIFY: &[&str] = &["level", "gpus", "require-gpus", "timeout", "format", 
 const IMAGE: &[&str] = &["level", "env", "arch", "on", "max-redundant", "format", "fail-on"];
 
 const EXAMPLE: &str = "an object in JSON, such as {\"level\": \"driver\"}";
-const ACCEPTED_EXAMPLE: &str = "a list such as [{\"id\": \"library.redundant\", \"reason\": \"needed by ...\", \"until\": \"2027-06-30\"}]";
+const ACCEPTED_EXAMPLE: &str = "list such as [{\"id\": \"library.redundant\", \"reason\": \"needed by ...\", \"until\": \"2027-06-30\"}]";
 
 const NODES_EXAMPLE: &str =
     "object such as {\"a100\": {\"gpu\": \"sm_80\", \"driver\": \"535.104.05\", \"open-module\": false}}";
@@ -48,11 +48,10 @@ pub fn read(path: &Path, image: bool) -> Result<Config> {
         check(accepted).with_context(|| format!("{name}: 'accepted' has a fault"))?;
     }
     if let Some(nodes) = values.remove("nodes") {
-        let described: BTreeMap<String, Described> = serde_json::from_value(nodes)
-            .with_context(|| format!("{name}: 'nodes' is no {NODES_EXAMPLE}"))?;
-        for (node, described) in described {
-            let parsed = described.node(Some(&node));
-            let parsed = parsed.map_err(|error| anyhow::anyhow!("{name}: the node '{node}': {error}"))?;
+        let Value::Object(nodes) = nodes else { bail!("{name}: 'nodes' is no {NODES_EXAMPLE}") };
+        for (node, value) in nodes {
+            let described = described(&value).and_then(|described| described.node(Some(&node)));
+            let parsed = described.map_err(|error| anyhow::anyhow!("{name}: the node '{node}': {error}"))?;
             config.nodes.insert(node, parsed);
         }
     }
@@ -83,6 +82,29 @@ pub fn read(path: &Path, image: bool) -> Result<Config> {
         }
     }
     Ok(config)
+}
+
+/// A node's keys are those of `--on`, and so are its values, but for true and false.
+fn described(node: &Value) -> Result<Described, String> {
+    let Value::Object(keys) = node else { return Err(format!("'nodes' is an {NODES_EXAMPLE}")) };
+    let mut described = Described::default();
+    for (key, value) in keys {
+        let flag = matches!(key.as_str(), "open-module" | "datacenter");
+        let text = match value {
+            Value::String(text) => text,
+            Value::Bool(true) if flag => "yes",
+            Value::Bool(false) if flag => "no",
+            Value::Null => continue,
+            _ if flag => return Err(format!("'{key}' is neither true nor false")),
+            // 12.10 is another version than 12.1, and the same number.
+            Value::Number(_) => {
+                return Err(format!("'{key}' is a number; write it in quotes, such as \"12.2\""));
+            }
+            _ => return Err(format!("'{key}' is no text in quotes")),
+        };
+        described.set(key, text)?;
+    }
+    Ok(described)
 }
 
 /// The level of an audit has other names than that of a verification.

@@ -24,14 +24,67 @@ const HEADINGS: &[(&str, &str)] = &[
 ];
 
 pub fn explain(what: Option<&str>) -> Result<String> {
-    let Some(what) = what else { return Ok(list()) };
-    if let Some(check) = all().find(|check| check.id == what) {
+    let Some(what) = what else { return Ok(list(&families())) };
+    let what = &decimal(what.trim());
+    let family = families().into_iter().find(|name| name.eq_ignore_ascii_case(what.trim_end_matches('.')));
+    if let Some(family) = family {
+        return Ok(list(&[family]));
+    }
+    if let Some(check) = check(what) {
         return Ok(finding(check));
     }
-    match codes::find(what).as_slice() {
-        [] => Err(unknown(what)),
-        found => Ok(numbers(found)),
+    if let found @ [_, ..] = codes::find(what).as_slice() {
+        return Ok(numbers(found));
     }
+    in_text(what).ok_or_else(|| unknown(what))
+}
+
+/// By its id, or by the last part of it where no other has the same.
+fn check(what: &str) -> Option<&'static Check> {
+    let last =
+        |check: &&Check| check.id.split_once('.').is_some_and(|(_, last)| what.eq_ignore_ascii_case(last));
+    let mut short = all().filter(last);
+    let whole = all().find(|check| check.id.eq_ignore_ascii_case(what));
+    whole.or_else(|| short.next().filter(|_| short.next().is_none()))
+}
+
+/// `nvml:0x3e7` as nvml:999.
+fn decimal(what: &str) -> String {
+    let at = what.rfind(':').map_or(0, |at| at + 1);
+    let digits = what[at..].trim_start();
+    let digits = digits.strip_prefix("0x").or(digits.strip_prefix("0X"));
+    match digits.and_then(|digits| i64::from_str_radix(digits, 16).ok()) {
+        Some(number) => format!("{}{number}", &what[..at]),
+        None => what.to_owned(),
+    }
+}
+
+/// A line of a log, such as `error 35` or `CUDA_ERROR_SYSTEM_NOT_READY (802)`: a name tells more than a number.
+fn in_text(text: &str) -> Option<String> {
+    let words = || {
+        let part = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
+        let words = text.split(move |c| !part(c)).map(|word| word.trim_matches(['.', '-']));
+        words.filter(|word| *word != text && !word.is_empty())
+    };
+    let is_name = |word: &str| {
+        let bytes = word.as_bytes();
+        let camel = |pair: &[u8]| pair[0].is_ascii_lowercase() && pair[1].is_ascii_uppercase();
+        word.contains('_') || bytes.windows(2).any(camel)
+    };
+    let is_number = |word: &str| word.starts_with(|c: char| c.is_ascii_digit());
+    let found = |words: &mut dyn Iterator<Item = &str>| {
+        words.map(|word| codes::find(&decimal(word))).find(|found| !found.is_empty())
+    };
+    // A text that was split has a blank or a bracket in it; `nvidia:803` is a slip, and told as one.
+    if !text.contains([' ', '(', '=']) {
+        return None;
+    }
+    if let Some(check) = words().find_map(|word| all().find(|check| check.id.eq_ignore_ascii_case(word))) {
+        return Some(finding(check));
+    }
+    let found = found(&mut words().filter(|word| is_name(word)))
+        .or_else(|| found(&mut words().filter(|word| is_number(word))));
+    found.map(|found| numbers(&found))
 }
 
 fn family(check: &Check) -> &'static str {
@@ -53,12 +106,12 @@ fn families() -> Vec<&'static str> {
     families
 }
 
-fn list() -> String {
+fn list(wanted: &[&str]) -> String {
     let width = all().map(|check| check.id.len()).max().unwrap_or(0);
     let mut text = String::new();
-    for name in families() {
+    for name in wanted {
         text += &format!("{}\n", heading(name));
-        for check in all().filter(|check| family(check) == name) {
+        for check in all().filter(|check| family(check) == *name) {
             text += &format!("  {:<width$}  {:<8} {}\n", check.id, severity(check.severity), check.title);
         }
         text.push('\n');
@@ -137,6 +190,12 @@ fn unknown(what: &str) -> anyhow::Error {
         let near = if near.is_empty() { near } else { format!("did you mean {near}? ") };
         return anyhow!("there is no finding or code '{what}'; {near}`cudacheck explain` lists them all");
     }
+    if number.trim().starts_with('-') {
+        return anyhow!(
+            "no library returns {number}: their numbers begin with 0. A number below it is a program's own, and its \
+             message tells what failed; `cudacheck explain` lists all findings"
+        );
+    }
     let elsewhere: Vec<&str> = codes::find(number).iter().map(|(family, _)| family.label()).collect();
     if let (Some(library), false) = (library, elsewhere.is_empty()) {
         return anyhow!(
@@ -189,9 +248,12 @@ fn near(text: &str) -> String {
             }
         }
     }
-    // A stable sort: findings before codes where both are as near.
-    near.sort_by_key(|(distance, _)| *distance);
-    near.iter().take(3).map(|(_, shown)| shown.as_str()).collect::<Vec<_>>().join(", ")
+    // Findings before codes where both are as near: of equals, the first is the least.
+    let mut nearest = Vec::new();
+    while let Some(place) = (0..near.len()).min_by_key(|place| near[*place].0).filter(|_| nearest.len() < 3) {
+        nearest.push(near.remove(place).1);
+    }
+    nearest.join(", ")
 }
 
 /// How many letters must be put in, taken out or changed to make one of the other.

@@ -13,6 +13,7 @@ use std::process::ExitCode;
 use serde::Serialize;
 
 pub use assemble::assemble;
+pub use predict::shared;
 pub use savings::{Change, Savings};
 
 use crate::event::{Blas, Cupti, GemmCase, NvmlDevice, Runtime, Smoke, Stage};

@@ -1,14 +1,14 @@
 //! `--on`, and the nodes of a configuration: machines described in words, parsed and refused here.
 //!
-//! What a driver supports and whether an image works there is no matter of this module.
+//! Whether an image works there is no matter of this module.
 
 use std::collections::BTreeMap;
 
 use anyhow::{Result, bail};
-use serde::Deserialize;
 
 use super::architecture;
-use crate::facts::node::{Cuda, Node};
+use crate::checks::DriverCuda;
+use crate::facts::node::{Cuda, Node, is_driver};
 
 /// What one `--on` says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,15 +18,14 @@ pub enum On {
     Named(String),
 }
 
-/// A node as the configuration describes it. The keys are those of `--on`.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+/// A machine as it is described, key by key: the keys of `--on` are those of the configuration.
+#[derive(Clone, Debug, Default)]
 pub struct Described {
-    pub gpu: Option<String>,
-    pub driver: Option<String>,
-    pub cuda: Option<String>,
-    pub open_module: Option<bool>,
-    pub datacenter: Option<bool>,
+    gpu: Option<String>,
+    driver: Option<String>,
+    cuda: Option<String>,
+    open_module: Option<bool>,
+    datacenter: Option<bool>,
 }
 
 const FORM: &str = "a machine is gpu=sm_90,driver=535.104.05 (or cuda=12.2; and open-module=yes|no, \
@@ -98,20 +97,29 @@ pub fn on(text: &str) -> Result<On, String> {
         let Some((key, value)) = part.split_once('=') else {
             return Err(format!("'{part}' has no value; {FORM}"));
         };
-        let value = value.trim();
-        match key.trim() {
-            "gpu" => described.gpu = Some(value.to_owned()),
-            "driver" => described.driver = Some(value.to_owned()),
-            "cuda" => described.cuda = Some(value.to_owned()),
-            "open-module" => described.open_module = Some(yes(value)?),
-            "datacenter" => described.datacenter = Some(yes(value)?),
-            key => return Err(format!("there is no '{key}'; {FORM}")),
-        }
+        described.set(key.trim(), value.trim())?;
     }
     described.node(None).map(On::Node)
 }
 
 impl Described {
+    pub fn set(&mut self, key: &str, value: &str) -> Result<(), String> {
+        let text = || Some(value.to_owned());
+        let twice = match key {
+            "gpu" => std::mem::replace(&mut self.gpu, text()).is_some(),
+            "driver" => std::mem::replace(&mut self.driver, text()).is_some(),
+            "cuda" => std::mem::replace(&mut self.cuda, text()).is_some(),
+            "open-module" => self.open_module.replace(yes(value)?).is_some(),
+            "datacenter" => self.datacenter.replace(yes(value)?).is_some(),
+            key => return Err(format!("there is no '{key}'; {FORM}")),
+        };
+        if twice {
+            Err(format!("'{key}' is given twice; say each machine by an --on of its own"))
+        } else {
+            Ok(())
+        }
+    }
+
     /// Without a name, one that says what was said.
     pub fn node(&self, name: Option<&str>) -> Result<Node, String> {
         let Some(gpu_text) = &self.gpu else { return Err(format!("the GPU is missing; {FORM}")) };
@@ -120,6 +128,9 @@ impl Described {
         let cuda = self.cuda.as_deref().map(cuda).transpose()?;
         if driver.is_none() && cuda.is_none() {
             return Err(format!("the driver is missing; {FORM}"));
+        }
+        if let (Some(driver), Some(cuda)) = (&driver, cuda) {
+            agree(driver, cuda)?;
         }
         let named = || {
             let mut name = format!("{gpu_text}/{}", self.driver.as_deref().unwrap_or_default());
@@ -133,8 +144,12 @@ impl Described {
             flag(self.datacenter, "/datacenter", "/no-datacenter");
             name
         };
+        let name = name.map_or_else(named, str::to_owned);
+        if name.contains(char::is_control) {
+            return Err("a name is a line of text, without tabs and line breaks".to_owned());
+        }
         Ok(Node {
-            name: name.map_or_else(named, str::to_owned),
+            name,
             gpu,
             driver,
             cuda,
@@ -151,15 +166,8 @@ pub fn resolve(wanted: &[On], fleet: &BTreeMap<String, Node>) -> Result<Vec<Node
         let found: Vec<&Node> = match on {
             On::Node(node) => vec![node],
             On::Named(name) if fleet.contains_key(name) => vec![&fleet[name]],
-            On::Named(name) if fleet.is_empty() => bail!(
-                "--on {name}: there is no configuration with nodes (--config FILE with {{\"nodes\": {{\"{name}\": \
-                 {{\"gpu\": \"sm_90\", \"driver\": \"535.104.05\"}}}}}}); {FORM}"
-            ),
-            On::Named(name) if name == "all" => fleet.values().collect(),
-            On::Named(name) => {
-                let known: Vec<&str> = fleet.keys().map(String::as_str).collect();
-                bail!("--on {name}: the configuration has no such node; it has {}", known.join(", "));
-            }
+            On::Named(name) if name == "all" && !fleet.is_empty() => fleet.values().collect(),
+            On::Named(name) => bail!("--on {name}: {}", no_such(name, fleet)),
         };
         for node in found {
             if !nodes.iter().any(|known| known.name == node.name) {
@@ -168,6 +176,41 @@ pub fn resolve(wanted: &[On], fleet: &BTreeMap<String, Node>) -> Result<Vec<Node
         }
     }
     Ok(nodes)
+}
+
+/// What to write in place of a name that no node has.
+fn no_such(name: &str, fleet: &BTreeMap<String, Node>) -> String {
+    if gpu(name).is_ok() {
+        return format!("a GPU is not all of a machine: --on gpu={name},driver=535.104.05 (or cuda=12.2)");
+    }
+    if fleet.is_empty() {
+        let node = if name == "all" { "h100-pool" } else { name };
+        return format!(
+            "it means nodes of the configuration, and none are configured; write {{\"nodes\": {{\"{node}\": \
+             {{\"gpu\": \"H100\", \"driver\": \"535.104.05\"}}}}}} into a file for --config; {FORM}"
+        );
+    }
+    let known: Vec<&str> = fleet.keys().map(String::as_str).collect();
+    format!("the configuration has no such node; it has {}", known.join(", "))
+}
+
+/// A driver and the CUDA that it is said to support: both are read off the machine, and one may be of another.
+fn agree(driver: &str, said: Cuda) -> Result<(), String> {
+    let branch = driver.split('.').next().and_then(|branch| branch.parse().ok()).unwrap_or_default();
+    let supports = DriverCuda::of_branch(branch);
+    let contradicts = match supports {
+        DriverCuda::Exactly(cuda) => cuda != said,
+        DriverCuda::AtLeast(cuda) => cuda > said,
+        DriverCuda::Unknown => false,
+    };
+    match supports.text().filter(|_| contradicts) {
+        Some(cuda) => Err(format!(
+            "driver {driver} supports CUDA {cuda}, not {}.{}; nvidia-smi shows such a pair in a container with a \
+             compatibility driver: give the host's driver alone",
+            said.0, said.1
+        )),
+        None => Ok(()),
+    }
 }
 
 fn yes(text: &str) -> Result<bool, String> {
@@ -204,10 +247,7 @@ fn gpu(text: &str) -> Result<(u32, Option<bool>), String> {
 }
 
 fn driver(text: &str) -> Result<String, String> {
-    let parts: Vec<&str> = text.split('.').collect();
-    let digits =
-        |part: &&str| !part.is_empty() && part.len() <= 4 && part.bytes().all(|b| b.is_ascii_digit());
-    if parts.len() <= 4 && parts.iter().all(digits) && parts[0].len() == 3 {
+    if is_driver(text) {
         return Ok(text.to_owned());
     }
     Err(format!("'{text}' is no driver; a driver is a version as nvidia-smi prints it, such as 535.104.05"))
@@ -239,6 +279,9 @@ mod tests {
         assert_eq!((all.gpu, all.cuda, all.open_module), (89, Some((12, 4)), Some(false)));
         assert_eq!(all.datacenter, Some(true), "what is said goes before what the name tells");
         assert_eq!(all.name, "RTX 4090/CUDA-12.4/closed/datacenter");
+        for agreed in ["driver=535.104.05,cuda=12.2", "driver=700.10,cuda=14.0", "driver=390.10,cuda=9.1"] {
+            assert!(on(&format!("gpu=sm_61,{agreed}")).is_ok(), "{agreed}");
+        }
         assert_eq!(on("a100-pool"), Ok(On::Named("a100-pool".into())));
         for (text, words) in [
             ("", "a machine is gpu=sm_90,driver=535.104.05"),
@@ -251,6 +294,14 @@ mod tests {
             ("gpu=sm_90,driver=535.1,open-module=maybe", "neither yes nor no"),
             ("gpu=sm_90,driver=535.1,colour=red", "there is no 'colour'"),
             ("gpu=sm_90,535.104.05", "'535.104.05' has no value"),
+            ("gpu=sm_90,driver=535.1,gpu=sm_80", "'gpu' is given twice"),
+            ("gpu=sm_90,cuda=12.2,datacenter=yes,datacenter=no", "'datacenter' is given twice"),
+            (
+                "gpu=sm_90,driver=535.104.05,cuda=12.4",
+                "driver 535.104.05 supports CUDA 12.2, not 12.4; nvidia-smi",
+            ),
+            ("gpu=sm_90,driver=700.10,cuda=12.4", "supports CUDA at least 13.1, not 12.4"),
+            ("gpu=RTX\n4090,cuda=12.4", "is no GPU"),
         ] {
             let error = on(text).unwrap_err();
             assert!(error.contains(words), "{text}: {error}");
@@ -286,11 +337,9 @@ mod tests {
         let named = |name: &str| On::Named(name.to_owned());
         let fleet: BTreeMap<String, Node> = ["b", "a"]
             .map(|name| {
-                let described = Described {
-                    gpu: Some("T4".into()),
-                    driver: Some("550.54".into()),
-                    ..Described::default()
-                };
+                let mut described = Described::default();
+                described.set("gpu", "T4").unwrap();
+                described.set("driver", "550.54").unwrap();
                 (name.to_owned(), described.node(Some(name)).unwrap())
             })
             .into();
@@ -304,7 +353,18 @@ mod tests {
         );
         let error = resolve(&[named("c")], &fleet).unwrap_err().to_string();
         assert!(error.ends_with("it has a, b"), "{error}");
-        let error = resolve(&[named("all")], &BTreeMap::new()).unwrap_err().to_string();
-        assert!(error.contains("--config FILE"), "{error}");
+        for (name, fleet, words) in [
+            ("all", &BTreeMap::new(), "none are configured; write {\"nodes\": {\"h100-pool\": {"),
+            ("pool", &BTreeMap::new(), "none are configured; write {\"nodes\": {\"pool\": {"),
+            ("H100", &BTreeMap::new(), "--on gpu=H100,driver=535.104.05 (or cuda=12.2)"),
+            ("RTX 4090", &fleet, "--on gpu=RTX 4090,driver=535.104.05"),
+        ] {
+            let error = resolve(&[named(name)], fleet).unwrap_err().to_string();
+            assert!(error.contains(words), "{name}: {error}");
+        }
+        let mut lines = Described::default();
+        lines.set("gpu", "T4").unwrap();
+        lines.set("cuda", "12.4").unwrap();
+        assert!(lines.node(Some("a\nb")).unwrap_err().contains("line breaks"));
     }
 }

@@ -179,6 +179,10 @@ pub fn merged<'a>(lists: impl IntoIterator<Item = &'a [DeviceCode]>) -> Vec<Devi
     sum.into_iter().map(entry).collect()
 }
 
+/// GPUs that are one chip with the processor, and NVIDIA calls Tegra: their compiled code is of one GPU, and the
+/// code of other GPUs is not theirs. Since sm_100 numbers are shared.
+const TEGRA: [u32; 4] = [53, 62, 72, 87];
+
 /// Whether code for `arch` runs on a GPU of compute capability `gpu`, such as 90, perhaps after
 /// compilation by the driver.
 pub fn runs_on(code: &DeviceCode, gpu: u32) -> bool {
@@ -190,6 +194,7 @@ pub fn runs_on(code: &DeviceCode, gpu: u32) -> bool {
     match (suffix, code.kind) {
         ("a", _) => target == gpu,
         ("f", _) => same_major && gpu >= target,
+        (_, CodeKind::Cubin) if TEGRA.contains(&target) || TEGRA.contains(&gpu) => target == gpu,
         (_, CodeKind::Cubin) => same_major && gpu >= target,
         (_, CodeKind::Ptx) => gpu >= target,
     }
@@ -288,6 +293,13 @@ pub mod tests {
             ("sm_90a", CodeKind::Cubin, 90, true),
             ("sm_100f", CodeKind::Cubin, 103, true),
             ("sm_100a", CodeKind::Cubin, 103, false),
+            ("sm_87", CodeKind::Cubin, 87, true),
+            ("sm_87", CodeKind::Cubin, 89, false),
+            ("sm_80", CodeKind::Cubin, 87, false),
+            ("sm_53", CodeKind::Cubin, 61, false),
+            ("sm_70", CodeKind::Cubin, 72, false),
+            ("compute_72", CodeKind::Ptx, 75, true),
+            ("compute_80", CodeKind::Ptx, 87, true),
             ("compute_80", CodeKind::Ptx, 120, true),
             ("compute_90a", CodeKind::Ptx, 100, false),
             ("compute_120", CodeKind::Ptx, 90, false),

@@ -140,8 +140,15 @@ impl Image {
 
 fn requirement(variable: &str) -> Option<(String, String)> {
     let (name, value) = variable.split_once('=')?;
-    let about = name.starts_with("NVIDIA_REQUIRE_") || name == "NVIDIA_DISABLE_REQUIRE";
-    about.then(|| (name.to_owned(), value.to_owned()))
+    is_requirement(name).then(|| (name.to_owned(), value.to_owned()))
+}
+
+/// Takes back what the others require.
+pub const DISABLE: &str = "NVIDIA_DISABLE_REQUIRE";
+
+/// Variables by which an image says which machines it is for.
+pub fn is_requirement(name: &str) -> bool {
+    name.starts_with("NVIDIA_REQUIRE_") || name == DISABLE
 }
 
 /// Length of the path of the directory that two directories have in common.

@@ -20,3 +20,10 @@ pub struct Node {
     /// Whether the GPU is one for data centres, where it was said or the GPU's name tells.
     pub datacenter: Option<bool>,
 }
+
+/// Whether it is a version of a driver as nvidia-smi prints it.
+pub fn is_driver(text: &str) -> bool {
+    let parts: Vec<&str> = text.split('.').collect();
+    let digits = |part: &&str| (1..=4).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_digit());
+    parts.len() <= 4 && parts.iter().all(digits) && parts[0].len() == 3
+}

@@ -9,6 +9,7 @@
 //!   public sites apart; the API server's address is `set`;
 //! - values of environment variables that facts do not record, where a text repeats them;
 //! - UUIDs, of GPUs and of pods: numbered, so that those that were equal or a beginning of another still are;
+//! - names of machines that were described: node1, node2;
 //! - registry and repository of an image, and the directories above a root: the last part is kept, with tag;
 //! - the name in an image's USER, unless it is root; lines and words that look like a secret.
 //!
@@ -31,6 +32,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::Facts;
+use super::node::{Node, is_driver};
 
 /// The version of the file and of all that is in it.
 const SCHEMA: u32 = 1;
@@ -87,7 +89,8 @@ fn cannot_write(file: &Path) -> String {
 }
 
 pub fn save(file: &Path, facts: &Facts, seconds: f64) -> Result<()> {
-    let mut value = serde_json::to_value(facts)?;
+    // By way of text, which the report is written as too: one writer for all facts in the binary instead of two.
+    let mut value: Value = serde_json::from_slice(serde_json::to_string_pretty(facts)?.as_bytes())?;
     redact::redact(&mut value, &redact::Here::look(&facts.host.environment));
     let document = Document { schema: SCHEMA, version: env!("CARGO_PKG_VERSION"), seconds, facts: value };
     let text = serde_json::to_string_pretty(&document)? + "\n";
@@ -97,14 +100,15 @@ pub fn save(file: &Path, facts: &Facts, seconds: f64) -> Result<()> {
 
 pub fn read(file: &Path) -> Result<Saved> {
     let name = file.display();
-    let kind = fs::metadata(file).map(|metadata| metadata.is_dir());
-    let opened = if kind.is_ok_and(|directory| directory) {
-        bail!("cannot read the facts of {name}: it is a directory; name a file that --save-facts wrote")
-    } else {
-        File::open(file)
-    };
+    // A FIFO may never answer, and a device never end.
+    let odd = fs::metadata(file).is_ok_and(|metadata| !metadata.is_file());
+    if odd && file != Path::new("/dev/stdin") {
+        bail!(
+            "cannot read the facts of {name}: it is neither a file nor /dev/stdin; name a file that --save-facts wrote"
+        );
+    }
     let mut bytes = Vec::new();
-    opened
+    File::open(file)
         .and_then(|opened| opened.take(LARGEST + 1).read_to_end(&mut bytes))
         .with_context(|| format!("cannot read the facts of {name}: name a file that --save-facts wrote"))?;
     if bytes.len() as u64 > LARGEST {
@@ -137,15 +141,31 @@ fn parse(bytes: &[u8]) -> Result<Saved> {
         other => format!("its facts, of cudacheck {other}, are no facts of cudacheck {ours}: {ANEW}"),
     };
     let mut value: Value = serde_json::from_slice(bytes).with_context(what)?;
+    if !plain_keys(&value) {
+        bail!("it holds names that no machine has: {ANEW}");
+    }
     let mut sum = 0;
     bound(&mut value, &mut sum);
     if sum > MOST {
         bail!("it holds numbers that no machine has: {ANEW}");
     }
     // As text, like the probes' events: one reader for all facts in the binary instead of two.
-    let saved: Saved = serde_json::from_slice(&serde_json::to_vec(&value)?).with_context(what)?;
+    let saved: Saved =
+        serde_json::from_slice(serde_json::to_string_pretty(&value)?.as_bytes()).with_context(what)?;
     sound(&saved)?;
     Ok(saved)
+}
+
+/// Whether no key moves a terminal's cursor: keys are names of variables, and printed as they are.
+fn plain_keys(value: &Value) -> bool {
+    match value {
+        Value::Array(values) => values.iter().all(plain_keys),
+        Value::Object(values) => {
+            let moves = |c: char| c == '\n' || text::moves_cursor(c);
+            values.iter().all(|(key, value)| !key.contains(moves) && plain_keys(value))
+        }
+        _ => true,
+    }
 }
 
 /// Adds up the numbers, and takes out characters that move a terminal's cursor.
@@ -182,6 +202,15 @@ fn sound(saved: &Saved) -> Result<()> {
     let mut capabilities = devices.flat_map(|device| [device.capability.0, device.capability.1]);
     if capabilities.any(|number| !(0..1000).contains(&number)) {
         bail!("it holds compute capabilities that no GPU has: {ANEW}");
+    }
+    // By the rules of the command line.
+    let described = |node: &Node| {
+        (20..1000).contains(&node.gpu)
+            && node.driver.as_deref().is_none_or(is_driver)
+            && !node.name.contains(char::is_control)
+    };
+    if !request.nodes.iter().all(described) {
+        bail!("it describes machines that there cannot be: {ANEW}");
     }
     Ok(())
 }
@@ -246,6 +275,26 @@ mod tests {
         };
         assert!(with("/facts/census/entries", u64::MAX.into()).contains("numbers that no machine has"));
         assert!(with("/facts/census/seconds", (-1.0).into()).contains("times that no run takes"));
+        let node = |key: &str, wrong: Value| {
+            let mut node = serde_json::json!({ "name": "a", "gpu": 90, "driver": "535.104.05", "cuda": null,
+                "open_module": null, "datacenter": null });
+            node[key] = wrong;
+            let mut document = document(&Facts::default());
+            document["facts"]["request"]["nodes"] = serde_json::json!([node]);
+            parse(document.to_string().as_bytes()).map(drop).map_err(|error| format!("{error:#}"))
+        };
+        assert_eq!(node("gpu", 90.into()), Ok(()));
+        for (key, wrong) in [
+            ("gpu", Value::from(19)),
+            ("gpu", 1000.into()),
+            ("driver", "535; rm".into()),
+            ("name", "a\nb".into()),
+        ] {
+            let error = node(key, wrong).unwrap_err();
+            assert!(error.contains("machines that there cannot be"), "{key}: {error}");
+        }
+        let key = |name: &str| with("/facts/host/environment", serde_json::json!({ name: "x" }));
+        assert!(key("A\u{1b}[2J").contains("names that no machine has"));
         assert!(with("/facts/request/level", "all".into()).contains("level that does not exist"));
     }
 }

@@ -13,7 +13,7 @@ pub fn log(report: &Report) -> Value {
         result["suppressions"] = json!([{ "kind": "external", "justification": reason }]);
         result
     });
-    let results: Vec<Value> = report.findings.iter().map(result).chain(accepted).collect();
+    let results: Vec<Value> = report.all_findings().map(result).chain(accepted).collect();
     json!({
         "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
         "version": "2.1.0",
@@ -31,7 +31,7 @@ pub fn log(report: &Report) -> Value {
 /// The checks that results speak of, each once.
 fn rules(report: &Report) -> Vec<Value> {
     let accepted = report.accepted.iter().map(|accepted| &accepted.finding);
-    let mut findings: Vec<&Finding> = report.findings.iter().chain(accepted).collect();
+    let mut findings: Vec<&Finding> = report.all_findings().chain(accepted).collect();
     findings.sort_by(|a, b| a.id.cmp(&b.id));
     findings.dedup_by(|a, b| a.id == b.id);
     let rule = |finding: &&Finding| {
@@ -54,10 +54,11 @@ fn result(finding: &Finding) -> Value {
         paths.push("Dockerfile");
     }
     let location = |path: &&str| json!({ "physicalLocation": { "artifactLocation": { "uri": uri(path) } } });
+    let on = finding.node.as_deref().map(|node| format!("On {node}: ")).unwrap_or_default();
     json!({
         "ruleId": finding.id,
         "level": level(finding.severity),
-        "message": { "text": format!("{}. {} Remedy: {}", finding.title, finding.cause, finding.remedy) },
+        "message": { "text": format!("{on}{}. {} Remedy: {}", finding.title, finding.cause, finding.remedy) },
         "locations": paths.iter().take(LOCATIONS).map(location).collect::<Vec<_>>(),
     })
 }

@@ -53,6 +53,105 @@ fn one(facts: &Facts, node: &Node, about: &[Finding], of_image: &[&Finding]) -> 
     }
 }
 
+/// What is wrong on some machines, each once and the gravest first, with the machines that it is about.
+/// Evidence that not all of them share says whose it is.
+pub fn shared(predictions: &[Prediction]) -> Vec<(Finding, Vec<&str>)> {
+    let mut shared: Vec<Shared> = Vec::new();
+    for prediction in predictions {
+        for finding in &prediction.findings {
+            let same = |known: &&mut Shared| {
+                (&known.finding.id, &known.finding.cause) == (&finding.id, &finding.cause)
+            };
+            let known = match shared.iter_mut().find(same) {
+                Some(known) => known,
+                None => {
+                    shared.push(Shared { finding, nodes: Vec::new(), evidence: Vec::new() });
+                    shared.last_mut().expect("it was put there")
+                }
+            };
+            known.nodes.push(&prediction.node);
+            for line in &finding.evidence {
+                match known.evidence.iter_mut().find(|(other, _)| *other == line) {
+                    Some((_, nodes)) => nodes.push(&prediction.node),
+                    None => known.evidence.push((line, vec![&prediction.node])),
+                }
+            }
+        }
+    }
+    let told = |Shared { finding, nodes, evidence }| {
+        let line = |(line, of): (&str, Vec<&str>)| {
+            if of.len() == nodes.len() { line.to_owned() } else { format!("{}: {line}", of.join(", ")) }
+        };
+        let evidence = evidence.into_iter().map(line).collect();
+        (Finding { evidence, ..finding.clone() }, nodes)
+    };
+    // Gravest first.
+    let grades = [Severity::Error, Severity::Unknown, Severity::Warning, Severity::Note];
+    let of = |grade| shared.extract_if(.., |shared| shared.finding.severity == grade).collect::<Vec<_>>();
+    grades.map(of).into_iter().flatten().map(told).collect()
+}
+
+/// One finding of several machines; lines of evidence with those that have it.
+struct Shared<'a> {
+    finding: &'a Finding,
+    nodes: Vec<&'a str>,
+    evidence: Vec<(&'a str, Vec<&'a str>)>,
+}
+
 fn worst_of(findings: &[Finding], ids: &[&str]) -> Option<Severity> {
     findings.iter().filter(|finding| ids.contains(&finding.id.as_str())).map(|finding| finding.severity).max()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::{Cure, Whose};
+
+    #[test]
+    fn evidence_says_whose_it_is() {
+        let finding = |severity, evidence: &[&str]| Finding {
+            id: format!("on.{severity:?}").to_ascii_lowercase(),
+            severity,
+            whose: Whose::Node,
+            cure: Cure::Host,
+            title: String::new(),
+            cause: "The same.".into(),
+            remedy: String::new(),
+            evidence: evidence.iter().map(|line| line.to_string()).collect(),
+            gpu: None,
+            node: None,
+            explains: Vec::new(),
+        };
+        let prediction = |node: &str, findings: &[Finding]| Prediction {
+            node: node.to_owned(),
+            gpu: "sm_90".into(),
+            driver: None,
+            cuda: None,
+            verdict: Foretold::Fails,
+            decided: Vec::new(),
+            image: Vec::new(),
+            findings: findings.to_vec(),
+        };
+        let note = finding(Severity::Note, &["x", "own"]);
+        let error = |driver| finding(Severity::Error, &["CUDA 13.2", driver]);
+        let predictions = [
+            prediction("a", &[note, error("driver 535")]),
+            prediction("b", &[error("driver 550")]),
+            prediction("c", &[error("driver 550")]),
+        ];
+        let shared: Vec<(String, Vec<String>, Vec<&str>)> =
+            shared(&predictions).into_iter().map(|(one, nodes)| (one.id, one.evidence, nodes)).collect();
+        let lines = |lines: &[&str]| lines.iter().map(|line| line.to_string()).collect::<Vec<_>>();
+        assert_eq!(
+            shared,
+            [
+                (
+                    "on.error".to_owned(),
+                    lines(&["CUDA 13.2", "a: driver 535", "b, c: driver 550"]),
+                    vec!["a", "b", "c"]
+                ),
+                ("on.note".to_owned(), lines(&["x", "own"]), vec!["a"]),
+            ]
+        );
+    }
 }

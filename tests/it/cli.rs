@@ -37,6 +37,8 @@ fn bad_input_is_refused_with_the_fix() {
             "the number 4242 is not known. Numbers are those that functions of a library return",
         ),
         (&["explain", "8033"], "Near it: 803."),
+        (&["explain", "-1"], "no library returns -1: their numbers begin with 0"),
+        (&["explain", "--bogus"], "there is no finding or code '--bogus'"),
         (&["explain", "99999999999999999999"], "is not known"),
         (&["explain", "nvml:803"], "NVML has no number 803; these have: CUDA driver, CUDA runtime"),
         (&["explain", "nvml:4242"], "the number nvml:4242 is not known"),
@@ -166,6 +168,20 @@ fn numbers_are_explained() {
     assert!(
         explain("CUDA_ERROR_SYSTEM_NOT_READY").starts_with("CUDA driver 802: CUDA_ERROR_SYSTEM_NOT_READY\n")
     );
+    // Taken out of a line of a log, and in hexadecimal.
+    for text in ["0x323", " 803 ", "driver:803 (0x323)", "CUDA error 803: system has unsupported driver"] {
+        assert_eq!(explain(text), mismatch, "{text}");
+    }
+    assert_eq!(explain("nvml:0x3E7"), unknown);
+    assert_eq!(explain("error 35"), too_old);
+    assert_eq!(explain("CUDA_ERROR_SYSTEM_NOT_READY (802)"), explain("CUDA_ERROR_SYSTEM_NOT_READY"));
+    // A finding in any case, by the last part of its id, in a text; a family lists its own.
+    let no_code = explain("on.no-code");
+    for text in ["no-code", "ON.No-Code\n", "see on.no-code."] {
+        assert_eq!(explain(text), no_code, "{text}");
+    }
+    let launch = explain("launch");
+    assert!(launch.starts_with("How the container is started\n  launch.") && !launch.contains("on.no-code"));
     // The meaning of a number that no finding lists, and no remedy made up for it.
     let rare = explain("CUDNN_STATUS_NOT_SUPPORTED_PADDING");
     assert!(rare.starts_with("cuDNN 3011: CUDNN_STATUS_NOT_SUPPORTED_PADDING\n"), "{rare}");

@@ -28,7 +28,8 @@ fn real_images_by_machines() {
         ("torch12", "gpu=H100,driver=535.104.05", 0, "works-with-notes", &["on.minor-version"]),
         ("torch12", "gpu=A100,driver=470.256.02", 1, "fails", &["on.driver-too-old"]),
         ("torch12", "gpu=RTX 5090,driver=580.65.06,open-module=yes", 1, "fails", &["on.no-code"]),
-        ("torch12", "gpu=sm_87,driver=550.54.15", 3, "unknown", &["on.unknown"]),
+        ("torch12", "gpu=sm_87,driver=550.54.15", 1, "fails", &["on.no-code", "on.unknown"]),
+        ("torch12", "gpu=H100,driver=390.10", 3, "unknown", &["on.unknown", "on.unknown"]),
         ("torch13", "gpu=RTX 5090,cuda=13.2,open-module=yes", 0, "works", &[]),
         ("torch13", "gpu=B200,cuda=13.2,open-module=no", 1, "fails", &["on.closed-module"]),
         ("torch13", "gpu=H100,driver=535.104.05", 1, "fails", &["on.driver-too-old"]),
@@ -93,9 +94,42 @@ fn a_fleet_of_the_configuration_is_a_table() {
     let output = image(&root, &["--config", file, "--on", "h100-pool", "--format", "json"]);
     assert_eq!(output.status.code(), Some(0));
     assert_eq!(report(&output)["predictions"].as_array().unwrap().len(), 1);
+    // For code-scanning services, each finding says which machine it is about.
+    let output = image(&root, &["--config", file, "--on", "all", "--format", "sarif"]);
+    let sarif: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let results = sarif["runs"][0]["results"].as_array().unwrap();
+    let result = results.iter().find(|result| result["ruleId"] == "on.no-code").expect("a prediction");
+    let message = result["message"]["text"].as_str().unwrap();
+    assert!(message.starts_with("On blackwell: The image has no code for the machine's GPU. "), "{message}");
+    let rules = sarif["runs"][0]["tool"]["driver"]["rules"].as_array().unwrap();
+    assert!(rules.iter().any(|rule| rule["id"] == "on.no-code"), "{rules:?}");
     // Notes count where they were asked for.
     let output = image(&root, &["--config", file, "--on", "a100-pool", "--fail-on", "note"]);
     assert_eq!(output.status.code(), Some(1));
+}
+
+/// Its configuration, and what it shows as printed.
+#[test]
+fn the_sample_of_the_readme_is_what_is_printed() {
+    let Some(root) = part("torch12") else { return };
+    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
+    let between = |begin: &str, end: &str| {
+        let start = readme.find(begin).unwrap_or_else(|| panic!("{begin} is not in README.md"));
+        readme[start..][..readme[start..].find(end).unwrap()].to_owned()
+    };
+    let directory = tempfile::tempdir().unwrap();
+    let config = directory.path().join("fleet.json");
+    fs::write(&config, between("{\"nodes\":", "\n\n")).unwrap();
+    let sample = between("Prediction  torch12", "  ...\n```");
+    let output = Command::new(BINARY)
+        .args(["image", "torch12", "--on", "all", "--config"])
+        .arg(&config)
+        .current_dir(root.parent().unwrap())
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
+    let shown = text(&output.stdout);
+    assert!(sample.lines().count() > 10 && shown.contains(&sample), "{sample}\nis not in\n{shown}");
 }
 
 #[test]
@@ -161,6 +195,27 @@ fn a_compatibility_driver_says_what_it_stands_in_for() {
     }
 }
 
+/// Saved once, asked of other machines: the new ones take the place of those that were saved.
+#[test]
+fn machines_are_asked_about_anew_from_saved_facts() {
+    let directory = tempfile::tempdir().unwrap();
+    let facts = directory.path().join("facts.json");
+    let facts = facts.to_str().unwrap();
+    image(directory.path(), &["--on", "gpu=H100,driver=550.54.15", "--save-facts", facts]);
+    let names = |arguments: &[&str]| -> Vec<String> {
+        let mut command = Command::new(BINARY);
+        command.args(["image", "--from-facts", facts, "--format", "json"]).args(arguments);
+        let all = report(&command.output().unwrap());
+        let predictions = all["predictions"].as_array().unwrap().iter();
+        predictions.map(|prediction| prediction["gpu"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(names(&[]), ["sm_90"]);
+    assert_eq!(names(&["--on", "gpu=T4,cuda=12.4", "--on", "gpu=A100,cuda=12.4"]), ["sm_75", "sm_80"]);
+    let config = directory.path().join("fleet.json");
+    fs::write(&config, r#"{"nodes": {"a": {"gpu": "B200", "cuda": "13.0"}}, "on": ["a"]}"#).unwrap();
+    assert_eq!(names(&["--config", config.to_str().unwrap()]), ["sm_100"]);
+}
+
 /// NVIDIA's base images say in their environment which drivers they are for.
 #[test]
 fn what_an_archive_requires_is_held_against_the_machine() {
@@ -215,14 +270,31 @@ fn machines_that_are_described_wrongly_are_refused_with_the_form() {
             "a driver is a version as nvidia-smi prints it, such as 535.104.05",
         ),
         ("{}", "gpu=sm_90", "the driver is missing; a machine is gpu=sm_90,driver=535.104.05"),
-        ("{}", "pool", "there is no configuration with nodes"),
+        ("{}", "pool", "none are configured; write {\"nodes\": {\"pool\": {"),
+        (r#"{"nodes": {}}"#, "all", "--on all: it means nodes of the configuration, and none are configured"),
+        (r#"{"nodes": {}}"#, "H100", "--on H100: a GPU is not all of a machine: --on gpu=H100,driver="),
         (
             r#"{"nodes": {"a": {"gpu": "T4", "cuda": "12.4"}}}"#,
             "pool",
             "the configuration has no such node; it has a",
         ),
         (r#"{"nodes": {"a": {"gpu": "T4"}}}"#, "all", "the node 'a': the driver is missing"),
-        (r#"{"nodes": {"a": {"gpu": "T4", "colour": "red"}}}"#, "all", "'nodes' is no object such as"),
+        (r#"{"nodes": {"a": {"gpu": "T4", "colour": "red"}}}"#, "all", "the node 'a': there is no 'colour'"),
+        (
+            r#"{"nodes": {"a": {"gpu": "T4", "cuda": 12.4}}}"#,
+            "all",
+            "the node 'a': 'cuda' is a number; write it in quotes",
+        ),
+        (r#"{"nodes": {"a": {"gpu": ["T4"]}}}"#, "all", "the node 'a': 'gpu' is no text in quotes"),
+        (
+            r#"{"nodes": {"a": {"gpu": "T4", "open-module": 1}}}"#,
+            "all",
+            "the node 'a': 'open-module' is neither true nor false",
+        ),
+        (r#"{"nodes": {"a": "T4"}}"#, "all", "the node 'a': 'nodes' is an object such as"),
+        (r#"{"accepted": {}}"#, "gpu=T4,cuda=12.4", "'accepted' is no list such as"),
+        ("{}", "gpu=T4,cuda=12.4,cuda=12.2", "'cuda' is given twice"),
+        ("{}", "gpu=T4,driver=535.104.05,cuda=12.4", "nvidia-smi shows such a pair"),
         (r#"{"nodes": ["T4"]}"#, "all", "'nodes' is no object such as"),
     ];
     for (configuration, machine, words) in cases {

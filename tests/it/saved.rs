@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::Write;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use serde_json::{Value, json};
 
@@ -323,8 +324,19 @@ fn other_files_are_errors_that_name_them() {
             assert!(error.contains(words), "{words}: {error}");
         }
     }
-    assert!(refused(directory.path(), &[]).contains("it is a directory"));
-    assert!(refused(Path::new("/dev/zero"), &[]).contains("more than 8 MB"));
+    assert!(refused(directory.path(), &[]).contains("it is neither a file"));
+    let mut command = Command::new(BINARY);
+    let piped = command.args(["image", "--from-facts", "/dev/stdin", "--format", "json"]);
+    let mut child = piped.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(report(&output)["image"]["root"], "demo:1", "a pipe is read from standard input");
+    // Nobody writes to the FIFO, and it is not waited for.
+    let fifo = directory.path().join("fifo");
+    assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    for odd in [Path::new("/dev/zero"), &fifo] {
+        assert!(refused(odd, &[]).contains("it is neither a file nor /dev/stdin"));
+    }
     assert!(refused(Path::new("/nowhere.json"), &[]).contains("name a file that --save-facts wrote"));
 }
 

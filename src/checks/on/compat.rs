@@ -33,8 +33,9 @@ impl<'a> Compat<'a> {
         };
         let of = |copy: &Copy| copy.version.as_deref().map(numbers);
         let copy = facts.census.copies.iter().filter(compat).max_by_key(|copy| of(copy))?;
+        let leads = |entry: &str| copy.links.iter().chain([&copy.path]).any(|path| is_directory(entry, path));
         let paths = facts.census.library_path.as_deref().unwrap_or_default();
-        Some(Compat { copy, in_front: paths.split([':', ';']).any(part) })
+        Some(Compat { copy, in_front: paths.split([':', ';']).any(leads) })
     }
 
     /// What it brings: by its own word, or by its version.
@@ -93,5 +94,23 @@ impl<'a> Compat<'a> {
     pub fn note(&self, node: &Node, how: &str) -> Problem {
         let version = self.copy.version.as_deref().unwrap_or_default();
         self.problem(node, &format!("The image works here with its own driver {version}. {how}"))
+    }
+}
+
+/// Whether the file lies in that directory. Facts hold no links of directories, but NVIDIA's own are known:
+/// `/usr/local/cuda` and `/usr/local/cuda-13` lead to `/usr/local/cuda-13.1`.
+fn is_directory(directory: &str, file: &str) -> bool {
+    let Some((parent, _)) = file.rsplit_once('/') else { return false };
+    let (mut names, mut wanted) = (parent.split('/'), directory.trim_end_matches('/').split('/'));
+    let same = |name: &str, wanted: &str| {
+        let rest = name.strip_prefix(wanted);
+        rest.is_some_and(|rest| rest.is_empty() || wanted.starts_with("cuda") && rest.starts_with(['-', '.']))
+    };
+    loop {
+        match (names.next(), wanted.next()) {
+            (None, None) => return true,
+            (Some(name), Some(wanted)) if same(name, wanted) => {}
+            _ => return false,
+        }
     }
 }

@@ -10,7 +10,9 @@ use crate::facts::node::Node;
 pub fn met(text: &str, node: &Node, cuda: DriverCuda) -> Option<bool> {
     let mut result = Some(false);
     for alternative in text.split_whitespace() {
-        let holds = alternative.split(',').map(|part| constraint(part, node, cuda)).fold(Some(true), and);
+        // `cuda>=12.4,,driver>=535,` is written by templates.
+        let parts = alternative.split(',').filter(|part| !part.is_empty());
+        let holds = parts.map(|part| constraint(part, node, cuda)).fold(Some(true), and);
         result = or(result, holds);
     }
     if text.trim().is_empty() { Some(true) } else { result }
@@ -45,7 +47,7 @@ fn constraint(text: &str, node: &Node, cuda: DriverCuda) -> Option<bool> {
         _ => order.is_lt(),
     };
     let wanted = numbers(value);
-    match name {
+    match name.to_ascii_lowercase().as_str() {
         "cuda" => {
             let wanted = (*wanted.first()?, wanted.get(1).copied().unwrap_or(0));
             match cuda {
@@ -57,7 +59,7 @@ fn constraint(text: &str, node: &Node, cuda: DriverCuda) -> Option<bool> {
                 DriverCuda::Unknown => None,
             }
         }
-        // Versions of different length compare by what the shorter has: driver<471 is about the branch.
+        // What the shorter version lacks is 0: 470.256 is not below 470, and below 471.
         "driver" => {
             let mut has = numbers(node.driver.as_deref()?);
             wanted.first()?;
@@ -71,7 +73,9 @@ fn constraint(text: &str, node: &Node, cuda: DriverCuda) -> Option<bool> {
             Some(holds((node.gpu / 10, node.gpu % 10).cmp(&wanted)))
         }
         // NVML's brand of a GPU is not known from its name, but for one thing.
-        "brand" if value == "tesla" && node.datacenter == Some(false) => Some(operator == "!="),
+        "brand" if value.eq_ignore_ascii_case("tesla") && node.datacenter == Some(false) => {
+            Some(operator == "!=")
+        }
         _ => None,
     }
 }
@@ -104,6 +108,9 @@ mod tests {
             ("arch>=9.0,driver>=535.104", "535.104.05", None, Some(true)),
             ("arch>9.0", "535.104.05", None, Some(false)),
             ("driver!=535.104.05", "535.104.05", None, Some(false)),
+            ("driver=535", "535.104.05", None, Some(false)),
+            ("CUDA>=12.2,,Driver>=535,", "535.104.05", None, Some(true)),
+            ("brand=Tesla", "535.104.05", Some(false), Some(false)),
             ("moon>=1", "535.104.05", None, None),
             ("moon>=1 cuda>=12.0", "535.104.05", None, Some(true)),
             ("", "535.104.05", None, Some(true)),

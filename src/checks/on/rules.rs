@@ -11,6 +11,7 @@ use super::runtime::{self, Runtime};
 use super::{driver_text, require};
 use crate::facts::Facts;
 use crate::facts::fatbin::{CodeKind, DeviceCode, runs_on};
+use crate::facts::image::{DISABLE, is_requirement};
 use crate::facts::node::Node;
 
 /// What an answer is about.
@@ -171,7 +172,11 @@ fn cuda(facts: &Facts, node: &Node, driver: DriverCuda, runtime: Option<&Runtime
             Works::Yes | Works::SameVersion => {}
             Works::No(why) => refused = Some(why),
             Works::Unknown(why) => {
-                let cause = format!("The driver alone is too old, and the image brings another one. {why}");
+                let alone = match fit {
+                    Fits::Not => "The driver alone is too old",
+                    _ => "Whether the driver alone is new enough is unknown",
+                };
+                let cause = format!("{alone}, and the image brings another one. {why}");
                 let answer =
                     Answer::new(About::Cuda, "compat ?").with("on.unknown", compat.problem(node, &cause));
                 return (answer, DriverCuda::Unknown);
@@ -182,8 +187,11 @@ fn cuda(facts: &Facts, node: &Node, driver: DriverCuda, runtime: Option<&Runtime
     match fit {
         Fits::Fully => {}
         Fits::Partly => {
-            let cause =
-                format!("The image's CUDA {} is newer than the driver's, of the same major.", runtime.text());
+            let than = match effective.reaches((runtime.major, runtime.minor.unwrap_or(0))) {
+                None => "may be newer than the driver's, which is newer than what is known of drivers",
+                Some(_) => "is newer than the driver's",
+            };
+            let cause = format!("The image's CUDA {} {than}, of the same major.", runtime.text());
             answer = answer.with("on.minor-version", problem(cause));
         }
         Fits::Not => {
@@ -250,8 +258,13 @@ fn fits(runtime: &Runtime, driver: DriverCuda) -> Fits {
 fn gpu(node: &Node, driver: DriverCuda) -> Answer {
     let gpu = node.gpu;
     let problem = |cause: String| Problem::new(cause).evidence(driver_text(node, driver));
-    let last =
-        known::last_branch(gpu).filter(|last| known::branch(node).is_some_and(|branch| branch > *last));
+    let dropped_by = |last: &u32| match (known::branch(node), node.cuda, DriverCuda::of_branch(*last)) {
+        (Some(branch), ..) => branch > *last,
+        // No driver of that branch supports more than the branch's CUDA.
+        (None, Some(cuda), DriverCuda::Exactly(of_last)) => cuda > of_last,
+        _ => false,
+    };
+    let last = known::last_branch(gpu).filter(dropped_by);
     if let Some(last) = last {
         let cause = format!("Drivers newer than {last} do not know sm_{gpu}.");
         return Answer::new(About::Gpu, "no, too old").with("on.gpu-too-old", problem(cause));
@@ -297,20 +310,20 @@ fn module(node: &Node) -> Answer {
 
 /// What the image itself requires, as the container runtime will read it.
 fn requirement(facts: &Facts, node: &Node, driver: DriverCuda) -> Answer {
-    let of_host = || {
-        let about = |name: &str| name.starts_with("NVIDIA_REQUIRE_") || name == "NVIDIA_DISABLE_REQUIRE";
-        facts.host.environment.iter().filter(move |(name, _)| about(name))
-    };
-    let all: Vec<(&str, &str)> = match &facts.image {
+    let mut required: Vec<(&str, &str)> = match &facts.image {
         Some(image) => {
             image.requirements.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
         }
-        None => of_host().map(|(name, value)| (name.as_str(), value.as_str())).collect(),
+        None => {
+            let all = facts.host.environment.iter().filter(|(name, _)| is_requirement(name));
+            all.map(|(name, value)| (name.as_str(), value.as_str())).collect()
+        }
     };
-    let disabled =
-        |(name, value): &(&str, &str)| *name == "NVIDIA_DISABLE_REQUIRE" && matches!(*value, "1" | "true");
-    let required: Vec<_> = all.iter().filter(|(name, _)| name.starts_with("NVIDIA_REQUIRE_")).collect();
-    if required.is_empty() || all.iter().any(disabled) {
+    let disables = |value: &str| matches!(value, "1" | "t" | "T" | "TRUE" | "true" | "True");
+    let disabled = required.iter().any(|(name, value)| *name == DISABLE && disables(value));
+    // What is required of a Jetson is read on a Jetson alone.
+    required.retain(|(name, _)| *name != DISABLE && !name.starts_with("NVIDIA_REQUIRE_JETPACK"));
+    if required.is_empty() || disabled {
         return Answer::new(About::Requirement, "none");
     }
     let mut answer = Answer::new(About::Requirement, "met");

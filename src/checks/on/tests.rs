@@ -81,7 +81,12 @@ fn images_by_machines() {
             &["on.gpu-too-old", "on.cuda-dropped", "on.minor-version"],
         ),
         ("12", torch12(), "gpu=V100,driver=550.54.15", &["on.no-code"]),
-        ("12", torch12(), "gpu=sm_87,driver=550.54.15", &["on.unknown"]),
+        ("12", torch12(), "gpu=sm_87,driver=550.54.15", &["on.no-code", "on.unknown"]),
+        // Only the CUDA is said: that of the last driver for the GPU is the bound.
+        ("12", image(&["sm_70"], Some("12.4.127")), "gpu=V100,cuda=13.1", &["on.gpu-too-old"]),
+        ("12", image(&["sm_70"], Some("12.4.127")), "gpu=V100,cuda=13.0", &[]),
+        ("11", image(&["sm_37"], Some("11.4.100")), "gpu=K80,cuda=12.4", &["on.gpu-too-old"]),
+        ("11", image(&["sm_37"], Some("11.4.100")), "gpu=K80,cuda=11.4", &[]),
         // The kernel module.
         ("13", torch13(), "gpu=B200,driver=590.44.01,open-module=yes", &["on.minor-version"]),
         ("13", torch13(), "gpu=B200,cuda=13.2,open-module=no", &["on.closed-module"]),
@@ -173,6 +178,42 @@ fn a_compatibility_driver_of_the_image() {
     }
 }
 
+/// NVIDIA's framework images name `compat/lib` in LD_LIBRARY_PATH, which their entry point links to `lib.real`
+/// where that helps.
+#[test]
+fn a_compatibility_driver_is_in_front_in_its_own_directory_alone() {
+    let in_front = |path: &str, links: &[&str], library_path: &str| {
+        let mut facts = image(&["sm_90"], Some("12.4.127"));
+        let mut compat = copy("libcuda", path, "libcuda.so.1", "590.44.01");
+        compat.links = links.iter().map(|link| link.to_string()).collect();
+        facts.census.copies.push(compat);
+        facts.census.library_path = Some(library_path.to_owned());
+        compat::Compat::find(&facts).unwrap().in_front
+    };
+    let real = "/usr/local/cuda-12.4/compat/lib.real/libcuda.so.590.44.01";
+    let link = "/usr/local/cuda/compat/lib/libcuda.so.1";
+    let path = "/usr/local/cuda/compat/lib:/usr/local/nvidia/lib";
+    assert!(!in_front(real, &[], path));
+    assert!(in_front(real, &[link], path));
+    assert!(in_front(real, &[], "/opt:/usr/local/cuda-12.4/compat/lib.real/"));
+    assert!(in_front(real, &[], "/usr/local/cuda-12/compat/lib.real"));
+    assert!(!in_front(real, &[], "/usr/local/cuda-1/compat/lib.real:/usr/local/cuda-13.1/compat/lib.real"));
+    assert!(!in_front(real, &[], "/opt/compat"));
+}
+
+#[test]
+fn a_driver_that_is_newer_than_the_table_is_not_called_older() {
+    let cause = |machine: &str| {
+        let mut facts = image(&["sm_90"], Some("13.2.86"));
+        let Ok(On::Node(node)) = on(machine) else { unreachable!() };
+        facts.request.nodes.push(node);
+        let mut findings = checks::judge(&facts).findings.into_iter();
+        findings.find(|finding| finding.id == "on.minor-version").unwrap().cause
+    };
+    assert!(cause("gpu=H100,driver=700.10").contains("13.2 may be newer than the driver's"));
+    assert!(cause("gpu=H100,driver=580.65.06").contains("13.2 is newer than the driver's"));
+}
+
 #[test]
 fn what_the_image_requires() {
     let requires = |variables: &[(&str, &str)]| {
@@ -189,7 +230,15 @@ fn what_the_image_requires() {
     assert_eq!(requires(&[(name, "cuda>=12.4 brand=tesla,driver>=470")]), none);
     assert_eq!(requires(&[(name, "cuda>=12.6 brand=tesla,driver>=470")]), ["on.requirement"]);
     assert_eq!(requires(&[(name, "cuda>=12.6 brand=nvidia")]), ["on.unknown"]);
-    assert_eq!(requires(&[(name, "cuda>=12.6"), ("NVIDIA_DISABLE_REQUIRE", "1")]), none);
+    for value in ["1", "t", "T", "TRUE", "true", "True"] {
+        assert_eq!(requires(&[(name, "cuda>=12.6"), ("NVIDIA_DISABLE_REQUIRE", value)]), none, "{value}");
+    }
+    for value in ["", "0", "yes", "tRUE"] {
+        let found = requires(&[(name, "cuda>=12.6"), ("NVIDIA_DISABLE_REQUIRE", value)]);
+        assert_eq!(found, ["on.requirement"], "{value}");
+    }
+    assert_eq!(requires(&[("NVIDIA_REQUIRE_JETPACK", "csv-mounts=all")]), none);
+    assert_eq!(requires(&[("NVIDIA_REQUIRE_JETPACK_HOST_MOUNTS", "base-only")]), none);
 }
 
 #[test]

@@ -63,7 +63,7 @@ impl Here {
                 here.variables.push((value, format!("${name}")));
             }
         }
-        here.variables.sort_by(|(a, _), (b, _)| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
+        here.variables.sort_unstable_by(|(a, _), (b, _)| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
         here
     }
 
@@ -96,7 +96,10 @@ pub fn redact(facts: &mut Value, here: &Here) {
         .enumerate()
         .map(|(at, name)| (name, format!("user{:0digits$}", at + 1)))
         .collect();
-    let redaction = Redaction { here, users, uuids: seen.uuids.into_iter().collect() };
+    let nodes = facts["request"]["nodes"].as_array().into_iter().flatten();
+    let names = nodes.filter_map(|node| node["name"].as_str()).map(str::to_owned);
+    let nodes = names.zip(1..).map(|(name, at): (String, u32)| (name, format!("node{at}"))).collect();
+    let redaction = Redaction { here, users, uuids: seen.uuids.into_iter().collect(), nodes };
     redaction.value(&mut Vec::new(), facts);
 }
 
@@ -125,6 +128,8 @@ struct Redaction<'a> {
     here: &'a Here,
     users: Vec<(String, String)>,
     uuids: Vec<String>,
+    /// Names of machines that were described, and what stands for them.
+    nodes: Vec<(String, String)>,
 }
 
 impl Redaction<'_> {
@@ -159,10 +164,16 @@ impl Redaction<'_> {
                     text.split(':').all(|id| id == "root" || id.bytes().all(|byte| byte.is_ascii_digit()));
                 return if root { text } else { "user".to_owned() };
             }
+            ["request", "nodes", "name"] => {
+                let known = self.nodes.iter().find(|(name, _)| *name == text);
+                return known.map_or("node", |(_, word)| word).to_owned();
+            }
             _ => {}
         }
         let words = self.words(keys, &text);
-        if words.free {
+        // A call is a function's name, by which findings are told apart.
+        if words.free && keys.last() != Some(&"call") {
+            text = text::variables(&text, &self.nodes);
             text = text::variables(&text, &self.here.variables);
         }
         text = text::replace(&text, text::homes(&text), |name| self.user(name).to_owned());
@@ -293,5 +304,27 @@ mod tests {
             value,
             json!({ "path": "/data/HOST/lib", "name": "skunkworks-llm GPU", "version": "9.1.0.70" })
         );
+    }
+
+    #[test]
+    fn machines_that_were_described() {
+        let value = redacted(json!({ "request": {
+            "nodes": [{ "name": "acme-a100", "gpu": 80 }, { "name": "acme-b200", "gpu": 100 }],
+            "accepted": [{ "reason": "acme-b200 goes in May" }],
+        } }));
+        let names = json!([{ "name": "node1", "gpu": 80 }, { "name": "node2", "gpu": 100 }]);
+        assert_eq!(value["request"]["nodes"], names);
+        assert_eq!(value["request"]["accepted"][0]["reason"], "node2 goes in May");
+    }
+
+    #[test]
+    fn values_of_variables_are_words() {
+        let variables = [("USER_ROLE".to_owned(), "init".to_owned())].into_iter();
+        let here = Here::of("gpu17", variables, &BTreeMap::new());
+        let mut value = json!({ "noise": "init: initialization of /sbin/init", "call": "init of libcuda" });
+        redact(&mut value, &here);
+        let expected =
+            json!({ "noise": "$USER_ROLE: initialization of /sbin/$USER_ROLE", "call": "init of libcuda" });
+        assert_eq!(value, expected);
     }
 }

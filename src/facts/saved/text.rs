@@ -97,7 +97,7 @@ pub fn redact(text: &str, words: &Words) -> String {
     }
     text = urls(&text);
     let mut hosts: Vec<&String> = words.hosts.iter().filter(|host| words.free || is_distinct(host)).collect();
-    hosts.sort_by_key(|host| std::cmp::Reverse(host.len()));
+    hosts.sort_unstable_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
     for host in hosts {
         text = replace(&text, whole(&text, host, "-_"), |_| "HOST".to_owned());
     }
@@ -111,9 +111,14 @@ pub fn redact(text: &str, words: &Words) -> String {
     if words.free { network(&text) } else { text }
 }
 
-/// What a variable holds, wherever a text repeats it; the longest comes first.
+/// What a variable holds, wherever a text has it as a word; the longest comes first.
 pub fn variables(text: &str, variables: &[(String, String)]) -> String {
-    variables.iter().fold(text.to_owned(), |text, (value, name)| text.replace(value, name))
+    // What is shorter is a word of other texts as well.
+    let long = variables.iter().filter(|(value, _)| value.len() >= 3);
+    let word = |text: String, (value, name): &(String, String)| {
+        replace(&text, whole(&text, value, ""), |_| name.clone())
+    };
+    long.fold(text.to_owned(), word)
 }
 
 pub fn moves_cursor(c: char) -> bool {
@@ -155,7 +160,7 @@ pub fn homes(text: &str) -> impl Iterator<Item = Range<usize>> {
         .map(|start| start..text[start..].find(ends).map_or(text.len(), |end| start + end))
         .filter(|range| !matches!(&text[range.clone()], "" | "." | ".."))
         .collect();
-    ranges.sort_by_key(|range| range.start);
+    ranges.sort_unstable_by_key(|range| (range.start, range.end));
     // `/home/home/x`
     apart(ranges)
 }
@@ -208,7 +213,7 @@ pub fn beginnings(text: &str) -> impl Iterator<Item = Range<usize>> {
             (end >= 2 && !full && !is_word && !rest.starts_with('-')).then_some(start..start + end)
         })
         .collect();
-    ranges.sort_by_key(|range| range.start);
+    ranges.sort_unstable_by_key(|range| (range.start, range.end));
     ranges.into_iter()
 }
 

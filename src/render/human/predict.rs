@@ -2,7 +2,7 @@
 //! wrong, each once, with the machines that it is about.
 
 use super::{Ink, Style, fit, heading, one_finding};
-use crate::report::{Finding, Foretold, Prediction, Report, Severity};
+use crate::report::{Foretold, Prediction, Report, Severity, shared};
 
 pub fn render(out: &mut String, report: &Report, style: Style) {
     if report.predictions.is_empty() {
@@ -11,24 +11,7 @@ pub fn render(out: &mut String, report: &Report, style: Style) {
     let note = format!("{} on machines that were described; nothing was run", report.image.root);
     heading(out, style, "Prediction", &fit(&note, style.width.saturating_sub(12)));
     table(out, &report.predictions, style);
-    let mut shown: Vec<(Finding, Vec<&str>)> = Vec::new();
-    for prediction in &report.predictions {
-        for finding in &prediction.findings {
-            let same =
-                |(known, _): &&mut (Finding, _)| (&known.id, &known.cause) == (&finding.id, &finding.cause);
-            match shown.iter_mut().find(same) {
-                Some((known, nodes)) => {
-                    nodes.push(&prediction.node);
-                    let new = finding.evidence.iter().filter(|line| !known.evidence.contains(line));
-                    let new: Vec<String> = new.cloned().collect();
-                    known.evidence.extend(new);
-                }
-                None => shown.push((finding.clone(), vec![&prediction.node])),
-            }
-        }
-    }
-    shown.sort_by_key(|(finding, _)| std::cmp::Reverse(finding.severity));
-    for (finding, nodes) in shown {
+    for (finding, nodes) in shared(&report.predictions) {
         one_finding(out, &finding, style);
         super::wrap(out, &format!("on {}", nodes.join(", ")), "    ", style, Ink::Dim);
     }
@@ -52,7 +35,7 @@ fn table(out: &mut String, predictions: &[Prediction], style: Style) {
     for prediction in predictions {
         let driver = prediction.driver.as_deref().unwrap_or("-");
         let mut row = vec![
-            (fit(&prediction.node, WIDEST_NAME), Ink::Bold),
+            (shortened(&prediction.node), Ink::Bold),
             (prediction.gpu.clone(), Ink::Plain),
             (driver.to_owned(), Ink::Plain),
         ];
@@ -82,10 +65,33 @@ fn table(out: &mut String, predictions: &[Prediction], style: Style) {
     }
 }
 
+/// Names of one fleet begin alike and end alike; both are left.
+fn shortened(name: &str) -> String {
+    let count = name.chars().count();
+    if count <= WIDEST_NAME {
+        return name.to_owned();
+    }
+    let half = WIDEST_NAME / 2;
+    let head: String = name.chars().take(half).collect();
+    let tail: String = name.chars().skip(count - (WIDEST_NAME - half - 1)).collect();
+    format!("{head}…{tail}")
+}
+
 fn ink(severity: Option<Severity>) -> Ink {
     match severity {
         Some(Severity::Error) => Ink::Bad,
         Some(Severity::Unknown | Severity::Warning) => Ink::Warn,
         Some(Severity::Note) | None => Ink::Plain,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn long_names_keep_both_ends() {
+        let name = super::shortened("gke-production-europe-a100-80gb-pool-7");
+        assert_eq!(name, "gke-production…0-80gb-pool-7");
+        assert_eq!(name.chars().count(), super::WIDEST_NAME);
+        assert_eq!(super::shortened("NVIDIA GeForce RTX 4090/open"), "NVIDIA GeForce RTX 4090/open");
     }
 }

@@ -146,12 +146,17 @@ pub fn judge(facts: &Facts) -> Judgement {
         }
     }
     let ids: Vec<&str> = failed.iter().map(|(check, _)| check.id).collect();
-    let explained = |id: &str| failed.iter().any(|(check, _)| check.explains.contains(&id));
+    // A cause on one GPU explains nothing of another.
+    let explained = |id: &str, gpu: Option<u32>| {
+        let same = |cause: &Problem| cause.gpu.is_none() || gpu.is_none() || cause.gpu == gpu;
+        failed.iter().any(|(check, causes)| check.explains.contains(&id) && causes.iter().any(same))
+    };
     let mut findings: Vec<Finding> = Vec::new();
-    for (check, problems) in failed.iter().filter(|(check, _)| !explained(check.id)) {
+    for (check, problems) in &failed {
         let explains: Vec<String> =
             check.explains.iter().filter(|id| ids.contains(id)).map(|id| (*id).to_owned()).collect();
-        findings.extend(problems.iter().map(|problem| Finding {
+        let standing = problems.iter().filter(|problem| !explained(check.id, problem.gpu));
+        findings.extend(standing.map(|problem| Finding {
             id: check.id.to_owned(),
             severity: check.severity,
             whose: check.whose,
@@ -198,6 +203,8 @@ fn accept(findings: Vec<Finding>, facts: &Facts) -> (Vec<Finding>, Vec<AcceptedF
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::{Api, Event, Fault, Outcome as Stopped, Stage};
+    use crate::facts::probe::{ProbeRun, Target};
 
     #[test]
     fn the_list_is_consistent() {
@@ -219,6 +226,41 @@ mod tests {
                 assert_ne!(*other, check.id);
             }
         }
+    }
+
+    #[test]
+    fn nothing_explains_itself_in_a_circle() {
+        fn reaches(from: &str, wanted: &str, depth: usize) -> bool {
+            let check = all().find(|check| check.id == from).expect("ids are known");
+            depth > 0 && check.explains.iter().any(|id| *id == wanted || reaches(id, wanted, depth - 1))
+        }
+        for check in all() {
+            assert!(!reaches(check.id, check.id, 6), "{}", check.id);
+        }
+    }
+
+    #[test]
+    fn a_cause_on_one_gpu_explains_nothing_of_another() {
+        let fault = |gpu, code| {
+            let mut run = ProbeRun::new(Target::Gpu(gpu));
+            let fault = Fault {
+                api: Api::Driver,
+                call: "cuModuleLoadDataEx".into(),
+                code: Some(code),
+                name: None,
+                detail: String::new(),
+            };
+            let outcome = Stopped::Failed(fault);
+            run.events.push(Event::Left { stage: Stage::Jit, gpu: Some(gpu), seconds: 0.0, outcome });
+            run
+        };
+        let mut facts = Facts { probes: vec![fault(0, 222), fault(1, 218)], ..Facts::default() };
+        facts.request.level = "image".into();
+        let seen: Vec<_> =
+            judge(&facts).findings.into_iter().map(|finding| (finding.id, finding.gpu)).collect();
+        assert!(seen.contains(&("device.ptx-too-new".to_owned(), Some(0))), "{seen:?}");
+        assert!(seen.contains(&("device.jit".to_owned(), Some(1))), "{seen:?}");
+        assert!(!seen.contains(&("device.jit".to_owned(), Some(0))), "{seen:?}");
     }
 
     #[test]

@@ -46,12 +46,13 @@ pub fn container(options: &Verify) -> Result<Report> {
         ..Request::default()
     };
     let deadline = start + options.timeout;
-    let host = host::gather();
+    let mut host = host::gather();
     // The survey needs no census, so both are taken at once; only libraries wait for it.
     let census = CensusInProgress::start(&host, deadline);
     let probes = probe(options.level, &options.gpus, deadline, &host, &|| census.libraries(deadline));
     refuse_unknown_gpus(&options.gpus, &probes)?;
     let census = census.finish(deadline)?;
+    host.count_kills();
     judge(&Facts { request, host, census, image: None, probes }, start, saving)
 }
 
@@ -69,11 +70,12 @@ pub fn health(options: &Health) -> Result<Report> {
         ..Request::default()
     };
     let deadline = start + options.timeout;
-    let host = host::gather();
+    let mut host = host::gather();
     let census = OnceCell::new();
     let libraries = || census.get_or_init(|| CensusInProgress::start(&host, deadline)).libraries(deadline);
     let probes = probe(options.level, &[], deadline, &host, &libraries);
     let census = census.into_inner().map(|census| census.finish(deadline)).transpose()?.unwrap_or_default();
+    host.count_kills();
     judge(&Facts { request, host, census, image: None, probes }, start, saving)
 }
 
@@ -138,6 +140,9 @@ pub fn image(options: &Image) -> Result<Report> {
                 request.arch.clone_from(&options.arch);
             }
             request.max_redundant = options.max_redundant.or(request.max_redundant);
+            if !options.nodes.is_empty() {
+                request.nodes.clone_from(&options.nodes);
+            }
             request.accepted = accepted.unwrap_or_else(|| std::mem::take(&mut request.accepted));
         });
     }

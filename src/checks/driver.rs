@@ -245,6 +245,10 @@ fn nvml(facts: &Facts) -> Outcome {
     if facts.request.level == "nvml" {
         return Outcome::Skip("driver.nvml-failed speaks of it");
     }
+    // Where CUDA does not work either, what keeps it from working is the matter.
+    if !super::launch::cuda_works(facts) {
+        return Outcome::Skip("CUDA does not work either");
+    }
     nvml_fault(facts).map(|fault| Problem::new(phrase(fault))).into()
 }
 
@@ -264,7 +268,8 @@ fn too_few(facts: &Facts) -> Outcome {
         _ => facts.probes.iter().map(|run| run.devices().count()).max(),
     };
     let seen = seen.unwrap_or(0);
-    if seen >= required as usize {
+    // That there is none at all is told by what keeps it away.
+    if seen >= required as usize || seen == 0 {
         return Outcome::Pass;
     }
     Some(Problem::new(format!("{seen} GPUs answered, {required} are required."))).into()

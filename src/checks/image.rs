@@ -32,7 +32,14 @@ pub const CHECKS: &[Check] = &[
               a link to it stands in a library directory.",
         remedy: "Take the stubs directory out of LD_LIBRARY_PATH and /etc/ld.so.conf.d (for linking use \
                  LIBRARY_PATH), then run ldconfig",
-        explains: &["driver.init", "driver.load", "driver.no-devices", "probe.nothing-verified"],
+        explains: &[
+            "image.stubs-on-path",
+            "driver.init",
+            "driver.load",
+            "driver.no-devices",
+            "driver.nvml",
+            "probe.nothing-verified",
+        ],
         codes: &[(Family::Driver, 34)],
         judge: stub_libcuda,
     },
@@ -81,7 +88,7 @@ pub const CHECKS: &[Check] = &[
         why: "The container runtime mounts the driver's libraries over empty files. An image that was built or \
               committed while they were mounted keeps those files, and the loader fails on them with 'file too short'.",
         remedy: "Delete the empty files in the Dockerfile and build the image without the NVIDIA runtime",
-        explains: &[],
+        explains: &["driver.load", "driver.nvml", "driver.nvml-failed", "probe.nothing-verified"],
         codes: &[],
         judge: driver_file_empty,
     },
@@ -189,11 +196,21 @@ fn driver_copies(facts: &Facts) -> impl Iterator<Item = &Copy> {
 
 /// The image brings driver libraries of its own.
 fn driver_mismatch(facts: &Facts) -> Outcome {
-    if is_baked_in(facts) { super::node::mismatch(facts).into() } else { Outcome::Pass }
+    if is_driver_of_image(facts) { super::node::mismatch(facts).into() } else { Outcome::Pass }
 }
 
-pub fn is_baked_in(facts: &Facts) -> bool {
-    matches!(driver_baked_in(facts), Outcome::Fail(_))
+/// The driver library that was loaded is part of the image, and not mounted into the container.
+pub fn is_driver_of_image(facts: &Facts) -> bool {
+    let loaded = |event: &Event| match event {
+        Event::Library { name, path, .. } if name == "libcuda" || name == "libnvidia-ml" => {
+            Some(path.clone())
+        }
+        _ => None,
+    };
+    let paths: Vec<String> = facts.probes.iter().flat_map(|run| &run.events).filter_map(loaded).collect();
+    let files: Vec<_> = facts.host.driver_files.iter().filter(|file| paths.contains(&file.real)).collect();
+    // Outside a container the driver's libraries are at home, mounted or not.
+    facts.host.platform.container.is_some() && !files.is_empty() && files.iter().all(|file| !file.mounted)
 }
 
 fn driver_baked_in(facts: &Facts) -> Outcome {
@@ -221,6 +238,10 @@ fn driver_baked_in(facts: &Facts) -> Outcome {
 }
 
 fn driver_file_empty(facts: &Facts) -> Outcome {
+    // Beside a driver that works an empty file is nobody's concern.
+    if facts.request.running && super::launch::cuda_works(facts) {
+        return Outcome::Pass;
+    }
     let empty: Vec<&Copy> = driver_copies(facts).filter(|copy| copy.bytes == 0).collect();
     let Some(first) = empty.first() else { return Outcome::Pass };
     let mut problem = Problem::new(format!("{} has no bytes.", first.path));
@@ -277,6 +298,9 @@ fn elements(facts: &Facts, part: &str) -> Outcome {
 }
 
 fn stubs_on_path(facts: &Facts) -> Outcome {
+    if facts.request.running && super::launch::cuda_works(facts) {
+        return Outcome::Pass;
+    }
     elements(facts, "stubs")
 }
 

@@ -1,10 +1,14 @@
 //! How the container was started: were a GPU and its driver given to it at all?
 
+use super::driver::libcuda_loaded;
+use super::on::requirement_met;
 use super::{Check, Outcome, Problem};
 use crate::codes::Family;
 use crate::event::Event;
 use crate::facts::Facts;
 use crate::facts::census::{Copy, Origin};
+use crate::facts::node::Node;
+use crate::facts::probe::ProbeRun;
 use crate::report::{Cure, Severity, Whose};
 
 /// What cannot work where no GPU is reachable.
@@ -34,6 +38,7 @@ const ALL_BEYOND: &[&str] = &[
 
 /// The same, where the machine has a driver.
 const NOT_BROUGHT: &[&str] = &[
+    "launch.driver-not-loaded",
     "launch.not-requested",
     "launch.libcuda-missing",
     "launch.uvm-missing",
@@ -55,10 +60,9 @@ pub const CHECKS: &[Check] = &[
         whose: Whose::Node,
         cure: Cure::Host,
         title: "No NVIDIA driver is loaded on this machine",
-        why: "The kernel module tells its version in /proc/driver/nvidia/version, in containers too. Where that \
-              file does not exist there is no driver, and no flag of the container can bring a GPU: the machine has \
-              none, or its driver is not installed, was not rebuilt for the running kernel, or is blocked (Secure \
-              Boot, nouveau).",
+        why: "The kernel module tells its version in /proc/driver/nvidia/version and has its name in /proc/devices. Where \
+              neither shows, there is no driver, and no flag of the container can bring a GPU: the machine has none, or \
+              its driver is not installed, was not rebuilt for the running kernel, or is blocked (Secure Boot, nouveau).",
         remedy: "Run `nvidia-smi` on the host. If that fails as well, install or reload the driver there (`sudo \
                  modprobe nvidia`), or run the container on a machine with a GPU.",
         explains: ALL_BEYOND,
@@ -187,19 +191,25 @@ fn no_gpu_selected(facts: &Facts) -> Outcome {
         return Outcome::Pass;
     };
     // Without a driver on the machine no value would help.
-    if facts.host.module.is_none() {
+    if facts.host.module.is_none() && facts.host.majors.is_empty() {
         return Outcome::Pass;
     }
     let what = if has_nodes(facts) { "no node of a GPU" } else { "no node of the driver" };
-    Some(
+    let problem =
         Problem::new(format!("NVIDIA_VISIBLE_DEVICES is '{value}', and {what} is in the container."))
-            .evidence(format!("NVIDIA_VISIBLE_DEVICES={value}")),
-    )
-    .into()
+            .evidence(format!("NVIDIA_VISIBLE_DEVICES={value}"));
+    let problem = match facts.host.platform.container.as_deref() {
+        Some("kubernetes") => problem.remedy(
+            "Take NVIDIA_VISIBLE_DEVICES out of the pod's env, and request the GPU: resources.limits nvidia.com/gpu: 1",
+        ),
+        Some("podman") => problem.remedy("podman run --device nvidia.com/gpu=all ..."),
+        _ => problem,
+    };
+    Some(problem).into()
 }
 
 /// `/dev/nvidia0`, and not `/dev/nvidia-modeset`.
-fn is_gpu_node(path: &str) -> bool {
+pub fn is_gpu_node(path: &str) -> bool {
     path.strip_prefix("/dev/nvidia")
         .is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_digit()))
 }
@@ -221,25 +231,27 @@ fn environment_differs(facts: &Facts) -> Outcome {
 
 fn requirement(facts: &Facts) -> Outcome {
     let Some(value) = facts.host.environment.get("NVIDIA_REQUIRE_CUDA") else { return Outcome::Pass };
-    let Some(cuda) = facts.probes.iter().find_map(|run| run.driver().next()).map(|driver| driver.cuda) else {
+    let cuda = facts.probes.iter().find_map(|run| run.driver().next()).map(|driver| driver.cuda);
+    let device = facts.probes.iter().flat_map(ProbeRun::devices).next();
+    let (Some(cuda), Some(device)) = (cuda, device) else {
         return Outcome::Skip("CUDA's version of the driver is not known");
     };
-    // Alternatives are separated by spaces, conditions of one by commas. Only those on CUDA decide here:
-    // alternatives that name a brand or a driver are for the container runtime.
-    let wanted = value.split(' ').next().unwrap_or_default();
-    let wanted = wanted.split(',').find_map(|part| part.strip_prefix("cuda>="));
-    let number = |text: &str| {
-        let (major, minor) = text.split_once('.').unwrap_or((text, "0"));
-        Some(major.parse::<i32>().ok()? * 1000 + minor.parse::<i32>().ok()? * 10)
+    let version = facts.probes.iter().find_map(|run| run.nvml().next()?.driver.known().cloned());
+    let module = facts.host.module.as_ref();
+    let here = Node {
+        name: "this machine".to_owned(),
+        gpu: u32::try_from(device.capability.0 * 10 + device.capability.1).unwrap_or_default(),
+        driver: version.or_else(|| module?.version.clone()),
+        cuda: u32::try_from(cuda).ok().map(|cuda| (cuda / 1000, cuda % 1000 / 10)),
+        open_module: module.map(|module| module.open),
+        datacenter: None,
     };
-    let Some(wanted) =
-        wanted.and_then(|text| Some((text, number(text)?))).filter(|(_, wanted)| *wanted > cuda)
-    else {
+    if requirement_met(value, &here) != Some(false) {
         return Outcome::Pass;
-    };
+    }
     let has = super::math::cuda(cuda);
     Some(
-        Problem::new(format!("The image asks for CUDA {} or newer, the driver supports {has}.", wanted.0))
+        Problem::new(format!("The driver supports CUDA {has}, and what the image asks for is not met."))
             .evidence(format!("NVIDIA_REQUIRE_CUDA={value}")),
     )
     .into()
@@ -269,6 +281,11 @@ pub fn answered(facts: &Facts) -> bool {
 }
 
 /// CUDA has answered: libcuda is there, wherever it was found.
+/// What was asked for works as far as it was asked: NVML's answer is none for CUDA.
+pub fn works(facts: &Facts) -> bool {
+    if facts.request.level == "nvml" { answered(facts) } else { cuda_works(facts) }
+}
+
 pub fn cuda_works(facts: &Facts) -> bool {
     facts.probes.iter().any(|run| run.driver().any(|driver| driver.devices > 0))
 }
@@ -281,7 +298,9 @@ fn driver_not_loaded(facts: &Facts) -> Outcome {
     // Run as root, the driver's own libraries make nodes that nothing answers: those are no sign of it.
     let answers = |errno| !matches!(errno, Some(ENXIO | ENODEV));
     let dead = nodes && opened(facts).count() > 0 && !opened(facts).any(|(_, errno)| answers(errno));
-    if facts.host.module.is_some() || other_platform(facts) || answered(facts) || (nodes && !dead) {
+    // The kernel lists its drivers even where the module's own files are hidden.
+    let listed = !facts.host.majors.is_empty();
+    if facts.host.module.is_some() || listed || other_platform(facts) || answered(facts) || (nodes && !dead) {
         return Outcome::Pass;
     }
     let mut problem = if dead {
@@ -294,9 +313,7 @@ fn driver_not_loaded(facts: &Facts) -> Outcome {
             .evidence("no node /dev/nvidia*")
     };
     problem = problem.evidence("/proc/driver/nvidia/version does not exist");
-    if facts.host.majors.is_empty() {
-        problem = problem.evidence("/proc/devices lists no nvidia driver");
-    }
+    problem = problem.evidence("/proc/devices lists no nvidia driver");
     if libcuda(facts).is_none() {
         problem = problem.evidence("no libcuda.so.1 in the file system");
     }
@@ -308,7 +325,14 @@ fn not_requested(facts: &Facts) -> Outcome {
         return Outcome::Skip("nothing was to be run");
     }
     let module = facts.host.module.as_ref();
-    if has_nodes(facts) || other_platform(facts) || module.is_none() || answered(facts) {
+    let platform = &facts.host.platform;
+    let without_dxg = platform.wsl && !facts.host.nodes.iter().any(|node| node.path == "/dev/dxg");
+    if without_dxg && !has_nodes(facts) && !answered(facts) {
+        let cause = "This is WSL, and its GPU's node was not given to the container.";
+        return Some(Problem::new(cause).evidence("no node /dev/dxg")).into();
+    }
+    let driver = module.is_some() || !facts.host.majors.is_empty();
+    if has_nodes(facts) || other_platform(facts) || !driver || answered(facts) {
         return Outcome::Pass;
     }
     let version = module.and_then(|module| module.version.as_deref()).unwrap_or("of unknown version");
@@ -350,6 +374,7 @@ fn libcuda_missing(facts: &Facts) -> Outcome {
     if !(has_nodes(facts) || facts.host.module.is_some())
         || libcuda(facts).is_some()
         || facts.host.driver_files.iter().any(|file| file.path.contains("libcuda.so"))
+        || !libcuda_loaded(facts).is_empty()
         || cuda_works(facts)
         || facts.request.level == "nvml"
     {

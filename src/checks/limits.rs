@@ -1,10 +1,11 @@
 //! What the container may use: memory, address space, shared memory, system calls, MPS.
 
+use super::device::ordinal;
 use super::{Check, Outcome, Problem};
 use crate::codes::Family;
 use crate::event::Stage;
 use crate::facts::Facts;
-use crate::facts::probe::{Ending, ProbeRun, Way, free_memory};
+use crate::facts::probe::{Ending, ProbeRun, free_memory};
 use crate::report::{Cure, Severity, Whose};
 
 pub const CHECKS: &[Check] = &[
@@ -31,8 +32,8 @@ pub const CHECKS: &[Check] = &[
               cuBLAS as much again. Beyond the limit of its cgroup a process is killed, or initialisation fails.",
         remedy: "Raise the limit: docker run --memory 4g ...   (Kubernetes: resources.limits.memory), or check less \
                  deeply: --level driver",
-        explains: &["probe.crashed", "driver.init", "probe.nothing-verified"],
-        codes: &[(Family::Driver, 3), (Family::Driver, 304)],
+        explains: &["probe.crashed", "node.hmm", "driver.init", "probe.nothing-verified"],
+        codes: &[(Family::Driver, 3)],
         judge: host_memory,
     },
     Check {
@@ -97,35 +98,36 @@ fn address_space(facts: &Facts) -> Outcome {
         .flat_map(ProbeRun::devices)
         .find(|device| run.target == crate::facts::probe::Target::Gpu(device.ordinal));
     let free = device.and_then(|device| free_memory(&facts.probes, device));
-    if free.is_some_and(|free| free < 1 << 30) {
+    let at_context = run.fault(Stage::DriverInit).is_none();
+    if free.is_some_and(|free| free < 1 << 30) || free.is_none() && at_context {
         return Outcome::Pass;
     }
     let cause = format!("RLIMIT_AS is {:.1} GB, and CUDA cannot reserve address space.", limit as f64 / 1e9);
-    Some(Problem::new(cause).evidence(phrase)).into()
+    Some(Problem::new(cause).evidence(phrase).gpu(ordinal(run))).into()
 }
 
 fn host_memory(facts: &Facts) -> Outcome {
     let limits = &facts.host.limits;
     let Some(limit) = limits.memory else { return Outcome::Pass };
-    let killed = facts
-        .probes
-        .iter()
-        .any(|run| matches!(run.ending, Ending::Signalled { signal: 9 }) && !run.finished());
+    // The kernel counts whom it ends for want of memory: another SIGKILL is somebody else's.
+    let ended = |run: &&ProbeRun| matches!(run.ending, Ending::Signalled { signal: 9 }) && !run.finished();
+    let killed = facts.probes.iter().find(ended).filter(|_| limits.oom_kills != Some(0));
     let refused = failed_with(facts, 3).map(|(_, phrase)| phrase);
     let near = limits.memory_used.is_some_and(|used| used > limit / 10 * 9);
     let starved = refused.is_some() && near;
-    if !killed && !starved {
+    if killed.is_none() && !starved {
         return Outcome::Pass;
     }
     let mut problem =
         Problem::new(format!("The limit is {:.0} MB, and the probe needed more.", limit as f64 / 1e6));
-    if killed {
+    if killed.is_some() {
         problem = problem.evidence("a probe was ended by SIGKILL before its deadline");
     }
     problem.evidence.extend(refused);
     problem
         .evidence
         .extend(limits.oom_kills.filter(|kills| *kills > 0).map(|kills| format!("oom_kill {kills}")));
+    problem.gpu = killed.and_then(ordinal);
     Some(problem).into()
 }
 
@@ -138,14 +140,11 @@ fn seccomp(facts: &Facts) -> Outcome {
         _ => Problem::new("A seccomp filter is in force, and the driver is refused a system call."),
     };
     problem = problem.evidence(phrase).evidence(format!("Seccomp: {filter}"));
-    if facts.probes.iter().any(|run| run.way.is_some_and(|way| way != Way::Memory)) {
-        problem = problem.evidence("memfd_create was refused to cudacheck as well");
-    }
     Some(problem).into()
 }
 
 fn mps(facts: &Facts) -> Outcome {
-    let Some((_, phrase)) = failed_with(facts, 805) else { return Outcome::Pass };
+    let Some((run, phrase)) = failed_with(facts, 805) else { return Outcome::Pass };
     let named = facts.host.environment.get("CUDA_MPS_PIPE_DIRECTORY");
     let place = named.map_or("/tmp/nvidia-mps", String::as_str);
     let cause = if facts.host.platform.mps {
@@ -153,7 +152,7 @@ fn mps(facts: &Facts) -> Outcome {
     } else {
         format!("CUDA looks for the daemon of MPS in {place}, which does not exist here.")
     };
-    Some(Problem::new(cause).evidence(phrase)).into()
+    Some(Problem::new(cause).evidence(phrase).gpu(ordinal(run))).into()
 }
 
 /// What Docker gives when nobody says anything.

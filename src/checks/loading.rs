@@ -48,7 +48,7 @@ pub const CHECKS: &[Check] = &[
         title: "The driver's libraries are in a directory that the loader does not search",
         why: "Some platforms (GKE above all) mount the driver at a place of their own and leave it to the image to look \
               there: older CUDA images set LD_LIBRARY_PATH for that, newer ones do not.",
-        remedy: "ENV LD_LIBRARY_PATH=/usr/local/nvidia/lib64:$LD_LIBRARY_PATH",
+        remedy: "In the Dockerfile: ENV LD_LIBRARY_PATH=/usr/local/nvidia/lib64${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}",
         explains: BEYOND,
         codes: &[(Family::Runtime, 35)],
         judge: library_path,
@@ -62,8 +62,8 @@ pub const CHECKS: &[Check] = &[
         why: "Libraries that are mounted into a container are found through the loader's cache, which the NVIDIA \
               Container Toolkit writes with the image's ldconfig. Images without one (distroless, busybox) and old \
               toolkits leave it out.",
-        remedy: "Upgrade the NVIDIA Container Toolkit on the host, or ENV LD_LIBRARY_PATH=DIRECTORY with the directory of \
-                 libcuda.so.1",
+        remedy: "Upgrade the NVIDIA Container Toolkit on the host; or, with the directory of libcuda.so.1, in the \
+                 Dockerfile: ENV LD_LIBRARY_PATH=DIRECTORY",
         explains: BEYOND,
         codes: &[(Family::Runtime, 35)],
         judge: no_ld_cache,
@@ -124,8 +124,8 @@ fn static_tls(facts: &Facts) -> Outcome {
 }
 
 /// A libcuda that is there, and that the loader did not find.
-fn unfound(facts: &Facts) -> Option<(&DriverFile, &str)> {
-    let text = message(facts).filter(|text| text.contains("No such file"))?;
+pub fn unfound(facts: &Facts) -> Option<(&DriverFile, &str)> {
+    let text = message(facts).filter(|text| text.starts_with("libcuda.so.1: cannot open"))?;
     faults(facts, Stage::LoadDriver).next()?;
     let usable = |file: &&DriverFile| file.path.contains("/libcuda.so.") && file.bytes > 0;
     Some((facts.host.driver_files.iter().find(usable)?, text))
@@ -145,11 +145,11 @@ fn unfound_problem(facts: &Facts, of_system: bool) -> Outcome {
         Problem::new(format!("{} is there, and the loader does not look in {directory}.", file.path))
             .evidence(text)
             .remedy(format!(
-                "ENV LD_LIBRARY_PATH={directory}   {}",
+                "{}in the Dockerfile: ENV LD_LIBRARY_PATH={directory}${{LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}}",
                 if of_system {
-                    "or upgrade the NVIDIA Container Toolkit, which writes the loader's cache"
+                    "Upgrade the NVIDIA Container Toolkit, which writes the loader's cache; or "
                 } else {
-                    "or -e LD_LIBRARY_PATH=... when the container is started"
+                    ""
                 }
             ));
     let path = facts.host.environment.get("LD_LIBRARY_PATH").map_or("not set", String::as_str);
@@ -192,26 +192,18 @@ fn after_init(facts: &Facts, number: i64, cause: impl Fn(&str) -> String) -> Out
 }
 
 fn compat_mismatch(facts: &Facts) -> Outcome {
-    let outcome = after_init(facts, 803, |path| {
-        let kind =
-            if path.contains("/compat/") { "a compatibility package" } else { "what the loader finds first" };
-        format!("{path}, {kind}, is not of the kernel module's version.")
-    });
-    // Without a compatibility package the driver itself is in two versions.
-    let compat = libcuda_loaded(facts).iter().any(|path| path.contains("/compat/"));
-    match outcome {
-        Outcome::Fail(mut problems) if !compat => {
-            for problem in &mut problems {
-                problem.remedy = Some(
-                    "Recreate the container, so that it gets the libraries of the driver that runs now; if `nvidia-smi` \
-                     fails on the host as well, reboot it. A libcuda that is part of the image has to go from it"
-                        .to_owned(),
-                );
-            }
-            Outcome::Fail(problems)
-        }
-        other => other,
+    // Without a compatibility package the driver itself is in two versions, and that is told as such.
+    if !has_compat(facts) {
+        return Outcome::Pass;
     }
+    after_init(facts, 803, |path| {
+        format!("{path}, a compatibility package, does not go with the kernel module's version.")
+    })
+}
+
+/// The libcuda that was loaded is a forward-compatibility package's.
+pub fn has_compat(facts: &Facts) -> bool {
+    libcuda_loaded(facts).iter().any(|path| path.contains("/compat/"))
 }
 
 fn compat_unsupported(facts: &Facts) -> Outcome {

@@ -35,7 +35,7 @@ pub const CHECKS: &[Check] = &[
         why: "libcublas calls into libcublasLt and fits only the one it was built with. Another one is loaded when \
               LD_LIBRARY_PATH names a toolkit: it goes before the wheel's own search path.",
         remedy: "Take the toolkit's lib64 out of LD_LIBRARY_PATH, and keep one of the two copies",
-        explains: &["math.cublas-init"],
+        explains: &["library.mixed", "math.cublas-init"],
         codes: &[],
         judge: mixed,
     },

@@ -1,7 +1,9 @@
 //! The machine: kernel module, fabric, licence, and their agreement with what was given to the container.
 
+use super::device::ordinal;
 use super::driver::{faults, libcuda_loaded, phrase};
-use super::launch::{answered, cuda_works};
+use super::launch::{answered, cuda_works, opened};
+use super::loading::has_compat;
 use super::{Check, Outcome, Problem};
 use crate::codes::Family;
 use crate::event::{Event, Outcome as StageOutcome, Stage};
@@ -113,6 +115,7 @@ pub const CHECKS: &[Check] = &[
         remedy: "On the host: lspci | grep -i nvidia   names the GPU; for Blackwell and newer install the open flavour \
                  (nvidia-driver-NNN-open, or nvidia-open) and reboot",
         explains: &[
+            "launch.visible-devices",
             "driver.init",
             "driver.no-devices",
             "driver.nvml",
@@ -163,22 +166,28 @@ fn version_of(path: &str) -> Option<&str> {
 
 fn driver_mismatch(facts: &Facts) -> Outcome {
     // A driver that is part of the image is the image's fault.
-    if super::image::is_baked_in(facts) { Outcome::Pass } else { mismatch(facts).into() }
+    if super::image::is_driver_of_image(facts) { Outcome::Pass } else { mismatch(facts).into() }
 }
 
 /// Libraries and kernel module are of different versions: NVML says so.
 pub fn mismatch(facts: &Facts) -> Option<Problem> {
     let nvml = [Stage::NvmlInit, Stage::NvmlDevice];
-    let said = facts.probes.iter().find_map(|run| {
+    let by_nvml = facts.probes.iter().find_map(|run| {
         let fault = nvml.iter().find_map(|stage| run.fault(*stage))?;
         (fault.code == Some(18)).then(|| phrase(fault))
-    })?;
+    });
+    // A compatibility package in front of the driver says the same to CUDA, and is another matter.
+    let by_cuda =
+        init(facts).filter(|(code, _)| *code == 803 && !has_compat(facts)).map(|(_, phrase)| phrase);
+    let said = by_nvml.or(by_cuda)?;
     let module = facts.host.module.as_ref().and_then(|module| module.version.as_deref());
     let files: Vec<_> =
         facts.host.driver_files.iter().filter(|file| version_of(&file.real).is_some()).collect();
     let mut problem = Problem::new(match module {
         Some(module) => format!("The kernel module is {module}, the libraries are of another version."),
-        None => "NVML says that the libraries are of another version than the kernel module.".to_owned(),
+        None => {
+            "The driver says that the libraries are of another version than the kernel module.".to_owned()
+        }
     })
     .evidence(said);
     for file in files {
@@ -213,13 +222,14 @@ fn fabric(facts: &Facts) -> Outcome {
 
 fn hmm(facts: &Facts) -> Outcome {
     let Some((3, phrase)) = init(facts) else { return Outcome::Pass };
-    let module = facts.host.module.as_ref();
-    let open = module.is_some_and(|module| module.open);
-    let mut problem = Problem::new(if open {
-        "cuInit fails with the open kernel module, and HMM is the known reason."
-    } else {
-        "cuInit fails, though the nodes open."
-    })
+    let module = facts.host.module.as_ref().filter(|module| module.open);
+    let uvm = opened(facts).any(|(path, errno)| path == "/dev/nvidia-uvm" && errno.is_none());
+    if module.is_none() || !uvm {
+        return Outcome::Pass;
+    }
+    let mut problem = Problem::new(
+        "cuInit fails with the open kernel module though its nodes open; HMM is the known reason.",
+    )
     .evidence(phrase);
     match module.and_then(|module| module.hmm_disabled) {
         Some(true) => {
@@ -235,9 +245,12 @@ fn hmm(facts: &Facts) -> Outcome {
 
 fn vgpu(facts: &Facts) -> Outcome {
     let stages = [Stage::DriverInit, Stage::Context];
-    let fault = facts.probes.iter().find_map(|run| stages.iter().find_map(|stage| run.fault(*stage)));
-    let Some(fault) = fault.filter(|fault| fault.code == Some(102)) else { return Outcome::Pass };
-    Some(Problem::new("CUDA says that the device is not licensed.").evidence(phrase(fault))).into()
+    let failed = |run| stages.iter().find_map(|stage| ProbeRun::fault(run, *stage)).map(|fault| (run, fault));
+    let found = facts.probes.iter().find_map(failed).filter(|(_, fault)| fault.code == Some(102));
+    let problem = found.map(|(run, fault)| {
+        Problem::new("CUDA says that the device is not licensed.").evidence(phrase(fault)).gpu(ordinal(run))
+    });
+    problem.into()
 }
 
 fn closed_module(facts: &Facts) -> Outcome {
@@ -258,15 +271,7 @@ fn closed_module(facts: &Facts) -> Outcome {
 
 fn uvm_wedged(facts: &Facts) -> Outcome {
     let Some((999, phrase)) = init(facts) else { return Outcome::Pass };
-    let nodes: Vec<_> = facts
-        .probes
-        .iter()
-        .flat_map(|run| &run.events)
-        .filter_map(|event| match event {
-            Event::Node { path, errno } => Some((path.as_str(), *errno)),
-            _ => None,
-        })
-        .collect();
+    let nodes: Vec<_> = opened(facts).collect();
     let uvm = nodes.iter().any(|(path, errno)| *path == "/dev/nvidia-uvm" && errno.is_none());
     if !uvm || nodes.iter().any(|(_, errno)| errno.is_some()) {
         return Outcome::Pass;

@@ -2,13 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use super::launch::{answered, errno_name, opened};
+use super::launch::{errno_name, opened, works};
 use super::{Check, Outcome, Problem, launch};
 use crate::codes::Family;
 use crate::event::Stage;
 use crate::facts::Facts;
 use crate::facts::host::Node;
-use crate::facts::probe::ProbeRun;
 use crate::report::{Cure, Severity, Whose};
 
 /// What fails when nodes cannot be used.
@@ -19,6 +18,19 @@ const BEYOND: &[&str] = &[
     "driver.nvml",
     "driver.nvml-failed",
     "driver.gpu-lost",
+    "launch.visible-devices",
+    "node.mig-empty",
+    "node.uvm-wedged",
+    "probe.nothing-verified",
+];
+
+/// The cgroup lists the number that the running driver has, and not that of an old node.
+const STALE: &[&str] = &[
+    "launch.device-denied",
+    "launch.node-dead",
+    "driver.init",
+    "driver.no-devices",
+    "driver.nvml",
     "node.uvm-wedged",
     "probe.nothing-verified",
 ];
@@ -92,7 +104,7 @@ pub const CHECKS: &[Check] = &[
               has another one than /proc/devices: the container, or the CDI specification that it was made from, is \
               older than the running driver.",
         remedy: "On the host: sudo nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml   then recreate the container",
-        explains: BEYOND,
+        explains: STALE,
         codes: &[(Family::Driver, 999), (Family::Driver, 100)],
         judge: uvm_stale,
     },
@@ -134,8 +146,11 @@ fn refused(facts: &Facts) -> Vec<(&str, i32)> {
     let refused: Vec<(&str, i32)> = opened(facts).filter_map(|(path, errno)| Some((path, errno?))).collect();
     let control = |path: &str| path == "/dev/nvidiactl" || path == "/dev/nvidia-uvm";
     let nodes = facts.host.nodes.iter().filter(|node| node.path.starts_with("/dev/nvidia")).count();
-    let fatal = refused.iter().any(|(path, _)| control(path)) || refused.len() >= nodes.max(1);
-    if answered(facts) || !fatal { Vec::new() } else { refused }
+    let is_refused = |node: &&Node| refused.iter().any(|(path, _)| *path == node.path);
+    let mut gpus = facts.host.nodes.iter().filter(|node| launch::is_gpu_node(&node.path)).peekable();
+    let all_gpus = gpus.peek().is_some() && gpus.all(|node| is_refused(&node));
+    let fatal = refused.iter().any(|(path, _)| control(path)) || all_gpus || refused.len() >= nodes.max(1);
+    if works(facts) || !fatal { Vec::new() } else { refused }
 }
 
 /// A problem with the nodes that failed in this way, if the first of them did.
@@ -158,10 +173,9 @@ fn device_denied(facts: &Facts) -> Outcome {
         let allowed = node(facts, path).is_some_and(|node| mode_allows(facts, node));
         match errno {
             EPERM => Some(format!("Opening {path} fails with {name}, whatever its mode.")),
-            // As on a file system mounted with nodev.
             EACCES if allowed && !is_selinux(facts) => Some(format!(
-                "Opening {path} fails with {name}, though its mode allows it: it was mounted into the container and \
-                 not given as a device."
+                "Opening {path} fails with {name}, though its mode allows it: it was mounted and not given as a \
+                 device, or a security module forbids it."
             )),
             _ => None,
         }
@@ -187,7 +201,7 @@ fn mode_allows(facts: &Facts, node: &Node) -> bool {
 }
 
 fn is_selinux(facts: &Facts) -> bool {
-    facts.host.process.label.as_deref().is_some_and(|label| label.split(':').count() >= 4)
+    facts.host.process.label.as_deref().is_some_and(|label| label.contains(":container_t:"))
 }
 
 fn selinux(facts: &Facts) -> Outcome {
@@ -253,6 +267,10 @@ fn uvm_stale(facts: &Facts) -> Outcome {
     let (Some(node), Some(major)) = (node(facts, UVM), facts.host.majors.get("nvidia-uvm")) else {
         return Outcome::Pass;
     };
+    // What is refused for other nodes as well is not this one's matter.
+    if refused(facts).iter().any(|(path, _)| *path != UVM) {
+        return Outcome::Pass;
+    }
     // Where CUDA works the node does, whatever stands for it.
     if node.major == *major || launch::cuda_works(facts) {
         return Outcome::Pass;
@@ -266,8 +284,7 @@ fn uvm_missing(facts: &Facts) -> Outcome {
     // Only the library's refusal makes it a fault: other platforms have no such node.
     let failed = facts.probes.iter().find_map(|run| run.fault(Stage::DriverInit));
     let lacks = has("/dev/nvidiactl") && !has(UVM) && !launch::cuda_works(facts);
-    let asked = failed.is_some() || facts.request.level == "nvml";
-    if !lacks || !asked || launch::other_platform(facts) {
+    if !lacks || failed.is_none() || launch::other_platform(facts) {
         return Outcome::Pass;
     }
     let mut problem =
@@ -286,11 +303,6 @@ fn mig_caps(facts: &Facts) -> Outcome {
     let of_mig = facts.host.environment.iter().any(|(name, value)| {
         matches!(name.as_str(), "NVIDIA_VISIBLE_DEVICES" | "CUDA_VISIBLE_DEVICES") && value.contains("MIG-")
     });
-    let parent = facts
-        .probes
-        .iter()
-        .flat_map(ProbeRun::nvml_devices)
-        .any(|gpu| gpu.mig_enabled.known() == Some(&true));
     let caps: BTreeSet<&str> = facts
         .host
         .nodes
@@ -298,7 +310,7 @@ fn mig_caps(facts: &Facts) -> Outcome {
         .map(|node| node.path.as_str())
         .filter(|path| path.starts_with("/dev/nvidia-caps/"))
         .collect();
-    if !(of_mig || parent) || !caps.is_empty() || launch::cuda_works(facts) {
+    if !of_mig || !caps.is_empty() || launch::cuda_works(facts) {
         return Outcome::Pass;
     }
     let no_init = facts.probes.iter().any(|run| run.fault(Stage::DriverInit).is_some());
@@ -308,7 +320,7 @@ fn mig_caps(facts: &Facts) -> Outcome {
             .iter()
             .any(|stage| run.fault(*stage).is_some_and(|fault| fault.code == Some(4)))
     });
-    if !(no_init || none || refused) || !of_mig {
+    if !(no_init || none || refused) {
         return Outcome::Pass;
     }
     Some(

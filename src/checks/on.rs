@@ -20,6 +20,11 @@ use crate::report::{Cure, Severity, Whose};
 pub use known::DriverCuda;
 pub use rules::{About, answers};
 
+/// Whether a machine meets what an image requires, such as `cuda>=12.8`; none where that is not known.
+pub fn requirement_met(text: &str, node: &Node) -> Option<bool> {
+    require::met(text, node, DriverCuda::of(node))
+}
+
 pub const CHECKS: &[Check] = &[
     Check {
         id: "on.gpu-too-new",

@@ -1,6 +1,7 @@
 //! Places where a GPU is reached in another way: WSL, Jetson, gVisor, a step of a build.
 
-use super::launch::{answered, expects_gpu};
+use super::launch::{expects_gpu, works};
+use super::loading::unfound;
 use super::{Check, Outcome, Problem};
 use crate::codes::Family;
 use crate::event::Stage;
@@ -11,7 +12,7 @@ const BEYOND: &[&str] = &[
     "launch.driver-not-loaded",
     "launch.not-requested",
     "launch.libcuda-missing",
-    "launch.library-path",
+    "launch.visible-devices",
     "launch.no-gpu-selected",
     "launch.no-runtime-class",
     "driver.load",
@@ -92,7 +93,7 @@ fn unusable(facts: &Facts, here: bool, cause: &str) -> Outcome {
     if !expects_gpu(facts) {
         return Outcome::Skip("nothing was to be run");
     }
-    if !here || answered(facts) {
+    if !here || works(facts) {
         return Outcome::Pass;
     }
     let mut problem = Problem::new(cause);
@@ -114,12 +115,15 @@ fn wsl(facts: &Facts) -> Outcome {
     let platform = &facts.host.platform;
     let libraries = facts.host.driver_files.iter().any(|file| file.path.contains("/wsl/"));
     let dxg = facts.host.nodes.iter().any(|node| node.path == "/dev/dxg");
-    let cause = match (dxg, libraries) {
-        (false, _) => "This is WSL, and /dev/dxg is not in the container: no GPU was requested for it.",
-        (true, false) => "/dev/dxg is here, and no driver library in /usr/lib/wsl/lib.",
-        (true, true) => "/dev/dxg and the libraries of WSL are here, and no GPU answers.",
+    // Libraries that the loader does not search have a finding of their own.
+    if unfound(facts).is_some() {
+        return Outcome::Pass;
+    }
+    let cause = match libraries {
+        false => "/dev/dxg is here, and no driver library in /usr/lib/wsl/lib.",
+        true => "/dev/dxg and the libraries of WSL are here, and no GPU answers.",
     };
-    unusable(facts, platform.wsl, cause)
+    unusable(facts, platform.wsl && dxg, cause)
 }
 
 fn jetson(facts: &Facts) -> Outcome {

@@ -113,11 +113,23 @@ fn hides_all(facts: &Facts) -> Outcome {
     if gpus(facts).next().is_none() && facts.probes.iter().any(|run| run.nvml().any(|nvml| nvml.gpus == 0)) {
         return Outcome::Pass;
     }
+    let first = value.split(',').next().unwrap_or_default().trim();
+    if names_one(facts, first) {
+        return Outcome::Pass;
+    }
     let cause = match value.split(',').next().unwrap_or_default().trim() {
         "" | "-1" => format!("CUDA_VISIBLE_DEVICES is '{value}', which names no device."),
         first => format!("CUDA_VISIBLE_DEVICES is '{value}', and CUDA finds no device '{first}' here."),
     };
     Some(with_sights(Problem::new(cause).evidence(format!("CUDA_VISIBLE_DEVICES={value}")), facts)).into()
+}
+
+/// Whether an entry is a GPU that NVML lists, by number or by UUID, whole or its beginning.
+fn names_one(facts: &Facts, entry: &str) -> bool {
+    let counted = facts.probes.iter().find_map(|run| run.nvml().next()).map_or(0, |nvml| nvml.gpus);
+    let uuids = gpus(facts).filter_map(|gpu| gpu.uuid.known());
+    entry.parse::<u32>().is_ok_and(|number| number < counted)
+        || entry.starts_with("GPU-") && uuids.into_iter().any(|uuid| uuid.starts_with(entry))
 }
 
 fn mig_name(facts: &Facts) -> Outcome {
@@ -150,7 +162,13 @@ fn mig_empty(facts: &Facts) -> Outcome {
 
 fn cut(facts: &Facts) -> Outcome {
     let Some(value) = variable(facts) else { return Outcome::Pass };
-    let entries = value.split(',').filter(|entry| !entry.trim().is_empty()).count();
+    // What follows -1 is meant to be hidden, and of several MIG instances a process uses one in any case.
+    let entries = value.split(',').map(str::trim).take_while(|entry| *entry != "-1");
+    let entries: Vec<&str> = entries.filter(|entry| !entry.is_empty()).collect();
+    if entries.iter().any(|entry| entry.starts_with("MIG-")) {
+        return Outcome::Pass;
+    }
+    let entries = entries.len();
     let listed = facts.probes.iter().find_map(|run| run.driver().next()).map_or(0, |driver| driver.devices);
     if listed == 0 || listed as usize >= entries {
         return Outcome::Pass;

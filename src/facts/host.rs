@@ -58,7 +58,7 @@ pub struct Limits {
     /// Bytes of the memory cgroup.
     pub memory: Option<u64>,
     pub memory_used: Option<u64>,
-    /// Processes that the kernel ended for want of memory.
+    /// Processes of the cgroup that the kernel ended for want of memory while this check ran.
     pub oom_kills: Option<u64>,
 }
 
@@ -156,17 +156,22 @@ pub fn gather() -> Host {
             },
         )
         .collect();
+    let platform = platform(&environment);
     let mounts = parse_mounts(&read("/proc/self/mountinfo"));
     let mut process = parse_status(&read("/proc/self/status"));
     process.label = Some(read("/proc/self/attr/current").trim_matches(['\0', '\n']).to_owned())
         .filter(|label| !label.is_empty() && label != "unconfined");
     process.user_namespace = is_mapped(&read("/proc/self/uid_map"));
     Host {
-        differs_in_first: differs_in_first(&environment),
+        differs_in_first: if platform.container.is_some() {
+            differs_in_first(&environment)
+        } else {
+            BTreeMap::new()
+        },
         driver_files: driver_files(&environment, &mounts),
         limits: limits(),
         kernel: read("/proc/sys/kernel/osrelease").trim().to_owned(),
-        platform: platform(&environment),
+        platform,
         module: module(),
         nodes: nodes(),
         majors: parse_majors(&read("/proc/devices")),
@@ -182,12 +187,9 @@ pub fn gather() -> Host {
 /// Variables that decide which libraries and GPUs a program gets.
 const DECISIVE: [&str; 3] = ["CUDA_VISIBLE_DEVICES", "LD_LIBRARY_PATH", "LD_PRELOAD"];
 
+/// Asked in containers alone: outside, process 1 is the machine's and nobody's model.
 fn differs_in_first(environment: &BTreeMap<String, String>) -> BTreeMap<String, String> {
-    // Outside a container process 1 is the machine's, and nobody's model.
-    let contained = Path::new("/.dockerenv").exists()
-        || Path::new("/run/.containerenv").exists()
-        || environment.contains_key("KUBERNETES_SERVICE_HOST");
-    let bytes = if contained { fs::read("/proc/1/environ").unwrap_or_default() } else { Vec::new() };
+    let bytes = fs::read("/proc/1/environ").unwrap_or_default();
     let variables =
         bytes.split(|byte| *byte == 0).filter_map(|text| std::str::from_utf8(text).ok()?.split_once('='));
     variables
@@ -282,15 +284,31 @@ fn limits() -> Limits {
     let either = |second: &str, first: &str| number(second).or_else(|| number(first));
     let memory = either("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes");
     let used = either("/sys/fs/cgroup/memory.current", "/sys/fs/cgroup/memory/memory.usage_in_bytes");
-    let events = ["/sys/fs/cgroup/memory.events", "/sys/fs/cgroup/memory/memory.oom_control"];
-    let events = events.iter().find_map(|path| fs::read_to_string(path).ok()).unwrap_or_default();
-    let kills = events.lines().find_map(|line| line.strip_prefix("oom_kill "));
+    // What files are cached in memory goes when it is wanted.
+    let stat = ["/sys/fs/cgroup/memory.stat", "/sys/fs/cgroup/memory/memory.stat"];
+    let stat = stat.iter().find_map(|path| fs::read_to_string(path).ok()).unwrap_or_default();
+    let cached = stat.lines().find_map(|line| line.strip_prefix("inactive_file ")?.parse().ok()).unwrap_or(0);
     Limits {
         address_space: rustix::process::getrlimit(rustix::process::Resource::As).current,
         shared_memory: rustix::fs::statvfs("/dev/shm").ok().map(|shm| shm.f_blocks * shm.f_frsize),
         memory: memory.filter(|limit| *limit < 1 << 60),
-        memory_used: used,
-        oom_kills: kills.and_then(|text| text.trim().parse().ok()),
+        memory_used: used.map(|used| used.saturating_sub(cached)),
+        oom_kills: oom_kills(),
+    }
+}
+
+/// All that were ended for want of memory since the cgroup was made.
+fn oom_kills() -> Option<u64> {
+    let events = ["/sys/fs/cgroup/memory.events", "/sys/fs/cgroup/memory/memory.oom_control"];
+    let events = events.iter().find_map(|path| fs::read_to_string(path).ok())?;
+    events.lines().find_map(|line| line.strip_prefix("oom_kill "))?.trim().parse().ok()
+}
+
+impl Host {
+    /// After the probes: how many were ended while they ran.
+    pub fn count_kills(&mut self) {
+        let before = self.limits.oom_kills;
+        self.limits.oom_kills = oom_kills().zip(before).map(|(now, before)| now.saturating_sub(before));
     }
 }
 
@@ -365,6 +383,7 @@ fn parse_mounts(text: &str) -> Vec<String> {
             || path.contains("/wsl/")
             || name.starts_with("libcuda")
             || name.starts_with("libnv")
+            || path.contains("opengl-driver")
     };
     points.filter(ours).collect()
 }

@@ -204,7 +204,7 @@ fn findings_are_accepted_with_a_reason_until_a_day() {
             json!([{ "id": "contents.secret", "reason": "x", "until": "soon" }]),
             "dates are written 2027-06-30",
         ),
-        (json!([{ "id": "contents.secret" }]), "'accepted' is no a list"),
+        (json!([{ "id": "contents.secret" }]), "'accepted' is no list"),
     ] {
         let output = run(accepted);
         assert_eq!(output.status.code(), Some(2));

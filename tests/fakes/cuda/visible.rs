@@ -72,10 +72,10 @@ fn choose() -> Vec<Place> {
 
 fn find(word: &str) -> Option<Place> {
     if let Ok(ordinal) = word.parse::<u32>() {
-        return (ordinal < Gpu::count()).then(|| first(Gpu(ordinal)));
+        return (ordinal < Gpu::count()).then_some(Gpu(ordinal)).filter(usable).map(first);
     }
     Gpu::all().find_map(|gpu| {
-        if gpu.uuid_text(None) == word {
+        if gpu.uuid_text(None) == word && usable(&gpu) {
             return Some(first(gpu));
         }
         let instance = (0..gpu.instances()).find(|id| gpu.uuid_text(Some(*id)) == word)?;

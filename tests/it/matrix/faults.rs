@@ -91,6 +91,9 @@ pub const FAULTS: &[Scenario] = &[
     fault("B4", "SELinux: the mode allows, the label does not", "driver", "launch.selinux",
         || Machine::that_opens_nodes("").that_refuses_devices()
             .proc("1/attr/current", "system_u:system_r:container_t:s0:c1,c2")),
+    fault("B1, B2", "The device cgroup denies /dev/nvidia-uvm alone, NVML works", "driver", "launch.device-denied",
+        || Machine::whole("cuInit = 999").with_nodes_of_nvidia().with_node("nvidiactl").with_node("nvidia0")
+            .denied_by_cgroup()),
     fault("B6", "No /dev/nvidia-uvm", "driver", "launch.uvm-missing",
         || Machine::that_opens_nodes("").without_node("nvidia-uvm"))
         .cured(|machine| machine.with_node("nvidia-uvm")),
@@ -115,6 +118,9 @@ pub const FAULTS: &[Scenario] = &[
         || Machine::whole("nvmlInit_v2 = 18\ncuInit = 803").with_driver_of(OLD_DRIVER)
             .mounted("/usr/lib/libcuda.so.535.104.05").mounted("/usr/lib/libnvidia-ml.so.535.104.05"))
         .cured(|machine| machine.with_module(&closed_module(OLD_DRIVER)).script("driver = 535.104.05")),
+    fault("C2", "The same, and there is no NVML", "driver", "node.driver-mismatch",
+        || Machine::whole("cuInit = 803").with_driver_of(OLD_DRIVER).without_nvml()
+            .mounted("/usr/lib/libcuda.so.535.104.05")),
     fault("C3", "A runtime of CUDA 13 on a driver for 12.4", "gemm", "math.driver-too-old",
         || Machine::whole("runtime = 13000"))
         .cured(|machine| machine.script("sms = 2\nruntime = 13000\ncuda = 13000")),
@@ -179,6 +185,9 @@ pub const FAULTS: &[Scenario] = &[
     fault("D4", "MIG mode without an instance", "driver", "node.mig-empty",
         || Machine::whole("mig_mode = 1"))
         .cured(|machine| machine.script("mig_mode = 1\nmig = 1")),
+    fault("D4", "The same with CUDA_VISIBLE_DEVICES=0", "driver", "node.mig-empty",
+        || Machine::whole("mig_mode = 1").env(HIDDEN, "0"))
+        .cured(|machine| machine.script("mig_mode = 1\nmig = 1")),
     fault("D6", "Two MIG instances, of which CUDA uses one", "driver", "device.mig-one",
         || Machine::whole("mig = 2").with_node("nvidia-caps/nvidia-cap1")),
     fault("D7", "Exclusive mode, and another process", "smoke", "device.busy",
@@ -238,7 +247,9 @@ pub const FAULTS: &[Scenario] = &[
     // F: platforms
     fault("F1", "WSL: the operating system blocks the access", "driver", "launch.wsl",
         || Machine::wsl("nvmlInit_v2 = 17\ncuInit = 100")),
-    fault("F1", "WSL: its libraries are mounted, the loader does not look there", "driver", "launch.wsl",
+    fault("F1", "WSL: its node was not given to the container", "driver", "launch.not-requested",
+        || Machine::wsl("").without_node("dxg").unset(SEARCHED)),
+    fault("F1", "WSL: its libraries are mounted, the loader does not look there", "driver", "launch.library-path",
         || Machine::wsl("").unset(SEARCHED))
         .cured(|machine| machine.env(SEARCHED, "/usr/lib/wsl/lib")),
     fault("F2", "Jetson, not root", "driver", "launch.jetson",

@@ -45,6 +45,12 @@ pub const HEALTHY: &[Scenario] = &[
     healthy("GPUs that know no fabric", "gemm", || Machine::whole("fabric_state = 0")),
     healthy("One GPU and Docker's 64 MiB of /dev/shm", "smoke",
         || Machine::whole("").with_shared_memory("64m")),
+    healthy("Capabilities without compute, and only NVML is wanted", "nvml",
+        || Machine::whole("").without_libcuda().without_node("nvidia-uvm")),
+    healthy("NVIDIA_REQUIRE_CUDA, met by its second alternative", "driver",
+        || Machine::whole("").env("NVIDIA_REQUIRE_CUDA", "cuda>=12.8 driver>=550,driver<551")),
+    healthy("CUDA_VISIBLE_DEVICES ends with -1", "driver",
+        || Machine::whole("gpus = 2").env("CUDA_VISIBLE_DEVICES", "0,1,-1")),
     // Not quite healthy: one warning, and status 0.
     healthy("No NVML: CUDA works", "gemm",
         || Machine::whole("").without_nvml().env("NVIDIA_DRIVER_CAPABILITIES", "compute"))

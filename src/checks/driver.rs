@@ -84,7 +84,7 @@ pub const CHECKS: &[Check] = &[
         severity: Severity::Warning,
         whose: Whose::Launch,
         cure: Cure::Recreate,
-        title: "NVML does not work, CUDA does",
+        title: "NVML does not work, which CUDA does not need",
         why: "NVML tells the health of a GPU: ECC, temperature, throttling, free memory. It belongs to the capability \
               'utility'. Without it CUDA works all the same, and cudacheck cannot see whether the GPU is busy.",
         remedy: "docker run --gpus all -e NVIDIA_DRIVER_CAPABILITIES=compute,utility ...",
@@ -244,10 +244,6 @@ fn nvml_fault(facts: &Facts) -> Option<&Fault> {
 fn nvml(facts: &Facts) -> Outcome {
     if facts.request.level == "nvml" {
         return Outcome::Skip("driver.nvml-failed speaks of it");
-    }
-    // Where CUDA does not work either, what keeps it from working is the matter.
-    if !super::launch::cuda_works(facts) {
-        return Outcome::Skip("CUDA does not work either");
     }
     nvml_fault(facts).map(|fault| Problem::new(phrase(fault))).into()
 }

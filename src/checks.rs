@@ -30,6 +30,7 @@ use crate::report::{AcceptedFinding, Cure, Finding, Severity, Skipped, Whose};
 pub use contents::{CACHES, TOOLKIT, WHEELS, files as count_files, layer as layer_name, leftovers_of};
 pub use libraries::{census as judge_libraries, copies_of};
 pub use on::{About, DriverCuda, answers};
+pub use probe::name as stage_name;
 
 pub struct Check {
     /// `family.name`; what `cudacheck explain` takes.

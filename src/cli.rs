@@ -4,6 +4,7 @@
 
 pub mod on;
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::facts::Accepted;
 use crate::facts::node::Node;
+use crate::report::Purpose;
 use on::On;
 
 /// Version, and the oldest glibc that the embedded probe runs on.
@@ -35,6 +37,8 @@ pub struct Cli {
 pub enum Command {
     /// One line for Docker HEALTHCHECK and exec probes: exit status 0 or 1, verdict and remedy first
     Health(Health),
+    /// Answer probes and scrapers over HTTP: /livez, /readyz, /startupz, /metrics, /report
+    Serve(Serve),
     /// Audit an image: which CUDA libraries are present, missing or redundant, and what can go
     Image(Box<Image>),
     /// Say what a finding, or a number that a library returned, means and how to cure it
@@ -64,6 +68,9 @@ pub struct Verify {
     pub saved: Saved,
     #[command(flatten)]
     pub output: Output,
+    /// Write metrics to a file as well, for the textfile collector of node_exporter
+    #[arg(long, value_name = "FILE")]
+    pub textfile: Option<PathBuf>,
     /// File with the values of these flags: level, gpus, require-gpus, timeout, format, fail-on
     #[arg(long, value_name = "FILE", env = "CUDACHECK_CONFIG")]
     pub config: Option<PathBuf>,
@@ -74,18 +81,56 @@ pub struct Verify {
 
 #[derive(Debug, Args)]
 pub struct Health {
+    #[command(flatten)]
+    pub watch: Watch,
+    /// What the answer is for, which decides what fails it; docs/probes.md has the table. Readiness by default
+    #[arg(long = "for", value_enum, value_name = "PROBE", env = "CUDACHECK_FOR")]
+    pub purpose: Option<Purpose>,
+    /// Write what was seen to a file for `cudacheck --from-facts`
+    #[arg(long, value_name = "FILE")]
+    pub save_facts: Option<PathBuf>,
+}
+
+/// What is looked at again and again.
+#[derive(Clone, Debug, Args)]
+pub struct Watch {
     /// How deep to look; nvml and driver create no context and take no GPU memory
     #[arg(long, value_enum, default_value_t = Level::Nvml, env = "CUDACHECK_HEALTH_LEVEL")]
     pub level: Level,
+    /// GPUs to look at, by index or UUID, separated by commas; all that CUDA sees by default
+    #[arg(long, value_delimiter = ',', value_parser = gpu, value_name = "GPU", env = "CUDACHECK_GPUS")]
+    pub gpus: Vec<Gpu>,
     /// Fail unless at least so many GPUs are verified
     #[arg(long, value_name = "N", allow_negative_numbers = true, env = "CUDACHECK_REQUIRE_GPUS")]
     pub require_gpus: Option<u32>,
     /// Deadline for everything, such as 5s or 800ms
     #[arg(long, value_parser = duration, default_value = "10s", value_name = "TIME", env = "CUDACHECK_HEALTH_TIMEOUT")]
     pub timeout: Duration,
-    /// Write what was seen to a file for `cudacheck --from-facts`
+}
+
+#[derive(Debug, Args)]
+pub struct Serve {
+    /// Where to listen: an address and a port, such as 0.0.0.0:9476 or [::]:9476. Whoever reaches it may ask:
+    /// there is neither encryption nor a password
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = address, default_value = "127.0.0.1:9476", env = "CUDACHECK_LISTEN")]
+    pub listen: SocketAddr,
+    #[command(flatten)]
+    pub watch: Watch,
+    /// Level of the first check, which is repeated until it has passed; --level by default
+    #[arg(long, value_enum, env = "CUDACHECK_STARTUP_LEVEL")]
+    pub startup_level: Option<Level>,
+    /// Deadline of a check at that level
+    #[arg(long, value_parser = duration, default_value = "60s", value_name = "TIME", env = "CUDACHECK_STARTUP_TIMEOUT")]
+    pub startup_timeout: Duration,
+    /// Pause from the end of one check to the beginning of the next
+    #[arg(long, value_parser = interval, default_value = "30s", value_name = "TIME", env = "CUDACHECK_INTERVAL")]
+    pub interval: Duration,
+    /// How old a result may be before it is called stale; three times --interval and --timeout by default
+    #[arg(long, value_parser = interval, value_name = "TIME", env = "CUDACHECK_MAX_AGE")]
+    pub max_age: Option<Duration>,
+    /// Write the metrics to a file after each check, for the textfile collector of node_exporter
     #[arg(long, value_name = "FILE")]
-    pub save_facts: Option<PathBuf>,
+    pub textfile: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -219,6 +264,14 @@ fn gpu(text: &str) -> Result<Gpu, String> {
     }
 }
 
+fn address(text: &str) -> Result<SocketAddr, String> {
+    // No names: a static program has no resolver.
+    let wrong = |_| {
+        "an address is a number with a port, such as 127.0.0.1:9476, 0.0.0.0:9476 or [::]:9476".to_owned()
+    };
+    text.parse().map_err(wrong)
+}
+
 fn duration(text: &str) -> Result<Duration, String> {
     let wrong = || "a time is a number with a unit, such as 500ms, 30s or 2m".to_owned();
     let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
@@ -234,6 +287,10 @@ fn duration(text: &str) -> Result<Duration, String> {
         Ok(time) if time >= Duration::from_millis(10) && time <= Duration::from_secs(86_400) => Ok(time),
         _ => Err("a deadline is at least 10ms and at most a day".into()),
     }
+}
+
+fn interval(text: &str) -> Result<Duration, String> {
+    duration(text).map_err(|error| error.replace("a deadline", "an interval"))
 }
 
 fn variable(text: &str) -> Result<(String, String), String> {

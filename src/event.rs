@@ -15,6 +15,9 @@ pub const PROTOCOL: u32 = 1;
 #[allow(dead_code, reason = "the supervisor only prints what the probe traced")]
 pub const SMOKE_KERNEL: &str = "cudacheck_smoke";
 
+/// Exit status of a probe whose place another one has taken: it has done nothing. `EX_TEMPFAIL` of sysexits.h.
+pub const TAKEN: i32 = 75;
+
 /// One piece of work for one probe process.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Job {

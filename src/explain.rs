@@ -281,7 +281,8 @@ fn belongs(check: &Check) -> String {
     };
     let cure = match check.cure {
         Cure::Restart => "restarting the container cures it",
-        Cure::Recreate => "cured by creating the container anew, no restart helps",
+        Cure::Anew => "creating the container anew as it was cures it",
+        Cure::Recreate => "cured by creating the container anew with other flags, no restart helps",
         Cure::Rebuild => "cured by building the image anew, no restart helps",
         Cure::Host => "cured on the host, no restart helps",
         Cure::Wait => "it passes when what is in use is free again",

@@ -9,6 +9,7 @@ pub mod archive;
 mod bytes;
 pub mod catalogue;
 pub mod census;
+pub mod chosen;
 pub mod contents;
 pub mod elf;
 pub mod fatbin;

@@ -20,6 +20,7 @@ mod facts;
 mod generated;
 mod render;
 mod report;
+mod serve;
 mod supervise;
 mod verify;
 
@@ -29,10 +30,11 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use cli::{Cli, Command, FailOn, Format, Output};
-use report::{ExitStatus, Report, Severity, Verdict};
+use report::{ExitStatus, Purpose, Report, Severity};
 
 fn main() -> ExitCode {
-    stop_on_signals();
+    // Refused only where no descriptor is left, which whatever comes next will say in better words.
+    let _ = supervise::stop::listen();
     match parse().and_then(run) {
         Ok(status) => status.into(),
         Err(error) => {
@@ -89,13 +91,25 @@ fn run(cli: Cli) -> anyhow::Result<ExitStatus> {
         None => {
             render::progress(cli.verify.timeout);
             let report = verify::container(&cli.verify)?;
+            if let Some(file) = &cli.verify.textfile {
+                render::textfile(file, &render::metrics_of(&report))?;
+            }
             print(&report, &cli.verify.output)
         }
         Some(Command::Health(health)) => {
-            let report = verify::health(&health)?;
-            render::line(&report)?;
-            // Docker reserves 2, and a probe knows no third answer: undecided is not healthy.
-            Ok(if report.verdict == Verdict::Verified { ExitStatus::Verified } else { ExitStatus::Finding })
+            let purpose = health.purpose.unwrap_or(Purpose::Readiness);
+            // Docker reserves 2, and a probe knows no third answer.
+            let (line, fails) = match verify::health(&health) {
+                Ok(report) => (render::line(&report, purpose), report.failing(purpose).is_some()),
+                Err(error) => (format!("unhealthy: {error:#}\n"), true),
+            };
+            // Where nothing can be written, the status still tells.
+            let _ = render::text(&line);
+            Ok(if fails { ExitStatus::Finding } else { ExitStatus::Verified })
+        }
+        Some(Command::Serve(options)) => {
+            serve::run(&options)?;
+            Ok(ExitStatus::Verified)
         }
         Some(Command::Image(image)) => {
             if image.list {
@@ -127,13 +141,4 @@ fn print(report: &Report, output: &Output) -> anyhow::Result<ExitStatus> {
         FailOn::Warning => Severity::Warning,
         FailOn::Note => Severity::Note,
     }))
-}
-
-/// As process 1 of a container this program has no default action for signals: `docker stop` would
-/// wait for nothing. The kernel ends the probes with it.
-fn stop_on_signals() {
-    for signal in [signal_hook::consts::SIGTERM, signal_hook::consts::SIGINT, signal_hook::consts::SIGHUP] {
-        let always = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(true));
-        let _ = signal_hook::flag::register_conditional_shutdown(signal, 128 + signal, always);
-    }
 }

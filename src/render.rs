@@ -2,23 +2,30 @@
 
 mod human;
 mod line;
+pub mod metrics;
 mod sarif;
 
+use std::fs;
 use std::io::{self, IsTerminal, Write};
+use std::path::Path;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
+
+use anyhow::Context;
 
 use crate::cli::Format;
 use crate::facts::loads::Loads;
 use crate::facts::tree::{Entry, What};
-use crate::report::Report;
+use crate::report::{Purpose, Report};
+use metrics::{Form, View};
 
 /// Says on a terminal that it goes on, when something takes longer than a second.
 pub fn progress(timeout: Duration) {
     if !io::stderr().is_terminal() {
         return;
     }
-    thread::spawn(move || {
+    // Where no thread may be started, it is silent.
+    let _ = thread::Builder::new().spawn(move || {
         thread::sleep(Duration::from_secs(1));
         // A closed terminal is no reason to stop.
         let _ = writeln!(io::stderr(), "cudacheck: still at work, {} s at most", timeout.as_secs());
@@ -43,7 +50,11 @@ fn colour_is_welcome() -> bool {
 }
 
 pub fn json(report: &Report) -> io::Result<()> {
-    text(&(serde_json::to_string_pretty(report)? + "\n"))
+    text(&to_json(report))
+}
+
+pub fn to_json(report: &Report) -> String {
+    serde_json::to_string_pretty(report).expect("a report is plain data") + "\n"
 }
 
 /// Findings for code-scanning services.
@@ -52,8 +63,29 @@ pub fn sarif(report: &Report) -> io::Result<()> {
 }
 
 /// Verdict and remedy first, at most 4096 bytes: what Docker keeps of a health check.
-pub fn line(report: &Report) -> io::Result<()> {
-    text(&line::render(report))
+pub fn line(report: &Report, purpose: Purpose) -> String {
+    line::render(report, purpose)
+}
+
+/// Metrics of one verification, which has just ended.
+pub fn metrics_of(report: &Report) -> String {
+    let clock = Some(SystemTime::now());
+    metrics::render(&View { report: Some(report), clock, served: None }, Form::Prometheus)
+}
+
+/// Metrics for node_exporter, which must never read half a file: written beside it, and renamed.
+pub fn textfile(file: &Path, metrics: &str) -> anyhow::Result<()> {
+    let mut name = file.as_os_str().to_owned();
+    name.push(format!(".{}.tmp", std::process::id()));
+    let fresh = Path::new(&name);
+    let written = fs::write(fresh, metrics).and_then(|()| fs::rename(fresh, file));
+    let _ = written.as_ref().inspect_err(|_| drop(fs::remove_file(fresh)));
+    written.with_context(|| {
+        format!(
+            "cannot write metrics to {}: name a file in a directory that can be written to",
+            file.display()
+        )
+    })
 }
 
 /// Files with their bytes and links with their targets; as JSON, a line for each.

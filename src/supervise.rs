@@ -1,16 +1,17 @@
 //! The supervisor: starts probes, listens, and is back at the deadline whatever they do.
 //!
 //! `start.rs` turns the embedded program into a process, `lock.rs` finds one that an earlier call
-//! left behind, `run.rs` listens and ends. What comes out are facts: what each probe said and how it
+//! left behind, `run.rs` listens and ends, `stop.rs` knows of signals. What comes out are facts: what each probe said and how it
 //! ended. Nothing here loads a GPU library, opens a device node, or judges.
 
 mod lock;
 mod run;
 mod start;
+pub mod stop;
 
 use std::time::{Duration, Instant};
 
-use crate::event::{DeviceTask, Event, Job, Libraries, PROTOCOL, Survey, Task};
+use crate::event::{DeviceTask, Event, Job, Libraries, PROTOCOL, Survey, TAKEN, Task};
 use crate::facts::probe::{Ending, ProbeRun, Target};
 pub use start::LOADER;
 
@@ -38,6 +39,7 @@ pub struct Plan<'a> {
 /// Runs the survey, then one probe per device, all of them at once.
 pub fn probe(plan: &Plan) -> Vec<ProbeRun> {
     let deadline = plan.deadline - RESERVE;
+    let _busy = stop::Busy::new();
     let mut program = match start::Program::new() {
         Ok(program) => program,
         Err(reasons) => return vec![ProbeRun::not_started(Target::Survey, reasons)],
@@ -88,7 +90,26 @@ pub fn probe(plan: &Plan) -> Vec<ProbeRun> {
 /// Starts a probe for each task unless an earlier one still holds its place, and hears them all out.
 fn run_all(program: &mut start::Program, tasks: Vec<(Target, Task)>, deadline: Instant) -> Vec<ProbeRun> {
     let mut ended = Vec::new();
-    let mut running = run::Running::new();
+    let mut tasks = tasks;
+    // A place can be taken between the look at it and the probe's own claim: then it is waited for again.
+    while !tasks.is_empty() {
+        let runs = run_once(program, tasks.clone(), deadline);
+        let again = Instant::now() + lock::POLL < deadline && stop::signalled().is_none();
+        let (late, over): (Vec<_>, Vec<_>) =
+            runs.into_iter().partition(|run| again && run.ending == (Ending::Exited { code: TAKEN }));
+        ended.extend(over);
+        tasks.retain(|(target, _)| late.iter().any(|run| run.target == *target));
+        if !tasks.is_empty() {
+            std::thread::sleep(lock::POLL);
+        }
+    }
+    ended.sort_by_key(|run| run.target);
+    ended
+}
+
+fn run_once(program: &mut start::Program, tasks: Vec<(Target, Task)>, deadline: Instant) -> Vec<ProbeRun> {
+    let mut ended = Vec::new();
+    let mut running = run::Running::default();
     // Those whose place is free first: a probe that holds one place must not cost the others their time.
     let (free, held): (Vec<_>, Vec<_>) =
         tasks.into_iter().partition(|(target, _)| lock::held(&lock::name(*target)).is_none());
@@ -112,6 +133,5 @@ fn run_all(program: &mut start::Program, tasks: Vec<(Target, Task)>, deadline: I
         }
     }
     ended.extend(running.finish(deadline));
-    ended.sort_by_key(|run| run.target);
     ended
 }

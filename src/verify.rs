@@ -10,7 +10,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail};
 
-use crate::cli::{Depth, Gpu, Health, Image, Level, Verify};
+use crate::cli::{Depth, Gpu, Health, Image, Level, Verify, Watch};
 use crate::event::{Device, Libraries};
 use crate::facts::archive::{self, Input};
 use crate::facts::census::Census;
@@ -56,27 +56,38 @@ pub fn container(options: &Verify) -> Result<Report> {
     judge(&Facts { request, host, census, image: None, probes }, start, saving)
 }
 
-/// No census, unless libraries are to be loaded: a health check says whether the GPU works, as
-/// quickly as it can.
 pub fn health(options: &Health) -> Result<Report> {
     let saving = saving(options.save_facts.as_deref())?;
     let start = Instant::now();
+    let facts = look(&options.watch, start + options.watch.timeout)?;
+    judge(&facts, start, saving)
+}
+
+/// One look of `serve`.
+pub fn watch(options: &Watch) -> Result<Report> {
+    let start = Instant::now();
+    let facts = look(options, start + options.timeout)?;
+    judge(&facts, start, None)
+}
+
+/// No census, unless libraries are to be loaded: a health check says whether the GPU works, as
+/// quickly as it can.
+fn look(options: &Watch, deadline: Instant) -> Result<Facts> {
     let request = Request {
         level: name(options.level),
         timeout_seconds: options.timeout.as_secs_f64(),
         require_gpus: options.require_gpus,
-        gpus: Vec::new(),
+        gpus: options.gpus.iter().map(spelled).collect(),
         running: true,
         ..Request::default()
     };
-    let deadline = start + options.timeout;
     let mut host = host::gather();
     let census = OnceCell::new();
     let libraries = || census.get_or_init(|| CensusInProgress::start(&host, deadline)).libraries(deadline);
-    let probes = probe(options.level, &[], deadline, &host, &libraries);
+    let probes = probe(options.level, &options.gpus, deadline, &host, &libraries);
     let census = census.into_inner().map(|census| census.finish(deadline)).transpose()?.unwrap_or_default();
     host.count_kills();
-    judge(&Facts { request, host, census, image: None, probes }, start, saving)
+    Ok(Facts { request, host, census, image: None, probes })
 }
 
 /// A census of the running root in a thread of its own, which a dead file system may hold for ever:
@@ -93,12 +104,17 @@ impl CensusInProgress {
     fn start(host: &Host, deadline: Instant) -> Self {
         let environment = environment(host);
         let (mounts, (sender, receiver)) = (host.mounts.clone(), channel());
-        thread::spawn(move || {
+        let errors = sender.clone();
+        let take = move || {
             // Nobody may wait for it any more.
             let end = deadline - 2 * RESERVE;
             let source = Source::directory(Path::new("/"), true, environment, &mounts, end);
             drop(sender.send(source.map(|source| census::take(&source))));
-        });
+        };
+        if let Err(error) = thread::Builder::new().spawn(take) {
+            let unreadable = vec![format!("/: not read, no thread could be started: {error}")];
+            drop(errors.send(Ok(Census { root: "/".into(), unreadable, ..Census::default() })));
+        }
         CensusInProgress { receiver, taken: OnceCell::new() }
     }
 

@@ -4,8 +4,8 @@ use super::driver::{faults, phrase};
 use super::{Check, Outcome, Problem};
 use crate::codes::Family;
 use crate::event::{Api, Device, Fault, NvmlDevice, Outcome as StageOutcome, Stage};
-use crate::facts::Facts;
-use crate::facts::probe::{ProbeRun, Target, free_memory, is_device};
+use crate::facts::probe::{ProbeRun, Target, free_memory};
+use crate::facts::{Facts, chosen};
 use crate::report::{Cure, Severity, Whose};
 
 pub const CHECKS: &[Check] = &[
@@ -378,17 +378,6 @@ fn busy(facts: &Facts) -> Outcome {
     problems.into()
 }
 
-/// The number of a GPU that this call is about: the driver's, or NVML's where CUDA was not asked.
-fn concerned(facts: &Facts, gpu: &NvmlDevice) -> Option<u32> {
-    let mut devices = facts.probes.iter().flat_map(ProbeRun::devices).peekable();
-    if devices.peek().is_none() {
-        return Some(gpu.index);
-    }
-    let ordinal = devices.find(|device| is_device(gpu, device))?.ordinal;
-    let exercised = |run: &ProbeRun| run.target == Target::Gpu(ordinal);
-    (facts.request.gpus.is_empty() || facts.probes.iter().any(exercised)).then_some(ordinal)
-}
-
 /// A judgement on what NVML says of each GPU.
 fn health(facts: &Facts, judge: impl Fn(&NvmlDevice) -> Option<String>) -> Outcome {
     let devices: Vec<&NvmlDevice> =
@@ -399,7 +388,7 @@ fn health(facts: &Facts, judge: impl Fn(&NvmlDevice) -> Option<String>) -> Outco
     let problem = |device: &NvmlDevice| {
         let name = device.name.known().map_or(String::new(), |name| format!(" ({name})"));
         // A GPU that is hidden from CUDA, or was not chosen, is not this container's concern.
-        let number = concerned(facts, device)?;
+        let number = chosen::number(facts, device)?;
         judge(device).map(|cause| Problem::new(format!("GPU {number}{name}: {cause}")).gpu(Some(number)))
     };
     devices.into_iter().filter_map(problem).collect::<Vec<_>>().into()
@@ -445,7 +434,7 @@ fn throttled(facts: &Facts) -> Outcome {
 fn fabric(facts: &Facts) -> Outcome {
     // A GPU on which a kernel has run needs no fabric, whatever its state says.
     let works = |gpu: &NvmlDevice| {
-        let number = concerned(facts, gpu);
+        let number = chosen::number(facts, gpu);
         facts
             .probes
             .iter()

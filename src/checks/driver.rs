@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use super::{Check, Outcome, Problem};
 use crate::codes::{self, Family};
 use crate::event::{Event, Fault, Outcome as StageOutcome, Stage};
-use crate::facts::Facts;
 use crate::facts::probe::ProbeRun;
+use crate::facts::{Facts, chosen};
 use crate::report::{Cure, Severity, Whose};
 
 pub const CHECKS: &[Check] = &[
@@ -226,7 +226,8 @@ fn gpu_lost(facts: &Facts) -> Outcome {
     let lost = facts.probes.iter().flat_map(|run| &run.events).filter_map(|event| match event {
         Event::Left { stage: Stage::NvmlDevice, gpu, outcome: StageOutcome::Failed(fault), .. }
             // NVML counts GPUs that belong to other containers, and says so when they are asked.
-            if fault.code != Some(NO_PERMISSION) =>
+            if fault.code != Some(NO_PERMISSION)
+                && (cuda.is_some() || gpu.is_none_or(|gpu| chosen::concerns(facts, gpu))) =>
         {
             let cause = format!("GPU {} as NVML counts: {}", gpu.unwrap_or_default(), phrase(fault));
             Some(Problem::new(cause).gpu(gpu.filter(|_| alike)))
@@ -259,8 +260,13 @@ fn too_few(facts: &Facts) -> Outcome {
     let Some(required) = facts.request.require_gpus else {
         return Outcome::Skip("--require-gpus was not given");
     };
+    // One of NVML's list that CUDA does not show, or that was not chosen, is none that this container has.
+    let answering = |run: &'_ ProbeRun| {
+        let chosen: Vec<u32> = run.nvml_devices().filter_map(|gpu| chosen::number(facts, gpu)).collect();
+        chosen.into_iter()
+    };
     let seen = match facts.request.level.as_str() {
-        "nvml" => facts.probes.iter().map(|run| run.nvml_devices().count()).max(),
+        "nvml" => facts.probes.iter().map(|run| answering(run).count()).max(),
         _ => facts.probes.iter().map(|run| run.devices().count()).max(),
     };
     let seen = seen.unwrap_or(0);

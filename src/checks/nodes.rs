@@ -40,7 +40,7 @@ pub const CHECKS: &[Check] = &[
         id: "launch.device-denied",
         severity: Severity::Error,
         whose: Whose::Launch,
-        cure: Cure::Recreate,
+        cure: Cure::Anew,
         title: "The device cgroup forbids the GPU's nodes",
         why: "The nodes are in the container, and opening them fails with EPERM whatever their mode: the device cgroup \
               of the container does not list them. Either it never did (no-cgroups = true in the toolkit's \
@@ -98,7 +98,7 @@ pub const CHECKS: &[Check] = &[
         id: "launch.uvm-stale",
         severity: Severity::Error,
         whose: Whose::Launch,
-        cure: Cure::Recreate,
+        cure: Cure::Anew,
         title: "/dev/nvidia-uvm has the number of an earlier driver",
         why: "The kernel chooses the major number of nvidia-uvm when the module is loaded. The node of this container \
               has another one than /proc/devices: the container, or the CDI specification that it was made from, is \

@@ -1,7 +1,7 @@
 //! Probes that did not come to their end: a hang, a crash, a start that failed.
 
 use super::{Check, Outcome, Problem};
-use crate::event::Stage;
+use crate::event::{Stage, TAKEN};
 use crate::facts::Facts;
 use crate::facts::probe::{Ending, ProbeRun, Target};
 use crate::report::{Cure, Severity, Whose};
@@ -164,6 +164,11 @@ fn stuck(facts: &Facts) -> Outcome {
 
 fn another(facts: &Facts) -> Outcome {
     problems(facts, |run| match &run.ending {
+        // It has waited, and each time another probe was quicker; who, /proc does not tell.
+        Ending::Exited { code: TAKEN } if !run.spoke() => {
+            let cause = format!("Another probe{} was there before this call's deadline.", of(gpu(run)));
+            vec![Problem::new(cause).gpu(gpu(run))]
+        }
         Ending::Occupied(holder) if holder.age <= holder.timeout => {
             let cause = format!(
                 "Process {}{} is in stage {} and was not done before the deadline of this call.",
@@ -292,7 +297,7 @@ fn ended_early(facts: &Facts) -> Outcome {
 
 fn not_loaded(facts: &Facts) -> Outcome {
     problems(facts, |run| match run.ending {
-        Ending::Exited { code } if !run.spoke() => {
+        Ending::Exited { code } if !run.spoke() && code != TAKEN => {
             let problem = Problem::new(format!("The probe exited with status {code} before its first word."));
             vec![with_noise(problem, run)]
         }
@@ -305,10 +310,46 @@ fn not_loaded(facts: &Facts) -> Outcome {
     })
 }
 
+/// Limits of the container that keep any program from being started, by errno; what keeps more from being
+/// started comes first.
+const LIMITS: &[(i32, &str, &str)] = &[
+    (
+        11, // EAGAIN
+        "The process table is full: the limit of processes of this container or user is reached.",
+        "Raise the limit (docker run --pids-limit 100 ..., the kubelet's podPidsLimit, ulimit -u), or look for what has \
+         left processes behind: ps -ef inside the container",
+    ),
+    (
+        12, // ENOMEM
+        "There is no memory for another process.",
+        "Raise the container's memory limit: docker run --memory ..., resources.limits.memory",
+    ),
+    (
+        24, // EMFILE
+        "This process may not open any more files.",
+        "Raise the limit: docker run --ulimit nofile=1024 ..., ulimit -n",
+    ),
+    (
+        27, // EFBIG
+        "A limit on the size of files forbids the probe, in memory as well.",
+        "Raise it to 4 MB or more: docker run --ulimit fsize=-1 ..., ulimit -f unlimited",
+    ),
+    (
+        23, // ENFILE
+        "The machine's table of open files is full.",
+        "On the host: sysctl fs.file-nr shows how many are open; raise fs.file-max",
+    ),
+];
+
 fn not_started(facts: &Facts) -> Outcome {
     problems(facts, |run| match &run.ending {
         Ending::NotStarted { reasons } => {
-            let mut problem = Problem::new("Every way of starting a program was refused.");
+            let refused = |number: i32| reasons.iter().any(|reason| reason.errno == Some(number));
+            let limit = LIMITS.iter().find(|(number, ..)| refused(*number));
+            let mut problem = match limit {
+                Some((_, cause, remedy)) => Problem::new(*cause).remedy(*remedy),
+                None => Problem::new("Every way of starting a program was refused."),
+            };
             for reason in reasons {
                 let way = match reason.way {
                     Some(crate::facts::probe::Way::Memory) => "from memory: ",

@@ -3,8 +3,8 @@
 use super::{Check, Outcome, Problem};
 use crate::codes::Family;
 use crate::event::{NvmlDevice, Stage};
-use crate::facts::Facts;
 use crate::facts::probe::ProbeRun;
+use crate::facts::{Facts, chosen};
 use crate::report::{Cure, Severity, Whose};
 
 const BEYOND: &[&str] = &["driver.init", "driver.no-devices", "driver.too-few", "probe.nothing-verified"];
@@ -58,6 +58,19 @@ pub const CHECKS: &[Check] = &[
         judge: mig_empty,
     },
     Check {
+        id: "launch.gpu-absent",
+        severity: Severity::Error,
+        whose: Whose::Launch,
+        cure: Cure::Recreate,
+        title: "A GPU that --gpus names is not here",
+        why: "Numbers count the GPUs that CUDA shows to this container, from 0 on and after CUDA_VISIBLE_DEVICES; UUIDs \
+              are those of nvidia-smi -L. A GPU that has fallen off its bus is not listed any more.",
+        remedy: "Name GPUs that `nvidia-smi -L` lists inside the container, or leave --gpus (CUDACHECK_GPUS) out",
+        explains: &["driver.too-few", "probe.nothing-verified"],
+        codes: &[],
+        judge: absent,
+    },
+    Check {
         id: "launch.visible-devices-cut",
         severity: Severity::Warning,
         whose: Whose::Launch,
@@ -84,8 +97,11 @@ pub const CHECKS: &[Check] = &[
     },
 ];
 
-/// CUDA has been asked and has no device.
+/// CUDA has been asked and has no device; or it was not asked, and by its rules it would have none.
 fn sees_none(facts: &Facts) -> bool {
+    if facts.request.level == "nvml" && variable(facts).is_some() {
+        return chosen::visible(facts).is_some_and(|visible| visible.is_empty());
+    }
     facts.probes.iter().any(|run| {
         let refused = run.fault(Stage::DriverInit).is_some_and(|fault| fault.code == Some(100));
         refused || run.driver().any(|driver| driver.devices == 0)
@@ -119,7 +135,7 @@ fn hides_all(facts: &Facts) -> Outcome {
     }
     let cause = match value.split(',').next().unwrap_or_default().trim() {
         "" | "-1" => format!("CUDA_VISIBLE_DEVICES is '{value}', which names no device."),
-        first => format!("CUDA_VISIBLE_DEVICES is '{value}', and CUDA finds no device '{first}' here."),
+        first => format!("CUDA_VISIBLE_DEVICES is '{value}', and there is no device '{first}' here."),
     };
     Some(with_sights(Problem::new(cause).evidence(format!("CUDA_VISIBLE_DEVICES={value}")), facts)).into()
 }
@@ -158,6 +174,26 @@ fn mig_empty(facts: &Facts) -> Outcome {
         return Outcome::Pass;
     }
     Some(Problem::new("Every GPU here is in MIG mode, and NVML lists no instance.")).into()
+}
+
+fn absent(facts: &Facts) -> Outcome {
+    if facts.request.gpus.is_empty() {
+        return Outcome::Skip("--gpus was not given");
+    }
+    // What hides all hides these.
+    if sees_none(facts) {
+        return Outcome::Pass;
+    }
+    let problem = |named: &String| {
+        let problem = Problem::new(format!("There is no GPU {named} here."));
+        let uuids = gpus(facts).filter_map(|gpu| gpu.uuid.known()).take(16);
+        let problem = uuids.fold(problem, |problem, uuid| problem.evidence(format!("here is {uuid}")));
+        match variable(facts) {
+            Some(value) => problem.evidence(format!("CUDA_VISIBLE_DEVICES={value}")),
+            None => problem,
+        }
+    };
+    chosen::absent(facts).into_iter().map(problem).collect::<Vec<_>>().into()
 }
 
 fn cut(facts: &Facts) -> Outcome {

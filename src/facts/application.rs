@@ -5,9 +5,13 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::{ErrorKind, Read};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::OFlags;
 
 use crate::event::Libraries;
 
@@ -112,21 +116,33 @@ fn list(loader: &str, object: &str) -> Resolved {
     command.arg("--list").arg(object).stdin(Stdio::null()).stderr(Stdio::null()).stdout(Stdio::piped());
     let Ok(mut child) = command.spawn() else { return Resolved::new() };
     let Some(mut output) = child.stdout.take() else { return Resolved::new() };
-    let reader = std::thread::spawn(move || {
-        let mut text = String::new();
-        let _ = std::io::Read::read_to_string(&mut output, &mut text);
-        text
-    });
-    let end = Instant::now() + PATIENCE;
-    while !reader.is_finished() && Instant::now() < end {
-        std::thread::sleep(Duration::from_millis(1));
-    }
-    if !reader.is_finished() {
+    let text = read_until(&mut output, Instant::now() + PATIENCE);
+    if text.is_none() {
         let _ = child.kill();
+        // A loader on a file system that has died cannot be killed, and is not waited for.
+        std::thread::sleep(Duration::from_millis(10));
+        let _ = child.try_wait();
         return Resolved::new();
     }
     let _ = child.wait();
-    parse_list(&reader.join().unwrap_or_default())
+    parse_list(&String::from_utf8_lossy(&text.unwrap_or_default()))
+}
+
+/// All that comes until the other end is closed; none where that is too late.
+fn read_until(pipe: &mut ChildStdout, end: Instant) -> Option<Vec<u8>> {
+    rustix::fs::fcntl_setfl(&*pipe, OFlags::NONBLOCK).ok()?;
+    let mut text = Vec::new();
+    while Instant::now() < end {
+        let left = end.saturating_duration_since(Instant::now());
+        let time = Timespec { tv_sec: left.as_secs() as i64, tv_nsec: i64::from(left.subsec_nanos()) };
+        let _ = poll(&mut [PollFd::new(&*pipe, PollFlags::IN)], Some(&time));
+        match pipe.read_to_end(&mut text) {
+            Ok(_) => return Some(text),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            Err(_) => return None,
+        }
+    }
+    None
 }
 
 /// Lines such as `\tlibcublas.so.12 => /usr/lib/libcublas.so.12 (0x00007f…)`.

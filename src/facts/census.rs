@@ -192,11 +192,13 @@ pub fn take(source: &Source) -> Census {
     let wanted: HashSet<String> = users.copies.iter().cloned().chain(of_tools).chain(of_leftovers).collect();
     let owners = thread::scope(|scope| {
         // Owners are read while users are followed: neither needs the other.
-        let owners = scope.spawn(|| packages::owners(tree, &wanted));
+        let read = || packages::owners(tree, &wanted);
+        let owners = thread::Builder::new().spawn_scoped(scope, read);
         users.follow_needs();
         users.follow_names();
         users.hold_rest();
-        owners.join().expect("reading packages does not panic")
+        // Where no thread may be started, one comes after the other.
+        owners.map_or_else(|_| read(), |owners| owners.join().expect("reading packages does not panic"))
     });
     let (missing, wished) = users.missing();
     let packages::Ownership { owners, packages, unreadable } = owners;

@@ -59,6 +59,8 @@ pub enum Ending {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Refusal {
     pub way: Option<Way>,
+    #[serde(default)]
+    pub errno: Option<i32>,
     pub error: String,
 }
 

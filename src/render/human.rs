@@ -292,7 +292,7 @@ fn belongs(finding: &Finding) -> String {
     };
     let cure = match finding.cure {
         Cure::Restart => "restart the container",
-        Cure::Recreate => "recreate the container",
+        Cure::Anew | Cure::Recreate => "recreate the container",
         Cure::Rebuild => "rebuild the image",
         Cure::Host => "on the host",
         Cure::Wait => "wait",

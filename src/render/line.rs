@@ -1,20 +1,23 @@
 //! The few lines of a health check. Docker keeps 4096 bytes, people read the first line.
 
-use crate::report::{Report, Severity, Verdict};
+use crate::report::{Purpose, Report, Severity};
 
 const LIMIT: usize = 4096;
 
-pub fn render(report: &Report) -> String {
-    let mut text = match report.verdict {
-        Verdict::Verified => format!("healthy: {}\n", report.summary),
-        Verdict::Failed | Verdict::Undecided | Verdict::Audited => {
-            let first = report.findings.first();
-            let cause = first.map_or("", |finding| &finding.cause);
-            let remedy = first.map_or("", |finding| &finding.remedy);
-            format!("unhealthy: {} {cause} -> {remedy}\n", report.summary)
+pub fn render(report: &Report, purpose: Purpose) -> String {
+    let failing = report.failing(purpose);
+    let first = failing.or_else(|| report.failing(Purpose::Readiness));
+    let mut text = match (failing, first) {
+        (Some(finding), _) => {
+            format!("unhealthy: {}. {} -> {}\n", finding.title, finding.cause, finding.remedy)
         }
+        (None, Some(finding)) => format!(
+            "alive: {}. {} A restart would not cure that -> {}\n",
+            finding.title, finding.cause, finding.remedy
+        ),
+        (None, None) => format!("healthy: {}\n", report.summary),
     };
-    let rest = report.findings.iter().skip(usize::from(report.verdict != Verdict::Verified));
+    let rest = report.findings.iter().filter(|finding| Some(*finding) != first);
     for finding in rest.filter(|finding| finding.severity > Severity::Note || finding.id == "device.busy") {
         text += &format!("{}: {} {}\n", finding.id, finding.title, finding.cause);
     }

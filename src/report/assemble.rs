@@ -7,6 +7,7 @@ use super::{
 use crate::checks::{Judgement, judge_libraries};
 use crate::event::{Event, GemmVerdict, NvmlDevice, Outcome, Stage};
 use crate::facts::Facts;
+use crate::facts::chosen;
 use crate::facts::contents::LeftoverFound;
 use crate::facts::packages::{self, Owner};
 use crate::facts::probe::{self, Ending, ProbeRun, Target};
@@ -160,7 +161,8 @@ fn gpus(facts: &Facts, findings: &[Finding]) -> Vec<Gpu> {
                 peak_share,
             })
         });
-        let exercised = run.is_some() || rank(&facts.request.level) <= rank("driver");
+        let chosen = || health.as_ref().is_none_or(|gpu| chosen::number(facts, gpu).is_some());
+        let exercised = run.is_some() || rank(&facts.request.level) <= rank("driver") && chosen();
         gpus.push(Gpu {
             ordinal: Some(device.ordinal),
             name: device.name.clone(),
@@ -196,7 +198,8 @@ fn gpus(facts: &Facts, findings: &[Finding]) -> Vec<Gpu> {
             memory: gpu.memory_total.known().copied(),
             // With devices of CUDA in the report, NVML's index is not a number of findings.
             state: if devices.is_empty() {
-                state(findings, gpu.index, facts.request.level == "nvml")
+                let chosen = facts.request.level == "nvml" && chosen::number(facts, gpu).is_some();
+                state(findings, gpu.index, chosen)
             } else {
                 GpuState::Seen
             },

@@ -12,9 +12,11 @@ use std::os::unix::net::{SocketAddr, UnixListener};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::stop;
 use crate::facts::probe::{Holder, Target};
 
-const POLL: Duration = Duration::from_millis(20);
+/// How often a place that is taken is looked at.
+pub const POLL: Duration = Duration::from_millis(20);
 
 pub fn name(target: Target) -> String {
     // "mnt:[4026531841]"; without /proc all containers of the network namespace count as one.
@@ -33,17 +35,14 @@ pub fn held(name: &str) -> Option<Holder> {
     if UnixListener::bind_addr(&address).is_ok() {
         return None;
     }
-    let pid = by_name(name)?;
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let uptime = rustix::time::clock_gettime(rustix::time::ClockId::Boottime).tv_sec as f64;
-    parse(pid, &stat, uptime, rustix::param::clock_ticks_per_second() as f64)
+    by_name(name)
 }
 
 /// Waits for a younger probe to end, as long as this call may. Returns the one that is in the way.
 pub fn wait(name: &str, deadline: Instant) -> Option<Holder> {
     let address = SocketAddr::from_abstract_name(name).ok()?;
     let holder = held(name)?;
-    while holder.age <= holder.timeout && Instant::now() + POLL < deadline {
+    while holder.age <= holder.timeout && Instant::now() + POLL < deadline && stop::signalled().is_none() {
         if UnixListener::bind_addr(&address).is_ok() {
             return None;
         }
@@ -52,21 +51,24 @@ pub fn wait(name: &str, deadline: Instant) -> Option<Holder> {
     held(name)
 }
 
-/// A process that is named as a probe of the same target, and is not known to be of another mount
+/// A living process that is named as a probe of the same target, and is not known to be of another mount
 /// namespace: the link to it can be read by the same user alone.
-fn by_name(name: &str) -> Option<u32> {
+fn by_name(name: &str) -> Option<Holder> {
     let gpu = name.rsplit_once(".gpu").map_or("", |(_, ordinal)| ordinal);
     let own = fs::read_link("/proc/self/ns/mnt").ok()?;
     let pids =
         fs::read_dir("/proc").ok()?.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    pids.into_iter().find(|pid: &u32| {
-        let comm = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
-        let named = comm
-            .strip_prefix("cc")
-            .and_then(|rest| rest.split_once('/'))
-            .and_then(|(_, rest)| rest.split_once(':'));
-        named.is_some_and(|(of, _)| of == gpu)
-            && !fs::read_link(format!("/proc/{pid}/ns/mnt")).is_ok_and(|other| other != own)
+    let uptime = rustix::time::clock_gettime(rustix::time::ClockId::Boottime).tv_sec as f64;
+    let ticks = rustix::param::clock_ticks_per_second() as f64;
+    pids.into_iter().find_map(|pid: u32| {
+        let comm = fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
+        let (of, _) = comm.strip_prefix("cc")?.split_once('/')?.1.split_once(':')?;
+        if of != gpu || fs::read_link(format!("/proc/{pid}/ns/mnt")).is_ok_and(|other| other != own) {
+            return None;
+        }
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        // One that has ended and was not reaped holds nothing.
+        parse(pid, &stat, uptime, ticks).filter(|holder| !matches!(holder.state.as_str(), "Z" | "X"))
     })
 }
 

@@ -47,7 +47,7 @@ impl Program {
     /// Fails only where no way can work: the image has no glibc loader.
     pub fn new() -> Result<Self, Vec<Refusal>> {
         if !Path::new(LOADER).exists() {
-            return Err(vec![Refusal { way: None, error: format!("{LOADER} does not exist") }]);
+            return Err(vec![Refusal { way: None, errno: None, error: format!("{LOADER} does not exist") }]);
         }
         let mut refusals = Vec::new();
         let size = env!("CUDACHECK_PROBE_BYTES").parse().expect("build.rs counted them");
@@ -108,9 +108,8 @@ impl Program {
                         started
                     }) {
                         Ok(started) => return Ok(started),
-                        Err(error) => {
-                            last = io::Error::new(error.kind(), format!("{}: {error}", directory.display()))
-                        }
+                        // The number alone: words would hide it from the check.
+                        Err(error) => last = error,
                     }
                 }
                 Err(last)
@@ -126,7 +125,7 @@ impl Program {
 }
 
 fn refusal(way: Way, error: &io::Error) -> Refusal {
-    Refusal { way: Some(way), error: error.to_string() }
+    Refusal { way: Some(way), errno: error.raw_os_error(), error: error.to_string() }
 }
 
 /// The probe in a memory file that nobody can change any more.

@@ -4,6 +4,8 @@
 //! - `embedded`   the binary and the probe in it: static, dynamic, glibc floor, size
 //! - `no_gpu`     why there is no GPU, in roots that are made for it
 //! - `machine`    a fake machine of one and of eight GPUs, whole and with faults
+//! - `health`     what fails which probe, which GPUs it is about, limits that it survives
+//! - `serve`      answers over HTTP, their age, bounds on clients, the end
 //! - `supervise`  probes that hang, crash, flood, fork, and cannot be killed
 //! - `start`      the ways of starting the probe, where some of them are refused
 //! - `image`      audits of archives: layers, secrets, budgets, acceptance, forms of output
@@ -20,12 +22,14 @@
 mod cli;
 mod drivers;
 mod embedded;
+mod health;
 mod image;
 mod machine;
 mod matrix;
 mod no_gpu;
 mod predict;
 mod saved;
+mod serve;
 mod start;
 mod supervise;
 mod trees;

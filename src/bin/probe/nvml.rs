@@ -2,6 +2,7 @@
 //!
 //! Every field is a value or the reason why NVML gives none. Nothing is set, only read.
 
+use std::cell::RefCell;
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::Instant;
@@ -63,14 +64,19 @@ pub fn start() -> Option<Pending> {
     let (tell, answered) = channel();
     for index in 0..gpus {
         let tell = tell.clone();
-        thread::spawn(move || {
+        let ask = move || {
             stage(Stage::NvmlDevice, Some(index), || {
                 let device = call("nvmlDeviceGetHandleByIndex_v2", || nvml.device_by_index(index))?;
-                emit(&Event::NvmlDevice(Box::new(describe(index, nvml, &device))));
-                Ok(())
+                let described = describe(index, nvml, &device);
+                emit(&Event::NvmlDevice(Box::new(described)));
+                LOST.take().map_or(Ok(()), |fault| Err(fault.into()))
             });
             let _ = tell.send(());
-        });
+        };
+        // Where no thread may be started (a limit of processes), this one asks.
+        if thread::Builder::new().spawn(ask.clone()).is_err() {
+            ask();
+        }
     }
     // /proc shows the first thread's name; while it waits, what it waits for is this.
     process::show(Stage::NvmlDevice, None);
@@ -289,6 +295,7 @@ fn raw<F, E: std::fmt::Display>(
             code => Err(fault(Some(i64::from(code)), error_text(code))),
         },
     }
+    .inspect_err(remember_loss)
 }
 
 /// What nvml-wrapper says of a code that it knows; nothing of one that it does not.
@@ -301,7 +308,22 @@ fn error_text(code: sys::nvmlReturn_t) -> String {
 
 fn call<T>(name: &str, ask: impl FnOnce() -> Result<T, NvmlError>) -> Result<T, Fault> {
     enter(name);
-    ask().map_err(|error| fault(name, error))
+    ask().map_err(|error| fault(name, error)).inspect_err(remember_loss)
+}
+
+thread_local! {
+    /// The first answer to this thread that its GPU is gone.
+    static LOST: RefCell<Option<Fault>> = const { RefCell::new(None) };
+}
+
+/// NVML_ERROR_GPU_IS_LOST and NVML_ERROR_RESET_REQUIRED: whatever else of it was answered, from tables in
+/// memory, a GPU that says so in any answer cannot be worked with.
+fn remember_loss(fault: &Fault) {
+    if matches!(fault.code, Some(15 | 16)) {
+        LOST.with_borrow_mut(|lost| {
+            lost.get_or_insert_with(|| fault.clone());
+        });
+    }
 }
 
 fn fault(name: &str, error: NvmlError) -> Fault {

@@ -8,7 +8,7 @@ use std::os::unix::net::{SocketAddr, UnixListener};
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 
-use crate::event::Stage;
+use crate::event::{Stage, TAKEN};
 
 /// Takes the event pipe from standard input, where the supervisor puts it, and leaves an empty
 /// stream in its place, so that no library reads or writes it by accident. All else that was
@@ -60,10 +60,15 @@ pub fn remember_timeout(milliseconds: u64) {
     TIMEOUT.store(milliseconds.div_ceil(1000), Relaxed);
 }
 
-/// Binds the name by which a later supervisor finds this process while it lives. A name that is
-/// taken is no fault: the supervisor has looked before, and another one may start at the same time.
+/// Binds the name by which a later supervisor finds this process while it lives. Where another probe has
+/// taken the place since the supervisor looked, this one ends before it has touched anything. A kernel that
+/// gives no such names (seccomp) is no fault: probes are not told apart then.
 pub fn hold(name: &str) -> Option<UnixListener> {
-    SocketAddr::from_abstract_name(name).and_then(|address| UnixListener::bind_addr(&address)).ok()
+    match SocketAddr::from_abstract_name(name).and_then(|address| UnixListener::bind_addr(&address)) {
+        Ok(place) => Some(place),
+        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => end(TAKEN),
+        Err(_) => None,
+    }
 }
 
 static TIMEOUT: AtomicU64 = AtomicU64::new(0);
@@ -87,6 +92,10 @@ pub fn libc_version() -> String {
 
 /// Ends without destructors: those of a broken driver can hang or crash after all is said.
 pub fn leave() -> ! {
+    end(0)
+}
+
+fn end(status: i32) -> ! {
     // SAFETY: _exit ends the process and touches no memory.
-    unsafe { libc::_exit(0) }
+    unsafe { libc::_exit(status) }
 }

@@ -62,12 +62,19 @@ impl Tree {
         let workers = thread::available_parallelism().map_or(1, |cores| cores.get().min(4));
         let queue = Queue::new(root.clone(), workers, end);
         let parts = thread::scope(|scope| {
-            let work = || scope.spawn(|| Walker::new(&root, &skipped, looker).walk(&queue));
-            let handles: Vec<_> = (0..workers).map(|_| work()).collect();
-            handles
-                .into_iter()
-                .map(|handle| handle.join().expect("a walker does not panic"))
-                .collect::<Vec<_>>()
+            let walk = || Walker::new(&root, &skipped, looker).walk(&queue);
+            let mut parts = Vec::new();
+            let mut handles = Vec::new();
+            for _ in 1..workers {
+                match thread::Builder::new().spawn_scoped(scope, walk) {
+                    Ok(handle) => handles.push(handle),
+                    // Where no more threads may be started, this one does all of it.
+                    Err(_) => queue.one_less(),
+                }
+            }
+            parts.push(walk());
+            parts.extend(handles.into_iter().map(|handle| handle.join().expect("a walker does not panic")));
+            parts
         });
         let mut tree = Tree::default();
         let mut files = Vec::new();
@@ -117,6 +124,12 @@ impl Queue {
 
     fn lock(&self) -> MutexGuard<'_, Shared> {
         self.state.lock().expect("no walker panics")
+    }
+
+    /// A walker that was counted on does not come.
+    fn one_less(&self) {
+        self.lock().busy -= 1;
+        self.changed.notify_all();
     }
 
     fn unwalked(&self) -> usize {

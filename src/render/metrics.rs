@@ -1,0 +1,388 @@
+//! Metrics, in the two forms that Prometheus reads. Each is a row of [`FAMILIES`]: what it is called, what it
+//! means, and where in the report it is found. docs/metrics.md is made from the same rows.
+
+use std::collections::BTreeMap;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::event::Stage;
+use crate::report::{Gpu, GpuState, Purpose, Report, Severity, StageTime, Verdict, Whose};
+
+pub const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
+pub const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    Prometheus,
+    OpenMetrics,
+}
+
+/// What is shown.
+pub struct View<'a> {
+    /// Of the last check, if one has come to a report.
+    pub report: Option<&'a Report>,
+    /// When that was.
+    pub clock: Option<SystemTime>,
+    /// Where metrics are served again and again.
+    pub served: Option<&'a Served>,
+}
+
+/// What a server knows beside the report. Times in seconds.
+pub struct Served {
+    pub stale: bool,
+    /// How many checks ended with each verdict, and how many without one.
+    pub checks: Vec<(Verdict, u64)>,
+    pub faults: u64,
+    /// How long the check that runs now has been running; 0 where none is.
+    pub running: f64,
+    pub max_age: f64,
+}
+
+impl View<'_> {
+    fn stale(&self) -> bool {
+        self.served.is_some_and(|served| served.stale)
+    }
+
+    /// GPUs that the check was about, while what it found is not too old.
+    fn gpus(&self) -> impl Iterator<Item = &Gpu> {
+        let gpus = self.report.filter(|_| !self.stale()).map_or(&[][..], |report| &report.gpus);
+        gpus.iter().filter(|gpu| gpu.state != GpuState::Seen)
+    }
+}
+
+/// Values of the labels, and the value. Those with the same labels are added up.
+type Sample = (Vec<String>, f64);
+
+struct Family {
+    name: &'static str,
+    counter: bool,
+    labels: &'static [&'static str],
+    /// One sentence.
+    help: &'static str,
+    samples: fn(&View) -> Vec<Sample>,
+}
+
+const FAMILIES: &[Family] = &[
+    Family {
+        name: "cudacheck_build_info",
+        counter: false,
+        labels: &["version"],
+        help: "1, with the version of cudacheck.",
+        samples: |_| vec![(vec![env!("CARGO_PKG_VERSION").to_owned()], 1.0)],
+    },
+    Family {
+        name: "cudacheck_verdict",
+        counter: false,
+        labels: &["verdict"],
+        help: "1 for the verdict of the last check, 0 for the others; stale where it is older than allowed.",
+        samples: verdict,
+    },
+    Family {
+        name: "cudacheck_probe_passing",
+        counter: false,
+        labels: &["probe"],
+        help: "1 where the probe of that kind passes, 0 where a finding fails it or the last check is stale.",
+        samples: probes,
+    },
+    Family {
+        name: "cudacheck_findings",
+        counter: false,
+        labels: &["id", "severity", "whose"],
+        help: "How often a finding stands; `cudacheck explain ID` says what it means.",
+        samples: findings,
+    },
+    Family {
+        name: "cudacheck_gpus",
+        counter: false,
+        labels: &["state"],
+        help: "GPUs in each state; seen are those that CUDA does not show or that were not chosen.",
+        samples: states,
+    },
+    Family {
+        name: "cudacheck_gpu_info",
+        counter: false,
+        labels: &["uuid", "index", "name", "pci", "capability"],
+        help: "1, with what a GPU is; index is CUDA's ordinal, or NVML's where CUDA was not asked.",
+        samples: info,
+    },
+    Family {
+        name: "cudacheck_gpu_healthy",
+        counter: false,
+        labels: &["uuid"],
+        help: "1 where a GPU was verified or is busy, 0 where it failed or is undecided.",
+        samples: |view| {
+            let healthy = |gpu: &Gpu| matches!(gpu.state, GpuState::Verified | GpuState::Busy);
+            each(view, |gpu| Some(f64::from(u8::from(healthy(gpu)))))
+        },
+    },
+    Family {
+        name: "cudacheck_gpu_multiprocessors",
+        counter: false,
+        labels: &["uuid"],
+        help: "Multiprocessors (SMs) of a GPU that the kernel was to run on; from level smoke on.",
+        samples: |view| each(view, |gpu| gpu.smoke.as_ref().map(|smoke| f64::from(smoke.sms_present))),
+    },
+    Family {
+        name: "cudacheck_gpu_multiprocessors_verified",
+        counter: false,
+        labels: &["uuid"],
+        help: "Multiprocessors (SMs) of a GPU that ran the kernel and computed what the host's model says.",
+        samples: |view| {
+            each(view, |gpu| {
+                let smoke = gpu.smoke.as_ref()?;
+                Some(f64::from(smoke.sms_covered.saturating_sub(smoke.sms_wrong.len() as u32)))
+            })
+        },
+    },
+    Family {
+        name: "cudacheck_gpu_gemm_tflops",
+        counter: false,
+        labels: &["uuid", "format"],
+        help: "Throughput of a large matrix product, in 10^12 floating-point operations per second; at level gemm.",
+        samples: |view| speeds(view, |speed| Some(speed.tflops)),
+    },
+    Family {
+        name: "cudacheck_gpu_gemm_peak_ratio",
+        counter: false,
+        labels: &["uuid", "format"],
+        help: "That throughput as a share of the peak of the GPU at its highest clock, from 0 to 1, where that is known.",
+        samples: |view| speeds(view, |speed| speed.peak_share),
+    },
+    Family {
+        name: "cudacheck_stage_duration_seconds",
+        counter: false,
+        labels: &["stage", "uuid"],
+        help: "How long each stage of the last check took; uuid is empty where it concerns no single GPU.",
+        samples: stages,
+    },
+    Family {
+        name: "cudacheck_redundant_bytes",
+        counter: false,
+        labels: &[],
+        help: "Bytes of redundant copies of CUDA libraries in the image, where the check looked at it.",
+        samples: |view| {
+            let looked = view.report.filter(|report| report.image.entries > 0);
+            looked.map(|report| (Vec::new(), report.image.redundant_bytes as f64)).into_iter().collect()
+        },
+    },
+    Family {
+        name: "cudacheck_check_duration_seconds",
+        counter: false,
+        labels: &[],
+        help: "How long the last check took.",
+        samples: |view| view.report.map(|report| (Vec::new(), report.seconds)).into_iter().collect(),
+    },
+    Family {
+        name: "cudacheck_last_check_timestamp_seconds",
+        counter: false,
+        labels: &[],
+        help: "When the last check ended, in seconds since 1970.",
+        samples: |view| {
+            let since = view.clock.and_then(|clock| clock.duration_since(UNIX_EPOCH).ok());
+            since.map(|since| (Vec::new(), since.as_secs_f64())).into_iter().collect()
+        },
+    },
+    Family {
+        name: "cudacheck_checks_total",
+        counter: true,
+        labels: &["verdict"],
+        help: "Checks that have ended since the server started, by verdict; none where one came to no report.",
+        samples: |view| {
+            let Some(served) = view.served else { return Vec::new() };
+            let counts = VERDICTS.map(|verdict| {
+                let count = served.checks.iter().find(|(known, _)| *known == verdict);
+                (vec![lower(verdict)], count.map_or(0.0, |(_, count)| *count as f64))
+            });
+            counts.into_iter().chain([(vec!["none".to_owned()], served.faults as f64)]).collect()
+        },
+    },
+    Family {
+        name: "cudacheck_check_running_seconds",
+        counter: false,
+        labels: &[],
+        help: "How long the check that runs now has been running, 0 where none is; only served.",
+        samples: |view| view.served.map(|served| (Vec::new(), served.running)).into_iter().collect(),
+    },
+    Family {
+        name: "cudacheck_max_age_seconds",
+        counter: false,
+        labels: &[],
+        help: "How old the last check may be before it is stale; only served.",
+        samples: |view| view.served.map(|served| (Vec::new(), served.max_age)).into_iter().collect(),
+    },
+];
+
+const VERDICTS: [Verdict; 4] = [Verdict::Verified, Verdict::Audited, Verdict::Failed, Verdict::Undecided];
+
+pub fn render(view: &View, form: Form) -> String {
+    let mut text = String::new();
+    for family in FAMILIES {
+        let samples = sum((family.samples)(view));
+        if samples.is_empty() {
+            continue;
+        }
+        // OpenMetrics names a counter without the ending of its sample.
+        let name = match form {
+            Form::OpenMetrics => family.name.trim_end_matches("_total"),
+            Form::Prometheus => family.name,
+        };
+        let kind = if family.counter { "counter" } else { "gauge" };
+        text += &format!("# HELP {name} {}\n# TYPE {name} {kind}\n", escaped(family.help));
+        for (values, value) in samples {
+            let pair = |(label, value): (&&str, &String)| format!("{label}=\"{}\"", escaped(value));
+            let pairs: Vec<String> = family.labels.iter().zip(&values).map(pair).collect();
+            let labels = if pairs.is_empty() { String::new() } else { format!("{{{}}}", pairs.join(",")) };
+            text += &format!("{}{labels} {value}\n", family.name);
+        }
+    }
+    if form == Form::OpenMetrics {
+        text += "# EOF\n";
+    }
+    text
+}
+
+/// Two samples with the same labels are one; the order is that of their labels.
+fn sum(samples: Vec<Sample>) -> BTreeMap<Vec<String>, f64> {
+    let mut sums = BTreeMap::new();
+    for (labels, value) in samples {
+        *sums.entry(labels).or_insert(0.0) += value;
+    }
+    sums
+}
+
+/// As both forms want label values; in help texts a quotation mark may be escaped as well.
+fn escaped(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+}
+
+fn lower(value: impl std::fmt::Debug) -> String {
+    format!("{value:?}").to_lowercase()
+}
+
+fn flag(holds: bool) -> f64 {
+    f64::from(u8::from(holds))
+}
+
+fn verdict(view: &View) -> Vec<Sample> {
+    if view.report.is_none() && !view.stale() {
+        return Vec::new();
+    }
+    let known = view.report.filter(|_| !view.stale()).map(|report| report.verdict);
+    let verdicts = VERDICTS.map(|verdict| (vec![lower(verdict)], flag(known == Some(verdict))));
+    verdicts.into_iter().chain([(vec!["stale".to_owned()], flag(view.stale()))]).collect()
+}
+
+fn probes(view: &View) -> Vec<Sample> {
+    let Some(report) = view.report else { return Vec::new() };
+    let passes = |purpose| !view.stale() && report.failing(purpose).is_none();
+    Purpose::ALL.into_iter().map(|purpose| (vec![lower(purpose)], flag(passes(purpose)))).collect()
+}
+
+fn findings(view: &View) -> Vec<Sample> {
+    let findings = view.report.map_or(&[][..], |report| &report.findings);
+    let of = |id: &str, severity: Severity, whose: Whose| vec![id.to_owned(), lower(severity), lower(whose)];
+    findings.iter().map(|finding| (of(&finding.id, finding.severity, finding.whose), 1.0)).collect()
+}
+
+fn states(view: &View) -> Vec<Sample> {
+    let Some(report) = view.report.filter(|_| !view.stale()) else { return Vec::new() };
+    let states = [GpuState::Verified, GpuState::Busy, GpuState::Failed, GpuState::Undecided, GpuState::Seen];
+    let count = |state| report.gpus.iter().filter(|gpu| gpu.state == state).count() as f64;
+    states.into_iter().map(|state| (vec![lower(state)], count(state))).collect()
+}
+
+fn info(view: &View) -> Vec<Sample> {
+    let gpus = view.report.map_or(&[][..], |report| &report.gpus);
+    let sample = |gpu: &Gpu| {
+        let index = gpu.ordinal.or(gpu.health.as_ref().map(|health| health.index));
+        let labels = [
+            Some(gpu.uuid.clone()),
+            index.map(|index| index.to_string()),
+            Some(gpu.name.clone()),
+            gpu.pci.clone(),
+            gpu.capability.clone(),
+        ];
+        (labels.into_iter().map(Option::unwrap_or_default).collect(), 1.0)
+    };
+    gpus.iter().map(sample).collect()
+}
+
+fn each(view: &View, value: impl Fn(&Gpu) -> Option<f64>) -> Vec<Sample> {
+    view.gpus().filter_map(|gpu| Some((vec![gpu.uuid.clone()], value(gpu)?))).collect()
+}
+
+fn speeds(view: &View, value: impl Fn(&crate::report::Speed) -> Option<f64>) -> Vec<Sample> {
+    let of = |gpu: &Gpu| {
+        let sample = |speed: &_| {
+            let speed: &crate::report::Speed = speed;
+            Some((vec![gpu.uuid.clone(), speed.format.clone()], value(speed)?))
+        };
+        gpu.speed.iter().filter_map(sample).collect::<Vec<Sample>>()
+    };
+    view.gpus().flat_map(of).collect()
+}
+
+fn stages(view: &View) -> Vec<Sample> {
+    let Some(report) = view.report else { return Vec::new() };
+    let sample = |stage: &StageTime| {
+        // NVML counts by its own index, the rest by the driver's ordinal.
+        let is = |gpu: &&Gpu| match stage.name {
+            Stage::NvmlDevice => gpu.health.as_ref().map(|health| health.index) == stage.gpu,
+            _ => gpu.ordinal == stage.gpu,
+        };
+        let gpu = stage.gpu.and_then(|_| report.gpus.iter().find(is));
+        let uuid = gpu.map(|gpu| gpu.uuid.clone()).unwrap_or_default();
+        (vec![crate::checks::stage_name(stage.name), uuid], stage.seconds)
+    };
+    report.stages.iter().map(sample).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_published_table_of_metrics_is_current() {
+        let mut text = "<!-- Made from src/render/metrics.rs by CUDACHECK_BLESS=1 cargo test. -->\n\n\
+            # Metrics\n\n\
+            `cudacheck serve` shows them at `/metrics`, as OpenMetrics 1.0 where the scraper prefers it, else as \
+            Prometheus's text; `--textfile FILE`, of `serve` and of `cudacheck` itself, writes them for \
+            node_exporter. A metric without a value is left out. All come from the last check: a scrape causes \
+            none.\n\n\
+            | name | type | labels | meaning |\n|---|---|---|---|\n"
+            .to_owned();
+        for family in FAMILIES {
+            let kind = if family.counter { "counter" } else { "gauge" };
+            let labels: Vec<String> = family.labels.iter().map(|label| format!("`{label}`")).collect();
+            text += &format!("| `{}` | {kind} | {} | {} |\n", family.name, labels.join(", "), family.help);
+        }
+        crate::generated::check("docs/metrics.md", &text);
+    }
+
+    #[test]
+    fn names_are_as_prometheus_wants_them() {
+        for family in FAMILIES {
+            assert!(family.name.starts_with("cudacheck_") && family.help.ends_with('.'), "{}", family.name);
+            assert_eq!(family.counter, family.name.ends_with("_total"), "{}", family.name);
+        }
+    }
+
+    #[test]
+    fn without_a_check_nothing_is_called_healthy() {
+        let served = Served { stale: true, checks: Vec::new(), faults: 0, running: 3.5, max_age: 100.0 };
+        let view = View { report: None, clock: None, served: Some(&served) };
+        let text = render(&view, Form::OpenMetrics);
+        assert!(text.contains("cudacheck_verdict{verdict=\"stale\"} 1\n"), "{text}");
+        assert!(text.contains("cudacheck_verdict{verdict=\"verified\"} 0\n"), "{text}");
+        assert!(!text.contains("cudacheck_gpu_healthy") && text.ends_with("# EOF\n"), "{text}");
+        assert!(
+            text.contains("# TYPE cudacheck_checks counter\ncudacheck_checks_total")
+                || text.contains("cudacheck_checks_total{"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn values_of_labels_are_escaped() {
+        assert_eq!(escaped("a\\b\"c\nd"), "a\\\\b\\\"c\\nd");
+    }
+}

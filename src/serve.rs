@@ -1,0 +1,85 @@
+//! `cudacheck serve`: the answers of probes, metrics and the report over HTTP.
+//!
+//! Checks are made at their own pace in a thread of their own (`checker`), and leave what they found on a board
+//! (`board.rs`). Requests are answered from the board by the main thread (`http.rs`): none of them causes a
+//! call into the driver, and a check that hangs holds none up.
+
+mod board;
+mod http;
+
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use crate::cli::{Serve, Watch};
+use crate::supervise::stop;
+use crate::{render, verify};
+use board::Board;
+
+/// How long the end of a running check is waited for when a signal has come: what it takes to end and reap a
+/// probe, with some to spare.
+const LEAVE: Duration = Duration::from_millis(500);
+
+/// Serves until a signal comes.
+pub fn run(options: &Serve) -> Result<()> {
+    // From here on a signal ends the program by the return of this function.
+    let busy = stop::Busy::new();
+    let listen = options.listen;
+    let listener = TcpListener::bind(listen)
+        .with_context(|| format!("cannot listen on {listen}: name another address with --listen"))?;
+    let board = Arc::new(Board::new(options));
+    let (theirs, checks) = (Arc::clone(&board), Checks::new(options));
+    thread::Builder::new().spawn(move || checks.run(&theirs)).context(
+        "cannot start the thread of the checks: raise the limit of processes (docker run --pids-limit)",
+    )?;
+    eprintln!("cudacheck: serving on http://{}", listener.local_addr().unwrap_or(listen));
+    http::serve(&listener, |request| board.answer(request))?;
+    board.wait_for_the_check(Instant::now() + LEAVE);
+    // It was asked to end and has ended in order, which is status 0 and no signal's.
+    std::mem::forget(busy);
+    Ok(())
+}
+
+struct Checks {
+    usual: Watch,
+    /// Until one has passed.
+    first: Watch,
+    interval: Duration,
+    textfile: Option<std::path::PathBuf>,
+}
+
+impl Checks {
+    fn new(options: &Serve) -> Self {
+        let usual = options.watch.clone();
+        let level = options.startup_level.unwrap_or(usual.level);
+        let first = Watch { level, timeout: options.startup_timeout.max(usual.timeout), ..usual.clone() };
+        Checks { usual, first, interval: options.interval, textfile: options.textfile.clone() }
+    }
+
+    fn run(&self, board: &Board) {
+        while stop::signalled().is_none() {
+            board.begin();
+            let watch = if board.started() { &self.usual } else { &self.first };
+            board.end(verify::watch(watch));
+            if let Some(file) = &self.textfile
+                && let Err(error) = render::textfile(file, &board.metrics_for_a_file())
+            {
+                eprintln!("cudacheck: {error:#}");
+            }
+            rest(self.interval);
+        }
+    }
+}
+
+/// Sleeps, unless a signal comes.
+fn rest(time: Duration) {
+    let time = Timespec { tv_sec: time.as_secs() as i64, tv_nsec: i64::from(time.subsec_nanos()) };
+    let mut signal: Vec<PollFd> =
+        stop::pipe().map(|pipe| PollFd::new(pipe, PollFlags::IN)).into_iter().collect();
+    // An interruption makes one pause shorter, no more.
+    let _ = poll(&mut signal, Some(&time));
+}

@@ -8,17 +8,19 @@ use std::process::Command;
 use std::{env, fs};
 
 fn main() {
-    for path in ["build.rs", "Cargo.lock", "src/event.rs", "src/bin/probe", "kernels"] {
+    for path in ["build.rs", "Cargo.lock", "src/event.rs", "src/json.rs", "src/bin/probe", "kernels"] {
         println!("cargo::rerun-if-changed={path}");
     }
     println!("cargo::rerun-if-env-changed=CUDACHECK_PROBE");
 
+    let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
     // The nested build comes through here as well; it must not start a third.
     if env::var_os("CARGO_FEATURE_PROBE").is_some() {
+        shrink(&out, "probe");
         return;
     }
-    let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
-    shrink(&out);
+    shrink(&out, "cudacheck");
+    pack_relocations();
     let probe = match env::var_os("CUDACHECK_PROBE") {
         Some(path) => PathBuf::from(path),
         None => build(&out),
@@ -35,32 +37,41 @@ fn main() {
     fs::copy(&probe, out.join("probe")).expect("OUT_DIR is writable");
 }
 
-/// Flags of the linker that make the binary half a megabyte smaller. Without them it works as well.
-fn shrink(out: &Path) {
-    let native = env::var("HOST") == env::var("TARGET");
-    // Relocations in packed form: a static program applies its own, which glibc's start code can do
-    // from 2.36. With an older one it would crash, so it is asked.
-    let asked = Command::new("getconf").arg("GNU_LIBC_VERSION").output();
-    let text = asked.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
-    let minor = text.trim().strip_prefix("glibc 2.").and_then(|minor| minor.parse::<u32>().ok());
-    if native && minor.is_some_and(|minor| minor >= 36) {
-        println!("cargo::rustc-link-arg-bin=cudacheck=-Wl,-z,pack-relative-relocs");
-    }
+/// Flags of the linker that make a program smaller, both together by half a megabyte. Without them it works as
+/// well.
+fn shrink(out: &Path, program: &str) {
     // Equal functions are kept once, which rustc's own linker on this target can do and others cannot.
     let flags = env::var("CARGO_ENCODED_RUSTFLAGS").unwrap_or_default();
     let own_linker = env::var_os("RUSTC_LINKER").is_none() && !flags.contains("link");
-    if native && own_linker && env::var("TARGET").is_ok_and(|target| target == "x86_64-unknown-linux-gnu") {
-        println!("cargo::rustc-link-arg-bin=cudacheck=-Wl,--icf=all");
-        // In the release profile a panic ends the program, so that nothing is ever unwound, and anyhow is built
-        // without backtraces. Cargo does not tell build scripts the profile's choice, only its name.
-        if env::var("PROFILE").is_ok_and(|profile| profile == "release") {
-            let script = out.join("no-unwinding.ld");
-            let sections = "*(.eh_frame) *(.eh_frame_hdr) *(.gcc_except_table*)";
-            fs::write(&script, format!("SECTIONS {{ /DISCARD/ : {{ {sections} }} }} INSERT AFTER .text;\n"))
-                .expect("OUT_DIR is writable");
-            println!("cargo::rustc-link-arg-bin=cudacheck=-Wl,-T,{}", script.display());
-        }
+    let target = env::var("TARGET").unwrap_or_default();
+    if !is_native() || !own_linker || target != "x86_64-unknown-linux-gnu" {
+        return;
     }
+    println!("cargo::rustc-link-arg-bin={program}=-Wl,--icf=all");
+    // In the release profile a panic ends the program, so that nothing is ever unwound, and anyhow is built
+    // without backtraces. Cargo does not tell build scripts the profile's choice, only its name.
+    if env::var("PROFILE").is_ok_and(|profile| profile == "release") {
+        let script = out.join("no-unwinding.ld");
+        let sections = "*(.eh_frame) *(.eh_frame_hdr) *(.gcc_except_table*)";
+        fs::write(&script, format!("SECTIONS {{ /DISCARD/ : {{ {sections} }} }} INSERT AFTER .text;\n"))
+            .expect("OUT_DIR is writable");
+        println!("cargo::rustc-link-arg-bin={program}=-Wl,-T,{}", script.display());
+    }
+}
+
+/// Relocations in packed form: a static program applies its own, which glibc's start code can do from 2.36. With
+/// an older one it would crash, so it is asked. The probe's are the image's loader's to apply, whatever its age.
+fn pack_relocations() {
+    let asked = Command::new("getconf").arg("GNU_LIBC_VERSION").output();
+    let text = asked.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
+    let minor = text.trim().strip_prefix("glibc 2.").and_then(|minor| minor.parse::<u32>().ok());
+    if is_native() && minor.is_some_and(|minor| minor >= 36) {
+        println!("cargo::rustc-link-arg-bin=cudacheck=-Wl,-z,pack-relative-relocs");
+    }
+}
+
+fn is_native() -> bool {
+    env::var("HOST") == env::var("TARGET")
 }
 
 /// The newest symbol version of glibc that is named in the program. A test compares it with what the

@@ -172,7 +172,7 @@ pub fn judge(facts: &Facts) -> Judgement {
         }));
     }
     // The order of the list breaks ties: causes come before what they cause.
-    findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
+    crate::order::by_key(&mut findings, |finding| std::cmp::Reverse(finding.severity));
     let (findings, accepted) = accept(findings, facts);
     Judgement { findings, accepted, skipped }
 }

@@ -1,4 +1,4 @@
-//! The protocol between supervisor and probe: the one file that both programs compile.
+//! The protocol between supervisor and probe; with `json.rs` the only file that both programs compile.
 //!
 //! The supervisor hands a [`Job`] to a probe as its only argument. The probe answers with one
 //! [`Event`] per line, as JSON, over a pipe of its own. Before every call that can block it says
@@ -6,7 +6,11 @@
 //!
 //! Only plain data lives here: no I/O, no judgement. A change of meaning raises [`PROTOCOL`].
 
-use serde::{Deserialize, Serialize};
+use serde::de::{DeserializeOwned, Error as _};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
+
+use crate::json;
 
 /// The version of everything in this file, checked by both sides.
 pub const PROTOCOL: u32 = 1;
@@ -179,12 +183,23 @@ pub enum Api {
 }
 
 /// A value, or the reason why there is none. A refusal is never a zero.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(untagged)]
 pub enum Field<T> {
     Known(T),
     Unavailable { unavailable: String },
+}
+
+/// As serde's `untagged` reads it, without a second reader for every type that may be absent.
+impl<'de, T: DeserializeOwned> Deserialize<'de> for Field<T> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let mut value = Value::deserialize(from)?;
+        if let Some(Value::String(unavailable)) = value.get_mut("unavailable") {
+            return Ok(Field::Unavailable { unavailable: std::mem::take(unavailable) });
+        }
+        json::from_value(value).map(Field::Known).map_err(D::Error::custom)
+    }
 }
 
 impl<T> Field<T> {

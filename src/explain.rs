@@ -361,7 +361,7 @@ fn numbers_section() -> String {
     );
     let mut rows: Vec<(i64, Family)> =
         all().flat_map(|check| check.codes).map(|(family, number)| (*number, *family)).collect();
-    rows.sort_unstable();
+    crate::order::natural(&mut rows);
     rows.dedup();
     for (number, family) in rows {
         let code = codes::named(family, number).expect("a test below says so");

@@ -18,6 +18,8 @@ mod explain;
 mod facts;
 #[cfg(test)]
 mod generated;
+mod json;
+mod order;
 mod render;
 mod report;
 mod serve;
@@ -25,6 +27,7 @@ mod supervise;
 mod verify;
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -46,7 +49,8 @@ fn main() -> ExitCode {
 
 /// The command line, behind what a configuration says.
 fn parse() -> anyhow::Result<Cli> {
-    let mut cli = Cli::try_parse().unwrap_or_else(|error| refuse(&error));
+    let mut arguments: Vec<OsString> = std::env::args_os().collect();
+    let mut cli = read(&arguments);
     let (file, image) = match &cli.command {
         None => (cli.verify.config.as_ref(), false),
         Some(Command::Image(options)) => (options.config.as_ref(), true),
@@ -59,7 +63,6 @@ fn parse() -> anyhow::Result<Cli> {
         return Ok(cli);
     };
     let configured = config::read(file, image)?;
-    let mut arguments: Vec<_> = std::env::args_os().collect();
     // Before all flags of the command: later ones override them.
     let place = if image {
         arguments.iter().position(|argument| argument == "image").map_or(1, |at| at + 1)
@@ -67,7 +70,7 @@ fn parse() -> anyhow::Result<Cli> {
         1
     };
     arguments.splice(place..place, configured.arguments);
-    let mut cli = Cli::parse_from(arguments);
+    let mut cli = read(&arguments);
     match &mut cli.command {
         Some(Command::Image(options)) => {
             options.nodes = cli::on::resolve(&options.on, &configured.nodes)?;
@@ -76,6 +79,10 @@ fn parse() -> anyhow::Result<Cli> {
         _ => cli.verify.accepted = configured.accepted,
     }
     Ok(cli)
+}
+
+fn read(arguments: &[OsString]) -> Cli {
+    Cli::try_parse_from(arguments).unwrap_or_else(|error| refuse(&error))
 }
 
 /// Prints help or what is wrong. Docker reserves 2, so that a health check that is written wrongly ends

@@ -103,7 +103,7 @@ fn run_all(program: &mut start::Program, tasks: Vec<(Target, Task)>, deadline: I
             std::thread::sleep(lock::POLL);
         }
     }
-    ended.sort_by_key(|run| run.target);
+    crate::order::by_key(&mut ended, |run| run.target);
     ended
 }
 

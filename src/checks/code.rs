@@ -65,7 +65,7 @@ fn gpus(facts: &Facts) -> Vec<u32> {
     let mut gpus: Vec<u32> = devices
         .filter_map(|device| u32::try_from(device.capability.0 * 10 + device.capability.1).ok())
         .collect();
-    gpus.sort_unstable();
+    crate::order::natural(&mut gpus);
     gpus.dedup();
     gpus
 }

@@ -172,7 +172,7 @@ fn sum(facts: &Facts, kinds: &[Kind]) -> Outcome {
     if bytes < WORTH_TELLING {
         return Outcome::Pass;
     }
-    found.sort_by_key(|leftover| std::cmp::Reverse(leftover.bytes));
+    crate::order::by_key(&mut found, |leftover| std::cmp::Reverse(leftover.bytes));
     let most = if found.len() > 1 { ", most of it" } else { "" };
     let cause = format!("{}{most} in {}.", megabytes(bytes), found[0].place);
     let problem = found.iter().fold(Problem::new(cause), |problem, leftover| {

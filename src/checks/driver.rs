@@ -192,7 +192,7 @@ pub fn libcuda_loaded(facts: &Facts) -> BTreeSet<String> {
         Event::Library { name, path, .. } if name == "libcuda" => Some(path.clone()),
         _ => None,
     };
-    events.filter_map(path).collect()
+    crate::order::into(events.filter_map(path))
 }
 
 fn no_devices(facts: &Facts) -> Outcome {

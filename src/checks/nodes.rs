@@ -1,7 +1,5 @@
 //! Device nodes: are those that the driver needs there, of the right number, and may they be opened?
 
-use std::collections::BTreeSet;
-
 use super::launch::{errno_name, opened, works};
 use super::{Check, Outcome, Problem, launch};
 use crate::codes::Family;
@@ -303,14 +301,8 @@ fn mig_caps(facts: &Facts) -> Outcome {
     let of_mig = facts.host.environment.iter().any(|(name, value)| {
         matches!(name.as_str(), "NVIDIA_VISIBLE_DEVICES" | "CUDA_VISIBLE_DEVICES") && value.contains("MIG-")
     });
-    let caps: BTreeSet<&str> = facts
-        .host
-        .nodes
-        .iter()
-        .map(|node| node.path.as_str())
-        .filter(|path| path.starts_with("/dev/nvidia-caps/"))
-        .collect();
-    if !of_mig || !caps.is_empty() || launch::cuda_works(facts) {
+    let has_caps = facts.host.nodes.iter().any(|node| node.path.starts_with("/dev/nvidia-caps/"));
+    if !of_mig || has_caps || launch::cuda_works(facts) {
         return Outcome::Pass;
     }
     let no_init = facts.probes.iter().any(|run| run.fault(Stage::DriverInit).is_some());

@@ -152,7 +152,7 @@ fn parse_list(text: &str) -> Resolved {
         let (path, _) = rest.rsplit_once(" (0x")?;
         path.starts_with('/').then(|| (soname.to_owned(), path.to_owned()))
     };
-    text.lines().filter_map(pair).collect()
+    crate::order::into(text.lines().filter_map(pair))
 }
 
 #[cfg(test)]

@@ -287,7 +287,7 @@ fn describe(tree: &Tree, users: &Users, owners: &BTreeMap<String, Owner>, mounts
         })
         .collect();
     let place = |copy: &Copy| LIBRARIES.iter().position(|library| library.name == copy.library);
-    copies.sort_by(|a, b| place(a).cmp(&place(b)).then_with(|| a.path.cmp(&b.path)));
+    crate::order::by(&mut copies, |a, b| place(a).cmp(&place(b)).then_with(|| a.path.cmp(&b.path)));
     copies
 }
 
@@ -296,7 +296,7 @@ fn strongest(users: Option<&BTreeSet<User>>) -> Vec<User> {
     let mut list: Vec<User> = users.into_iter().flatten().cloned().collect();
     // Sorted by path, then by how.
     list.dedup_by(|later, first| later.path == first.path);
-    list.sort_by(|a, b| a.how.cmp(&b.how).then_with(|| a.path.cmp(&b.path)));
+    crate::order::by(&mut list, |a, b| a.how.cmp(&b.how).then_with(|| a.path.cmp(&b.path)));
     list
 }
 

@@ -144,18 +144,19 @@ const VARIABLES: [&str; 17] = [
 
 pub fn gather() -> Host {
     let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
-    let environment: BTreeMap<String, String> = VARIABLES
-        .iter()
-        .filter_map(|name| {
-            std::env::var_os(name).map(|value| (name.to_string(), value.to_string_lossy().into_owned()))
-        })
-        // Where a cluster's API server listens is nobody's business here; that there is one matters.
-        .map(
-            |(name, value)| {
-                if name == "KUBERNETES_SERVICE_HOST" { (name, "set".into()) } else { (name, value) }
-            },
-        )
-        .collect();
+    let environment: BTreeMap<String, String> = crate::order::into(
+        VARIABLES
+            .iter()
+            .filter_map(|name| {
+                std::env::var_os(name).map(|value| (name.to_string(), value.to_string_lossy().into_owned()))
+            })
+            // Where a cluster's API server listens is nobody's business here; that there is one matters.
+            .map(
+                |(name, value)| {
+                    if name == "KUBERNETES_SERVICE_HOST" { (name, "set".into()) } else { (name, value) }
+                },
+            ),
+    );
     let platform = platform(&environment);
     let mounts = parse_mounts(&read("/proc/self/mountinfo"));
     let mut process = parse_status(&read("/proc/self/status"));
@@ -192,12 +193,10 @@ fn differs_in_first(environment: &BTreeMap<String, String>) -> BTreeMap<String, 
     let bytes = fs::read("/proc/1/environ").unwrap_or_default();
     let variables =
         bytes.split(|byte| *byte == 0).filter_map(|text| std::str::from_utf8(text).ok()?.split_once('='));
-    variables
-        .filter(|(name, value)| {
-            DECISIVE.contains(name) && environment.get(*name).map(String::as_str) != Some(value)
-        })
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .collect()
+    let differs = |(name, value): &(&str, &str)| {
+        DECISIVE.contains(name) && environment.get(*name).map(String::as_str) != Some(*value)
+    };
+    crate::order::into(variables.filter(differs).map(|(name, value)| (name.to_owned(), value.to_owned())))
 }
 
 fn platform(environment: &BTreeMap<String, String>) -> Platform {
@@ -361,7 +360,7 @@ fn nodes() -> Vec<Node> {
             });
         }
     }
-    nodes.sort_by(|a, b| a.path.cmp(&b.path));
+    crate::order::by(&mut nodes, |a, b| a.path.cmp(&b.path));
     nodes
 }
 
@@ -372,7 +371,7 @@ fn parse_majors(text: &str) -> BTreeMap<String, u32> {
         let (number, name) = line.trim().split_once(' ')?;
         Some((name.to_owned(), number.parse().ok()?))
     });
-    pairs.filter(|(name, _)| name.starts_with("nvidia")).collect()
+    crate::order::into(pairs.filter(|(name, _)| name.starts_with("nvidia")))
 }
 
 fn parse_mounts(text: &str) -> Vec<String> {

@@ -152,7 +152,7 @@ impl Collector {
             self.sums.merge(if packages.of_conda { packages.all } else { packages.otherwise });
         }
         let mut found = self.sums.found;
-        found.sort_by(|a, b| {
+        crate::order::by(&mut found, |a, b| {
             a.kind.cmp(&b.kind).then(b.bytes.cmp(&a.bytes)).then_with(|| a.place.cmp(&b.place))
         });
         found

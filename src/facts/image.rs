@@ -134,7 +134,7 @@ impl Image {
                 (hidden.largest, hidden.largest_bytes) = (file.path, bytes);
             }
         }
-        self.hidden.sort_by_key(|hidden| std::cmp::Reverse(hidden.bytes));
+        crate::order::by_key(&mut self.hidden, |hidden| std::cmp::Reverse(hidden.bytes));
     }
 }
 

@@ -67,7 +67,7 @@ fn names(source: &[u8]) -> Source {
 }
 
 fn sorted(mut list: Vec<String>) -> Vec<String> {
-    list.sort();
+    crate::order::natural(&mut list);
     list.dedup();
     list
 }

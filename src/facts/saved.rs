@@ -31,6 +31,8 @@ use rustix::fs::Access;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::json;
+
 use super::Facts;
 use super::node::{Node, is_driver};
 
@@ -121,7 +123,7 @@ pub fn read(file: &Path) -> Result<Saved> {
 }
 
 fn parse(bytes: &[u8]) -> Result<Saved> {
-    let head: Head = serde_json::from_slice(bytes)
+    let head: Head = json::from_slice(bytes)
         .context("it holds no facts, or is damaged: name a whole file that --save-facts wrote")?;
     // The version is text of a stranger, printed to a terminal.
     let version: String = head.version.chars().filter(char::is_ascii_graphic).take(40).collect();
@@ -149,9 +151,7 @@ fn parse(bytes: &[u8]) -> Result<Saved> {
     if sum > MOST {
         bail!("it holds numbers that no machine has: {ANEW}");
     }
-    // As text, like the probes' events: one reader for all facts in the binary instead of two.
-    let saved: Saved =
-        serde_json::from_slice(serde_json::to_string_pretty(&value)?.as_bytes()).with_context(what)?;
+    let saved: Saved = json::from_value(value).with_context(what)?;
     sound(&saved)?;
     Ok(saved)
 }

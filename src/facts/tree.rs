@@ -130,7 +130,7 @@ impl Tree {
                 links.entry(real).or_default().push(link.clone());
             }
         }
-        links.values_mut().for_each(|links| links.sort());
+        links.values_mut().for_each(|links| crate::order::natural(links));
         links
     }
 
@@ -176,7 +176,7 @@ impl Tree {
         let links = self.links.iter().map(|(path, target)| (path, What::Target(target.clone())));
         let mut list: Vec<Entry> =
             files.chain(links).map(|(path, what)| Entry { path: path.clone(), what }).collect();
-        list.sort_by(|a, b| a.path.cmp(&b.path));
+        crate::order::by(&mut list, |a, b| a.path.cmp(&b.path));
         list
     }
 

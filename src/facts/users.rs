@@ -149,9 +149,9 @@ impl<'a> Users<'a> {
                 library_of(name).is_some_and(|library| family.contains(&library.name))
             };
             let loaded = closure.objects.iter().filter_map(|object| self.copy(&object.path));
-            let copies: BTreeSet<&str> = loaded.filter(member).collect();
+            let copies: BTreeSet<&str> = crate::order::into(loaded.filter(member));
             let directories: BTreeSet<&str> =
-                copies.iter().filter_map(|path| Some(path.rsplit_once('/')?.0)).collect();
+                crate::order::into(copies.iter().filter_map(|path| Some(path.rsplit_once('/')?.0)));
             if directories.len() > 1 {
                 let copies = copies.into_iter().map(str::to_owned).collect();
                 self.mixed.entry(copies).or_insert_with(|| closure.objects[0].path.clone());
@@ -245,8 +245,9 @@ impl<'a> Users<'a> {
             return wheels;
         }
         let of_stem = self.copies.iter().filter(|copy| has_stem(copy, stem));
-        let sonames: BTreeSet<&str> =
-            of_stem.filter_map(|copy| self.tree.files[copy].elf.as_ref()?.soname.as_deref()).collect();
+        let sonames: BTreeSet<&str> = crate::order::into(
+            of_stem.filter_map(|copy| self.tree.files[copy].elf.as_ref()?.soname.as_deref()),
+        );
         let default = sonames.into_iter().find_map(|soname| self.loader.by_default(soname));
         default.iter().filter_map(|path| self.copy(path)).map(str::to_owned).collect()
     }

@@ -261,7 +261,7 @@ fn grouped(copies: &[Copy]) -> Vec<Vec<&Copy>> {
 fn users(group: &[&Copy]) -> usize {
     let mut users: Vec<&str> =
         group.iter().flat_map(|copy| &copy.used_by).map(|user| user.path.as_str()).collect();
-    users.sort_unstable();
+    crate::order::natural(&mut users);
     users.dedup();
     users.len()
 }

@@ -32,7 +32,7 @@ pub fn log(report: &Report) -> Value {
 fn rules(report: &Report) -> Vec<Value> {
     let accepted = report.accepted.iter().map(|accepted| &accepted.finding);
     let mut findings: Vec<&Finding> = report.all_findings().chain(accepted).collect();
-    findings.sort_by(|a, b| a.id.cmp(&b.id));
+    crate::order::by(&mut findings, |a, b| a.id.cmp(&b.id));
     findings.dedup_by(|a, b| a.id == b.id);
     let rule = |finding: &&Finding| {
         json!({

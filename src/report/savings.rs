@@ -49,7 +49,7 @@ pub fn savings(facts: &Facts) -> Savings {
     changes.extend(leftovers(census));
     changes
         .extend(facts.image.iter().flat_map(|image| image.hidden.iter().map(|hidden| unhide(image, hidden))));
-    changes.sort_by(|a, b| b.bytes.cmp(&a.bytes).then_with(|| a.what.cmp(&b.what)));
+    crate::order::by(&mut changes, |a, b| b.bytes.cmp(&a.bytes).then_with(|| a.what.cmp(&b.what)));
     let sum = |proven| {
         changes.iter().filter(|change| change.proven == proven).map(|change| change.bytes).sum::<u64>()
     };

@@ -17,6 +17,7 @@ use super::start::Started;
 use super::stop;
 use crate::event::{Event, TAKEN};
 use crate::facts::probe::{Ending, ProbeRun, Target};
+use crate::json;
 
 /// How long a killed process may take to be reaped. One that takes longer cannot be killed.
 const REAP: Duration = Duration::from_millis(50);
@@ -218,7 +219,7 @@ impl Probe {
                 continue;
             }
             // What is no event was not written by the probe.
-            if let Ok(event) = serde_json::from_slice::<Event>(&self.line) {
+            if let Ok(event) = json::from_slice::<Event>(&self.line) {
                 if event == Event::Done {
                     self.done = Some(Instant::now());
                 }

@@ -91,5 +91,5 @@ fn the_release_binary_is_small() {
         return;
     }
     let bytes = fs::metadata(BINARY).unwrap().len();
-    assert!(bytes <= 3_200_000, "{bytes} bytes");
+    assert!(bytes <= 3_000_000, "{bytes} bytes");
 }

@@ -57,7 +57,8 @@ fn a_check_is_about_the_gpus_that_were_chosen_or_that_cuda_shows() {
     let lost = "A GPU does not answer";
     let visible = "CUDA_VISIBLE_DEVICES hides every GPU";
     let absent = "A GPU that --gpus names is not here";
-    let cases: &[(&str, Option<&str>, &[&str], i32, &str)] = &[
+    type Case = (&'static str, Option<&'static str>, &'static [&'static str], i32, &'static str);
+    let cases: &[Case] = &[
         ("all", None, &[], 1, lost),
         ("two of them", None, &["--gpus", "0,1"], 0, "healthy: 2 GPUs are"),
         ("by UUID", None, &["--gpus", FIRST], 0, "healthy: 1 GPU is"),

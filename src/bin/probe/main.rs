@@ -7,6 +7,8 @@
 #[path = "../../event.rs"]
 #[allow(dead_code, reason = "the supervisor uses the rest")]
 mod event;
+#[path = "../../json.rs"]
+mod json;
 
 mod blas;
 mod cupti;
@@ -30,7 +32,7 @@ fn main() {
         "--load" => return load(std::env::args().skip(2).collect()),
         _ => {}
     }
-    let Ok(job) = serde_json::from_str::<Job>(&argument) else {
+    let Ok(job) = json::from_slice::<Job>(argument.as_bytes()) else {
         eprintln!("this is a part of cudacheck and is started by it");
         std::process::exit(2);
     };

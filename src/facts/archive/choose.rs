@@ -33,7 +33,7 @@ fn merge_names(candidates: Vec<Candidate>) -> Vec<Candidate> {
         }
     }
     for candidate in &mut merged {
-        candidate.names.sort();
+        crate::order::natural(&mut candidate.names);
         candidate.names.dedup();
     }
     merged

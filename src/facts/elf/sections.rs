@@ -91,7 +91,7 @@ impl<'a> Object<'a> {
             }
         }
         for list in [&mut names, &mut mentions] {
-            list.sort();
+            crate::order::natural(list);
             list.dedup();
         }
         (names, mentions)

@@ -143,7 +143,7 @@ mod tests {
     fn agrees_with_rpm() {
         let mut headers: Vec<String> =
             (1..=40).map(|number| format!("/usr/include/beta/h{number}.h")).collect();
-        headers.sort();
+        crate::order::natural(&mut headers);
         let want = [
             "alpha 2:1.2.3-4 /opt/alpha /opt/alpha/lib /opt/alpha/lib/a.txt /opt/alpha/with space \
              /usr/lib64/libalpha1.so /usr/lib64/libalpha1.so.1 /usr/lib64/libalpha2.so.2 \
@@ -155,7 +155,7 @@ mod tests {
             "moved 3-1 /srv/moved/lib/libmoved.so.3".to_owned(),
         ];
         let mut found: Vec<String> = packages(DATABASE).unwrap().into_iter().map(shown).collect();
-        found.sort();
+        crate::order::natural(&mut found);
         assert_eq!(found, want);
     }
 

@@ -63,7 +63,7 @@ impl Here {
                 here.variables.push((value, format!("${name}")));
             }
         }
-        here.variables.sort_unstable_by(|(a, _), (b, _)| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
+        crate::order::by(&mut here.variables, |(a, _), (b, _)| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
         here
     }
 

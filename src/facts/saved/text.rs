@@ -97,7 +97,7 @@ pub fn redact(text: &str, words: &Words) -> String {
     }
     text = urls(&text);
     let mut hosts: Vec<&String> = words.hosts.iter().filter(|host| words.free || is_distinct(host)).collect();
-    hosts.sort_unstable_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
+    crate::order::by(&mut hosts, |a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
     for host in hosts {
         text = replace(&text, whole(&text, host, "-_"), |_| "HOST".to_owned());
     }
@@ -160,7 +160,7 @@ pub fn homes(text: &str) -> impl Iterator<Item = Range<usize>> {
         .map(|start| start..text[start..].find(ends).map_or(text.len(), |end| start + end))
         .filter(|range| !matches!(&text[range.clone()], "" | "." | ".."))
         .collect();
-    ranges.sort_unstable_by_key(|range| (range.start, range.end));
+    crate::order::by_key(&mut ranges, |range| (range.start, range.end));
     // `/home/home/x`
     apart(ranges)
 }
@@ -213,7 +213,7 @@ pub fn beginnings(text: &str) -> impl Iterator<Item = Range<usize>> {
             (end >= 2 && !full && !is_word && !rest.starts_with('-')).then_some(start..start + end)
         })
         .collect();
-    ranges.sort_unstable_by_key(|range| (range.start, range.end));
+    crate::order::by_key(&mut ranges, |range| (range.start, range.end));
     ranges.into_iter()
 }
 

@@ -86,7 +86,7 @@ impl Tree {
             tree.incomplete |= part.incomplete;
             tree.entries += part.entries;
         }
-        tree.files = files.into_iter().collect();
+        tree.files = crate::order::into(files.into_iter());
         tree.content = Content::Root(root);
         let unwalked = queue.unwalked();
         tree.incomplete |= unwalked > 0;
@@ -96,8 +96,8 @@ impl Tree {
             ));
         }
         tree.skipped = skipped.iter().map(|path| path.to_string_lossy().into_owned()).collect();
-        tree.python.sort_by(|a, b| a.0.cmp(&b.0));
-        tree.unreadable.sort();
+        crate::order::by(&mut tree.python, |a, b| a.0.cmp(&b.0));
+        crate::order::natural(&mut tree.unreadable);
         Ok(tree)
     }
 }
@@ -323,5 +323,5 @@ fn foreign_mounts() -> BTreeSet<PathBuf> {
         FOREIGN.contains(&kind).then(|| PathBuf::from(place.split(' ').nth(4).unwrap_or_default()))
     });
     // Without a mount table the usual places are left out all the same.
-    foreign.chain(["/proc", "/sys", "/dev"].map(PathBuf::from)).collect()
+    crate::order::into(foreign.chain(["/proc", "/sys", "/dev"].map(PathBuf::from)))
 }

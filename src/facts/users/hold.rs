@@ -18,8 +18,10 @@ impl Users<'_> {
         if candidates.is_empty() {
             return;
         }
-        let sonames: BTreeSet<&str> = self.reached.iter().filter_map(|copy| self.soname(copy)).collect();
-        let unhashed_sonames: BTreeSet<Cow<str>> = sonames.iter().map(|soname| unhashed(soname)).collect();
+        let sonames: BTreeSet<&str> =
+            crate::order::into(self.reached.iter().filter_map(|copy| self.soname(copy)));
+        let unhashed_sonames: BTreeSet<Cow<str>> =
+            crate::order::into(sonames.iter().map(|soname| unhashed(soname)));
         // The soname of a vendored copy has a hash in it, by which nobody else asks for it.
         let replaced = |copy: &str| {
             let Some(soname) = self.soname(copy) else { return false };
@@ -40,7 +42,7 @@ impl Users<'_> {
                 || self.is_mentioned(copy, &mentions)
         };
         let mut held: BTreeSet<String> =
-            candidates.iter().filter(stays).map(|copy| (*copy).clone()).collect();
+            crate::order::into(candidates.iter().filter(stays).map(|copy| (*copy).clone()));
         loop {
             let mut more = held.clone();
             for copy in self.reached.iter().chain(&held) {

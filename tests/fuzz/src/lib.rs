@@ -20,6 +20,8 @@ pub mod databases;
 pub mod facts;
 #[path = "facts/loader/cache.rs"]
 pub mod ld_cache;
+#[path = "../../../src/order.rs"]
+pub mod order;
 pub mod tar;
 
 pub mod supervise {

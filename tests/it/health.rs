@@ -3,13 +3,13 @@
 use std::fs::{self, File};
 use std::process::{Command, Output, Stdio};
 
-use crate::util::{BINARY, Root, fakes, text};
+use crate::util::{BINARY, Root, alone, fakes, text};
 
 /// On the machine itself, with fakes that follow a script.
 fn command(script: &str) -> (Command, tempfile::NamedTempFile) {
     let file = tempfile::NamedTempFile::new().unwrap();
     fs::write(file.path(), script).unwrap();
-    let mut command = Command::new(BINARY);
+    let mut command = alone(BINARY);
     command.arg("health").env("LD_LIBRARY_PATH", fakes()).env("FAKE_GPU", file.path());
     (command, file)
 }
@@ -138,7 +138,7 @@ fn where_nothing_can_be_written_the_status_still_tells() {
         assert_eq!(full.stdout(device).stderr(Stdio::null()).status().unwrap().code(), Some(wanted));
         let (mut closed, _file) = command(script);
         let shell = format!("exec {BINARY} health >&- 2>&- <&-");
-        let shell = Command::new("sh")
+        let shell = alone("sh")
             .args(["-c", &shell])
             .envs(closed.get_envs().filter_map(|(k, v)| Some((k, v?))))
             .status();
@@ -156,7 +156,7 @@ fn a_limit_that_is_reached_is_named() {
         let (command, _file) = command("gpus = 1");
         let script = format!("{limit}; exec {BINARY} health");
         let environment = command.get_envs().filter_map(|(key, value)| Some((key, value?)));
-        let output = Command::new("sh").args(["-c", &script]).envs(environment).output().unwrap();
+        let output = alone("sh").args(["-c", &script]).envs(environment).output().unwrap();
         let (status, line) = answer(&output);
         assert!(matches!(status, 0 | 1), "{limit}: {status} {line} {}", text(&output.stderr));
         assert!(line.contains(words), "{limit}: {line}");
@@ -185,23 +185,15 @@ fn a_full_process_table_is_named() {
 /// Two calls at once: the probe that comes second to a place leaves it, and its call waits.
 #[test]
 fn overlapping_calls_are_all_right() {
-    let script = "gpus = 1\ncuInit = sleep:100";
-    let (_, file) = command(script);
-    let calls: Vec<_> = (0..6)
-        .map(|_| {
-            Command::new(BINARY)
-                .args(["health", "--level", "driver", "--timeout", "20s"])
-                .env("LD_LIBRARY_PATH", fakes())
-                .env("FAKE_GPU", file.path())
-                .stdout(Stdio::piped())
-                .spawn()
-                .unwrap()
-        })
-        .collect();
-    for call in calls {
-        let output = call.wait_with_output().unwrap();
-        assert_eq!(answer(&output), (0, "healthy: 1 GPU is listed by CUDA.\n".to_owned()));
-    }
+    let (command, _file) = command("gpus = 1\ncuInit = sleep:100");
+    // All in one namespace, as in one container.
+    let script = format!(
+        "for call in 1 2 3 4 5 6; do {BINARY} health --level driver --timeout 20s & calls=\"$calls $!\"; done; \
+         for call in $calls; do wait $call || exit 1; done"
+    );
+    let environment = command.get_envs().filter_map(|(key, value)| Some((key, value?)));
+    let output = alone("sh").args(["-c", &script]).envs(environment).output().unwrap();
+    assert_eq!(answer(&output), (0, "healthy: 1 GPU is listed by CUDA.\n".repeat(6)));
 }
 
 /// A caller that ignores SIGCHLD hands that down.
@@ -210,6 +202,6 @@ fn a_caller_that_ignores_its_children_is_no_matter() {
     let (command, _file) = command("gpus = 1");
     let script = format!("trap '' CHLD; exec {BINARY} health");
     let environment = command.get_envs().filter_map(|(key, value)| Some((key, value?)));
-    let output = Command::new("sh").args(["-c", &script]).envs(environment).output().unwrap();
+    let output = alone("sh").args(["-c", &script]).envs(environment).output().unwrap();
     assert_eq!(answer(&output), (0, "healthy: 1 GPU is healthy by NVML's account.\n".to_owned()));
 }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::util::{BINARY, Root, fakes, text, timed};
+use crate::util::{BINARY, Root, alone, fakes, text, timed};
 
 struct Server {
     child: Child,
@@ -22,7 +22,7 @@ impl Server {
     fn start(script: &str, arguments: &[&str]) -> Server {
         let file = tempfile::NamedTempFile::new().unwrap();
         fs::write(file.path(), script).unwrap();
-        let mut child = Command::new(BINARY)
+        let mut child = alone(BINARY)
             .args(["serve", "--listen", "127.0.0.1:0"])
             .args(arguments)
             .env("LD_LIBRARY_PATH", fakes())

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::util::{BINARY, Root, fakes, finding, ids, is_root, report, text, timed};
+use crate::util::{BINARY, Root, alone, fakes, finding, ids, is_root, report, text, timed};
 
 const DRIVER: [&str; 2] = ["--level", "driver"];
 
@@ -232,7 +232,7 @@ fn containers_with_one_network_do_not_disturb_each_other() {
 fn health_on_the_machine_itself() {
     let script = tempfile::NamedTempFile::new().unwrap();
     fs::write(script.path(), "gpus = 2").unwrap();
-    let output = Command::new(BINARY)
+    let output = alone(BINARY)
         .args(["health", "--level", "driver"])
         .env("LD_LIBRARY_PATH", fakes())
         .env("FAKE_GPU", script.path())

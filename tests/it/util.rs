@@ -241,6 +241,20 @@ impl Root {
     }
 }
 
+/// A program on the machine itself, in a mount namespace of its own, as a container is: probes of one namespace
+/// wait for each other. Its /dev has no nodes of a driver, which real driver libraries leave behind.
+pub fn alone(program: &str) -> Command {
+    const DEV: &str = "d=$(mktemp -d); mount -t tmpfs tmpfs $d; mkdir $d/shm\n\
+        for node in null zero full random urandom; do : >$d/$node; mount --bind /dev/$node $d/$node; done\n\
+        ln -s /proc/self/fd $d/fd; mount --move $d /dev; rmdir $d; exec \"$0\" \"$@\"";
+    let mut command = Command::new("unshare");
+    if !is_root() {
+        command.arg("--map-root-user");
+    }
+    command.args(["--mount", "sh", "-ec", DEV, program]);
+    command
+}
+
 /// Commands for `prepare`: the root cannot be written any more. What was mounted in it is carried over.
 pub const READ_ONLY: &str = "mount --rbind $R $R; mount -o remount,bind,ro $R\n";
 

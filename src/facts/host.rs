@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::Read;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
 
@@ -143,7 +144,7 @@ const VARIABLES: [&str; 17] = [
 ];
 
 pub fn gather() -> Host {
-    let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
+    let read = |path: &str| read(path).unwrap_or_default();
     let environment: BTreeMap<String, String> = crate::order::into(
         VARIABLES
             .iter()
@@ -201,7 +202,7 @@ fn differs_in_first(environment: &BTreeMap<String, String>) -> BTreeMap<String, 
 
 fn platform(environment: &BTreeMap<String, String>) -> Platform {
     let exists = |path: &str| Path::new(path).exists();
-    let version = fs::read_to_string("/proc/version").unwrap_or_default();
+    let version = read("/proc/version").unwrap_or_default();
     let container =
         if environment.contains_key("KUBERNETES_SERVICE_HOST") || exists("/var/run/secrets/kubernetes.io") {
             Some("kubernetes")
@@ -245,7 +246,10 @@ fn driver_files(environment: &BTreeMap<String, String>, mounts: &[String]) -> Ve
     for place in DRIVER_PLACES.into_iter().chain(named) {
         for name in ["libcuda.so.1", "libnvidia-ml.so.1"] {
             let path = format!("{}/{name}", place.trim_end_matches('/'));
-            let Ok(real) = fs::canonicalize(&path) else { continue };
+            // Most are not there, which one call tells; a path made canonical takes one for each of its parts.
+            let Ok(real) = fs::symlink_metadata(&path).and_then(|_| fs::canonicalize(&path)) else {
+                continue;
+            };
             let Ok(metadata) = fs::metadata(&real) else { continue };
             let real = real.to_string_lossy().into_owned();
             // One file may be seen in two places: /lib64 is often a link.
@@ -278,14 +282,14 @@ fn unlinked(mounts: &[String]) -> Option<DriverFile> {
 }
 
 fn limits() -> Limits {
-    let number = |path: &str| fs::read_to_string(path).ok()?.trim().parse::<u64>().ok();
+    let number = |path: &str| read(path).ok()?.trim().parse::<u64>().ok();
     // The second of each is of cgroup v1, where "no limit" is a number beyond all memory.
     let either = |second: &str, first: &str| number(second).or_else(|| number(first));
     let memory = either("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes");
     let used = either("/sys/fs/cgroup/memory.current", "/sys/fs/cgroup/memory/memory.usage_in_bytes");
     // What files are cached in memory goes when it is wanted.
     let stat = ["/sys/fs/cgroup/memory.stat", "/sys/fs/cgroup/memory/memory.stat"];
-    let stat = stat.iter().find_map(|path| fs::read_to_string(path).ok()).unwrap_or_default();
+    let stat = stat.iter().find_map(|path| read(path).ok()).unwrap_or_default();
     let cached = stat.lines().find_map(|line| line.strip_prefix("inactive_file ")?.parse().ok()).unwrap_or(0);
     Limits {
         address_space: rustix::process::getrlimit(rustix::process::Resource::As).current,
@@ -299,7 +303,7 @@ fn limits() -> Limits {
 /// All that were ended for want of memory since the cgroup was made.
 fn oom_kills() -> Option<u64> {
     let events = ["/sys/fs/cgroup/memory.events", "/sys/fs/cgroup/memory/memory.oom_control"];
-    let events = events.iter().find_map(|path| fs::read_to_string(path).ok())?;
+    let events = events.iter().find_map(|path| read(path).ok())?;
     events.lines().find_map(|line| line.strip_prefix("oom_kill "))?.trim().parse().ok()
 }
 
@@ -318,9 +322,9 @@ fn is_mapped(uid_map: &str) -> bool {
 }
 
 fn module() -> Option<Module> {
-    let text = fs::read_to_string("/proc/driver/nvidia/version").ok()?;
-    let parameters = fs::read_to_string("/proc/driver/nvidia/params").unwrap_or_default();
-    let hmm = fs::read_to_string("/sys/module/nvidia_uvm/parameters/uvm_disable_hmm").ok();
+    let text = read("/proc/driver/nvidia/version").ok()?;
+    let parameters = read("/proc/driver/nvidia/params").unwrap_or_default();
+    let hmm = read("/sys/module/nvidia_uvm/parameters/uvm_disable_hmm").ok();
     let hmm_disabled = hmm.map(|value| matches!(value.trim(), "Y" | "1"));
     Some(Module { hmm_disabled, ..parse_module(&text, &parameters) })
 }
@@ -338,6 +342,13 @@ fn parse_module(version: &str, parameters: &str) -> Module {
     }
 }
 
+/// A file of /proc or /sys, whose size nobody knows: in one piece, where the standard library takes many.
+fn read(path: &str) -> std::io::Result<String> {
+    let mut text = Vec::with_capacity(4096);
+    fs::File::open(path)?.take(1 << 20).read_to_end(&mut text)?;
+    String::from_utf8(text).map_err(std::io::Error::other)
+}
+
 /// Nodes that the NVIDIA drivers make, of all their generations and platforms.
 fn nodes() -> Vec<Node> {
     let mut nodes = Vec::new();
@@ -346,8 +357,11 @@ fn nodes() -> Vec<Node> {
             let name = entry.file_name().to_string_lossy().into_owned();
             let known =
                 name.starts_with("nvidia") || name.starts_with("channel") || name == "dxg" || name == "nvmap";
+            if !known {
+                continue;
+            }
             let Ok(metadata) = fs::metadata(entry.path()) else { continue };
-            if !known || !metadata.file_type().is_char_device() {
+            if !metadata.file_type().is_char_device() {
                 continue;
             }
             nodes.push(Node {

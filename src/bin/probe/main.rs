@@ -17,6 +17,7 @@ mod driver;
 mod emit;
 mod ffi;
 mod nvml;
+mod pages;
 mod process;
 mod runtime;
 mod smoke;

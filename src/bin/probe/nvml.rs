@@ -19,7 +19,7 @@ use crate::emit::{emit, enter, stage};
 use crate::event::{
     Api, Event, Fabric, Fault, Field, Link, MigDevice, NvLinks, NvmlDevice, NvmlSystem, RemappedRows, Stage,
 };
-use crate::{ffi, process};
+use crate::{ffi, pages, process};
 
 const SONAME: &str = "libnvidia-ml.so.1";
 
@@ -47,6 +47,7 @@ impl Pending {
 pub fn start() -> Option<Pending> {
     // nvml-wrapper opens the library again by its soname, which gives the same handle.
     stage(Stage::LoadNvml, None, || Ok(ffi::open("libnvidia-ml", &[], &[SONAME])?))?;
+    pages::enlarge("libnvidia-ml");
     let (nvml, gpus) = stage(Stage::NvmlInit, None, || {
         let init = || Nvml::builder().lib_path(SONAME.as_ref()).init();
         // Leaked, so that no thread outlives it and nvmlShutdown is never run beside a stuck call.

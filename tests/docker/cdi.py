@@ -437,17 +437,17 @@ def check_loss(podman):
 # --- what is needed ----------------------------------------------------------------------------------------
 
 
-def build_fakes():
+def build_fakes(home):
     """As tests/fakes/README.md says."""
-    (HOME / "fakes").mkdir()
+    (home / "fakes").mkdir()
     for name, source in FAKES.items():
         linker = f"-Wl,-soname,{name}"
         if name == "libcublas.so.12":
-            linker += f" -Wl,-rpath,$ORIGIN -Wl,--no-as-needed {HOME}/fakes/libcublasLt.so.12"
+            linker += f" -Wl,-rpath,$ORIGIN -Wl,--no-as-needed {home}/fakes/libcublasLt.so.12"
         subprocess.run(["rustc", "--edition", "2024", "--crate-type", "cdylib", "-C", "opt-level=3", "-C", "panic=abort",
-                        "-C", "strip=debuginfo", "-C", f"link-args={linker}", "-o", HOME / "fakes" / name,
+                        "-C", "strip=debuginfo", "-C", f"link-args={linker}", "-o", home / "fakes" / name,
                         HERE.parent / f"fakes/{source}.rs"], check=True)
-    return HOME / "fakes"
+    return home / "fakes"
 
 
 def prepare(binary, fakes):
@@ -573,7 +573,7 @@ def main():
         furnish(directory)
         podman, rootless = podmans = [Podman(), Podman("65534")]
         try:
-            prepare(binary, fakes or build_fakes())
+            prepare(binary, fakes or build_fakes(HOME))
             for image in "debian", "musl", "baked":
                 podman.import_image(image)
             rootless.import_image("debian")

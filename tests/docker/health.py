@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Lets `health` and `serve` live in containers of a real engine, while the machine fails, hangs and recovers.
 
-    health.py BINARY [FAKES] [--only GROUP]     needs docker, root, tests/real/parts.sh debian musl; the group podman
-                                                needs podman and runc or crun. FAKES: directory of built fakes;
+    health.py BINARY [FAKES] [--only GROUP]     needs docker, root, /dev/fuse, tests/real/parts.sh debian musl; the
+                                                group podman needs podman and runc or crun. FAKES: directory of built fakes;
                                                 without it rustc builds them
 
 Images are made here, from the parts and from nothing; no registry is asked. The GPU libraries are the fakes, the
@@ -629,9 +629,13 @@ def prepare(docker, fakes):
     docker.watch("scratch", "/cudacheck")
 
 
-def missing(binary):
+def missing(binary, groups):
     if os.geteuid():
         yield "root"
+    if "podman" in groups and not shutil.which("podman"):
+        yield "the program podman"
+    if not Path("/dev/fuse").is_char_device():
+        yield "/dev/fuse (modprobe fuse)"
     if not shutil.which("docker") or subprocess.run(["docker", "version"], capture_output=True).returncode:
         yield "a running docker"
     if not binary.is_file():
@@ -663,7 +667,8 @@ def main():
     parser.add_argument("--only", action="append", choices=GROUPS, metavar="GROUP",
                         help=f"one of: {', '.join(GROUPS)}; may be repeated")
     options = parser.parse_args()
-    if lacking := list(missing(options.binary)):
+    groups = options.only or list(GROUPS)
+    if lacking := list(missing(options.binary, groups)):
         sys.exit("health.py needs what is not here: " + ", ".join(lacking))
     # So that all is cleared away then, too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
@@ -672,7 +677,7 @@ def main():
         work.chmod(0o755)
         fakes = options.fakes.resolve() if options.fakes else build_fakes(work)
         docker = Engine(work, f"cudacheck-health-{os.getpid()}", options.binary.resolve(), fakes)
-        run(docker, fakes, options.only or GROUPS)
+        run(docker, fakes, groups)
     print(f"{tally['ok']} passed, {tally['FAIL']} failed")
     sys.exit(1 if tally["FAIL"] else 0)
 

@@ -2,8 +2,8 @@
 """Lets `health` and `serve` live in containers of a real engine, while the machine fails, hangs and recovers.
 
     health.py BINARY [FAKES] [--only GROUP]     needs docker, root, /dev/fuse, tests/real/parts.sh debian musl; the
-                                                group podman needs podman and runc or crun. FAKES: directory of built fakes;
-                                                without it rustc builds them
+                                                group podman needs podman and runc or crun. FAKES: directory of
+                                                built fakes; without it rustc builds them
 
 Images are made here, from the parts and from nothing; no registry is asked. The GPU libraries are the fakes, the
 device behind the driver's nodes is that of /dev/fuse: this shows how checks fare in containers, and is no evidence

@@ -69,7 +69,7 @@ pub struct Verify {
     #[command(flatten)]
     pub output: Output,
     /// Write metrics to a file as well, for the textfile collector of node_exporter
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "from_facts")]
     pub textfile: Option<PathBuf>,
     /// File with the values of these flags: level, gpus, require-gpus, timeout, format, fail-on
     #[arg(long, value_name = "FILE", env = "CUDACHECK_CONFIG")]
@@ -273,6 +273,10 @@ fn address(text: &str) -> Result<SocketAddr, String> {
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
+    time(text, "a deadline")
+}
+
+fn time(text: &str, what: &str) -> Result<Duration, String> {
     let wrong = || "a time is a number with a unit, such as 500ms, 30s or 2m".to_owned();
     let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
@@ -285,12 +289,12 @@ fn duration(text: &str) -> Result<Duration, String> {
     };
     match Duration::try_from_secs_f64(seconds) {
         Ok(time) if time >= Duration::from_millis(10) && time <= Duration::from_secs(86_400) => Ok(time),
-        _ => Err("a deadline is at least 10ms and at most a day".into()),
+        _ => Err(format!("{what} is at least 10ms and at most a day")),
     }
 }
 
 fn interval(text: &str) -> Result<Duration, String> {
-    duration(text).map_err(|error| error.replace("a deadline", "an interval"))
+    time(text, "an interval")
 }
 
 fn variable(text: &str) -> Result<(String, String), String> {

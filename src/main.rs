@@ -30,7 +30,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, FromArgMatches};
 
 use cli::{Cli, Command, FailOn, Format, Output};
 use report::{ExitStatus, Purpose, Report, Severity};
@@ -41,7 +41,7 @@ fn main() -> ExitCode {
     match parse().and_then(run) {
         Ok(status) => status.into(),
         Err(error) => {
-            eprintln!("cudacheck: {error:#}");
+            render::tell(&format!("{error:#}"));
             ExitStatus::Fault.into()
         }
     }
@@ -82,20 +82,33 @@ fn parse() -> anyhow::Result<Cli> {
 }
 
 fn read(arguments: &[OsString]) -> Cli {
-    Cli::try_parse_from(arguments).unwrap_or_else(|error| refuse(&error))
+    // A variable that is set to nothing is not set: Compose leaves those behind. Those of the main command are
+    // nobody else's.
+    let named = |command: &clap::Command| arguments.iter().any(|argument| argument == command.get_name());
+    let other = Cli::command().get_subcommands().any(named);
+    let without = |argument: clap::Arg| {
+        let value = argument.get_env().and_then(std::env::var_os);
+        if value.is_some_and(|value| value.is_empty()) { argument.env(None::<&str>) } else { argument }
+    };
+    let command = Cli::command()
+        .mut_args(|argument| if other { argument.env(None::<&str>) } else { without(argument) })
+        .mut_subcommands(|command| command.mut_args(without));
+    let parsed = command.try_get_matches_from(arguments).and_then(|matches| Cli::from_arg_matches(&matches));
+    parsed.unwrap_or_else(|error| refuse(&error))
 }
 
 /// Prints help or what is wrong. Docker reserves 2, so that a health check that is written wrongly ends
 /// with 1.
 fn refuse(error: &clap::Error) -> ! {
     let _ = error.print();
-    let health = std::env::args().nth(1).is_some_and(|command| command == "health");
+    let health = std::env::args_os().any(|argument| argument == "health");
     std::process::exit(if error.use_stderr() && health { 1 } else { error.exit_code() })
 }
 
 fn run(cli: Cli) -> anyhow::Result<ExitStatus> {
     match cli.command {
         None => {
+            cli.verify.textfile.as_deref().map(render::refuse_unwritable).transpose()?;
             render::progress(cli.verify.timeout);
             let report = verify::container(&cli.verify)?;
             if let Some(file) = &cli.verify.textfile {
@@ -108,6 +121,8 @@ fn run(cli: Cli) -> anyhow::Result<ExitStatus> {
             // Docker reserves 2, and a probe knows no third answer.
             let (line, fails) = match verify::health(&health) {
                 Ok(report) => (render::line(&report, purpose), report.failing(purpose).is_some()),
+                // No fault of the GPU, and none that a new container cures.
+                Err(error) if purpose == Purpose::Liveness => (format!("alive: {error:#}\n"), false),
                 Err(error) => (format!("unhealthy: {error:#}\n"), true),
             };
             // Where nothing can be written, the status still tells.

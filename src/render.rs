@@ -7,7 +7,7 @@ mod sarif;
 
 use std::fs;
 use std::io::{self, IsTerminal, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
@@ -27,8 +27,7 @@ pub fn progress(timeout: Duration) {
     // Where no thread may be started, it is silent.
     let _ = thread::Builder::new().spawn(move || {
         thread::sleep(Duration::from_secs(1));
-        // A closed terminal is no reason to stop.
-        let _ = writeln!(io::stderr(), "cudacheck: still at work, {} s at most", timeout.as_secs());
+        tell(&format!("still at work, {} s at most", timeout.as_secs()));
     });
 }
 
@@ -75,17 +74,28 @@ pub fn metrics_of(report: &Report) -> String {
 
 /// Metrics for node_exporter, which must never read half a file: written beside it, and renamed.
 pub fn textfile(file: &Path, metrics: &str) -> anyhow::Result<()> {
+    let fresh = beside(file);
+    let written = fs::write(&fresh, metrics).and_then(|()| fs::rename(&fresh, file));
+    let _ = written.as_ref().inspect_err(|_| drop(fs::remove_file(&fresh)));
+    written.with_context(|| cannot_write(file))
+}
+
+/// Refuses a place that cannot be written to before anything is run.
+pub fn refuse_unwritable(file: &Path) -> anyhow::Result<()> {
+    let fresh = beside(file);
+    let tried = fs::write(&fresh, "").and_then(|()| fs::remove_file(&fresh));
+    let tried = if file.is_dir() { Err(io::ErrorKind::IsADirectory.into()) } else { tried };
+    tried.with_context(|| cannot_write(file))
+}
+
+fn beside(file: &Path) -> PathBuf {
     let mut name = file.as_os_str().to_owned();
     name.push(format!(".{}.tmp", std::process::id()));
-    let fresh = Path::new(&name);
-    let written = fs::write(fresh, metrics).and_then(|()| fs::rename(fresh, file));
-    let _ = written.as_ref().inspect_err(|_| drop(fs::remove_file(fresh)));
-    written.with_context(|| {
-        format!(
-            "cannot write metrics to {}: name a file in a directory that can be written to",
-            file.display()
-        )
-    })
+    name.into()
+}
+
+fn cannot_write(file: &Path) -> String {
+    format!("cannot write metrics to {}: name a file in a directory that can be written to", file.display())
 }
 
 /// Files with their bytes and links with their targets; as JSON, a line for each.
@@ -117,6 +127,11 @@ pub fn loads(list: &[Loads], format: Format) -> io::Result<()> {
         }
     }
     text(&out)
+}
+
+/// A line for people beside the output. Where it cannot be written, nobody is told, and nothing else changes.
+pub fn tell(line: &str) {
+    let _ = writeln!(io::stderr(), "cudacheck: {line}");
 }
 
 /// A reader that has gone (`cudacheck | head`) has seen what it wanted: the exit status still tells.

@@ -6,6 +6,7 @@
 mod assemble;
 mod peak;
 mod predict;
+mod purpose;
 mod savings;
 
 use std::process::ExitCode;
@@ -14,6 +15,7 @@ use serde::Serialize;
 
 pub use assemble::assemble;
 pub use predict::shared;
+pub use purpose::Purpose;
 pub use savings::{Change, Savings};
 
 use crate::event::{Blas, Cupti, GemmCase, NvmlDevice, Runtime, Smoke, Stage};
@@ -122,29 +124,6 @@ pub enum Cure {
     Wait,
 }
 
-/// What a health check is asked for, after the probes of Kubernetes. docs/probes.md lists what fails which.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum Purpose {
-    /// Whether the container should be killed and made anew: fails on what that cures, and on nothing else
-    Liveness,
-    /// Whether the container can work: fails on all that does not work, or could not be found out
-    Readiness,
-    /// Whether the container has come up: fails on what fails readiness, most of it seen at a deeper --level
-    Startup,
-}
-
-impl Purpose {
-    pub const ALL: [Purpose; 3] = [Purpose::Liveness, Purpose::Readiness, Purpose::Startup];
-
-    pub fn fails(self, severity: Severity, cure: Cure) -> bool {
-        match self {
-            Purpose::Liveness => severity == Severity::Error && matches!(cure, Cure::Restart | Cure::Anew),
-            // What is unknown is not healthy.
-            Purpose::Readiness | Purpose::Startup => severity >= Severity::Unknown,
-        }
-    }
-}
-
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Finding {
@@ -238,6 +217,8 @@ pub struct Driver {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Gpu {
+    /// NVML's; none where NVML does not list this GPU.
+    pub index: Option<u32>,
     /// The driver's ordinal; none where CUDA does not list this GPU.
     pub ordinal: Option<u32>,
     pub name: String,
@@ -478,42 +459,6 @@ impl Report {
 
 #[cfg(test)]
 mod tests {
-    /// Which findings fail which probe, for docs/probes.md.
-    #[test]
-    fn the_published_table_of_probes_is_current() {
-        use super::{Purpose, Severity};
-        let mut text = "<!-- Made from src/report.rs and src/checks/ by CUDACHECK_BLESS=1 cargo test. -->\n\n\
-            # Which finding fails which probe\n\n\
-            `cudacheck health --for liveness|readiness|startup`, and `/livez`, `/readyz`, `/startupz` of `cudacheck \
-            serve`. Without `--for`, `health` fails as for readiness.\n\n\
-            - **liveness** fails where killing the container and making it anew cures the matter, and nowhere else: \
-            a broken node, image or launch is not cured by it, and what still works would be lost.\n\
-            - **readiness** and **startup** fail on every finding that is an error or unknown. What a finding is \
-            seen at decides `--level`: those of a kernel or a matrix product need `smoke` or `gemm`.\n\
-            - Warnings and notes fail none: a busy, exclusive or full GPU, one of several MIG instances, throttled \
-            clocks.\n\
-            - A result that is too old (`serve`, `--max-age`) fails all three, and is called stale.\n\n\
-            | finding | severity | cured by | liveness | readiness | startup |\n|---|---|---|---|---|---|\n"
-            .to_owned();
-        let grave = crate::checks::all().filter(|check| check.severity >= Severity::Unknown);
-        for check in grave.filter(|check| !check.id.starts_with("on.")) {
-            let fails = Purpose::ALL.map(|purpose| match purpose.fails(check.severity, check.cure) {
-                true => "fails",
-                false => "",
-            });
-            let (severity, cure) = (format!("{:?}", check.severity), format!("{:?}", check.cure));
-            text += &format!(
-                "| [{0}](checks.md#{1}) | {2} | {3} | {4} |\n",
-                check.id,
-                check.id.replace('.', ""),
-                severity.to_lowercase(),
-                cure.to_lowercase(),
-                fails.join(" | ")
-            );
-        }
-        crate::generated::check("docs/probes.md", &text);
-    }
-
     #[test]
     fn the_published_schema_is_current() {
         let schema = schemars::schema_for!(super::Report);

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::cli::{Serve, Watch};
@@ -26,6 +26,11 @@ const LEAVE: Duration = Duration::from_millis(500);
 
 /// Serves until a signal comes.
 pub fn run(options: &Serve) -> Result<()> {
+    if options.max_age.is_some_and(|age| age < options.interval) {
+        bail!(
+            "--max-age is shorter than --interval: every result would be stale before the next check begins"
+        );
+    }
     // From here on a signal ends the program by the return of this function.
     let busy = stop::Busy::new();
     let listen = options.listen;
@@ -36,7 +41,7 @@ pub fn run(options: &Serve) -> Result<()> {
     thread::Builder::new().spawn(move || checks.run(&theirs)).context(
         "cannot start the thread of the checks: raise the limit of processes (docker run --pids-limit)",
     )?;
-    eprintln!("cudacheck: serving on http://{}", listener.local_addr().unwrap_or(listen));
+    render::tell(&format!("serving on http://{}", listener.local_addr().unwrap_or(listen)));
     http::serve(&listener, |request| board.answer(request))?;
     board.wait_for_the_check(Instant::now() + LEAVE);
     // It was asked to end and has ended in order, which is status 0 and no signal's.
@@ -64,11 +69,16 @@ impl Checks {
         while stop::signalled().is_none() {
             board.begin();
             let watch = if board.started() { &self.usual } else { &self.first };
-            board.end(verify::watch(watch));
+            let result = verify::watch(watch);
+            // A probe that was ended by the signal says nothing about a GPU.
+            if stop::signalled().is_some() {
+                return board.give_up();
+            }
+            board.end(result);
             if let Some(file) = &self.textfile
                 && let Err(error) = render::textfile(file, &board.metrics_for_a_file())
             {
-                eprintln!("cudacheck: {error:#}");
+                render::tell(&format!("{error:#}"));
             }
             rest(self.interval);
         }
@@ -77,9 +87,8 @@ impl Checks {
 
 /// Sleeps, unless a signal comes.
 fn rest(time: Duration) {
-    let time = Timespec { tv_sec: time.as_secs() as i64, tv_nsec: i64::from(time.subsec_nanos()) };
     let mut signal: Vec<PollFd> =
         stop::pipe().map(|pipe| PollFd::new(pipe, PollFlags::IN)).into_iter().collect();
     // An interruption makes one pause shorter, no more.
-    let _ = poll(&mut signal, Some(&time));
+    let _ = poll(&mut signal, Timespec::try_from(time).ok().as_ref());
 }

@@ -40,6 +40,10 @@ pub struct Plan<'a> {
 pub fn probe(plan: &Plan) -> Vec<ProbeRun> {
     let deadline = plan.deadline - RESERVE;
     let _busy = stop::Busy::new();
+    // What a library starts in a probe, and what is left of a probe that could not be killed, comes to this program
+    // and not to process 1, which in most containers reaps nobody. Linux has it since 3.4.
+    let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
+    run::Running::reap_rest();
     let mut program = match start::Program::new() {
         Ok(program) => program,
         Err(reasons) => return vec![ProbeRun::not_started(Target::Survey, reasons)],
@@ -91,16 +95,19 @@ pub fn probe(plan: &Plan) -> Vec<ProbeRun> {
 fn run_all(program: &mut start::Program, tasks: Vec<(Target, Task)>, deadline: Instant) -> Vec<ProbeRun> {
     let mut ended = Vec::new();
     let mut tasks = tasks;
-    // A place can be taken between the look at it and the probe's own claim: then it is waited for again.
+    // A place can be taken between the look at it and the probe's own claim: then it is waited for again, less and
+    // less often, since who holds it may be out of sight.
+    let mut pause = lock::POLL;
     while !tasks.is_empty() {
         let runs = run_once(program, tasks.clone(), deadline);
-        let again = Instant::now() + lock::POLL < deadline && stop::signalled().is_none();
+        let again = Instant::now() + pause < deadline && stop::signalled().is_none();
         let (late, over): (Vec<_>, Vec<_>) =
             runs.into_iter().partition(|run| again && run.ending == (Ending::Exited { code: TAKEN }));
         ended.extend(over);
         tasks.retain(|(target, _)| late.iter().any(|run| run.target == *target));
         if !tasks.is_empty() {
-            std::thread::sleep(lock::POLL);
+            std::thread::sleep(pause);
+            pause = (2 * pause).min(Duration::from_millis(500));
         }
     }
     crate::order::by_key(&mut ended, |run| run.target);

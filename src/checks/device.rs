@@ -249,7 +249,28 @@ fn prohibited(facts: &Facts) -> Outcome {
         }
         _ => None,
     };
-    facts.probes.iter().filter_map(problem).collect::<Vec<_>>().into()
+    let found: Vec<Problem> = facts.probes.iter().filter_map(problem).collect();
+    if !found.is_empty() || !is_shallow(facts) {
+        return found.into();
+    }
+    let found = health(facts, |gpu| {
+        let prohibited = gpu.compute_mode.known().is_some_and(|mode| mode == "prohibited");
+        prohibited.then(|| "compute mode is prohibited, so that no program can use it.".to_owned())
+    });
+    match found {
+        Outcome::Fail(problems) => {
+            let cured =
+                problems.into_iter().map(|problem| problem.remedy("On the host: sudo nvidia-smi -c 0"));
+            Outcome::Fail(cured.collect())
+        }
+        // Where NVML did not answer, contexts speak for themselves.
+        Outcome::Pass | Outcome::Skip(_) => Outcome::Pass,
+    }
+}
+
+/// No context was to be created, so that NVML alone says what keeps one away.
+fn is_shallow(facts: &Facts) -> bool {
+    matches!(facts.request.level.as_str(), "nvml" | "driver")
 }
 
 fn jit(facts: &Facts) -> Outcome {
@@ -375,7 +396,25 @@ fn busy(facts: &Facts) -> Outcome {
             problems.push(Problem::new(format!("{}: {why}", named(facts, gpu))).gpu(gpu));
         }
     }
+    if let (true, Outcome::Fail(taken)) = (is_shallow(facts), health(facts, taken)) {
+        problems.extend(taken);
+    }
     problems.into()
+}
+
+/// So that a program that comes now would not get a context. The largest on record takes 555 MiB.
+fn taken(gpu: &NvmlDevice) -> Option<String> {
+    let exclusive = gpu.compute_mode.known().is_some_and(|mode| mode.starts_with("exclusive"));
+    let used = gpu.compute_processes.known().is_some_and(|processes| *processes > 0);
+    let free = *gpu.memory_free.known()?;
+    match free >> 20 {
+        _ if exclusive && used => Some("it is in exclusive mode, and in use.".to_owned()),
+        // A GPU that is cut into instances has none of its own.
+        free @ ..640 if gpu.mig_enabled.known() != Some(&true) => {
+            Some(format!("{free} MiB of its memory are free."))
+        }
+        _ => None,
+    }
 }
 
 /// A judgement on what NVML says of each GPU.

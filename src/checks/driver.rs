@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{Check, Outcome, Problem};
 use crate::codes::{self, Family};
-use crate::event::{Event, Fault, Outcome as StageOutcome, Stage};
+use crate::event::{Device, Event, Fault, Outcome as StageOutcome, Stage};
 use crate::facts::probe::ProbeRun;
 use crate::facts::{Facts, chosen};
 use crate::report::{Cure, Severity, Whose};
@@ -223,11 +223,15 @@ fn gpu_lost(facts: &Facts) -> Outcome {
     let nvml = facts.probes.iter().find_map(|run| run.nvml().next()).map_or(0, |nvml| nvml.gpus);
     let cuda = facts.probes.iter().find_map(|run| run.driver().next()).map(|driver| driver.devices);
     let alike = cuda.is_none_or(|cuda| cuda == nvml);
+    let devices = || facts.probes.iter().flat_map(ProbeRun::devices);
+    let concerns = |index: u32| {
+        let listed = |device: &Device| device.ordinal == index && chosen::is_named(facts, device);
+        chosen::concerns(facts, index) || cuda == Some(nvml) && devices().any(listed)
+    };
     let lost = facts.probes.iter().flat_map(|run| &run.events).filter_map(|event| match event {
         Event::Left { stage: Stage::NvmlDevice, gpu, outcome: StageOutcome::Failed(fault), .. }
             // NVML counts GPUs that belong to other containers, and says so when they are asked.
-            if fault.code != Some(NO_PERMISSION)
-                && (cuda.is_some() || gpu.is_none_or(|gpu| chosen::concerns(facts, gpu))) =>
+            if (fault.code != Some(NO_PERMISSION) || chosen::is_said(facts)) && gpu.is_none_or(concerns) =>
         {
             let cause = format!("GPU {} as NVML counts: {}", gpu.unwrap_or_default(), phrase(fault));
             Some(Problem::new(cause).gpu(gpu.filter(|_| alike)))
@@ -260,15 +264,12 @@ fn too_few(facts: &Facts) -> Outcome {
     let Some(required) = facts.request.require_gpus else {
         return Outcome::Skip("--require-gpus was not given");
     };
-    // One of NVML's list that CUDA does not show, or that was not chosen, is none that this container has.
-    let answering = |run: &'_ ProbeRun| {
-        let chosen: Vec<u32> = run.nvml_devices().filter_map(|gpu| chosen::number(facts, gpu)).collect();
-        chosen.into_iter()
+    let count = |run: &ProbeRun| match facts.request.level.as_str() {
+        // One of NVML's list that CUDA does not show, or that was not chosen, is none that this container has.
+        "nvml" => run.nvml_devices().filter(|gpu| chosen::number(facts, gpu).is_some()).count(),
+        _ => run.devices().filter(|device| chosen::is_named(facts, device)).count(),
     };
-    let seen = match facts.request.level.as_str() {
-        "nvml" => facts.probes.iter().map(|run| answering(run).count()).max(),
-        _ => facts.probes.iter().map(|run| run.devices().count()).max(),
-    };
+    let seen = facts.probes.iter().map(count).max();
     let seen = seen.unwrap_or(0);
     // That there is none at all is told by what keeps it away.
     if seen >= required as usize || seen == 0 {

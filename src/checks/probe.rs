@@ -2,8 +2,8 @@
 
 use super::{Check, Outcome, Problem};
 use crate::event::{Stage, TAKEN};
-use crate::facts::Facts;
 use crate::facts::probe::{Ending, ProbeRun, Target};
+use crate::facts::{Facts, chosen};
 use crate::report::{Cure, Severity, Whose};
 
 pub const CHECKS: &[Check] = &[
@@ -146,13 +146,13 @@ fn problems(facts: &Facts, judge: impl Fn(&ProbeRun) -> Vec<Problem>) -> Outcome
 
 fn stuck(facts: &Facts) -> Outcome {
     problems(facts, |run| match &run.ending {
-        Ending::Occupied(holder) if holder.age > holder.timeout => {
+        Ending::Occupied(holder) if holder.is_stuck() => {
             let which = format!(
-                "Process {}{} has been in stage {} for {:.0} s",
+                "Process {}{} began {:.0} s ago and is in stage {}",
                 holder.pid,
                 of(gpu(run)),
-                holder.stage,
-                holder.age
+                holder.age,
+                holder.stage
             );
             let cause = format!("{which}, {:.0} s past its deadline.", holder.age - holder.timeout);
             let evidence = format!("/proc/{}/stat: state {}", holder.pid, holder.state);
@@ -169,7 +169,7 @@ fn another(facts: &Facts) -> Outcome {
             let cause = format!("Another probe{} was there before this call's deadline.", of(gpu(run)));
             vec![Problem::new(cause).gpu(gpu(run))]
         }
-        Ending::Occupied(holder) if holder.age <= holder.timeout => {
+        Ending::Occupied(holder) if !holder.is_stuck() => {
             let cause = format!(
                 "Process {}{} is in stage {} and was not done before the deadline of this call.",
                 holder.pid,
@@ -189,7 +189,11 @@ fn hung(facts: &Facts) -> Outcome {
         if !timed_out && !run.finished() {
             return Vec::new();
         }
-        let open = run.open_calls();
+        let mut open = run.open_calls();
+        // A GPU that this call is not about may hang as it likes.
+        open.retain(|(stage, _, gpu)| {
+            *stage != Stage::NvmlDevice || gpu.is_none_or(|gpu| chosen::concerns(facts, gpu))
+        });
         let late = open.iter().map(|(stage, call, gpu)| {
             let seconds = run.seconds;
             let problem = Problem::new(format!("{call} did not return{} within {seconds:.1} s.", of(*gpu)))
@@ -204,9 +208,14 @@ fn hung(facts: &Facts) -> Outcome {
             with_noise(problem, run)
         });
         let late: Vec<Problem> = late.collect();
-        if late.is_empty() && timed_out {
+        if late.is_empty() && timed_out && !run.finished() {
             return vec![with_noise(
-                Problem::new(format!("The probe{} did not come to its end.", of(gpu(run)))).gpu(gpu(run)),
+                Problem::new(format!(
+                    "The probe{} did not come to its end within {:.2} s.",
+                    of(gpu(run)),
+                    run.seconds
+                ))
+                .gpu(gpu(run)),
                 run,
             )];
         }
@@ -371,8 +380,8 @@ fn nothing_verified(facts: &Facts) -> Outcome {
         return Outcome::Skip("nothing was to be run");
     }
     let seen = |run: &ProbeRun| match facts.request.level.as_str() {
-        "nvml" => run.nvml_devices().next().is_some(),
-        _ => run.devices().next().is_some(),
+        "nvml" => run.nvml_devices().any(|gpu| chosen::number(facts, gpu).is_some()),
+        _ => run.devices().any(|device| chosen::is_named(facts, device)),
     };
     if facts.probes.iter().any(seen) {
         return Outcome::Pass;

@@ -133,7 +133,7 @@ fn hides_all(facts: &Facts) -> Outcome {
     if names_one(facts, first) {
         return Outcome::Pass;
     }
-    let cause = match value.split(',').next().unwrap_or_default().trim() {
+    let cause = match first {
         "" | "-1" => format!("CUDA_VISIBLE_DEVICES is '{value}', which names no device."),
         first => format!("CUDA_VISIBLE_DEVICES is '{value}', and there is no device '{first}' here."),
     };
@@ -170,7 +170,9 @@ fn mig_name(facts: &Facts) -> Outcome {
 fn mig_empty(facts: &Facts) -> Outcome {
     let mut gpus = gpus(facts).peekable();
     let empty = |gpu: &NvmlDevice| gpu.mig_enabled.known() == Some(&true) && gpu.mig_devices.is_empty();
-    if gpus.peek().is_none() || !sees_none(facts) || !gpus.all(empty) {
+    // At the level nvml CUDA was not asked, and would have none of these.
+    let without_cuda = facts.request.level == "nvml";
+    if gpus.peek().is_none() || !(without_cuda || sees_none(facts)) || !gpus.all(empty) {
         return Outcome::Pass;
     }
     Some(Problem::new("Every GPU here is in MIG mode, and NVML lists no instance.")).into()

@@ -134,8 +134,8 @@ fn read_until(pipe: &mut ChildStdout, end: Instant) -> Option<Vec<u8>> {
     let mut text = Vec::new();
     while Instant::now() < end {
         let left = end.saturating_duration_since(Instant::now());
-        let time = Timespec { tv_sec: left.as_secs() as i64, tv_nsec: i64::from(left.subsec_nanos()) };
-        let _ = poll(&mut [PollFd::new(&*pipe, PollFlags::IN)], Some(&time));
+        let time = Timespec::try_from(left).ok();
+        let _ = poll(&mut [PollFd::new(&*pipe, PollFlags::IN)], time.as_ref());
         match pipe.read_to_end(&mut text) {
             Ok(_) => return Some(text),
             Err(error) if error.kind() == ErrorKind::WouldBlock => {}

@@ -7,8 +7,8 @@
 use std::collections::BTreeSet;
 
 use super::Facts;
-use super::probe::{self, ProbeRun, Target};
-use crate::event::NvmlDevice;
+use super::probe::{self, ProbeRun};
+use crate::event::{Device, NvmlDevice};
 
 /// The number under which findings speak of a GPU of NVML's list, if this call is about it: the driver's
 /// ordinal, or NVML's index where CUDA was not asked.
@@ -18,10 +18,22 @@ pub fn number(facts: &Facts, gpu: &NvmlDevice) -> Option<u32> {
         return concerns(facts, gpu.index).then_some(gpu.index);
     }
     let ordinal = devices.find(|device| probe::is_device(gpu, device))?.ordinal;
-    let exercised = |run: &ProbeRun| run.target == Target::Gpu(ordinal);
-    let named =
-        || facts.request.gpus.iter().any(|named| named.parse() == Ok(ordinal) || has_uuid(gpu, named, true));
-    (facts.request.gpus.is_empty() || facts.probes.iter().any(exercised) || named()).then_some(ordinal)
+    let device = facts.probes.iter().flat_map(ProbeRun::devices).find(|device| device.ordinal == ordinal)?;
+    is_named(facts, device).then_some(ordinal)
+}
+
+/// Whether a device of CUDA's list is one that --gpus names; all are where it names none.
+pub fn is_named(facts: &Facts, device: &Device) -> bool {
+    let names = |named: &String| match named.parse::<u32>() {
+        Ok(number) => number == device.ordinal,
+        Err(_) => named.get(4..) == Some(device.uuid.as_str()),
+    };
+    facts.request.gpus.is_empty() || facts.request.gpus.iter().any(names)
+}
+
+/// Whether somebody has said which GPUs are meant.
+pub fn is_said(facts: &Facts) -> bool {
+    !facts.request.gpus.is_empty() || facts.host.environment.contains_key("CUDA_VISIBLE_DEVICES")
 }
 
 /// Whether this call is about the GPU of that index of NVML, where CUDA was not asked. Also of one that does

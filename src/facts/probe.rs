@@ -74,6 +74,14 @@ pub struct Holder {
     pub timeout: f64,
 }
 
+impl Holder {
+    /// Past its deadline, in a call that cannot be interrupted; or by so much that its supervisor, which ends it at
+    /// the deadline, would have done so by now even with little of the processor.
+    pub fn is_stuck(&self) -> bool {
+        self.age > self.timeout + if self.state == "D" { 0.0 } else { 1.0 }
+    }
+}
+
 impl ProbeRun {
     pub fn new(target: Target) -> Self {
         let ending = Ending::Exited { code: 0 };

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::event::Stage;
-use crate::report::{Gpu, GpuState, Purpose, Report, Severity, StageTime, Verdict, Whose};
+use crate::report::{Gpu, GpuState, Purpose, Report, Severity, Speed, StageTime, Verdict, Whose};
 
 pub const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
 pub const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -29,6 +29,8 @@ pub struct View<'a> {
 /// What a server knows beside the report. Times in seconds.
 pub struct Served {
     pub stale: bool,
+    /// A check has passed since the start.
+    pub started: bool,
     /// How many checks ended with each verdict, and how many without one.
     pub checks: Vec<(Verdict, u64)>,
     pub faults: u64,
@@ -49,7 +51,7 @@ impl View<'_> {
     }
 }
 
-/// Values of the labels, and the value. Those with the same labels are added up.
+/// Values of the labels, and the value. Counts with the same labels are added up.
 type Sample = (Vec<String>, f64);
 
 struct Family {
@@ -111,7 +113,7 @@ const FAMILIES: &[Family] = &[
         help: "1 where a GPU was verified or is busy, 0 where it failed or is undecided.",
         samples: |view| {
             let healthy = |gpu: &Gpu| matches!(gpu.state, GpuState::Verified | GpuState::Busy);
-            each(view, |gpu| Some(f64::from(u8::from(healthy(gpu)))))
+            each(view, |gpu| Some(flag(healthy(gpu))))
         },
     },
     Family {
@@ -262,8 +264,16 @@ fn flag(holds: bool) -> f64 {
     f64::from(u8::from(holds))
 }
 
+/// How a GPU is told from the others: by its number where it does not tell its UUID.
+fn label(gpu: &Gpu) -> String {
+    match gpu.index.or(gpu.ordinal) {
+        Some(index) if gpu.uuid.is_empty() => format!("index-{index}"),
+        _ => gpu.uuid.clone(),
+    }
+}
+
 fn verdict(view: &View) -> Vec<Sample> {
-    if view.report.is_none() && !view.stale() {
+    if view.clock.is_none() && !view.stale() {
         return Vec::new();
     }
     let known = view.report.filter(|_| !view.stale()).map(|report| report.verdict);
@@ -272,8 +282,14 @@ fn verdict(view: &View) -> Vec<Sample> {
 }
 
 fn probes(view: &View) -> Vec<Sample> {
-    let Some(report) = view.report else { return Vec::new() };
-    let passes = |purpose| !view.stale() && report.failing(purpose).is_none();
+    if view.clock.is_none() && !view.stale() {
+        return Vec::new();
+    }
+    let started = view.served.is_some_and(|served| served.started);
+    let passes = |purpose| {
+        let finds_nothing = view.report.is_some_and(|report| report.failing(purpose).is_none());
+        !view.stale() && (finds_nothing || purpose == Purpose::Startup && started && view.report.is_some())
+    };
     Purpose::ALL.into_iter().map(|purpose| (vec![lower(purpose)], flag(passes(purpose)))).collect()
 }
 
@@ -293,9 +309,9 @@ fn states(view: &View) -> Vec<Sample> {
 fn info(view: &View) -> Vec<Sample> {
     let gpus = view.report.map_or(&[][..], |report| &report.gpus);
     let sample = |gpu: &Gpu| {
-        let index = gpu.ordinal.or(gpu.health.as_ref().map(|health| health.index));
+        let index = gpu.ordinal.or(gpu.index);
         let labels = [
-            Some(gpu.uuid.clone()),
+            Some(label(gpu)),
             index.map(|index| index.to_string()),
             Some(gpu.name.clone()),
             gpu.pci.clone(),
@@ -307,15 +323,12 @@ fn info(view: &View) -> Vec<Sample> {
 }
 
 fn each(view: &View, value: impl Fn(&Gpu) -> Option<f64>) -> Vec<Sample> {
-    view.gpus().filter_map(|gpu| Some((vec![gpu.uuid.clone()], value(gpu)?))).collect()
+    view.gpus().filter_map(|gpu| Some((vec![label(gpu)], value(gpu)?))).collect()
 }
 
-fn speeds(view: &View, value: impl Fn(&crate::report::Speed) -> Option<f64>) -> Vec<Sample> {
+fn speeds(view: &View, value: impl Fn(&Speed) -> Option<f64>) -> Vec<Sample> {
     let of = |gpu: &Gpu| {
-        let sample = |speed: &_| {
-            let speed: &crate::report::Speed = speed;
-            Some((vec![gpu.uuid.clone(), speed.format.clone()], value(speed)?))
-        };
+        let sample = |speed: &Speed| Some((vec![label(gpu), speed.format.clone()], value(speed)?));
         gpu.speed.iter().filter_map(sample).collect::<Vec<Sample>>()
     };
     view.gpus().flat_map(of).collect()
@@ -326,11 +339,11 @@ fn stages(view: &View) -> Vec<Sample> {
     let sample = |stage: &StageTime| {
         // NVML counts by its own index, the rest by the driver's ordinal.
         let is = |gpu: &&Gpu| match stage.name {
-            Stage::NvmlDevice => gpu.health.as_ref().map(|health| health.index) == stage.gpu,
+            Stage::NvmlDevice => gpu.index == stage.gpu,
             _ => gpu.ordinal == stage.gpu,
         };
         let gpu = stage.gpu.and_then(|_| report.gpus.iter().find(is));
-        let uuid = gpu.map(|gpu| gpu.uuid.clone()).unwrap_or_default();
+        let uuid = gpu.map(label).unwrap_or_default();
         (vec![crate::checks::stage_name(stage.name), uuid], stage.seconds)
     };
     report.stages.iter().map(sample).collect()
@@ -368,15 +381,21 @@ mod tests {
 
     #[test]
     fn without_a_check_nothing_is_called_healthy() {
-        let served = Served { stale: true, checks: Vec::new(), faults: 0, running: 3.5, max_age: 100.0 };
+        let served = Served {
+            stale: true,
+            started: false,
+            checks: Vec::new(),
+            faults: 0,
+            running: 3.5,
+            max_age: 100.0,
+        };
         let view = View { report: None, clock: None, served: Some(&served) };
         let text = render(&view, Form::OpenMetrics);
         assert!(text.contains("cudacheck_verdict{verdict=\"stale\"} 1\n"), "{text}");
         assert!(text.contains("cudacheck_verdict{verdict=\"verified\"} 0\n"), "{text}");
         assert!(!text.contains("cudacheck_gpu_healthy") && text.ends_with("# EOF\n"), "{text}");
         assert!(
-            text.contains("# TYPE cudacheck_checks counter\ncudacheck_checks_total")
-                || text.contains("cudacheck_checks_total{"),
+            text.contains("# TYPE cudacheck_checks counter\ncudacheck_checks_total{verdict=\"audited\"} 0"),
             "{text}"
         );
     }

@@ -161,9 +161,10 @@ fn gpus(facts: &Facts, findings: &[Finding]) -> Vec<Gpu> {
                 peak_share,
             })
         });
-        let chosen = || health.as_ref().is_none_or(|gpu| chosen::number(facts, gpu).is_some());
-        let exercised = run.is_some() || rank(&facts.request.level) <= rank("driver") && chosen();
+        let named = chosen::is_named(facts, device);
+        let exercised = run.is_some() || rank(&facts.request.level) <= rank("driver") && named;
         gpus.push(Gpu {
+            index: health.as_ref().map(|gpu| gpu.index),
             ordinal: Some(device.ordinal),
             name: device.name.clone(),
             // The driver gives bare bytes; the prefix is NVML's to know.
@@ -189,12 +190,11 @@ fn gpus(facts: &Facts, findings: &[Finding]) -> Vec<Gpu> {
     for gpu in nvml.iter().filter(|gpu| !devices.iter().any(|device| probe::is_device(gpu, device))) {
         let text = |field: &crate::event::Field<String>| field.known().cloned().unwrap_or_default();
         gpus.push(Gpu {
+            index: Some(gpu.index),
             ordinal: None,
             name: text(&gpu.name),
             uuid: text(&gpu.uuid),
             pci: gpu.pci.known().cloned(),
-            capability: None,
-            multiprocessors: None,
             memory: gpu.memory_total.known().copied(),
             // With devices of CUDA in the report, NVML's index is not a number of findings.
             state: if devices.is_empty() {
@@ -205,15 +205,49 @@ fn gpus(facts: &Facts, findings: &[Finding]) -> Vec<Gpu> {
             },
             level: "nvml".to_owned(),
             health: Some((*gpu).clone()),
-            smoke: None,
-            runtime: None,
-            blas: None,
-            gemm: Vec::new(),
-            speed: Vec::new(),
-            cupti: None,
+            ..blank()
         });
     }
+    // One that NVML counts and that does not answer has nothing but its number. Those of other containers, which
+    // NVML may count as well, are nobody's matter here.
+    let told = |index: &u32| findings.iter().any(|finding| finding.gpu == Some(*index));
+    let silent = |index: &u32| devices.is_empty() && !nvml.iter().any(|gpu| gpu.index == *index);
+    for index in lost(facts).filter(|index| told(index) && silent(index)) {
+        let state = state(findings, index, true);
+        gpus.push(Gpu { index: Some(index), name: "does not answer".to_owned(), state, ..blank() });
+    }
     gpus
+}
+
+/// NVML's indices of GPUs about which a call has failed.
+fn lost(facts: &Facts) -> impl Iterator<Item = u32> {
+    facts.probes.iter().flat_map(|run| &run.events).filter_map(|event| match event {
+        Event::Left { stage: Stage::NvmlDevice, gpu, outcome: Outcome::Failed(_), .. } => *gpu,
+        _ => None,
+    })
+}
+
+/// A GPU of which nothing is known.
+fn blank() -> Gpu {
+    Gpu {
+        index: None,
+        ordinal: None,
+        name: String::new(),
+        uuid: String::new(),
+        pci: None,
+        capability: None,
+        multiprocessors: None,
+        memory: None,
+        state: GpuState::Seen,
+        level: LEVELS[0].to_owned(),
+        health: None,
+        smoke: None,
+        runtime: None,
+        blas: None,
+        gemm: Vec::new(),
+        speed: Vec::new(),
+        cupti: None,
+    }
 }
 
 fn uuid_of(gpu: &NvmlDevice, bare: &str) -> String {

@@ -1,6 +1,7 @@
 //! What the checks found last, and the answers that follow from it. A result that is too old is stale, which is
 //! never healthy.
 
+use std::collections::BTreeMap;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -12,13 +13,16 @@ use crate::render;
 use crate::render::metrics::{self, Form, Served, View};
 use crate::report::{Purpose, Report, Verdict};
 
+/// For the end of a check, and the beginning of the next.
+const GRACE: Duration = Duration::from_secs(1);
+
 pub struct Board {
     state: Mutex<State>,
     /// A check has ended.
     ended: Condvar,
-    /// What a result may be old at most, and how much longer the first check may take.
+    /// What a result may be old at most; and as long as none has passed, since those checks may take longer.
     max_age: Duration,
-    first: Duration,
+    max_age_at_start: Duration,
     since: Instant,
 }
 
@@ -33,6 +37,22 @@ struct State {
     checks: Vec<(Verdict, u64)>,
     /// That ended without a report.
     faults: u64,
+    /// UUIDs by NVML's index, of GPUs that have told theirs.
+    uuids: BTreeMap<u32, String>,
+}
+
+impl State {
+    /// A GPU that is lost does not tell its UUID any more; it had one before.
+    fn remember_names(&mut self, report: &mut Report) {
+        for gpu in &mut report.gpus {
+            let Some(index) = gpu.index else { continue };
+            if gpu.uuid.is_empty() {
+                gpu.uuid = self.uuids.get(&index).cloned().unwrap_or_default();
+            } else {
+                self.uuids.insert(index, gpu.uuid.clone());
+            }
+        }
+    }
 }
 
 /// What one check left.
@@ -46,11 +66,13 @@ struct Round {
 impl Board {
     pub fn new(options: &Serve) -> Self {
         let usual = 3 * options.interval + options.watch.timeout;
+        let max_age = options.max_age.unwrap_or(usual);
+        let first = options.startup_timeout.max(options.watch.timeout) + options.interval;
         Board {
             state: Mutex::default(),
             ended: Condvar::new(),
-            max_age: options.max_age.unwrap_or(usual),
-            first: options.startup_timeout,
+            max_age,
+            max_age_at_start: max_age.max(first + GRACE),
             since: Instant::now(),
         }
     }
@@ -60,11 +82,12 @@ impl Board {
     }
 
     pub fn end(&self, result: Result<Report>) {
-        let report = result.map_err(|error| format!("{error:#}")).map(|report| {
+        let mut state = self.lock();
+        let report = result.map_err(|error| format!("{error:#}")).map(|mut report| {
+            state.remember_names(&mut report);
             let json = render::to_json(&report);
             (report, json)
         });
-        let mut state = self.lock();
         state.running = None;
         match &report {
             Ok((report, _)) => {
@@ -78,6 +101,12 @@ impl Board {
             Err(_) => state.faults += 1,
         }
         state.last = Some(Round { at: Instant::now(), clock: SystemTime::now(), report });
+        self.ended.notify_all();
+    }
+
+    /// The check that runs is not to count.
+    pub fn give_up(&self) {
+        self.lock().running = None;
         self.ended.notify_all();
     }
 
@@ -104,12 +133,20 @@ impl Board {
             "/metrics" => {
                 Answer { status: 200, kind: metrics::PROMETHEUS, body: self.metrics(Form::Prometheus) }
             }
-            "/report" => match self.lock().last.as_ref().map(|round| &round.report) {
-                Some(Ok((_, json))) => Answer { status: 200, kind: "application/json", body: json.clone() },
-                Some(Err(error)) => text(503, format!("no report: {error}\n")),
-                None => text(503, "starting: the first check has not ended yet\n".to_owned()),
-            },
+            "/report" => self.report(),
             _ => text(404, "there are /livez, /readyz, /startupz, /metrics and /report here\n".to_owned()),
+        }
+    }
+
+    fn report(&self) -> Answer {
+        let state = self.lock();
+        match (self.stale(&state), state.last.as_ref().map(|round| &round.report)) {
+            (Some(stale), _) => text(503, stale),
+            (None, Some(Ok((_, json)))) => {
+                Answer { status: 200, kind: "application/json", body: json.clone() }
+            }
+            (None, Some(Err(error))) => text(503, format!("no report: {error}\n")),
+            (None, None) => text(503, "starting: the first check has not ended yet\n".to_owned()),
         }
     }
 
@@ -124,6 +161,8 @@ impl Board {
             return text(status, "starting: the first check has not ended yet\n".to_owned());
         };
         match &round.report {
+            // No fault of the GPU, and none that a new container cures.
+            Err(error) if purpose == Purpose::Liveness => text(200, format!("alive: {error}\n")),
             Err(error) => text(503, format!("unhealthy: {error}\n")),
             // What comes after the start is the matter of the other two.
             Ok(_) if purpose == Purpose::Startup && state.started => {
@@ -138,10 +177,11 @@ impl Board {
 
     /// One line where the last result is too old, or the first one too late.
     fn stale(&self, state: &State) -> Option<String> {
-        let (since, limit, what) = match &state.last {
-            Some(round) => (round.at, self.max_age, "the last check ended"),
-            None => (self.since, self.max_age.max(self.first), "no check has ended since the start"),
+        let (since, what) = match &state.last {
+            Some(round) => (round.at, "the last check ended"),
+            None => (self.since, "no check has ended since the start"),
         };
+        let limit = if state.started { self.max_age } else { self.max_age_at_start };
         let age = since.elapsed();
         if age <= limit {
             return None;
@@ -151,8 +191,8 @@ impl Board {
         });
         let (age, limit) = (age.as_secs_f64(), limit.as_secs_f64());
         Some(format!(
-            "stale: {what} {age:.0} s ago, and {limit:.0} s are allowed{running} -> A check hangs in the kernel: look at \
-             `dmesg | grep -i -e xid -e nvrm` on the host, and reset or reboot it\n"
+            "stale: {what} {age:.1} s ago, and {limit:.1} s are allowed{running} -> Raise --max-age if checks take so \
+             long; if one never ends, look at `dmesg | grep -i -e xid -e nvrm` on the host\n"
         ))
     }
 
@@ -164,6 +204,7 @@ impl Board {
         let state = self.lock();
         let served = Served {
             stale: self.stale(&state).is_some(),
+            started: state.started,
             checks: state.checks.clone(),
             faults: state.faults,
             running: state.running.map_or(0.0, |since| since.elapsed().as_secs_f64()),

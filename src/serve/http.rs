@@ -5,14 +5,18 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 
 use crate::supervise::stop;
 
 const CONNECTIONS: usize = 64;
+/// Descriptors that a check needs, and that are open all the time.
+const FOR_CHECKS: usize = 32;
 const HEAD: usize = 8 * 1024;
 const HEADERS: usize = 64;
 /// For a request to come whole, for its answer to be taken, and for the next one to begin.
@@ -37,24 +41,27 @@ pub struct Answer {
 pub fn serve(listener: &TcpListener, answer: impl Fn(&Request) -> Answer) -> Result<()> {
     listener.set_nonblocking(true).context("cannot serve without blocking")?;
     let mut connections: Vec<Connection> = Vec::new();
+    let places = places();
     let mut rest_until = Instant::now();
     while stop::signalled().is_none() {
         let now = Instant::now();
         connections.retain(|connection| connection.end > now);
-        make_room(&mut connections);
-        let accepts = connections.len() < CONNECTIONS && rest_until <= now;
+        let accepts = rest_until <= now;
         let end = connections.iter().map(|connection| connection.end).min();
         let end =
             if rest_until > now { Some(end.map_or(rest_until, |end| end.min(rest_until))) } else { end };
-        let time = end.map(|end| end.saturating_duration_since(now));
-        let time = time
-            .map(|left| Timespec { tv_sec: left.as_secs() as i64, tv_nsec: i64::from(left.subsec_nanos()) });
+        let time = end.and_then(|end| Timespec::try_from(end.saturating_duration_since(now)).ok());
         let mut descriptors: Vec<PollFd> = connections.iter().map(Connection::interest).collect();
         descriptors.extend(stop::pipe().map(|pipe| PollFd::new(pipe, PollFlags::IN)));
         descriptors.extend(accepts.then(|| PollFd::new(listener, PollFlags::IN)));
-        // An interruption is a signal, which the loop looks at.
-        if poll(&mut descriptors, time.as_ref()).is_err() {
-            continue;
+        match poll(&mut descriptors, time.as_ref()) {
+            Ok(_) => {}
+            // A signal, which the loop looks at.
+            Err(Errno::INTR) => continue,
+            Err(_) => {
+                thread::sleep(REST);
+                continue;
+            }
         }
         let ready: Vec<bool> =
             descriptors.iter().map(|descriptor| !descriptor.revents().is_empty()).collect();
@@ -65,7 +72,10 @@ pub fn serve(listener: &TcpListener, answer: impl Fn(&Request) -> Answer) -> Res
         });
         if accepts && ready.last() == Some(&true) {
             match listener.accept() {
-                Ok((stream, _)) => connections.extend(Connection::new(stream)),
+                Ok((stream, _)) => {
+                    make_room(&mut connections, places);
+                    connections.extend(Connection::new(stream));
+                }
                 Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
                 Err(_) => rest_until = Instant::now() + REST,
             }
@@ -74,15 +84,23 @@ pub fn serve(listener: &TcpListener, answer: impl Fn(&Request) -> Answer) -> Res
     Ok(())
 }
 
-/// Closes the connection that has been idle longest, where all places are taken.
-fn make_room(connections: &mut Vec<Connection>) {
-    if connections.len() < CONNECTIONS {
+/// Where all places are taken, closes the connection that has been idle longest, else the one that has had most
+/// time: clients that say nothing must not keep probes out.
+fn make_room(connections: &mut Vec<Connection>, places: usize) {
+    if connections.len() < places {
         return;
     }
-    let idle = connections.iter().enumerate().filter(|(_, connection)| connection.is_idle());
-    if let Some((oldest, _)) = idle.min_by_key(|(_, connection)| connection.end) {
+    let order = |(_, connection): &(usize, &Connection)| (!connection.is_idle(), connection.end);
+    if let Some((oldest, _)) = connections.iter().enumerate().min_by_key(order) {
         connections.swap_remove(oldest);
     }
+}
+
+/// A few descriptors are for the checks.
+fn places() -> usize {
+    let files = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    let files = files.map_or(usize::MAX, |files| usize::try_from(files).unwrap_or(usize::MAX));
+    files.saturating_sub(FOR_CHECKS).clamp(1, CONNECTIONS)
 }
 
 struct Connection {
@@ -93,6 +111,8 @@ struct Connection {
     used: bool,
     /// After what is to be written.
     closes: bool,
+    /// The client has closed its side.
+    ended: bool,
     /// When it is cut.
     end: Instant,
 }
@@ -103,7 +123,15 @@ impl Connection {
         // Answers are written whole; nothing is gained by waiting for more.
         let _ = stream.set_nodelay(true);
         let end = Instant::now() + PATIENCE;
-        Some(Connection { stream, input: Vec::new(), output: Vec::new(), used: false, closes: false, end })
+        Some(Connection {
+            stream,
+            input: Vec::new(),
+            output: Vec::new(),
+            used: false,
+            closes: false,
+            ended: false,
+            end,
+        })
     }
 
     fn interest(&self) -> PollFd<'_> {
@@ -132,7 +160,7 @@ impl Connection {
             }
             // What was written in advance behind the last request.
             if !self.take_request(answer) {
-                return true;
+                return !self.ended;
             }
         }
     }
@@ -141,7 +169,11 @@ impl Connection {
         let mut buffer = [0; 4096];
         while self.input.len() <= HEAD {
             match self.stream.read(&mut buffer) {
-                Ok(0) => return false,
+                // It may have said all, and wait for the answer.
+                Ok(0) => {
+                    self.ended = true;
+                    return !self.input.is_empty();
+                }
                 Ok(count) => self.input.extend_from_slice(&buffer[..count]),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return error.kind() == ErrorKind::WouldBlock,

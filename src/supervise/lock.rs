@@ -42,7 +42,9 @@ pub fn held(name: &str) -> Option<Holder> {
 pub fn wait(name: &str, deadline: Instant) -> Option<Holder> {
     let address = SocketAddr::from_abstract_name(name).ok()?;
     let holder = held(name)?;
-    while holder.age <= holder.timeout && Instant::now() + POLL < deadline && stop::signalled().is_none() {
+    let start = Instant::now();
+    let stuck = || Holder { age: holder.age + start.elapsed().as_secs_f64(), ..holder.clone() }.is_stuck();
+    while !stuck() && Instant::now() + POLL < deadline && stop::signalled().is_none() {
         if UnixListener::bind_addr(&address).is_ok() {
             return None;
         }

@@ -11,7 +11,8 @@ use std::process::{Child, ExitStatus};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Pid, PidfdFlags, Signal};
+use rustix::io::Errno;
+use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions};
 
 use super::start::Started;
 use super::stop;
@@ -21,6 +22,10 @@ use crate::json;
 
 /// How long a killed process may take to be reaped. One that takes longer cannot be killed.
 const REAP: Duration = Duration::from_millis(50);
+
+/// How long a process that has said all, and waits for nothing, may take to end. Then it is left to the next call,
+/// which finds it if it is stuck.
+const LEAVE: Duration = Duration::from_secs(2);
 
 /// How long the pipes of an ended process may stay open: a process that it forked holds them. Where its
 /// last word has not come yet, it may be on the way still, held up by a quota of processor time.
@@ -74,6 +79,12 @@ enum Source {
 }
 
 impl Running {
+    /// Reaps what has ended since nobody waits for it any more: probes that could not be killed, and what
+    /// libraries started. Not while one of these lives: its statuses are its own.
+    pub fn reap_rest() {
+        while let Ok(Some(_)) = rustix::process::wait(WaitOptions::NOHANG) {}
+    }
+
     pub fn add(&mut self, target: Target, started: Started) {
         let Started { child, events, noise, way } = started;
         for pipe in [&events, &noise] {
@@ -115,12 +126,16 @@ impl Running {
         }
         self.probes.iter().for_each(Probe::kill);
         let end = Instant::now() + REAP;
+        self.probes.iter().filter(|probe| probe.exited.is_some()).for_each(|probe| probe.end_group(end));
         while late.iter().any(|probe| self.probes[*probe].exited.is_none()) && Instant::now() < end {
             self.hear(end);
         }
         for probe in late {
             let probe = &mut self.probes[probe];
             probe.run.ending = Ending::TimedOut { reaped: probe.exited.is_some() };
+            if probe.exited.is_some() {
+                probe.end_group(end);
+            }
         }
         self.probes.into_iter().map(Probe::report).collect()
     }
@@ -157,8 +172,15 @@ impl Running {
         }
         let left = end.saturating_duration_since(Instant::now());
         let left = if blind { left.min(ASK) } else { left };
-        let time = Timespec { tv_sec: left.as_secs() as i64, tv_nsec: i64::from(left.subsec_nanos()) };
-        let heard = poll(&mut descriptors, Some(&time)).unwrap_or(0) > 0;
+        let heard = match poll(&mut descriptors, Timespec::try_from(left).ok().as_ref()) {
+            Ok(ready) => ready > 0,
+            Err(Errno::INTR) => false,
+            // No memory for it, perhaps: not asked again at once.
+            Err(_) => {
+                std::thread::sleep(ASK);
+                false
+            }
+        };
         let ready = descriptors.iter().map(|descriptor| !descriptor.revents().is_empty());
         let ready: Vec<Source> =
             sources.into_iter().zip(ready).filter_map(|(source, ready)| ready.then_some(source)).collect();
@@ -191,6 +213,9 @@ impl Probe {
             // One that left its place to another probe has nothing to say.
             (Some(exited), None) if self.run.ending == (Ending::Exited { code: TAKEN }) => Some(exited),
             (Some(exited), None) => Some(exited + LAST_WORD),
+            // What it still waits for in a thread will not come; where there is nothing, its end takes its time:
+            // the kernel gives back all that a driver holds for it.
+            (None, Some(done)) if self.run.open_calls().is_empty() => Some(done + LEAVE),
             (None, Some(done)) => Some(done + REAP),
             (None, None) => None,
         }
@@ -239,22 +264,41 @@ impl Probe {
     }
 
     fn reap(&mut self) {
-        let Ok(Some(status)) = self.child.try_wait() else { return };
+        let ending = match self.child.try_wait() {
+            Ok(None) => return,
+            Ok(Some(status)) => ending(status),
+            // Somebody else has reaped it, so that nobody knows how it ended.
+            Err(_) => Ending::Exited { code: -1 },
+        };
         self.exited = Some(Instant::now());
         self.run.seconds = self.start.elapsed().as_secs_f64();
-        self.run.ending = ending(status);
+        self.run.ending = ending;
     }
 
-    /// Kills the process, and what it started where something of that is left. The number of a group
-    /// without members may have been given away, so a process that has ended in order is let alone.
+    /// Kills the process if it has not ended, and what it started with it.
     fn kill(&self) {
-        if self.exited.is_some() && !self.abandoned {
+        if self.exited.is_some() {
             return;
         }
-        if let (Some(handle), None) = (&self.handle, self.exited) {
+        if let Some(handle) = &self.handle {
             let _ = rustix::process::pidfd_send_signal(handle, Signal::KILL);
         }
         let _ = rustix::process::kill_process_group(Pid::from_child(&self.child), Signal::KILL);
+    }
+
+    /// Ends and reaps what a library started in the probe, whose parent this program is since the probe has
+    /// ended. As long as there is such a process, the number of the group is nobody else's.
+    fn end_group(&self, end: Instant) {
+        let group = Pid::from_child(&self.child);
+        while let Ok(status) = rustix::process::waitpgid(group, WaitOptions::NOHANG) {
+            if status.is_none() {
+                let _ = rustix::process::kill_process_group(group, Signal::KILL);
+                if Instant::now() >= end {
+                    return;
+                }
+                std::thread::sleep(ASK);
+            }
+        }
     }
 
     fn report(mut self) -> ProbeRun {
@@ -292,5 +336,71 @@ fn ending(status: ExitStatus) -> Ending {
     match (status.code(), status.signal()) {
         (_, Some(signal)) => Ending::Signalled { signal },
         (code, None) => Ending::Exited { code: code.unwrap_or(-1) },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::OwnedFd;
+    use std::os::unix::process::CommandExt;
+    use std::process::Command;
+
+    use super::*;
+    use crate::facts::probe::Way;
+
+    /// A shell in the place of the probe: its output is the pipe for events.
+    fn run(script: &str, deadline: Duration) -> (ProbeRun, Duration) {
+        let (events, events_in) = std::io::pipe().unwrap();
+        let (noise, noise_in) = std::io::pipe().unwrap();
+        let mut command = Command::new("sh");
+        command.args(["-c", script]).stdout(OwnedFd::from(events_in)).stderr(OwnedFd::from(noise_in));
+        let child = command.process_group(0).spawn().unwrap();
+        // With it go its copies of the writing ends.
+        drop(command);
+        let mut running = Running::default();
+        running.add(Target::Survey, Started { child, events, noise, way: Way::Memory });
+        let start = Instant::now();
+        let run = running.finish(start + deadline).pop().unwrap();
+        (run, start.elapsed())
+    }
+
+    const LONG: Duration = Duration::from_secs(20);
+    const ENTER: &str = r#"echo '{"enter":{"stage":"nvml-device","call":"ask","gpu":0}}'"#;
+
+    #[test]
+    fn an_end_that_takes_its_time_is_no_fault() {
+        let (run, time) = run("echo '\"done\"'; sleep 0.4", LONG);
+        assert_eq!((run.ending, run.events), (Ending::Exited { code: 0 }, vec![Event::Done]));
+        assert!(time < Duration::from_secs(2), "{time:?}");
+    }
+
+    #[test]
+    fn what_it_still_waits_for_when_it_has_said_all_is_not_waited_for() {
+        let (run, time) = run(&format!("{ENTER}; echo '\"done\"'; exec sleep 30"), LONG);
+        assert_eq!(run.ending, Ending::TimedOut { reaped: true });
+        assert_eq!(run.open_calls().len(), 1);
+        assert!(time < Duration::from_secs(1), "{time:?}");
+    }
+
+    #[test]
+    fn at_the_deadline_it_is_ended() {
+        let (run, time) = run(&format!("{ENTER}; exec sleep 30"), Duration::from_millis(300));
+        assert_eq!(run.ending, Ending::TimedOut { reaped: true });
+        assert!(time >= Duration::from_millis(300) && time < Duration::from_millis(600), "{time:?}");
+    }
+
+    #[test]
+    fn events_come_in_pieces_and_among_junk() {
+        let script = r#"echo junk; echo '{"enter":{}}'; head -c 2000000 /dev/zero | tr '\0' x; echo;
+            printf '"do'; sleep 0.1; printf 'ne"\n'; head -c 300000 /dev/zero >&2; printf end >&2"#;
+        let (run, _) = run(script, LONG);
+        assert_eq!((run.ending, run.events), (Ending::Exited { code: 0 }, vec![Event::Done]));
+        assert!(run.noise.len() <= NOISE && run.noise.ends_with("end"), "{} bytes", run.noise.len());
+    }
+
+    #[test]
+    fn a_signal_and_a_status_are_told() {
+        assert_eq!(run("kill -SEGV $$", LONG).0.ending, Ending::Signalled { signal: 11 });
+        assert_eq!(run("exit 75", LONG).0.ending, Ending::Exited { code: TAKEN });
     }
 }

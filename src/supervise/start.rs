@@ -90,8 +90,7 @@ impl Program {
                 // Kernels compiled for this check have no place in the application's cache.
                 .env("CUDA_CACHE_DISABLE", "1")
                 .process_group(0);
-            // From the main thread alone: the kernel ends the probe when the *thread* that started it
-            // ends.
+            // From a thread that outlives the probe: the kernel ends the probe with the *thread* that started it.
             let child = command.spawn()?;
             Ok(Started { child, events, noise, way })
         };

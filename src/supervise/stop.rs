@@ -27,6 +27,10 @@ static SIGNALS: OnceLock<Signals> = OnceLock::new();
 
 /// Once, before anything is started.
 pub fn listen() -> io::Result<()> {
+    // A caller may have it ignored, and that is inherited: probes would then be reaped by the kernel, unseen.
+    signal_hook::flag::register(SIGCHLD, Arc::new(AtomicBool::new(false)))?;
+    // A file that a limit forbids is an error to tell of, and nothing to die of.
+    signal_hook::flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false)))?;
     let (last, idle) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(true)));
     let (pipe, writer) = UnixStream::pair()?;
     for signal in [SIGTERM, SIGINT, SIGHUP] {
@@ -34,10 +38,6 @@ pub fn listen() -> io::Result<()> {
         signal_hook::flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&idle))?;
         signal_hook::low_level::pipe::register(signal, writer.try_clone()?)?;
     }
-    // A caller may have it ignored, and that is inherited: probes would then be reaped by the kernel, unseen.
-    signal_hook::flag::register(SIGCHLD, Arc::new(AtomicBool::new(false)))?;
-    // A file that a limit forbids is an error to tell of, and nothing to die of.
-    signal_hook::flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false)))?;
     let _ = SIGNALS.set(Signals { last, idle, pipe });
     Ok(())
 }

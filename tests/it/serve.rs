@@ -209,9 +209,76 @@ fn the_start_is_checked_at_its_own_level_until_it_has_passed() {
 }
 
 #[test]
+fn as_long_as_none_has_passed_a_check_may_take_longer() {
+    let arguments =
+        ["--interval", "50ms", "--timeout", "500ms", "--startup-level", "driver", "--startup-timeout", "20s"];
+    let server = Server::start("cuInit = 999", &arguments);
+    server.becomes("/startupz", (503, "unhealthy: "));
+    // Longer than a result may be old later.
+    fs::write(server.script.path(), "cuInit = sleep:1500").unwrap();
+    let end = Instant::now() + Duration::from_millis(1200);
+    while Instant::now() < end {
+        let (status, line) = server.get("/livez");
+        assert!(status == 200 && !line.starts_with("stale"), "{line}");
+        thread::sleep(Duration::from_millis(50));
+    }
+    server.becomes("/startupz", (200, "healthy: started"));
+}
+
+#[test]
+fn a_lost_gpu_keeps_its_name_in_the_metrics() {
+    let server = Server::start("gpus = 3", &QUICK);
+    server.becomes("/readyz", (200, "healthy"));
+    let healthy = "cudacheck_gpu_healthy{uuid=\"GPU-00000000-0000-0000-0000-000000000002\"}";
+    assert_eq!(server.metric(healthy), Some(1.0));
+    fs::write(server.script.path(), "gpus = 3\ngpu.2.lost = 1").unwrap();
+    server.becomes("/readyz", (503, "unhealthy: "));
+    assert_eq!(server.metric(healthy), Some(0.0));
+    assert_eq!(server.metric("cudacheck_gpus{state=\"failed\"}"), Some(1.0));
+    assert_eq!(server.metric("cudacheck_gpus{state=\"verified\"}"), Some(2.0));
+    // One that was never heard of has its number.
+    let server = Server::start("gpus = 2\ngpu.1.lost = 1", &QUICK);
+    server.becomes("/readyz", (503, "unhealthy: "));
+    assert_eq!(server.metric("cudacheck_gpu_healthy{uuid=\"index-1\"}"), Some(0.0));
+}
+
+#[test]
+fn an_end_during_a_check_leaves_no_false_alarm() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("cudacheck.prom");
+    let arguments = ["--interval", "10ms", "--timeout", "60s", "--textfile", file.to_str().unwrap()];
+    for _ in 0..3 {
+        let mut server = Server::start("gpus = 1", &arguments);
+        server.becomes("/readyz", (200, "healthy"));
+        fs::write(server.script.path(), "nvmlInit_v2 = hang").unwrap();
+        while server.metric("cudacheck_check_running_seconds").is_none_or(|seconds| seconds < 0.2) {
+            thread::sleep(Duration::from_millis(20));
+        }
+        assert_eq!(server.stop().0, Some(0));
+        let written = fs::read_to_string(&file).unwrap();
+        assert!(written.contains("cudacheck_verdict{verdict=\"verified\"} 1\n"), "{written}");
+    }
+}
+
+#[test]
+fn an_error_output_that_cannot_be_written_ends_nothing() {
+    let full = || fs::File::options().write(true).open("/dev/full").unwrap();
+    let mut child = alone(BINARY)
+        .args(["serve", "--listen", "127.0.0.1:0", "--textfile", "/nowhere/x"])
+        .stderr(full())
+        .spawn()
+        .unwrap();
+    thread::sleep(Duration::from_millis(700));
+    assert_eq!(child.try_wait().unwrap(), None, "it serves");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let status = Command::new(BINARY).args(["explain", "nosuchid"]).stderr(full()).status().unwrap();
+    assert_eq!(status.code(), Some(2));
+}
+
+#[test]
 fn requests_cause_no_checks() {
-    let server =
-        Server::start("gpus = 1", &["--interval", "1h"].map(|word| if word == "1h" { "60m" } else { word }));
+    let server = Server::start("gpus = 1", &["--interval", "60m"]);
     server.becomes("/readyz", (200, "healthy"));
     let paths = ["/livez", "/readyz", "/startupz", "/metrics", "/report"];
     for request in 0..200 {
@@ -255,6 +322,13 @@ fn a_connection_is_kept_and_requests_may_come_together() {
     let last = "GET /livez HTTP/1.1\r\nConnection: close\r\n\r\n";
     let answers = server.raw(&format!("{one}{one}{last}"));
     assert_eq!(answers.matches("HTTP/1.1 200 OK").count(), 3, "{answers}");
+    // A client that has closed its side still gets its answers.
+    let mut stream = server.connect();
+    stream.write_all(format!("{one}{one}").as_bytes()).unwrap();
+    stream.shutdown(std::net::Shutdown::Write).unwrap();
+    let mut answers = String::new();
+    stream.read_to_string(&mut answers).unwrap();
+    assert_eq!(answers.matches("HTTP/1.1 200 OK").count(), 2, "{answers}");
     // In pieces, too.
     let mut stream = server.connect();
     for piece in ["GET /li", "vez HT", "TP/1.0\r\n", "\r\n"] {
@@ -284,6 +358,11 @@ fn slow_and_many_clients_hold_nobody_up() {
     }
     let files = || fs::read_dir(format!("/proc/{}/fd", server.child.id())).unwrap().count();
     assert!(files() < 64 + 20, "{} descriptors", files());
+    // Some say nothing at all, in all places: they make room, too.
+    let silent: Vec<TcpStream> = (0..64).map(|_| server.connect()).collect();
+    let (answer, time) = timed(|| server.get("/livez").0);
+    assert!(answer == 200 && time < Duration::from_millis(500), "{answer} after {time:?}");
+    drop(silent);
     // The slow one is cut, in its time.
     let (_, time) = timed(|| slow.read_to_end(&mut Vec::new()));
     assert!(time < Duration::from_secs(7), "{time:?}");
@@ -361,4 +440,16 @@ fn an_address_that_cannot_be_had_is_refused() {
         assert_eq!(output.status.code(), Some(2), "{address}");
         assert!(text(&output.stderr).contains(words), "{}", text(&output.stderr));
     }
+}
+
+#[test]
+fn times_that_contradict_each_other_are_refused() {
+    let output =
+        Command::new(BINARY).args(["serve", "--interval", "60s", "--max-age", "500ms"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        text(&output.stderr).contains("--max-age is shorter than --interval"),
+        "{}",
+        text(&output.stderr)
+    );
 }

@@ -154,9 +154,12 @@ pub const CHECKS: &[Check] = &[
     },
 ];
 
-/// Level image runs nothing, and an image at rest has no GPU to miss.
+/// Level image runs nothing, and an image at rest has no GPU to miss. Where no file could be opened, nothing is
+/// known of what is missing.
 pub fn expects_gpu(facts: &Facts) -> bool {
-    facts.request.running && !matches!(facts.request.level.as_str(), "" | "image")
+    facts.request.running
+        && !facts.host.limits.no_files
+        && !matches!(facts.request.level.as_str(), "" | "image")
 }
 
 /// The value of NVIDIA_VISIBLE_DEVICES.
@@ -166,7 +169,7 @@ fn visible(facts: &Facts) -> Option<&str> {
 
 fn no_runtime_class(facts: &Facts) -> Outcome {
     if !expects_gpu(facts) {
-        return Outcome::Skip("nothing was to be run");
+        return Outcome::Skip("nothing was to be run, or nothing could be opened");
     }
     let kubernetes = facts.host.platform.container.as_deref() == Some("kubernetes");
     let assigned = visible(facts).filter(|value| value.contains("GPU-") || value.contains("MIG-"));
@@ -183,7 +186,7 @@ fn no_runtime_class(facts: &Facts) -> Outcome {
 
 fn no_gpu_selected(facts: &Facts) -> Outcome {
     if !expects_gpu(facts) {
-        return Outcome::Skip("nothing was to be run");
+        return Outcome::Skip("nothing was to be run, or nothing could be opened");
     }
     let gpu_node = facts.host.nodes.iter().any(|node| is_gpu_node(&node.path));
     let none = visible(facts).filter(|value| matches!(*value, "none" | "void" | ""));
@@ -292,7 +295,7 @@ pub fn cuda_works(facts: &Facts) -> bool {
 
 fn driver_not_loaded(facts: &Facts) -> Outcome {
     if !expects_gpu(facts) {
-        return Outcome::Skip("nothing was to be run");
+        return Outcome::Skip("nothing was to be run, or nothing could be opened");
     }
     let nodes = has_nodes(facts);
     // Run as root, the driver's own libraries make nodes that nothing answers: those are no sign of it.
@@ -322,7 +325,7 @@ fn driver_not_loaded(facts: &Facts) -> Outcome {
 
 fn not_requested(facts: &Facts) -> Outcome {
     if !expects_gpu(facts) {
-        return Outcome::Skip("nothing was to be run");
+        return Outcome::Skip("nothing was to be run, or nothing could be opened");
     }
     let module = facts.host.module.as_ref();
     let platform = &facts.host.platform;
@@ -369,7 +372,7 @@ pub fn opened(facts: &Facts) -> impl Iterator<Item = (&str, Option<i32>)> {
 
 fn libcuda_missing(facts: &Facts) -> Outcome {
     if !expects_gpu(facts) {
-        return Outcome::Skip("nothing was to be run");
+        return Outcome::Skip("nothing was to be run, or nothing could be opened");
     }
     if !(has_nodes(facts) || facts.host.module.is_some())
         || libcuda(facts).is_some()

@@ -91,7 +91,7 @@ fn failed(facts: &Facts) -> Option<String> {
 
 fn unusable(facts: &Facts, here: bool, cause: &str) -> Outcome {
     if !expects_gpu(facts) {
-        return Outcome::Skip("nothing was to be run");
+        return Outcome::Skip("nothing was to be run, or nothing could be opened");
     }
     if !here || works(facts) {
         return Outcome::Pass;

@@ -59,6 +59,9 @@ pub struct Limits {
     /// Bytes of the memory cgroup.
     pub memory: Option<u64>,
     pub memory_used: Option<u64>,
+    /// No file could be opened (EMFILE, ENFILE): what is missing elsewhere may be there.
+    #[serde(default)]
+    pub no_files: bool,
     /// Processes of the cgroup that the kernel ended for want of memory while this check ran.
     pub oom_kills: Option<u64>,
 }
@@ -296,9 +299,25 @@ fn limits() -> Limits {
         shared_memory: rustix::fs::statvfs("/dev/shm").ok().map(|shm| shm.f_blocks * shm.f_frsize),
         memory: memory.filter(|limit| *limit < 1 << 60),
         memory_used: used.map(|used| used.saturating_sub(cached)),
+        no_files: no_files(),
         oom_kills: oom_kills(),
     }
 }
+
+/// As many as are open at once while facts are gathered and a probe is started.
+fn no_files() -> bool {
+    let mut open = Vec::new();
+    (0..12).any(|_| match fs::File::open("/") {
+        Ok(file) => {
+            open.push(file);
+            false
+        }
+        Err(error) => matches!(error.raw_os_error(), Some(EMFILE | ENFILE)),
+    })
+}
+
+const ENFILE: i32 = 23;
+const EMFILE: i32 = 24;
 
 /// All that were ended for want of memory since the cgroup was made.
 fn oom_kills() -> Option<u64> {

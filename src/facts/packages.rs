@@ -77,6 +77,8 @@ fn is_conda(path: &str) -> bool {
 }
 
 /// The owners of some files.
+// Called from two places, and large.
+#[inline(never)]
 pub fn owners(tree: &Tree, wanted: &HashSet<String>) -> Ownership {
     let mut search = Search {
         tree,

@@ -83,6 +83,12 @@ const LINKS: u32 = 40;
 /// No database of packages is larger.
 const LARGEST: u64 = 512 << 20;
 
+/// Threads that look at a tree: one for each processor that this program may use, and four at most. The standard
+/// library would look for quotas of cgroups as well, with 8 kB of code.
+pub fn workers() -> usize {
+    rustix::thread::sched_getaffinity(None).map_or(1, |cores| cores.count() as usize).clamp(1, 4)
+}
+
 impl Tree {
     /// The real path of a path of the image: every link followed, `.` and `..` resolved. None where
     /// links go in circles. That something is there is not said.

@@ -91,7 +91,9 @@ impl Program {
                 .env("CUDA_CACHE_DISABLE", "1")
                 .process_group(0);
             // From a thread that outlives the probe: the kernel ends the probe with the *thread* that started it.
+            let expendable = Expendable::new();
             let child = command.spawn()?;
+            drop(expendable);
             Ok(Started { child, events, noise, way })
         };
         match way {
@@ -119,6 +121,27 @@ impl Program {
                 fs::metadata(&file)?;
                 start(Path::new(LOADER), &[&file, argument])
             }
+        }
+    }
+}
+
+/// While this lives, what is started is the first that the kernel ends for want of memory: the probe, and not the
+/// supervisor, which is there to tell of it. Anybody may raise this number, and bring it back to what it was.
+struct Expendable(Option<Vec<u8>>);
+
+const BADNESS: &str = "/proc/self/oom_score_adj";
+
+impl Expendable {
+    fn new() -> Self {
+        let before = fs::read(BADNESS).ok();
+        Expendable(before.filter(|_| fs::write(BADNESS, "1000").is_ok()))
+    }
+}
+
+impl Drop for Expendable {
+    fn drop(&mut self) {
+        if let Some(before) = &self.0 {
+            let _ = fs::write(BADNESS, before);
         }
     }
 }

@@ -225,7 +225,7 @@ impl<T: Clone + Send + Sync> Store<T> {
             let again = |index: usize| names[index + 1..].contains(&names[index]);
             return (0..names.len()).map(|index| self.take(&names[index], again(index))).collect();
         }
-        let workers = thread::available_parallelism().map_or(1, |cores| cores.get().min(4)).min(names.len());
+        let workers = crate::facts::tree::workers().min(names.len());
         let next = AtomicUsize::new(0);
         let store = &*self;
         let work = || {

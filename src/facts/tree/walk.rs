@@ -59,7 +59,7 @@ impl Tree {
         fs::read_dir(&root)?;
         let skipped: BTreeSet<PathBuf> =
             if root == Path::new("/") { foreign_mounts() } else { BTreeSet::new() };
-        let workers = thread::available_parallelism().map_or(1, |cores| cores.get().min(4));
+        let workers = super::workers();
         let queue = Queue::new(root.clone(), workers, end);
         let parts = thread::scope(|scope| {
             let walk = || Walker::new(&root, &skipped, looker).walk(&queue);
@@ -210,6 +210,8 @@ impl<'a> Walker<'a> {
         }
     }
 
+    // Called from two places, and large.
+    #[inline(never)]
     fn walk(mut self, queue: &Queue) -> Self {
         let mut own = Vec::new();
         while let Some(directory) = queue.next(&mut own) {

@@ -1,8 +1,8 @@
 //! The supervisor: starts probes, listens, and is back at the deadline whatever they do.
 //!
 //! `start.rs` turns the embedded program into a process, `lock.rs` finds one that an earlier call
-//! left behind, `run.rs` listens and ends, `stop.rs` knows of signals. What comes out are facts: what each probe said and how it
-//! ended. Nothing here loads a GPU library, opens a device node, or judges.
+//! left behind, `run.rs` listens and ends, `stop.rs` knows of signals. What comes out are facts: what
+//! each probe said and how it ended. Nothing here loads a GPU library, opens a device node, or judges.
 
 mod lock;
 mod run;

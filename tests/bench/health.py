@@ -79,6 +79,8 @@ def main():
             "health nvml": [binary, "health"],
             "health driver": [binary, "health", "--level", "driver"],
             "nvidia-smi -L": [smi, "-L"],
+            # What the container tells, judged, without a probe: what diagnosis adds, with the program's own start.
+            "diagnosis alone": [binary, "health", "--level", "image"],
             "cudacheck --version": [binary, "--version"],
         }
         if has_gpu:

@@ -1,7 +1,8 @@
 //! Large pages for the tables that a library clears when it is initialised: NVML's are 12 MB, and three thousand
 //! page faults of 4 kB each were two thirds of the time that a check took.
 //!
-//! A hint to the kernel and no more: where it gives no large pages, nothing changes.
+//! A hint to the kernel and no more: where it gives no large pages, nothing changes. Where it has to make them
+//! first, by moving memory about (transparent_hugepage/defrag), that takes it some of the time that is saved.
 
 use std::ffi::{CStr, c_int, c_void};
 

@@ -97,7 +97,7 @@ pub struct Watch {
     /// How deep to look; nvml and driver create no context and take no GPU memory
     #[arg(long, value_enum, default_value_t = Level::Nvml, env = "CUDACHECK_HEALTH_LEVEL")]
     pub level: Level,
-    /// GPUs to look at, by index or UUID, separated by commas; all that CUDA sees by default
+    /// GPUs to look at, by number, GPU-UUID or MIG-UUID, separated by commas; all that CUDA sees by default
     #[arg(long, value_delimiter = ',', value_parser = gpu, value_name = "GPU", env = "CUDACHECK_GPUS")]
     pub gpus: Vec<Gpu>,
     /// Fail unless at least so many GPUs are verified

@@ -14,8 +14,9 @@ status=$?
 # The detector cuts at max_output_length bytes; the verdict and its cause come first.
 line=$(printf '%s\n' "$says" | head -n 1)
 
-case $status in
-0 | 1)
+# Wrong use ends with 1 as well, and says something else.
+case "$status $line" in
+"0 "* | "1 unhealthy: "*)
     printf '%s\n' "$line"
     exit "$status"
     ;;

@@ -16,12 +16,14 @@ says=$(cudacheck health --level nvml --timeout 40s 2>&1 </dev/null)
 status=$?
 line=$(printf '%s\n' "$says" | head -n 1 | cut -c 1-400)
 
-case $status in
-0) ;;
-1)
+# Wrong use ends with 1 as well, and says something else.
+case "$status $line" in
+"0 "*) ;;
+"1 unhealthy: "*)
     # Somebody's own reason is not overwritten, nor the controller asked to do what is done already.
-    case $(scontrol --oneliner show node "$node") in
-    *State=*DRAIN*) ;;
+    state=$(scontrol --oneliner show node "$node" | sed -n 's/.* State=\([^ ]*\).*/\1/p')
+    case $state in
+    *DRAIN*) ;;
     *) scontrol update nodename="$node" state=drain reason="cudacheck: $line" ;;
     esac
     ;;

@@ -21,11 +21,13 @@ says=$(cudacheck health --level smoke --gpus "$SLURM_JOB_GPUS" --timeout 20s 2>&
 status=$?
 line=$(printf '%s\n' "$says" | head -n 1 | cut -c 1-400)
 
-case $status in
-0) exit 0 ;;
-1)
-    # Without this Slurm would drain it all the same, and say "Prolog error" for a reason.
-    scontrol update nodename="${SLURMD_NODENAME:-$(uname -n)}" state=drain reason="cudacheck: $line"
+# Wrong use ends with 1 as well, and says something else.
+case "$status $line" in
+"0 "*) exit 0 ;;
+"1 unhealthy: "*)
+    # Without this Slurm drains it all the same, and says "Prolog error" for a reason. Slurm's guide advises against
+    # its own commands in a Prolog, since many at once are a load for the controller: only nodes that fail come here.
+    timeout 10 scontrol update nodename="${SLURMD_NODENAME:-$(uname -n)}" state=drain reason="cudacheck: $line"
     echo "cudacheck: $line"
     exit 1
     ;;

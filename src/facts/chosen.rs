@@ -103,7 +103,7 @@ fn counted(facts: &Facts) -> Option<u32> {
 /// GPUs of one kind have one order, and PCI_BUS_ID is NVML's.
 fn counts_alike(facts: &Facts) -> bool {
     let by_bus = facts.host.environment.get("CUDA_DEVICE_ORDER").is_some_and(|order| order == "PCI_BUS_ID");
-    let names: BTreeSet<Option<&String>> = crate::order::into(gpus(facts).map(|gpu| gpu.name.known()));
+    let names: BTreeSet<&String> = crate::order::into(gpus(facts).filter_map(|gpu| gpu.name.known()));
     by_bus || names.len() <= 1
 }
 

@@ -201,14 +201,14 @@ const FAMILIES: &[Family] = &[
         name: "cudacheck_check_running_seconds",
         counter: false,
         labels: &[],
-        help: "How long the check that runs now has been running, 0 where none is; only served.",
+        help: "How long the check that runs now has been running, 0 where none is; of serve alone.",
         samples: |view| view.served.map(|served| (Vec::new(), served.running)).into_iter().collect(),
     },
     Family {
         name: "cudacheck_max_age_seconds",
         counter: false,
         labels: &[],
-        help: "How old the last check may be before it is stale; only served.",
+        help: "How old the last check may be before it is stale, longer until one has passed; of serve alone.",
         samples: |view| view.served.map(|served| (Vec::new(), served.max_age)).into_iter().collect(),
     },
 ];
@@ -294,7 +294,7 @@ fn probes(view: &View) -> Vec<Sample> {
 }
 
 fn findings(view: &View) -> Vec<Sample> {
-    let findings = view.report.map_or(&[][..], |report| &report.findings);
+    let findings = view.report.filter(|_| !view.stale()).map_or(&[][..], |report| &report.findings);
     let of = |id: &str, severity: Severity, whose: Whose| vec![id.to_owned(), lower(severity), lower(whose)];
     findings.iter().map(|finding| (of(&finding.id, finding.severity, finding.whose), 1.0)).collect()
 }

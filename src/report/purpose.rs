@@ -43,6 +43,11 @@ mod tests {
             seen at decides `--level`: those of a kernel or a matrix product need `smoke` or `gemm`.\n\
             - Warnings and notes fail none: a busy, exclusive or full GPU, one of several MIG instances, throttled \
             clocks.\n\
+            - Only GPUs that the container's programs would get count: those that CUDA shows by \
+            CUDA_VISIBLE_DEVICES, and of them those that `--gpus` names by number, GPU-UUID or MIG-UUID. Numbers \
+            count what CUDA shows. At the level nvml, where CUDA is not asked, its rules are followed: entries in \
+            order, up to the first that names nothing or something named already.\n\
+            - A command line that is wrong ends with 1 whatever it is for.\n\
             - A result that is too old (`serve`, `--max-age`) fails all three, and is called stale.\n\n\
             | finding | severity | cured by | liveness | readiness | startup |\n|---|---|---|---|---|---|\n"
             .to_owned();

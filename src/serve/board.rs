@@ -175,13 +175,18 @@ impl Board {
         }
     }
 
+    /// How old a result may be now.
+    fn limit(&self, state: &State) -> Duration {
+        if state.started { self.max_age } else { self.max_age_at_start }
+    }
+
     /// One line where the last result is too old, or the first one too late.
     fn stale(&self, state: &State) -> Option<String> {
         let (since, what) = match &state.last {
             Some(round) => (round.at, "the last check ended"),
             None => (self.since, "no check has ended since the start"),
         };
-        let limit = if state.started { self.max_age } else { self.max_age_at_start };
+        let limit = self.limit(state);
         let age = since.elapsed();
         if age <= limit {
             return None;
@@ -208,7 +213,7 @@ impl Board {
             checks: state.checks.clone(),
             faults: state.faults,
             running: state.running.map_or(0.0, |since| since.elapsed().as_secs_f64()),
-            max_age: self.max_age.as_secs_f64(),
+            max_age: self.limit(&state).as_secs_f64(),
         };
         let report = state.last.as_ref().and_then(|round| round.report.as_ref().ok());
         let view = View {

@@ -56,6 +56,7 @@ POD_MONITOR = {
                                         "sourceLabels": {"type": "array", "items": {"type": "string"}},
                                         "targetLabel": {"type": "string"},
                                         "action": {"type": "string"},
+                                        "regex": {"type": "string"},
                                     },
                                 },
                             },

@@ -18,8 +18,10 @@ PLUGIN = DEPLOY / "node-problem-detector/check_gpu.sh"
 NASTY = "unhealthy: \"A\" 'B' $(touch pwned) `touch pwned` \\n * %s -> run `x` & go; done " + "long " * 200
 SAYS = NASTY + "\nsecond line\n"
 
-# Not 0 or 1: undecided, wrong use, not executable, a deadline from outside, killed. MISSING: there is none.
-OTHERS = ["2", "3", "126", "124", "137", "KILLED", "MISSING"]
+# No verdict: not executable, a deadline from outside, killed. WRONG: wrong use, which ends with 1 and says something
+# else than "unhealthy". MISSING: there is none.
+OTHERS = ["WRONG", "2", "3", "126", "124", "137", "KILLED", "MISSING"]
+USAGE = "error: unexpected argument '--gpuz' found\n\nUsage: cudacheck health [OPTIONS]\n"
 
 # The arguments with which cudacheck was called, for `commands`.
 SEEN: list[list[str]] = []
@@ -33,7 +35,7 @@ exit "$STUB_STATUS"
 LOGGING = """#!/bin/sh
 for word; do printf '%s\\036' "$word"; done >>"$STUBS/{name}.log"
 printf '\\n' >>"$STUBS/{name}.log"
-[ "$2" = show ] && echo "NodeName=n1 State=$STUB_STATE Reason=none"
+[ "$2" = show ] && echo "NodeName=n1 Arch=x86_64 State=$STUB_STATE ThreadsPerCore=2 Partitions=DRAIN_ME Reason=none"
 exit "${{STUB_{name}:-0}}"
 """
 
@@ -46,7 +48,8 @@ class Run:
             stubs = Path(folder)
             self.program(stubs, "scontrol", LOGGING.format(name="scontrol"))
             self.program(stubs, "logger", LOGGING.format(name="logger"))
-            (stubs / "says").write_text(SAYS)
+            (stubs / "says").write_text(USAGE if status == "WRONG" else SAYS)
+            status = "1" if status == "WRONG" else status
             if status == "MISSING":
                 there = shutil.which("cudacheck", path="/usr/local/bin:/usr/bin:/bin:/opt/slurm/bin")
                 assert not there, f"cannot be tried while {there} is installed"
@@ -91,7 +94,7 @@ class Run:
 
 def is_logged(run: Run, status: str) -> bool:
     """Under a name and a priority, with the status; an exit by a signal is 137, and nothing found is 127."""
-    number = {"KILLED": "137", "MISSING": "127"}.get(status, status)
+    number = {"KILLED": "137", "MISSING": "127", "WRONG": "1"}.get(status, status)
     return any("daemon.err" in call and f" {number}:" in call[-1] for call in run.logger)
 
 

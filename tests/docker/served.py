@@ -216,6 +216,8 @@ def check_loopback(docker):
         request = f"exec 3<>/dev/tcp/127.0.0.1/{PORT} && printf 'GET /readyz HTTP/1.0\\r\\n\\r\\n' >&3 && cat <&3"
         if not until(lambda: " 200 " in box.exec("bash", "-c", request).line):
             yield f"inside: {box.exec('bash', '-c', request)}"
+        if not box.address:
+            yield "the container has no address"
         if ask(box, "/readyz")[0] is not None:
             yield "it is reached from outside"
 

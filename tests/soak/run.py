@@ -13,6 +13,7 @@ exit status is 1 if one failed.
 import argparse
 import os
 import random
+import signal
 import sys
 import time
 from pathlib import Path
@@ -47,6 +48,8 @@ def main():
         if not path.exists():
             sys.exit(f"{path} does not exist")
     if not isolation.is_inside():
+        # So that all below ends with it, and its control groups go.
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
         sys.exit(isolation.enter())
     machine = measure.Machine(isolation.furnish(options.binary, options.fakes))
     report = measure.Report()

@@ -135,8 +135,26 @@ fn metrics_come_in_the_form_that_is_asked_for() {
     assert!(open.contains("Content-Type: application/openmetrics-text; version=1.0.0"), "{open}");
     assert!(open.ends_with("# EOF\n") && open.contains("# TYPE cudacheck_checks counter\n"), "{open}");
     let plain = ask("*/*");
+    prometheus_accepts(plain.split_once("\r\n\r\n").unwrap().1);
     assert!(plain.contains("Content-Type: text/plain; version=0.0.4"), "{plain}");
     assert!(!plain.contains("# EOF") && plain.contains("# TYPE cudacheck_checks_total counter\n"), "{plain}");
+}
+
+/// Names, types and help as Prometheus's own linter wants them.
+fn prometheus_accepts(metrics: &str) {
+    let promtool = Command::new("promtool")
+        .args(["check", "metrics"])
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
+    let Ok(mut promtool) = promtool else {
+        let how = "promtool is not there; the Debian package prometheus has it";
+        assert!(std::env::var_os("CUDACHECK_REAL").is_none(), "{how}");
+        return crate::util::skip(how);
+    };
+    promtool.stdin.take().unwrap().write_all(metrics.as_bytes()).unwrap();
+    let output = promtool.wait_with_output().unwrap();
+    assert!(output.status.success() && output.stderr.is_empty(), "{}\n{metrics}", text(&output.stderr));
 }
 
 #[test]

@@ -30,10 +30,11 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
+use anyhow::bail;
 use clap::{CommandFactory, FromArgMatches};
 
-use cli::{Cli, Command, FailOn, Format, Output};
-use report::{ExitStatus, Purpose, Report, Severity};
+use cli::{Cli, Command, FailOn, Format, Level, Output};
+use report::{ExitStatus, Purpose, Report, Severity, Verdict};
 
 fn main() -> ExitCode {
     // Refused only where no descriptor is left, which whatever comes next will say in better words.
@@ -105,6 +106,9 @@ fn refuse(error: &clap::Error) -> ! {
     std::process::exit(if error.use_stderr() && health { 1 } else { error.exit_code() })
 }
 
+/// Of a health check that looks at the image alone.
+const NO_GPU: &str = "Level image looks at no GPU. -> Use --level nvml, or a deeper one";
+
 fn run(cli: Cli) -> anyhow::Result<ExitStatus> {
     match cli.command {
         None => {
@@ -120,6 +124,8 @@ fn run(cli: Cli) -> anyhow::Result<ExitStatus> {
             let purpose = health.purpose.unwrap_or(Purpose::Readiness);
             // Docker reserves 2, and a probe knows no third answer.
             let (line, fails) = match verify::health(&health) {
+                // What was not looked at is not healthy.
+                Ok(report) if report.verdict == Verdict::Audited => (format!("unhealthy: {NO_GPU}\n"), true),
                 Ok(report) => (render::line(&report, purpose), report.failing(purpose).is_some()),
                 // No fault of the GPU, and none that a new container cures.
                 Err(error) if purpose == Purpose::Liveness => (format!("alive: {error:#}\n"), false),
@@ -130,6 +136,9 @@ fn run(cli: Cli) -> anyhow::Result<ExitStatus> {
             Ok(if fails { ExitStatus::Finding } else { ExitStatus::Verified })
         }
         Some(Command::Serve(options)) => {
+            if [Some(options.watch.level), options.startup_level].contains(&Some(Level::Image)) {
+                bail!("{NO_GPU}");
+            }
             serve::run(&options)?;
             Ok(ExitStatus::Verified)
         }

@@ -168,6 +168,22 @@ fn what_was_not_looked_at_is_not_healthy() {
 }
 
 #[test]
+fn a_level_that_looks_at_no_gpu_is_not_healthy() {
+    for purpose in ["liveness", "readiness", "startup"] {
+        let (status, line) = health("gpus = 1", &[], &["--level", "image", "--for", purpose]);
+        assert!(
+            status == 1 && line.starts_with("unhealthy: Level image looks at no GPU"),
+            "{purpose}: {line}"
+        );
+    }
+    for arguments in [&["serve", "--level", "image"][..], &["serve", "--startup-level", "image"]] {
+        let output = Command::new(BINARY).args(arguments).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(text(&output.stderr).contains("looks at no GPU"), "{}", text(&output.stderr));
+    }
+}
+
+#[test]
 fn a_gpu_that_was_not_chosen_may_hang() {
     let script = "gpus = 4\ngpu.3.nvmlDeviceGetName = hang";
     let arguments = ["--gpus", "0", "--timeout", "1s"];

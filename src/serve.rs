@@ -1,6 +1,6 @@
 //! `cudacheck serve`: the answers of probes, metrics and the report over HTTP.
 //!
-//! Checks are made at their own pace in a thread of their own (`checker`), and leave what they found on a board
+//! Checks are made at their own pace in a thread of their own ([`Checks`]), and leave what they found on a board
 //! (`board.rs`). Requests are answered from the board by the main thread (`http.rs`): none of them causes a
 //! call into the driver, and a check that hangs holds none up.
 

@@ -29,7 +29,7 @@ import served
 from box import BINARY, FUSE, HEALTHY, NODES, OF_DRIVER, SYSTEM, Box, Engine, Podman, until
 from cdi import FAKES, PARTS, build_fakes
 from verdicts import (FAILURES, KEPT, KINDS, SLACK, check, check_failure, fails_and_recovers, nothing_left, panics,
-                      settles, skip, tally, unclear, well, wrong)
+                      settles, skip, takes_nodes_away, tally, unclear, well, wrong)
 
 UNPRIVILEGED = ["--user", "65534:65534", "--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges"]
 RIGHTS = {
@@ -112,12 +112,8 @@ def check_denied(docker):
     """As when systemd sets up its units anew. A new container has its nodes, so that liveness fails as well."""
     with Box(docker) as box:
         yield from well(box)
-        rules = box.group("devices") / "devices.deny"
-        if not rules.exists():
-            skip("nodes that are taken away", "control groups of version 1")
+        if not takes_nodes_away(box):
             return
-        rules.write_text(f"c {os.major(FUSE)}:{os.minor(FUSE)} rw")
-        box.put("nvmlInit_v2 = 999\ncuInit = 100")
         for level in "nvml", "driver":
             if (first := box.verify(level).first) != "launch.device-denied":
                 yield f"level {level}: {first}"

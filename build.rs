@@ -1,26 +1,18 @@
-//! Builds the probe, or takes a finished one, and leaves it where `include_bytes!` finds it.
+//! Builds the probe, or takes a finished one, and leaves it where `include_bytes!` finds it; and makes the program
+//! static whatever flags the build was started with.
 //!
 //! `CUDACHECK_PROBE=/path` embeds a probe that was built elsewhere: against an older glibc (see
-//! `Dockerfile.example`) or for another architecture. Nothing else is decided here.
+//! `Dockerfile.example`) or for another architecture.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fs};
 
 fn main() {
-    for path in ["build.rs", "Cargo.lock", "src/event.rs", "src/json.rs", "src/bin/probe", "kernels"] {
-        println!("cargo::rerun-if-changed={path}");
-    }
+    println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-env-changed=CUDACHECK_PROBE");
-
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
-    // The nested build comes through here as well; it must not start a third.
-    if env::var_os("CARGO_FEATURE_PROBE").is_some() {
-        shrink(&out, "probe");
-        return;
-    }
-    shrink(&out, "cudacheck");
-    pack_relocations();
+    link_statically(&out);
     let probe = match env::var_os("CUDACHECK_PROBE") {
         Some(path) => PathBuf::from(path),
         None => build(&out),
@@ -37,41 +29,25 @@ fn main() {
     fs::copy(&probe, out.join("probe")).expect("OUT_DIR is writable");
 }
 
-/// Flags of the linker that make a program smaller, both together by half a megabyte. Without them it works as
-/// well.
-fn shrink(out: &Path, program: &str) {
-    // Equal functions are kept once, which rustc's own linker on this target can do and others cannot.
-    let flags = env::var("CARGO_ENCODED_RUSTFLAGS").unwrap_or_default();
-    let own_linker = env::var_os("RUSTC_LINKER").is_none() && !flags.contains("link");
-    let target = env::var("TARGET").unwrap_or_default();
-    if !is_native() || !own_linker || target != "x86_64-unknown-linux-gnu" {
+/// The flag for this, `-C target-feature=+crt-static`, can only come from whoever starts the build, and a package
+/// from a registry has no say in that. So the linker is told: `-lc` and `-lgcc_s` mean their archives.
+fn link_statically(out: &Path) {
+    let is = |name: &str, wanted: &str| env::var(name).is_ok_and(|value| value.split(',').any(|it| it == wanted));
+    if !is("CARGO_CFG_TARGET_ENV", "gnu") || is("CARGO_CFG_TARGET_FEATURE", "crt-static") {
         return;
     }
-    println!("cargo::rustc-link-arg-bin={program}=-Wl,--icf=all");
-    // In the release profile a panic ends the program, so that nothing is ever unwound, and anyhow is built
-    // without backtraces. Cargo does not tell build scripts the profile's choice, only its name.
-    if env::var("PROFILE").is_ok_and(|profile| profile == "release") {
-        let script = out.join("no-unwinding.ld");
-        let sections = "*(.eh_frame) *(.eh_frame_hdr) *(.gcc_except_table*)";
-        fs::write(&script, format!("SECTIONS {{ /DISCARD/ : {{ {sections} }} }} INSERT AFTER .text;\n"))
+    let directory = out.join("static");
+    fs::create_dir_all(&directory).expect("OUT_DIR is writable");
+    for (library, archives) in
+        [("c", "-l:libc.a -l:libgcc_eh.a -l:libgcc.a"), ("gcc_s", "-l:libgcc_eh.a -l:libgcc.a")]
+    {
+        fs::write(directory.join(format!("lib{library}.so")), format!("GROUP({archives})\n"))
             .expect("OUT_DIR is writable");
-        println!("cargo::rustc-link-arg-bin={program}=-Wl,-T,{}", script.display());
     }
-}
-
-/// Relocations in packed form: a static program applies its own, which glibc's start code can do from 2.36. With
-/// an older one it would crash, so it is asked. The probe's are the image's loader's to apply, whatever its age.
-fn pack_relocations() {
-    let asked = Command::new("getconf").arg("GNU_LIBC_VERSION").output();
-    let text = asked.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
-    let minor = text.trim().strip_prefix("glibc 2.").and_then(|minor| minor.parse::<u32>().ok());
-    if is_native() && minor.is_some_and(|minor| minor >= 36) {
-        println!("cargo::rustc-link-arg-bin=cudacheck=-Wl,-z,pack-relative-relocs");
-    }
-}
-
-fn is_native() -> bool {
-    env::var("HOST") == env::var("TARGET")
+    println!("cargo::rustc-link-arg-bins=-L{}", directory.display());
+    println!("cargo::rustc-link-arg-bins=-static-pie");
+    // Weak symbols that nobody defines are null: lld otherwise leaves them to a loader that is not there.
+    println!("cargo::rustc-link-arg-bins=-Wl,-z,nodynamic-undefined-weak");
 }
 
 /// The newest symbol version of glibc that is named in the program. A test compares it with what the
@@ -87,21 +63,29 @@ fn glibc_floor(program: &[u8]) -> String {
 }
 
 fn build(out: &Path) -> PathBuf {
+    let package = Path::new(probe::DIRECTORY);
+    for path in ["Cargo.toml", "src", "smoke.ptx"] {
+        println!("cargo::rerun-if-changed={}", package.join(path).display());
+    }
     let arch = env::var("CARGO_CFG_TARGET_ARCH").expect("cargo sets CARGO_CFG_TARGET_ARCH");
     let target = format!("{arch}-unknown-linux-gnu");
-    // One directory for all profiles: target/TRIPLE/PROFILE/build/PACKAGE/out is five levels down.
-    // It is not the outer build's, whose lock that build holds.
-    let dir = out.ancestors().nth(5).unwrap_or(out).join("probe");
+    // Not the outer build's directory, whose lock that build holds.
+    let directory = out.join("target");
     let status = Command::new(env::var_os("CARGO").expect("cargo sets CARGO"))
-        .args(["build", "--bin=probe", "--features=probe", "--profile=probe"])
+        .args(["build", "--locked", "--release", "--bin=probe", "--features=program"])
+        // Here rather than in a manifest: in a registry's copy there is no workspace to hold a profile.
+        .args(["--config=profile.release.lto='fat'", "--config=profile.release.codegen-units=1"])
+        .args(["--config=profile.release.panic='abort'", "--config=profile.release.strip=true"])
+        .arg("--manifest-path")
+        .arg(package.join("Cargo.toml"))
         .arg(format!("--target={target}"))
         .arg("--target-dir")
-        .arg(&dir)
+        .arg(&directory)
         // An outer +crt-static would make the probe static, and a static program has no dlopen.
         .env("CARGO_ENCODED_RUSTFLAGS", "")
         .env_remove("RUSTC_WORKSPACE_WRAPPER")
         .status()
         .expect("cargo starts");
     assert!(status.success(), "the probe did not build; CUDACHECK_PROBE=/path embeds a finished one");
-    dir.join(target).join("probe/probe")
+    directory.join(target).join("release/probe")
 }

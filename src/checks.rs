@@ -6,38 +6,38 @@
 //! its family, put it in the list there, and regenerate docs/checks.md.
 
 mod code;
-mod contents;
+mod leftovers;
 mod device;
 mod driver;
-mod elsewhere;
+mod explain_only;
 mod image;
 mod launch;
-mod libraries;
+mod library;
 mod limits;
 mod loading;
 mod math;
 mod node;
-mod nodes;
-mod on;
+mod device_nodes;
+mod predict;
 mod platform;
 mod probe;
-mod visible;
+mod gpu_selection;
 
 use crate::codes::Family;
 use crate::facts::{Accepted, Facts};
-use crate::report::{AcceptedFinding, Cure, Finding, Severity, Skipped, Whose};
+use crate::model::{Evidence, Fix, GpuRef, Owner, Severity};
+use crate::report::{AcceptedFinding, Finding, Skipped};
 
-pub use contents::{CACHES, TOOLKIT, WHEELS, files as count_files, layer as layer_name, leftovers_of};
-pub use libraries::{census as judge_libraries, copies_of};
-pub use on::{About, DriverCuda, answers};
-pub use probe::name as stage_name;
+pub use leftovers::{CACHES, TOOLKIT, WHEELS, files as count_files, layer as layer_name, leftovers_of};
+pub use library::{census as judge_libraries, copies_of};
+pub use predict::{About, DriverCuda, answers};
 
 pub struct Check {
     /// `family.name`; what `cudacheck explain` takes.
     pub id: &'static str,
     pub severity: Severity,
-    pub whose: Whose,
-    pub cure: Cure,
+    pub owner: Owner,
+    pub fix: Fix,
     pub title: &'static str,
     /// What it means, for `cudacheck explain` and docs/checks.md.
     pub why: &'static str,
@@ -61,10 +61,12 @@ pub enum Outcome {
 #[derive(Default)]
 pub struct Problem {
     pub cause: String,
-    pub evidence: Vec<String>,
-    pub gpu: Option<u32>,
+    pub evidence: Vec<Evidence>,
+    /// The file that the cause is about.
+    pub path: Option<String>,
+    pub gpu: Option<GpuRef>,
     /// The machine that it is about, of those that were described.
-    pub node: Option<String>,
+    pub machine: Option<String>,
     pub remedy: Option<String>,
 }
 
@@ -73,12 +75,23 @@ impl Problem {
         Problem { cause: cause.into(), ..Problem::default() }
     }
 
-    pub fn evidence(mut self, line: impl Into<String>) -> Self {
+    pub fn evidence(mut self, line: impl Into<Evidence>) -> Self {
         self.evidence.push(line.into());
         self
     }
 
-    pub fn gpu(mut self, gpu: Option<u32>) -> Self {
+    /// A line of evidence that begins with the file that it is about.
+    pub fn file(self, path: &str, rest: &str) -> Self {
+        self.evidence(Evidence::of(path, rest))
+    }
+
+    /// The file that the cause is about.
+    pub fn at(mut self, path: impl Into<String>) -> Self {
+        self.path = Some(path.into());
+        self
+    }
+
+    pub fn gpu(mut self, gpu: Option<GpuRef>) -> Self {
         self.gpu = gpu;
         self
     }
@@ -105,21 +118,21 @@ impl From<Option<Problem>> for Outcome {
 pub const CHECKS: &[&[Check]] = &[
     platform::CHECKS,
     launch::CHECKS,
-    nodes::CHECKS,
+    device_nodes::CHECKS,
     image::CHECKS,
     loading::CHECKS,
     limits::CHECKS,
-    visible::CHECKS,
+    gpu_selection::CHECKS,
     node::CHECKS,
     probe::CHECKS,
     driver::CHECKS,
     device::CHECKS,
     math::CHECKS,
-    libraries::CHECKS,
+    library::CHECKS,
     code::CHECKS,
-    contents::CHECKS,
-    elsewhere::CHECKS,
-    on::CHECKS,
+    leftovers::CHECKS,
+    explain_only::CHECKS,
+    predict::CHECKS,
 ];
 
 pub fn all() -> impl Iterator<Item = &'static Check> {
@@ -148,31 +161,35 @@ pub fn judge(facts: &Facts) -> Judgement {
     }
     let ids: Vec<&str> = failed.iter().map(|(check, _)| check.id).collect();
     // A cause on one GPU explains nothing of another.
-    let explained = |id: &str, gpu: Option<u32>| {
-        let same = |cause: &Problem| cause.gpu.is_none() || gpu.is_none() || cause.gpu == gpu;
+    let explained = |id: &str, gpu: Option<&GpuRef>| {
+        let same = |cause: &Problem| match (&cause.gpu, gpu) {
+            (Some(cause), Some(gpu)) => cause.is_same(gpu),
+            _ => true,
+        };
         failed.iter().any(|(check, causes)| check.explains.contains(&id) && causes.iter().any(same))
     };
     let mut findings: Vec<Finding> = Vec::new();
     for (check, problems) in &failed {
         let explains: Vec<String> =
             check.explains.iter().filter(|id| ids.contains(id)).map(|id| (*id).to_owned()).collect();
-        let standing = problems.iter().filter(|problem| !explained(check.id, problem.gpu));
+        let standing = problems.iter().filter(|problem| !explained(check.id, problem.gpu.as_ref()));
         findings.extend(standing.map(|problem| Finding {
             id: check.id.to_owned(),
             severity: check.severity,
-            whose: check.whose,
-            cure: check.cure,
+            owner: check.owner,
+            fix: check.fix,
             title: check.title.to_owned(),
             cause: problem.cause.clone(),
             remedy: problem.remedy.clone().unwrap_or_else(|| check.remedy.to_owned()),
             evidence: problem.evidence.clone(),
-            gpu: problem.gpu,
-            node: problem.node.clone(),
+            path: problem.path.clone(),
+            gpu: problem.gpu.clone(),
+            machine: problem.machine.clone(),
             explains: explains.clone(),
         }));
     }
     // The order of the list breaks ties: causes come before what they cause.
-    crate::order::by_key(&mut findings, |finding| std::cmp::Reverse(finding.severity));
+    findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     let (findings, accepted) = accept(findings, facts);
     Judgement { findings, accepted, skipped }
 }
@@ -181,7 +198,7 @@ pub fn judge(facts: &Facts) -> Judgement {
 fn accept(findings: Vec<Finding>, facts: &Facts) -> (Vec<Finding>, Vec<AcceptedFinding>) {
     let (mut stand, mut accepted) = (Vec::new(), Vec::new());
     for mut finding in findings {
-        let lines = || std::iter::once(&finding.cause).chain(&finding.evidence);
+        let lines = || std::iter::once(&finding.cause).chain(finding.evidence.iter().map(|line| &line.text));
         let about = |rule: &&Accepted| {
             rule.id == finding.id
                 && rule.about.as_ref().is_none_or(|about| lines().any(|line| line.contains(about.as_str())))
@@ -195,7 +212,7 @@ fn accept(findings: Vec<Finding>, facts: &Facts) -> (Vec<Finding>, Vec<AcceptedF
             continue;
         }
         let expired = rules.first().and_then(|rule| rule.until.as_ref());
-        finding.evidence.extend(expired.map(|until| format!("it was accepted until {until}")));
+        finding.evidence.extend(expired.map(|until| format!("it was accepted until {until}").into()));
         stand.push(finding);
     }
     (stand, accepted)
@@ -204,7 +221,8 @@ fn accept(findings: Vec<Finding>, facts: &Facts) -> (Vec<Finding>, Vec<AcceptedF
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{Api, Event, Fault, Outcome as Stopped, Stage};
+    use crate::facts::event::{Api, Event, Fault, Outcome as Stopped};
+use crate::model::Stage;
     use crate::facts::probe::{ProbeRun, Target};
 
     #[test]
@@ -256,7 +274,7 @@ mod tests {
             run
         };
         let mut facts = Facts { probes: vec![fault(0, 222), fault(1, 218)], ..Facts::default() };
-        facts.request.level = "image".into();
+        facts.request.level = Level::Image;
         let seen: Vec<_> =
             judge(&facts).findings.into_iter().map(|finding| (finding.id, finding.gpu)).collect();
         assert!(seen.contains(&("device.ptx-too-new".to_owned(), Some(0))), "{seen:?}");
@@ -288,7 +306,7 @@ mod tests {
     #[test]
     fn nothing_known_is_not_healthy() {
         let mut facts = Facts::default();
-        facts.request.level = "gemm".into();
+        facts.request.level = Level::Gemm;
         facts.request.running = true;
         let findings = judge(&facts).findings;
         assert!(findings.iter().any(|finding| finding.severity >= Severity::Unknown), "{findings:?}");

@@ -2,7 +2,7 @@
 //!
 //! Here values are parsed and refused, nothing is done with them.
 
-pub mod on;
+pub mod target_machine;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -11,9 +11,10 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::facts::Accepted;
-use crate::facts::node::Node;
+use crate::facts::target_machine::TargetMachine;
+use crate::model::Level;
 use crate::report::Purpose;
-use on::On;
+use target_machine::On;
 
 /// Version, and the oldest glibc that the embedded probe runs on.
 const VERSION: &str =
@@ -156,7 +157,7 @@ pub struct Image {
     /// Say whether the image will work on this machine, without a GPU: a GPU by name or architecture and the
     /// driver, such as gpu=H100,driver=535.104.05 (or cuda=12.2 in its place; and open-module=yes|no,
     /// datacenter=yes|no); or a node of the configuration, or all of them; may be repeated
-    #[arg(long, value_parser = on::on, value_name = "MACHINE")]
+    #[arg(long, value_parser = target_machine::on, value_name = "MACHINE")]
     pub on: Vec<On>,
     /// Fail if redundant copies take more, such as 200MB
     #[arg(long, value_parser = bytes, value_name = "SIZE")]
@@ -170,7 +171,7 @@ pub struct Image {
     pub accepted: Vec<Accepted>,
     /// The machines that --on means
     #[arg(skip)]
-    pub nodes: Vec<Node>,
+    pub machines: Vec<TargetMachine>,
     /// Print what the image's loader loads for this program or library, or for all of them, and stop
     #[arg(long, value_name = "FILE|all", conflicts_with_all = ["save_facts", "from_facts"])]
     pub ldd: Option<String>,
@@ -211,21 +212,6 @@ pub struct Output {
     /// Least severity that makes the exit status 1
     #[arg(long, value_enum, default_value_t = FailOn::Error, value_name = "SEVERITY", env = "CUDACHECK_FAIL_ON")]
     pub fail_on: FailOn,
-}
-
-/// Each level includes those before it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
-pub enum Level {
-    /// The libraries of the image alone; nothing is loaded
-    Image,
-    /// Open the device nodes and ask NVML for the state of each GPU
-    Nvml,
-    /// Initialise CUDA and list its devices
-    Driver,
-    /// Run a kernel on every multiprocessor
-    Smoke,
-    /// Multiply matrices with cuBLAS, copy with libcudart, trace with CUPTI
-    Gemm,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

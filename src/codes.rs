@@ -4,7 +4,7 @@
 //! A family's numbers are one string, a line for each: a slice of structs would take three times the bytes in
 //! the program, most of them addresses for the loader to fix at every start.
 
-use crate::event::Api;
+use crate::facts::event::Api;
 
 /// `table! { number NAME "meaning"; ... }`, numbers ascending.
 macro_rules! table {
@@ -22,7 +22,7 @@ mod nvml;
 mod nvrtc;
 mod runtime;
 
-/// Whose numbers they are: the same number means different things in different libraries.
+/// Owner numbers they are: the same number means different things in different libraries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Family {
     Driver,

@@ -10,9 +10,9 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
-use crate::cli::on::Described;
+use crate::cli::target_machine::Described;
 use crate::facts::Accepted;
-use crate::facts::node::Node;
+use crate::facts::target_machine::TargetMachine;
 
 /// Keys of the main command, and those of `image`.
 const VERIFY: &[&str] = &["level", "gpus", "require-gpus", "timeout", "format", "fail-on"];
@@ -21,7 +21,7 @@ const IMAGE: &[&str] = &["level", "env", "arch", "on", "max-redundant", "format"
 const EXAMPLE: &str = "an object in JSON, such as {\"level\": \"driver\"}";
 const ACCEPTED_EXAMPLE: &str = "list such as [{\"id\": \"library.redundant\", \"reason\": \"needed by ...\", \"until\": \"2027-06-30\"}]";
 
-const NODES_EXAMPLE: &str =
+const MACHINES_EXAMPLE: &str =
     "object such as {\"a100\": {\"gpu\": \"sm_80\", \"driver\": \"535.104.05\", \"open-module\": false}}";
 
 #[derive(Default)]
@@ -29,7 +29,7 @@ pub struct Config {
     /// To be put before those of the command line, which override them.
     pub arguments: Vec<OsString>,
     pub accepted: Vec<Accepted>,
-    pub nodes: BTreeMap<String, Node>,
+    pub machines: BTreeMap<String, TargetMachine>,
 }
 
 /// Reads the file; `image` says for which command.
@@ -47,18 +47,18 @@ pub fn read(path: &Path, image: bool) -> Result<Config> {
     for accepted in &config.accepted {
         check(accepted).with_context(|| format!("{name}: 'accepted' has a fault"))?;
     }
-    if let Some(nodes) = values.remove("nodes") {
-        let Value::Object(nodes) = nodes else { bail!("{name}: 'nodes' is no {NODES_EXAMPLE}") };
-        for (node, value) in nodes {
-            let described = described(&value).and_then(|described| described.node(Some(&node)));
-            let parsed = described.map_err(|error| anyhow::anyhow!("{name}: the node '{node}': {error}"))?;
-            config.nodes.insert(node, parsed);
+    if let Some(machines) = values.remove("machines") {
+        let Value::Object(machines) = machines else { bail!("{name}: 'machines' is no {MACHINES_EXAMPLE}") };
+        for (machine, value) in machines {
+            let described = described(&value).and_then(|described| described.machine(Some(&machine)));
+            let parsed = described.map_err(|error| anyhow::anyhow!("{name}: the machine '{machine}': {error}"))?;
+            config.machines.insert(machine, parsed);
         }
     }
     let keys = if image { IMAGE } else { VERIFY };
     for (key, value) in values {
         if !VERIFY.contains(&key.as_str()) && !IMAGE.contains(&key.as_str()) {
-            bail!("{name} has an unknown key '{key}'; keys are {}, accepted, nodes", keys.join(", "));
+            bail!("{name} has an unknown key '{key}'; keys are {}, accepted, machines", keys.join(", "));
         }
         // One file serves both commands; each takes what it knows.
         if !keys.contains(&key.as_str()) || image && key == "level" && !is_depth(&value) {
@@ -84,9 +84,9 @@ pub fn read(path: &Path, image: bool) -> Result<Config> {
     Ok(config)
 }
 
-/// A node's keys are those of `--on`, and so are its values, but for true and false.
-fn described(node: &Value) -> Result<Described, String> {
-    let Value::Object(keys) = node else { return Err(format!("'nodes' is an {NODES_EXAMPLE}")) };
+/// A machine's keys are those of `--on`, and so are its values, but for true and false.
+fn described(machine: &Value) -> Result<Described, String> {
+    let Value::Object(keys) = machine else { return Err(format!("'machines' is an {MACHINES_EXAMPLE}")) };
     let mut described = Described::default();
     for (key, value) in keys {
         let flag = matches!(key.as_str(), "open-module" | "datacenter");

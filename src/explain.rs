@@ -5,7 +5,7 @@ use anyhow::{Result, anyhow};
 
 use crate::checks::{Check, all};
 use crate::codes::{self, Code, Family, squeezed};
-use crate::report::{Cure, Severity, Whose};
+use crate::model::{Fix, Owner, Severity};
 
 /// What the first part of an id stands for, in the words of a heading.
 const HEADINGS: &[(&str, &str)] = &[
@@ -270,22 +270,22 @@ fn edits(one: &str, other: &str) -> usize {
     row[other.len()]
 }
 
-/// Whose problem it is and what cures it, in one sentence.
+/// Owner problem it is and what cures it, in one sentence.
 fn belongs(check: &Check) -> String {
-    let whose = match check.whose {
-        Whose::Launch => "A matter of how the container is started",
-        Whose::Image => "A matter of the image",
-        Whose::Node => "A matter of the machine",
-        Whose::Busy => "The GPU is in use",
-        Whose::Application => "A matter of the application",
+    let whose = match check.owner {
+        Owner::Launch => "A matter of how the container is started",
+        Owner::Image => "A matter of the image",
+        Owner::Node => "A matter of the machine",
+        Owner::Nobody => "The GPU is in use",
+        Owner::Application => "A matter of the application",
     };
-    let cure = match check.cure {
-        Cure::Restart => "restarting the container cures it",
-        Cure::Anew => "creating the container anew as it was cures it",
-        Cure::Recreate => "cured by creating the container anew with other flags, no restart helps",
-        Cure::Rebuild => "cured by building the image anew, no restart helps",
-        Cure::Host => "cured on the host, no restart helps",
-        Cure::Wait => "it passes when what is in use is free again",
+    let cure = match check.fix {
+        Fix::Restart => "restarting the container cures it",
+        Fix::RecreateSame => "creating the container anew as it was cures it",
+        Fix::Recreate => "cured by creating the container anew with other flags, no restart helps",
+        Fix::Rebuild => "cured by building the image anew, no restart helps",
+        Fix::Host => "cured on the host, no restart helps",
+        Fix::Wait => "it passes when what is in use is free again",
     };
     format!("{whose}; {cure}")
 }
@@ -361,7 +361,7 @@ fn numbers_section() -> String {
     );
     let mut rows: Vec<(i64, Family)> =
         all().flat_map(|check| check.codes).map(|(family, number)| (*number, *family)).collect();
-    crate::order::natural(&mut rows);
+    rows.sort();
     rows.dedup();
     for (number, family) in rows {
         let code = codes::named(family, number).expect("a test below says so");

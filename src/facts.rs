@@ -4,38 +4,25 @@
 //! `elf`, `loader` and `packages`), `probe` holds what the probes said. All are serde values. Nothing
 //! here judges, and what could not be looked at is recorded as such.
 
-pub mod application;
-pub mod archive;
-mod bytes;
-pub mod catalogue;
-pub mod census;
-pub mod chosen;
-pub mod contents;
-pub mod elf;
-pub mod fatbin;
+pub mod app_libraries;
+pub mod event;
+pub mod gpus;
+pub mod gpu_selection;
 pub mod host;
-pub mod hygiene;
-pub mod image;
-pub mod loader;
-pub mod loads;
-pub mod node;
-pub mod packages;
+pub mod target_machine;
 pub mod probe;
-pub mod python;
 pub mod saved;
-pub mod secrets;
-pub mod source;
-mod strings;
-pub mod tree;
-mod users;
+mod wire;
 
 use serde::{Deserialize, Serialize};
 
-use census::Census;
+use image_audit::census::Census;
 use host::Host;
-use image::Image;
-use node::Node;
+use image_audit::image::Image;
+use target_machine::TargetMachine;
 use probe::ProbeRun;
+
+use crate::model::Level;
 
 /// Everything that checks may look at.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -51,8 +38,7 @@ pub struct Facts {
 /// What was asked for.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Request {
-    /// Name of the level; empty where an image was audited and nothing run.
-    pub level: String,
+    pub level: Level,
     pub timeout_seconds: f64,
     pub require_gpus: Option<u32>,
     /// The GPUs that were named, as they were named.
@@ -67,7 +53,7 @@ pub struct Request {
     /// The tree is the running root, so that injected libraries belong in it.
     pub running: bool,
     /// Machines that the image is to work on.
-    pub nodes: Vec<Node>,
+    pub machines: Vec<TargetMachine>,
 }
 
 /// A finding that somebody has decided to live with.

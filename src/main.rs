@@ -6,20 +6,15 @@
 
 #![forbid(unsafe_code)]
 
-#[cfg(feature = "probe")]
-compile_error!("the feature 'probe' belongs to the probe's own build, which build.rs starts");
-
 mod checks;
 mod cli;
 mod codes;
 mod config;
-mod event;
 mod explain;
 mod facts;
 #[cfg(test)]
 mod generated;
-mod json;
-mod order;
+mod model;
 mod render;
 mod report;
 mod serve;
@@ -33,12 +28,13 @@ use std::process::ExitCode;
 use anyhow::bail;
 use clap::{CommandFactory, FromArgMatches};
 
-use cli::{Cli, Command, FailOn, Format, Level, Output};
-use report::{ExitStatus, Purpose, Report, Severity, Verdict};
+use cli::{Cli, Command, FailOn, Format, Output};
+use model::{Level, Severity};
+use report::{ExitStatus, Purpose, Report, Verdict};
 
 fn main() -> ExitCode {
     // Refused only where no descriptor is left, which whatever comes next will say in better words.
-    let _ = supervise::stop::listen();
+    let _ = supervise::signals::listen();
     match parse().and_then(run) {
         Ok(status) => status.into(),
         Err(error) => {
@@ -59,7 +55,7 @@ fn parse() -> anyhow::Result<Cli> {
     };
     let Some(file) = file else {
         if let Some(Command::Image(options)) = &mut cli.command {
-            options.nodes = cli::on::resolve(&options.on, &BTreeMap::new())?;
+            options.machines = cli::target_machine::resolve(&options.on, &BTreeMap::new())?;
         }
         return Ok(cli);
     };
@@ -74,7 +70,7 @@ fn parse() -> anyhow::Result<Cli> {
     let mut cli = read(&arguments);
     match &mut cli.command {
         Some(Command::Image(options)) => {
-            options.nodes = cli::on::resolve(&options.on, &configured.nodes)?;
+            options.machines = cli::target_machine::resolve(&options.on, &configured.machines)?;
             options.accepted = configured.accepted;
         }
         _ => cli.verify.accepted = configured.accepted,

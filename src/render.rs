@@ -14,8 +14,8 @@ use std::time::{Duration, SystemTime};
 use anyhow::Context;
 
 use crate::cli::Format;
-use crate::facts::loads::Loads;
-use crate::facts::tree::{Entry, What};
+use image_audit::loads::Loads;
+use image_audit::tree::{Entry, What};
 use crate::report::{Purpose, Report};
 use metrics::{Form, View};
 

@@ -13,17 +13,20 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 
+use crate::model::{Evidence, Fix, GpuRef, Level, Owner, Severity};
+
 pub use assemble::assemble;
 pub use predict::shared;
 pub use purpose::Purpose;
 pub use savings::{Change, Savings};
 
-use crate::event::{Blas, Cupti, GemmCase, NvmlDevice, Runtime, Smoke, Stage};
-use crate::facts::census::{Origin, User};
-use crate::facts::fatbin::DeviceCode;
-use crate::facts::hygiene::{Flavour, Kind};
-use crate::facts::image::{Hidden, Layer};
-use crate::facts::packages::Manager;
+use crate::facts::event::{Blas, Cupti, GemmCase, NvmlDevice, Runtime, Smoke};
+use crate::model::Stage;
+use image_audit::census::{Origin, User};
+use image_audit::fatbin::DeviceCode;
+use image_audit::leftovers::{Flavour, Kind};
+use image_audit::image::{Hidden, Layer};
+use image_audit::packages::Manager;
 
 /// The version of the JSON report.
 pub const SCHEMA: u32 = 1;
@@ -36,9 +39,9 @@ pub struct Report {
     pub version: String,
     pub verdict: Verdict,
     /// The deepest level that every exercised GPU has passed; `image` where none was exercised.
-    pub level: String,
+    pub level: Level,
     /// The level that was asked for.
-    pub requested: String,
+    pub requested: Level,
     /// The verdict in one sentence.
     pub summary: String,
     /// The leading cause first.
@@ -73,72 +76,23 @@ pub enum Verdict {
     Undecided,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(rename_all = "lowercase")]
-pub enum Severity {
-    /// Something works and could be better, or is as it should be and worth knowing.
-    Note,
-    /// It works now, and something is wrong.
-    Warning,
-    /// It could not be found out.
-    Unknown,
-    /// It does not work.
-    Error,
-}
-
-/// Whose problem a finding is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(rename_all = "lowercase")]
-pub enum Whose {
-    /// Of whoever starts the container: flags, environment, Kubernetes fields.
-    Launch,
-    /// Of whoever builds the image.
-    Image,
-    /// Of whoever runs the machine.
-    Node,
-    /// Nobody's: the GPU is in use.
-    Busy,
-    /// Of the program that runs in the container.
-    Application,
-}
-
-/// What cures a finding.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(rename_all = "lowercase")]
-pub enum Cure {
-    /// Restarting the container as it is.
-    Restart,
-    /// Creating the container anew from the same specification: what Kubernetes does where a liveness probe
-    /// fails, and `docker restart` in part.
-    Anew,
-    /// Creating the container anew, with other flags.
-    Recreate,
-    /// Building the image anew.
-    Rebuild,
-    /// Something on the host.
-    Host,
-    /// Waiting, or freeing what others hold.
-    Wait,
-}
-
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Finding {
     pub id: String,
     pub severity: Severity,
-    pub whose: Whose,
-    pub cure: Cure,
+    pub owner: Owner,
+    pub fix: Fix,
     pub title: String,
     pub cause: String,
     pub remedy: String,
-    pub evidence: Vec<String>,
-    /// The driver's ordinal, or NVML's index where the driver does not list the GPU.
-    pub gpu: Option<u32>,
+    pub evidence: Vec<Evidence>,
+    /// The file that the cause is about.
+    pub path: Option<String>,
+    /// The GPU that it is about, where it is about one.
+    pub gpu: Option<GpuRef>,
     /// The machine that it is about, where it is a prediction.
-    pub node: Option<String>,
+    pub machine: Option<String>,
     /// Ids of findings that are consequences of this one and are not listed by themselves.
     pub explains: Vec<String>,
 }
@@ -156,7 +110,7 @@ pub struct AcceptedFinding {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Prediction {
-    pub node: String,
+    pub machine: String,
     /// Such as sm_90.
     pub gpu: String,
     /// Of the machine, where it was said.
@@ -217,21 +171,18 @@ pub struct Driver {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Gpu {
-    /// NVML's; none where NVML does not list this GPU.
-    pub index: Option<u32>,
-    /// The driver's ordinal; none where CUDA does not list this GPU.
-    pub ordinal: Option<u32>,
+    #[serde(flatten)]
+    pub id: GpuRef,
     pub name: String,
-    pub uuid: String,
     pub pci: Option<String>,
     /// Such as 9.0.
     pub capability: Option<String>,
-    pub multiprocessors: Option<u32>,
+    pub sms: Option<u32>,
     /// Bytes.
     pub memory: Option<u64>,
     pub state: GpuState,
     /// The deepest level that this GPU has passed.
-    pub level: String,
+    pub level: Level,
     pub health: Option<NvmlDevice>,
     pub smoke: Option<Smoke>,
     pub runtime: Option<Runtime>,
@@ -342,7 +293,7 @@ pub struct Loaded {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct StageTime {
     pub name: Stage,
-    pub gpu: Option<u32>,
+    pub gpu: Option<GpuRef>,
     pub seconds: f64,
     pub outcome: StageOutcome,
     /// Why it failed or was skipped.
@@ -441,9 +392,16 @@ impl Report {
         self.findings.iter().chain(of_machines)
     }
 
+    /// Every place that names a GPU.
+    pub fn gpu_refs(&mut self) -> impl Iterator<Item = &mut GpuRef> {
+        let of_findings = self.findings.iter_mut().filter_map(|finding| finding.gpu.as_mut());
+        let of_stages = self.stages.iter_mut().filter_map(|stage| stage.gpu.as_mut());
+        self.gpus.iter_mut().map(|gpu| &mut gpu.id).chain(of_findings).chain(of_stages)
+    }
+
     /// The first finding that fails such a check.
     pub fn failing(&self, purpose: Purpose) -> Option<&Finding> {
-        self.findings.iter().find(|finding| purpose.fails(finding.severity, finding.cure))
+        self.findings.iter().find(|finding| purpose.fails(finding.severity, finding.fix))
     }
 
     pub fn status(&self, fail_on: Severity) -> ExitStatus {

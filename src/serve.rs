@@ -1,10 +1,10 @@
 //! `cudacheck serve`: the answers of probes, metrics and the report over HTTP.
 //!
-//! Checks are made at their own pace in a thread of their own ([`Checks`]), and leave what they found on a board
-//! (`board.rs`). Requests are answered from the board by the main thread (`http.rs`): none of them causes a
+//! Checks are made at their own pace in a thread of their own ([`Checks`]), and leave what they found on a status
+//! (`status.rs`). Requests are answered from the status by the main thread (`http.rs`): none of them causes a
 //! call into the driver, and a check that hangs holds none up.
 
-mod board;
+mod status;
 mod http;
 
 use std::net::TcpListener;
@@ -16,9 +16,9 @@ use anyhow::{Context, Result, bail};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::cli::{Serve, Watch};
-use crate::supervise::stop;
+use crate::supervise::signals;
 use crate::{render, verify};
-use board::Board;
+use status::Status;
 
 /// How long the end of a running check is waited for when a signal has come: what it takes to end and reap a
 /// probe, with some to spare.
@@ -32,18 +32,18 @@ pub fn run(options: &Serve) -> Result<()> {
         );
     }
     // From here on a signal ends the program by the return of this function.
-    let busy = stop::Busy::new();
+    let busy = signals::Busy::new();
     let listen = options.listen;
     let listener = TcpListener::bind(listen)
         .with_context(|| format!("cannot listen on {listen}: name another address with --listen"))?;
-    let board = Arc::new(Board::new(options));
-    let (theirs, checks) = (Arc::clone(&board), Checks::new(options));
+    let status = Arc::new(Status::new(options));
+    let (theirs, checks) = (Arc::clone(&status), Checks::new(options));
     thread::Builder::new().spawn(move || checks.run(&theirs)).context(
         "cannot start the thread of the checks: raise the limit of processes (docker run --pids-limit)",
     )?;
     render::tell(&format!("serving on http://{}", listener.local_addr().unwrap_or(listen)));
-    http::serve(&listener, |request| board.answer(request))?;
-    board.wait_for_the_check(Instant::now() + LEAVE);
+    http::serve(&listener, |request| status.answer(request))?;
+    status.wait_for_the_check(Instant::now() + LEAVE);
     // It was asked to end and has ended in order, which is status 0 and no signal's.
     std::mem::forget(busy);
     Ok(())
@@ -65,18 +65,18 @@ impl Checks {
         Checks { usual, first, interval: options.interval, textfile: options.textfile.clone() }
     }
 
-    fn run(&self, board: &Board) {
-        while stop::signalled().is_none() {
-            board.begin();
-            let watch = if board.started() { &self.usual } else { &self.first };
+    fn run(&self, status: &Status) {
+        while signals::signalled().is_none() {
+            status.begin();
+            let watch = if status.started() { &self.usual } else { &self.first };
             let result = verify::watch(watch);
             // A probe that was ended by the signal says nothing about a GPU.
-            if stop::signalled().is_some() {
-                return board.give_up();
+            if signals::signalled().is_some() {
+                return status.give_up();
             }
-            board.end(result);
+            status.end(result);
             if let Some(file) = &self.textfile
-                && let Err(error) = render::textfile(file, &board.metrics_for_a_file())
+                && let Err(error) = render::textfile(file, &status.metrics_for_a_file())
             {
                 render::tell(&format!("{error:#}"));
             }
@@ -88,7 +88,7 @@ impl Checks {
 /// Sleeps, unless a signal comes.
 fn rest(time: Duration) {
     let mut signal: Vec<PollFd> =
-        stop::pipe().map(|pipe| PollFd::new(pipe, PollFlags::IN)).into_iter().collect();
+        signals::pipe().map(|pipe| PollFd::new(pipe, PollFlags::IN)).into_iter().collect();
     // An interruption makes one pause shorter, no more.
     let _ = poll(&mut signal, Timespec::try_from(time).ok().as_ref());
 }

@@ -1,17 +1,18 @@
 //! The supervisor: starts probes, listens, and is back at the deadline whatever they do.
 //!
 //! `start.rs` turns the embedded program into a process, `lock.rs` finds one that an earlier call
-//! left behind, `run.rs` listens and ends, `stop.rs` knows of signals. What comes out are facts: what
+//! left behind, `run.rs` listens and ends, `signals.rs` knows of signals. What comes out are facts: what
 //! each probe said and how it ended. Nothing here loads a GPU library, opens a device node, or judges.
 
 mod lock;
 mod run;
 mod start;
-pub mod stop;
+pub mod signals;
 
 use std::time::{Duration, Instant};
 
-use crate::event::{DeviceTask, Event, Job, Libraries, PROTOCOL, Survey, TAKEN, Task};
+use crate::facts::event::{Device, Event};
+use protocol::{DeviceTask, Job, Libraries, PROTOCOL, Survey, TAKEN, Task};
 use crate::facts::probe::{Ending, ProbeRun, Target};
 pub use start::LOADER;
 
@@ -30,7 +31,7 @@ pub struct Plan<'a> {
     /// The libraries as well.
     pub gemm: bool,
     /// Which of the devices that the driver lists are exercised.
-    pub chosen: &'a dyn Fn(&crate::event::Device) -> bool,
+    pub chosen: &'a dyn Fn(&Device) -> bool,
     /// Asked once, after the survey.
     pub libraries: &'a dyn Fn() -> Libraries,
     pub deadline: Instant,
@@ -39,7 +40,7 @@ pub struct Plan<'a> {
 /// Runs the survey, then one probe per device, all of them at once.
 pub fn probe(plan: &Plan) -> Vec<ProbeRun> {
     let deadline = plan.deadline - RESERVE;
-    let _busy = stop::Busy::new();
+    let _busy = signals::Busy::new();
     // What a library starts in a probe, and what is left of a probe that could not be killed, comes to this program
     // and not to process 1, which in most containers reaps nobody. Linux has it since 3.4.
     let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
@@ -100,7 +101,7 @@ fn run_all(program: &mut start::Program, tasks: Vec<(Target, Task)>, deadline: I
     let mut pause = lock::POLL;
     while !tasks.is_empty() {
         let runs = run_once(program, tasks.clone(), deadline);
-        let again = Instant::now() + pause < deadline && stop::signalled().is_none();
+        let again = Instant::now() + pause < deadline && signals::signalled().is_none();
         let (late, over): (Vec<_>, Vec<_>) =
             runs.into_iter().partition(|run| again && run.ending == (Ending::Exited { code: TAKEN }));
         ended.extend(over);
@@ -110,7 +111,7 @@ fn run_all(program: &mut start::Program, tasks: Vec<(Target, Task)>, deadline: I
             pause = (2 * pause).min(Duration::from_millis(500));
         }
     }
-    crate::order::by_key(&mut ended, |run| run.target);
+    ended.sort_by_key(|run| run.target);
     ended
 }
 

@@ -10,18 +10,20 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail};
 
-use crate::cli::{Depth, Gpu, Health, Image, Level, Verify, Watch};
-use crate::event::{Device, Libraries};
-use crate::facts::archive::{self, Input};
-use crate::facts::census::Census;
+use crate::cli::{Depth, Gpu, Health, Image, Verify, Watch};
+use crate::model::Level;
+use protocol::Libraries;
+use crate::facts::event::Device;
+use image_audit::archive::{self, Input};
+use image_audit::census::{self, Census};
 use crate::facts::host::Host;
-use crate::facts::loader::{Environment, Loader};
-use crate::facts::loads::{self, Loads};
+use image_audit::loader::{Environment, Loader};
+use image_audit::loads::{self, Loads};
 use crate::facts::probe::ProbeRun;
 use crate::facts::saved::{self, Saved};
-use crate::facts::source::Source;
-use crate::facts::tree::{Entry, is_running};
-use crate::facts::{Facts, Request, application, census, host};
+use image_audit::source::Source;
+use image_audit::tree::{Entry, is_running};
+use crate::facts::{Facts, Request, app_libraries, host};
 use crate::report::{Report, assemble};
 use crate::{checks, supervise};
 
@@ -36,7 +38,7 @@ pub fn container(options: &Verify) -> Result<Report> {
     let saving = saving(options.saved.save_facts.as_deref())?;
     let start = Instant::now();
     let request = Request {
-        level: name(options.level),
+        level: options.level,
         timeout_seconds: options.timeout.as_secs_f64(),
         require_gpus: options.require_gpus,
         gpus: options.gpus.iter().map(spelled).collect(),
@@ -74,7 +76,7 @@ pub fn watch(options: &Watch) -> Result<Report> {
 /// quickly as it can.
 fn look(options: &Watch, deadline: Instant) -> Result<Facts> {
     let request = Request {
-        level: name(options.level),
+        level: options.level,
         timeout_seconds: options.timeout.as_secs_f64(),
         require_gpus: options.require_gpus,
         gpus: options.gpus.iter().map(spelled).collect(),
@@ -131,7 +133,7 @@ impl CensusInProgress {
     fn libraries(&self, deadline: Instant) -> Libraries {
         let now = Instant::now();
         match self.wait(now + deadline.saturating_duration_since(now) / 2) {
-            Some(Ok(census)) => application::libraries(census, supervise::LOADER),
+            Some(Ok(census)) => app_libraries::libraries(census, supervise::LOADER),
             _ => Libraries::default(),
         }
     }
@@ -156,8 +158,8 @@ pub fn image(options: &Image) -> Result<Report> {
                 request.arch.clone_from(&options.arch);
             }
             request.max_redundant = options.max_redundant.or(request.max_redundant);
-            if !options.nodes.is_empty() {
-                request.nodes.clone_from(&options.nodes);
+            if !options.machines.is_empty() {
+                request.machines.clone_from(&options.machines);
             }
             request.accepted = accepted.unwrap_or_else(|| std::mem::take(&mut request.accepted));
         });
@@ -167,10 +169,10 @@ pub fn image(options: &Image) -> Result<Report> {
     let (source, host) = source(options)?;
     let request = Request {
         running: is_running_root(options),
-        level: name(Level::Image),
+        level: Level::Image,
         arch: options.arch.clone(),
         max_redundant: options.max_redundant,
-        nodes: options.nodes.clone(),
+        machines: options.machines.clone(),
         accepted: options.accepted.clone(),
         today: today(),
         ..Request::default()
@@ -333,11 +335,6 @@ fn spelled(gpu: &Gpu) -> String {
         Gpu::Index(index) => index.to_string(),
         Gpu::Uuid(uuid) => uuid.clone(),
     }
-}
-
-fn name(level: Level) -> String {
-    use clap::ValueEnum;
-    level.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -6,16 +6,16 @@
 use super::{Check, Outcome, Problem};
 use crate::codes::Family;
 use crate::facts::Facts;
-use crate::facts::fatbin::{CodeKind, DeviceCode, runs_on};
+use image_audit::fatbin::{CodeKind, DeviceCode, runs_on};
 use crate::facts::probe::ProbeRun;
-use crate::report::{Cure, Severity, Whose};
+use crate::model::{Fix, Owner, Severity};
 
 pub const CHECKS: &[Check] = &[
     Check {
         id: "code.none-for-gpu",
         severity: Severity::Error,
-        whose: Whose::Image,
-        cure: Cure::Rebuild,
+        owner: Owner::Image,
+        fix: Fix::Rebuild,
         title: "The image has no code for this GPU",
         why: "Compiled code runs on GPUs of the same major compute capability and at least the same minor one; PTX can \
               be compiled for newer ones when it is loaded. With neither, the first kernel fails: no kernel image is \
@@ -29,8 +29,8 @@ pub const CHECKS: &[Check] = &[
     Check {
         id: "code.ptx-only",
         severity: Severity::Warning,
-        whose: Whose::Image,
-        cure: Cure::Rebuild,
+        owner: Owner::Image,
+        fix: Fix::Rebuild,
         title: "The image has only PTX for this GPU, so that its first start compiles",
         why: "Without compiled code for its architecture the driver compiles PTX for the GPU when it is loaded. It takes \
               minutes, is kept in a cache that a read-only or fresh container loses, and needs the driver's PTX compiler.",
@@ -43,8 +43,8 @@ pub const CHECKS: &[Check] = &[
     Check {
         id: "code.for-other-gpus",
         severity: Severity::Note,
-        whose: Whose::Image,
-        cure: Cure::Rebuild,
+        owner: Owner::Image,
+        fix: Fix::Rebuild,
         title: "Most of the device code is for other GPUs",
         why: "Frameworks are built for many generations of GPUs. Code for the others is shipped, stored and pulled, and \
               never runs. It cannot be cut out of finished libraries; a build for the GPUs at hand has none of it.",
@@ -65,7 +65,7 @@ fn gpus(facts: &Facts) -> Vec<u32> {
     let mut gpus: Vec<u32> = devices
         .filter_map(|device| u32::try_from(device.capability.0 * 10 + device.capability.1).ok())
         .collect();
-    crate::order::natural(&mut gpus);
+    gpus.sort();
     gpus.dedup();
     gpus
 }

@@ -3,17 +3,17 @@
 use super::driver::{faults, phrase};
 use super::{Check, Outcome, Problem};
 use crate::codes::Family;
-use crate::event::{Api, Device, Fault, NvmlDevice, Outcome as StageOutcome, Stage};
+use crate::facts::event::{Api, Fault, NvmlDevice, Outcome as StageOutcome};
 use crate::facts::probe::{ProbeRun, Target, free_memory};
-use crate::facts::{Facts, chosen};
-use crate::report::{Cure, Severity, Whose};
+use crate::facts::{Facts, gpu_selection};
+use crate::model::{ComputeMode, Fix, Level, Owner, Severity, Skip, Stage};
 
 pub const CHECKS: &[Check] = &[
     Check {
         id: "device.wrong-results",
         severity: Severity::Error,
-        whose: Whose::Node,
-        cure: Cure::Host,
+        owner: Owner::Node,
+        fix: Fix::Host,
         title: "A GPU computes wrong results",
         why: "The smoke kernel is integer arithmetic with one right answer, and every word is compared with the \
               host's model. A multiprocessor whose words differ is faulty, or its memory is.",
@@ -26,8 +26,8 @@ pub const CHECKS: &[Check] = &[
     Check {
         id: "device.context",
         severity: Severity::Error,
-        whose: Whose::Node,
-        cure: Cure::Host,
+        owner: Owner::Node,
+        fix: Fix::Host,
         title: "No context can be created on a GPU",
         why: "A context is what every CUDA program creates first. The driver's number says why it is refused.",
         remedy: "Look at `nvidia-smi` on the host: another process in exclusive mode, memory that is full, or a GPU \
@@ -39,8 +39,8 @@ pub const CHECKS: &[Check] = &[
     Check {
         id: "device.jit",
         severity: Severity::Error,
-        whose: Whose::Launch,
-        cure: Cure::Recreate,
+        owner: Owner::Launch,
+        fix: Fix::Recreate,
         title: "The driver cannot compile PTX",
         why: "cudacheck's kernel is PTX and is compiled by the driver (libnvidia-ptxjitcompiler). Applications that \
               bring PTX for newer GPUs need that too.",
@@ -53,8 +53,8 @@ pub const CHECKS: &[Check] = &[
     Check {
         id: "device.jit-compiler",
         severity: Severity::Error,
-        whose: Whose::Launch,
-        cure: Cure::Recreate,
+        owner: Owner::Launch,
+        fix: Fix::Recreate,
         title: "The driver's PTX compiler is missing",
         why: "libcuda loads libnvidia-ptxjitcompiler.so.1 when it has to compile PTX. It belongs to the driver and must be \
               of its version; a mount of libcuda alone leaves it out.",
@@ -67,8 +67,8 @@ pub const CHECKS: &[Check] = &[
     Check {
         id: "device.ptx-too-new",
         severity: Severity::Error,
-        whose: Whose::Node,
-        cure: Cure::Host,
+        owner: Owner::Node,
+        fix: Fix::Host,
         title: "The driver cannot read PTX of this version",
         why: "Each release of CUDA writes PTX of a newer version, and a driver compiles what it knows. Compiled code for \
               the GPU runs with an older driver of the same major version, PTX does not.",
@@ -80,8 +80,8 @@ pub const CHECKS: &[Check] = &[
     Check {
         id: "device.launch",
         severity: Severity::Error,
-        whose: Whose::Node,
-        cure: Cure::Host,
+        owner: Owner::Node,
+        fix: Fix::Host,
         title: "A kernel does not run",
         why: "The kernel was compiled and its launch failed.",
         remedy: "Look at `dmesg | grep -i -e xid -e nvrm` on the host.",
@@ -92,8 +92,8 @@ pub const CHECKS: &[Check] = &[
     Check {
         id: "device.row-remap",
         severity: Severity::Error,
-        whose: Whose::Node,
-        cure: Cure::Host,
+        owner: Owner::Node,
+        fix: Fix::Host,
         title: "Memory rows of a GPU could not be replaced",
         why: "The GPU found failing rows in its memory and has no spare ones left for them.",
         remedy: "Have the GPU replaced.",
@@ -104,8 +104,8 @@ pub const CHECKS: &[Check] = &[
     Check {
         id: "device.fabric",
         severity: Severity::Warning,
-        whose: Whose::Node,
-        cure: Cure::Host,
+        owner: Owner::Node,
+        fix: Fix::Host,
         title: "A GPU is not yet part of its NVLink fabric",
         why: "GPUs behind NVSwitch must be registered by the fabric manager before CUDA can use them.",
         remedy: "On the host: sudo systemctl start nvidia-fabricmanager, of exactly the driver's version",
@@ -116,8 +116,8 @@ pub const CHECKS: &[Check] = &[
     Check {
         id: "device.unseen",
         severity: Severity::Unknown,
-        whose: Whose::Busy,
-        cure: Cure::Wait,
+        owner: Owner::Nobody,
+        fix: Fix::Wait,
         title: "Some multiprocessors were never seen",
         why: "A cooperative launch did not reach every multiprocessor or was refused, and neither did ordinary \
               ones. Those that were not seen are neither right nor wrong.",
@@ -129,8 +129,8 @@ pub const CHECKS: &[Check] = &[
     Check {
         id: "device.ecc",
         severity: Severity::Warning,
-        whose: Whose::Node,
-        cure: Cure::Host,
+        owner: Owner::Node,
+        fix: Fix::Host,
         title: "Uncorrected memory errors since the driver was loaded",
         why: "ECC found errors that it could not correct; programs that used that memory were ended or have wrong \
               data.",
@@ -142,8 +142,8 @@ pub const CHECKS: &[Check] = &[
     Check {
         id: "device.reset-pending",
         severity: Severity::Warning,
-        whose: Whose::Node,
-        cure: Cure::Host,
+        owner: Owner::Node,
+        fix: Fix::Host,
         title: "A GPU waits for a reset to replace failing memory",
         why: "Failing rows or pages were found and are replaced at the next reset.",
         remedy: "Drain the node when it suits, then reset the GPU.",
@@ -154,8 +154,8 @@ pub const CHECKS: &[Check] = &[
     Check {
         id: "device.throttled",
         severity: Severity::Warning,
-        whose: Whose::Node,
-        cure: Cure::Host,
+        owner: Owner::Node,
+        fix: Fix::Host,
         title: "Heat or power holds the clocks of a GPU down",
         why: "The hardware lowers its clocks to protect itself. Idle clocks and a power cap that was set are not \
               counted here.",
@@ -167,8 +167,8 @@ pub const CHECKS: &[Check] = &[
     Check {
         id: "device.pcie",
         severity: Severity::Warning,
-        whose: Whose::Node,
-        cure: Cure::Host,
+        owner: Owner::Node,
+        fix: Fix::Host,
         title: "A GPU uses fewer PCIe lanes than it has",
         why: "The link came up narrower than both ends allow, which halves the speed of copies with each step. A lower \
               generation is normal while the GPU is idle and is not told.",
@@ -181,8 +181,8 @@ pub const CHECKS: &[Check] = &[
     Check {
         id: "device.memory-unaccounted",
         severity: Severity::Note,
-        whose: Whose::Busy,
-        cure: Cure::Wait,
+        owner: Owner::Nobody,
+        fix: Fix::Wait,
         title: "Memory of a GPU is in use by processes that cannot be seen from here",
         why: "NVML lists no process and much of the memory is taken: by processes of other containers, whose numbers this \
               container does not see, or by one that died and left its context behind.",
@@ -194,8 +194,8 @@ pub const CHECKS: &[Check] = &[
     Check {
         id: "device.busy",
         severity: Severity::Note,
-        whose: Whose::Busy,
-        cure: Cure::Wait,
+        owner: Owner::Nobody,
+        fix: Fix::Wait,
         title: "A GPU is in use, and was not verified in full",
         why: "A busy GPU is not a broken one. Memory that an application may need next is not taken, and no context is \
               created where that would lock the application out.",
@@ -206,25 +206,10 @@ pub const CHECKS: &[Check] = &[
     },
 ];
 
-pub fn ordinal(run: &ProbeRun) -> Option<u32> {
-    match run.target {
-        Target::Gpu(ordinal) => Some(ordinal),
-        Target::Survey => None,
-    }
-}
-
-/// The device's name, as far as the survey learned it.
-pub fn named(facts: &Facts, gpu: Option<u32>) -> String {
-    let Some(gpu) = gpu else { return "The GPU".to_owned() };
-    let device =
-        facts.probes.iter().flat_map(ProbeRun::devices).find(|device: &&Device| device.ordinal == gpu);
-    device.map_or(format!("GPU {gpu}"), |device| format!("GPU {gpu} ({})", device.name))
-}
-
 fn of_stage(facts: &Facts, stage: Stage, counts: impl Fn(&Fault) -> bool) -> Outcome {
     let problem = |(run, fault)| {
-        let gpu = ordinal(run);
-        Problem::new(format!("{}: {}", named(facts, gpu), phrase(fault))).gpu(gpu)
+        let gpu = facts.gpu_of_run(run);
+        Problem::new(format!("{}: {}", facts.gpu_name(gpu.as_ref()), phrase(fault))).gpu(gpu)
     };
     faults(facts, stage).filter(|(_, fault)| counts(fault)).map(problem).collect::<Vec<_>>().into()
 }
@@ -241,10 +226,10 @@ fn context(facts: &Facts) -> Outcome {
 
 fn prohibited(facts: &Facts) -> Outcome {
     let problem = |run: &ProbeRun| match run.outcome(Stage::Context) {
-        Some(StageOutcome::Skipped(why)) if why.starts_with("prohibited") => {
-            let gpu = ordinal(run);
+        Some(StageOutcome::Skipped(Skip::Prohibited)) => {
+            let gpu = facts.gpu_of_run(run);
             let cause =
-                format!("{}: compute mode is prohibited, so that no program can use it.", named(facts, gpu));
+                format!("{}: compute mode is prohibited, so that no program can use it.", facts.gpu_name(gpu.as_ref()));
             Some(Problem::new(cause).gpu(gpu).remedy("On the host: sudo nvidia-smi -c 0"))
         }
         _ => None,
@@ -254,7 +239,7 @@ fn prohibited(facts: &Facts) -> Outcome {
         return found.into();
     }
     let found = health(facts, |gpu| {
-        let prohibited = gpu.compute_mode.known().is_some_and(|mode| mode == "prohibited");
+        let prohibited = gpu.compute_mode.known().is_some_and(|mode| *mode == ComputeMode::Prohibited);
         prohibited.then(|| "compute mode is prohibited, so that no program can use it.".to_owned())
     });
     match found {
@@ -270,7 +255,7 @@ fn prohibited(facts: &Facts) -> Outcome {
 
 /// No context was to be created, so that NVML alone says what keeps one away.
 fn is_shallow(facts: &Facts) -> bool {
-    matches!(facts.request.level.as_str(), "nvml" | "driver")
+    matches!(facts.request.level, Level::Nvml | Level::Driver)
 }
 
 fn jit(facts: &Facts) -> Outcome {
@@ -313,8 +298,8 @@ fn wrong_results(facts: &Facts) -> Outcome {
     let mut problems = Vec::new();
     for run in &facts.probes {
         for smoke in run.smoke() {
-            let gpu = ordinal(run);
-            let name = named(facts, gpu);
+            let gpu = facts.gpu_of_run(run);
+            let name = facts.gpu_name(gpu.as_ref());
             if !smoke.sms_wrong.is_empty() {
                 let ids: Vec<String> = smoke.sms_wrong.iter().map(u32::to_string).collect();
                 let which = if ids.len() == 1 { "multiprocessor" } else { "multiprocessors" };
@@ -348,10 +333,10 @@ fn wrong_results(facts: &Facts) -> Outcome {
 fn unseen(facts: &Facts) -> Outcome {
     let unseen = |run: &ProbeRun| {
         let smoke = run.smoke().find(|smoke| smoke.sms_covered < smoke.sms_present)?;
-        let gpu = ordinal(run);
+        let gpu = facts.gpu_of_run(run);
         let cause = format!(
             "{}: {} of {} multiprocessors were seen in {} launches.",
-            named(facts, gpu),
+            facts.gpu_name(gpu.as_ref()),
             smoke.sms_covered,
             smoke.sms_present,
             smoke.launches
@@ -373,8 +358,7 @@ pub fn is_taken(fault: &Fault) -> bool {
 
 /// cuBLAS says "not initialised" where its workspace does not fit into what is free.
 pub fn is_starved(facts: &Facts, run: &ProbeRun, fault: &Fault) -> bool {
-    let device =
-        facts.probes.iter().flat_map(ProbeRun::devices).find(|device| Some(device.ordinal) == ordinal(run));
+    let device = facts.devices().find(|device| run.target == Target::Gpu(device.ordinal));
     let free = device.and_then(|device| free_memory(&facts.probes, device));
     (fault.api, fault.code) == (Api::Cublas, Some(1)) && free.is_some_and(|free| free < 1 << 30)
 }
@@ -384,16 +368,14 @@ fn busy(facts: &Facts) -> Outcome {
     for run in &facts.probes {
         for stage in [Stage::Context, Stage::Runtime, Stage::BlasInit] {
             let why = match run.outcome(stage) {
-                Some(StageOutcome::Skipped(why)) if why.starts_with("busy: ") => {
-                    format!("{}.", &why["busy: ".len()..])
-                }
+                Some(StageOutcome::Skipped(skip)) if skip.is_busy() => format!("{skip}."),
                 Some(StageOutcome::Failed(fault)) if is_taken(fault) || is_starved(facts, run, fault) => {
                     phrase(fault)
                 }
                 _ => continue,
             };
-            let gpu = ordinal(run);
-            problems.push(Problem::new(format!("{}: {why}", named(facts, gpu))).gpu(gpu));
+            let gpu = facts.gpu_of_run(run);
+            problems.push(Problem::new(format!("{}: {why}", facts.gpu_name(gpu.as_ref()))).gpu(gpu));
         }
     }
     if let (true, Outcome::Fail(taken)) = (is_shallow(facts), health(facts, taken)) {
@@ -404,7 +386,7 @@ fn busy(facts: &Facts) -> Outcome {
 
 /// So that a program that comes now would not get a context. The largest on record takes 555 MiB.
 fn taken(gpu: &NvmlDevice) -> Option<String> {
-    let exclusive = gpu.compute_mode.known().is_some_and(|mode| mode.starts_with("exclusive"));
+    let exclusive = gpu.compute_mode.known().is_some_and(|mode| mode.is_exclusive());
     let used = gpu.compute_processes.known().is_some_and(|processes| *processes > 0);
     let free = *gpu.memory_free.known()?;
     match free >> 20 {
@@ -425,10 +407,9 @@ fn health(facts: &Facts, judge: impl Fn(&NvmlDevice) -> Option<String>) -> Outco
         return Outcome::Skip("NVML told of no GPU");
     }
     let problem = |device: &NvmlDevice| {
-        let name = device.name.known().map_or(String::new(), |name| format!(" ({name})"));
         // A GPU that is hidden from CUDA, or was not chosen, is not this container's concern.
-        let number = chosen::number(facts, device)?;
-        judge(device).map(|cause| Problem::new(format!("GPU {number}{name}: {cause}")).gpu(Some(number)))
+        let gpu = gpu_selection::chosen(facts, device)?;
+        judge(device).map(|cause| Problem::new(format!("{}: {cause}", facts.gpu_name(Some(&gpu)))).gpu(Some(gpu)))
     };
     devices.into_iter().filter_map(problem).collect::<Vec<_>>().into()
 }
@@ -473,11 +454,9 @@ fn throttled(facts: &Facts) -> Outcome {
 fn fabric(facts: &Facts) -> Outcome {
     // A GPU on which a kernel has run needs no fabric, whatever its state says.
     let works = |gpu: &NvmlDevice| {
-        let number = chosen::number(facts, gpu);
-        facts
-            .probes
-            .iter()
-            .any(|run| number.is_some() && ordinal(run) == number && run.smoke().next().is_some())
+        let Some(gpu) = gpu_selection::chosen(facts, gpu) else { return false };
+        let is = |run: &ProbeRun| facts.gpu_of_run(run).is_some_and(|of| of.is_same(&gpu));
+        facts.probes.iter().any(|run| is(run) && run.smoke().next().is_some())
     };
     health(facts, |gpu| {
         if works(gpu) {

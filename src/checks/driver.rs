@@ -1,20 +1,20 @@
 //! The driver and NVML: do they load, initialise and list GPUs?
 
+use crate::model::{Fix, GpuRef, Level, Owner, Severity, Stage};
 use std::collections::BTreeSet;
 
 use super::{Check, Outcome, Problem};
 use crate::codes::{self, Family};
-use crate::event::{Device, Event, Fault, Outcome as StageOutcome, Stage};
+use crate::facts::event::{Device, Event, Fault, Outcome as StageOutcome};
 use crate::facts::probe::ProbeRun;
-use crate::facts::{Facts, chosen};
-use crate::report::{Cure, Severity, Whose};
+use crate::facts::{Facts, gpu_selection};
 
 pub const CHECKS: &[Check] = &[
     Check {
         id: "driver.load",
         severity: Severity::Error,
-        whose: Whose::Image,
-        cure: Cure::Rebuild,
+        owner: Owner::Image,
+        fix: Fix::Rebuild,
         title: "libcuda.so.1 does not load",
         why: "The loader finds the driver library and refuses it, or does not find it where the application would \
               look. What it says names the file or symbol.",
@@ -28,8 +28,8 @@ pub const CHECKS: &[Check] = &[
     Check {
         id: "driver.init",
         severity: Severity::Error,
-        whose: Whose::Node,
-        cure: Cure::Host,
+        owner: Owner::Node,
+        fix: Fix::Host,
         title: "CUDA does not initialise",
         why: "cuInit is the first thing that every CUDA program does. Its number is none of those that say more: those \
               have findings of their own.",
@@ -42,8 +42,8 @@ pub const CHECKS: &[Check] = &[
     Check {
         id: "driver.no-devices",
         severity: Severity::Error,
-        whose: Whose::Launch,
-        cure: Cure::Recreate,
+        owner: Owner::Launch,
+        fix: Fix::Recreate,
         title: "CUDA sees no GPU",
         why: "The driver works and lists no device. Usually CUDA_VISIBLE_DEVICES names none that exists: enumeration \
               stops at the first entry that is wrong, and inside a container GPUs are numbered from 0 again. A GPU \
@@ -56,8 +56,8 @@ pub const CHECKS: &[Check] = &[
     Check {
         id: "driver.call",
         severity: Severity::Error,
-        whose: Whose::Node,
-        cure: Cure::Host,
+        owner: Owner::Node,
+        fix: Fix::Host,
         title: "The driver refuses to describe its devices",
         why: "cuInit succeeded and a plain question after it failed.",
         remedy: "Look at `nvidia-smi` and `dmesg | grep -i -e xid -e nvrm` on the host.",
@@ -68,8 +68,8 @@ pub const CHECKS: &[Check] = &[
     Check {
         id: "driver.gpu-lost",
         severity: Severity::Error,
-        whose: Whose::Node,
-        cure: Cure::Host,
+        owner: Owner::Node,
+        fix: Fix::Host,
         title: "A GPU does not answer",
         why: "NVML counts the GPU and cannot open it. Number 15 says that it fell off the bus, 16 that it must be \
               reset.",
@@ -82,8 +82,8 @@ pub const CHECKS: &[Check] = &[
     Check {
         id: "driver.nvml",
         severity: Severity::Warning,
-        whose: Whose::Launch,
-        cure: Cure::Recreate,
+        owner: Owner::Launch,
+        fix: Fix::Recreate,
         title: "NVML does not work, which CUDA does not need",
         why: "NVML tells the health of a GPU: ECC, temperature, throttling, free memory. It belongs to the capability \
               'utility'. Without it CUDA works all the same, and cudacheck cannot see whether the GPU is busy.",
@@ -95,8 +95,8 @@ pub const CHECKS: &[Check] = &[
     Check {
         id: "driver.nvml-failed",
         severity: Severity::Error,
-        whose: Whose::Launch,
-        cure: Cure::Recreate,
+        owner: Owner::Launch,
+        fix: Fix::Recreate,
         title: "NVML does not work",
         why: "At this level NVML is all that is asked, and it did not answer. Number 18 says that library and kernel \
               module are of different versions, 9 that no driver is loaded, 999 that device nodes cannot be opened, \
@@ -109,8 +109,8 @@ pub const CHECKS: &[Check] = &[
     Check {
         id: "driver.too-few",
         severity: Severity::Error,
-        whose: Whose::Launch,
-        cure: Cure::Recreate,
+        owner: Owner::Launch,
+        fix: Fix::Recreate,
         title: "Fewer GPUs than required",
         why: "--require-gpus names how many GPUs must be there.",
         remedy: "Give the container more GPUs (docker run --gpus N ...), or lower --require-gpus.",
@@ -192,7 +192,7 @@ pub fn libcuda_loaded(facts: &Facts) -> BTreeSet<String> {
         Event::Library { name, path, .. } if name == "libcuda" => Some(path.clone()),
         _ => None,
     };
-    crate::order::into(events.filter_map(path))
+    events.filter_map(path).collect()
 }
 
 fn no_devices(facts: &Facts) -> Outcome {
@@ -225,16 +225,20 @@ fn gpu_lost(facts: &Facts) -> Outcome {
     let alike = cuda.is_none_or(|cuda| cuda == nvml);
     let devices = || facts.probes.iter().flat_map(ProbeRun::devices);
     let concerns = |index: u32| {
-        let listed = |device: &Device| device.ordinal == index && chosen::is_named(facts, device);
-        chosen::concerns(facts, index) || cuda == Some(nvml) && devices().any(listed)
+        let listed = |device: &Device| device.ordinal == index && gpu_selection::is_named(facts, device);
+        gpu_selection::concerns(facts, index) || cuda == Some(nvml) && devices().any(listed)
     };
     let lost = facts.probes.iter().flat_map(|run| &run.events).filter_map(|event| match event {
         Event::Left { stage: Stage::NvmlDevice, gpu, outcome: StageOutcome::Failed(fault), .. }
             // NVML counts GPUs that belong to other containers, and says so when they are asked.
-            if (fault.code != Some(NO_PERMISSION) || chosen::is_said(facts)) && gpu.is_none_or(concerns) =>
+            if (fault.code != Some(NO_PERMISSION) || gpu_selection::is_said(facts)) && gpu.is_none_or(concerns) =>
         {
             let cause = format!("GPU {} as NVML counts: {}", gpu.unwrap_or_default(), phrase(fault));
-            Some(Problem::new(cause).gpu(gpu.filter(|_| alike)))
+            let counted = |index| match alike && cuda.is_some() {
+                true => GpuRef { ordinal: Some(index), ..facts.gpu_of_index(index) },
+                false => facts.gpu_of_index(index),
+            };
+            Some(Problem::new(cause).gpu(gpu.map(counted)))
         }
         _ => None,
     });
@@ -247,14 +251,14 @@ fn nvml_fault(facts: &Facts) -> Option<&Fault> {
 }
 
 fn nvml(facts: &Facts) -> Outcome {
-    if facts.request.level == "nvml" {
+    if facts.request.level == Level::Nvml {
         return Outcome::Skip("driver.nvml-failed speaks of it");
     }
     nvml_fault(facts).map(|fault| Problem::new(phrase(fault))).into()
 }
 
 fn nvml_failed(facts: &Facts) -> Outcome {
-    if facts.request.level != "nvml" {
+    if facts.request.level != Level::Nvml {
         return Outcome::Skip("driver.nvml speaks of it");
     }
     nvml_fault(facts).map(|fault| Problem::new(phrase(fault))).into()
@@ -264,10 +268,10 @@ fn too_few(facts: &Facts) -> Outcome {
     let Some(required) = facts.request.require_gpus else {
         return Outcome::Skip("--require-gpus was not given");
     };
-    let count = |run: &ProbeRun| match facts.request.level.as_str() {
+    let count = |run: &ProbeRun| match facts.request.level {
         // One of NVML's list that CUDA does not show, or that was not chosen, is none that this container has.
-        "nvml" => run.nvml_devices().filter(|gpu| chosen::number(facts, gpu).is_some()).count(),
-        _ => run.devices().filter(|device| chosen::is_named(facts, device)).count(),
+        Level::Nvml => run.nvml_devices().filter(|gpu| gpu_selection::chosen(facts, gpu).is_some()).count(),
+        _ => run.devices().filter(|device| gpu_selection::is_named(facts, device)).count(),
     };
     let seen = facts.probes.iter().map(count).max();
     let seen = seen.unwrap_or(0);
@@ -281,7 +285,7 @@ fn too_few(facts: &Facts) -> Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::Api;
+    use crate::facts::event::Api;
 
     #[test]
     fn faults_are_named_by_the_library_or_by_the_tables_and_never_guessed() {

@@ -1,18 +1,18 @@
 //! Faults of the image that keep any GPU from working in it.
 
+use crate::model::{Fix, Level, Owner, Severity, Stage};
 use super::{Check, Outcome, Problem};
 use crate::codes::Family;
-use crate::event::Event;
+use crate::facts::event::Event;
 use crate::facts::Facts;
-use crate::facts::census::{Copy, Origin};
-use crate::report::{Cure, Severity, Whose};
+use image_audit::census::{Copy, Origin};
 
 pub const CHECKS: &[Check] = &[
     Check {
         id: "image.no-glibc",
         severity: Severity::Error,
-        whose: Whose::Image,
-        cure: Cure::Rebuild,
+        owner: Owner::Image,
+        fix: Fix::Rebuild,
         title: "This image cannot run programs that need glibc",
         why: "NVIDIA's driver libraries and CUDA are linked to glibc. In an image without glibc's loader (Alpine, \
               distroless/static, scratch) no program can load them, and cudacheck's own probe cannot either.",
@@ -24,8 +24,8 @@ pub const CHECKS: &[Check] = &[
     Check {
         id: "image.stub-libcuda",
         severity: Severity::Error,
-        whose: Whose::Image,
-        cure: Cure::Rebuild,
+        owner: Owner::Image,
+        fix: Fix::Rebuild,
         title: "A stub is loaded in place of the driver library",
         why: "A toolkit's stubs/ directory holds a libcuda.so for linking programs where there is no driver. At run \
               time it answers every call with error 34. It is loaded when that directory is on the loader's path or \
@@ -46,8 +46,8 @@ pub const CHECKS: &[Check] = &[
     Check {
         id: "image.driver-mismatch",
         severity: Severity::Error,
-        whose: Whose::Image,
-        cure: Cure::Rebuild,
+        owner: Owner::Image,
+        fix: Fix::Rebuild,
         title: "The image brings a driver of another version than the machine's kernel module",
         why: "A driver package was installed in the image, and its libraries are loaded in the place of the \
               machine's. They work with a kernel module of exactly their own version.",
@@ -68,8 +68,8 @@ pub const CHECKS: &[Check] = &[
     Check {
         id: "image.driver-baked-in",
         severity: Severity::Warning,
-        whose: Whose::Image,
-        cure: Cure::Rebuild,
+        owner: Owner::Image,
+        fix: Fix::Rebuild,
         title: "Driver libraries are baked into the image",
         why: "libcuda and libnvidia-ml must be those of the host's kernel module, and the container runtime brings \
               them. A copy in the image works on machines with exactly that driver and fails on all others, with \
@@ -82,8 +82,8 @@ pub const CHECKS: &[Check] = &[
     Check {
         id: "image.driver-file-empty",
         severity: Severity::Error,
-        whose: Whose::Image,
-        cure: Cure::Rebuild,
+        owner: Owner::Image,
+        fix: Fix::Rebuild,
         title: "A driver library of the image is an empty file",
         why: "The container runtime mounts the driver's libraries over empty files. An image that was built or \
               committed while they were mounted keeps those files, and the loader fails on them with 'file too short'.",
@@ -95,8 +95,8 @@ pub const CHECKS: &[Check] = &[
     Check {
         id: "image.damaged",
         severity: Severity::Unknown,
-        whose: Whose::Image,
-        cure: Cure::Rebuild,
+        owner: Owner::Image,
+        fix: Fix::Rebuild,
         title: "The image archive is damaged, so that the audit knows only a part of it",
         why: "A layer ends before its end, or has another size than the manifest says. What was read is told, and \
               what is missing is not known.",
@@ -108,8 +108,8 @@ pub const CHECKS: &[Check] = &[
     Check {
         id: "image.stubs-on-path",
         severity: Severity::Error,
-        whose: Whose::Image,
-        cure: Cure::Rebuild,
+        owner: Owner::Image,
+        fix: Fix::Rebuild,
         title: "LD_LIBRARY_PATH leads to stubs",
         why: "A toolkit's stubs/ directory is for linking where there is no driver. On LD_LIBRARY_PATH its libcuda is \
               loaded in the place of the driver's, and answers every call with error 34.",
@@ -121,8 +121,8 @@ pub const CHECKS: &[Check] = &[
     Check {
         id: "image.compat-on-path",
         severity: Severity::Warning,
-        whose: Whose::Image,
-        cure: Cure::Rebuild,
+        owner: Owner::Image,
+        fix: Fix::Rebuild,
         title: "LD_LIBRARY_PATH puts the compatibility driver in front of the machine's",
         why: "cuda-compat holds a newer libcuda for machines whose kernel module is older, on data-center GPUs alone. \
               On other GPUs, and where the machine's driver is newer, it fails with error 803 or 804. The container \
@@ -135,8 +135,8 @@ pub const CHECKS: &[Check] = &[
     Check {
         id: "image.cuda-without-glibc",
         severity: Severity::Error,
-        whose: Whose::Image,
-        cure: Cure::Rebuild,
+        owner: Owner::Image,
+        fix: Fix::Rebuild,
         title: "CUDA libraries are in an image without glibc",
         why: "NVIDIA builds its libraries for glibc alone. On Alpine, with musl, the loader cannot load them, whatever \
               compatibility layer is installed.",
@@ -148,7 +148,7 @@ pub const CHECKS: &[Check] = &[
 ];
 
 fn no_glibc(facts: &Facts) -> Outcome {
-    if !facts.request.running || facts.request.level == "image" {
+    if !facts.request.running || facts.request.level == Level::Image {
         return Outcome::Skip("nothing was to be run");
     }
     if facts.host.glibc_loader {
@@ -169,7 +169,7 @@ fn stub_libcuda(facts: &Facts) -> Outcome {
         Event::Library { name, asked, path, .. } if name == "libcuda" => Some((asked, path)),
         _ => None,
     });
-    let code = facts.probes.iter().find_map(|run| run.fault(crate::event::Stage::DriverInit)?.code);
+    let code = facts.probes.iter().find_map(|run| run.fault(Stage::DriverInit)?.code);
     let stub = |(asked, path): &(&String, &String)| {
         // The real file may carry another name: a stub is known by its place, or by what it answers.
         path.contains("/stubs/") || asked.contains("/stubs/") || code == Some(34)

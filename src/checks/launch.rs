@@ -1,15 +1,15 @@
 //! How the container was started: were a GPU and its driver given to it at all?
 
+use crate::model::{Fix, Level, Owner, Severity};
 use super::driver::libcuda_loaded;
-use super::on::requirement_met;
+use super::predict::requirement_met;
 use super::{Check, Outcome, Problem};
 use crate::codes::Family;
-use crate::event::Event;
+use crate::facts::event::Event;
 use crate::facts::Facts;
-use crate::facts::census::{Copy, Origin};
-use crate::facts::node::Node;
+use image_audit::census::{Copy, Origin};
+use crate::facts::target_machine::TargetMachine;
 use crate::facts::probe::ProbeRun;
-use crate::report::{Cure, Severity, Whose};
 
 /// What cannot work where no GPU is reachable.
 const ALL_BEYOND: &[&str] = &[
@@ -57,8 +57,8 @@ pub const CHECKS: &[Check] = &[
     Check {
         id: "launch.driver-not-loaded",
         severity: Severity::Error,
-        whose: Whose::Node,
-        cure: Cure::Host,
+        owner: Owner::Node,
+        fix: Fix::Host,
         title: "No NVIDIA driver is loaded on this machine",
         why: "The kernel module tells its version in /proc/driver/nvidia/version and has its name in /proc/devices. Where \
               neither shows, there is no driver, and no flag of the container can bring a GPU: the machine has none, or \
@@ -72,8 +72,8 @@ pub const CHECKS: &[Check] = &[
     Check {
         id: "launch.no-runtime-class",
         severity: Severity::Error,
-        whose: Whose::Launch,
-        cure: Cure::Recreate,
+        owner: Owner::Launch,
+        fix: Fix::Recreate,
         title: "The pod has a GPU, and its runtime did not bring it",
         why: "The device plugin has told the container which GPUs it got, in NVIDIA_VISIBLE_DEVICES, and neither nodes \
               nor libraries are there: the pod runs under a runtime that does not know NVIDIA's.",
@@ -86,8 +86,8 @@ pub const CHECKS: &[Check] = &[
     Check {
         id: "launch.no-gpu-selected",
         severity: Severity::Error,
-        whose: Whose::Launch,
-        cure: Cure::Recreate,
+        owner: Owner::Launch,
+        fix: Fix::Recreate,
         title: "NVIDIA_VISIBLE_DEVICES selects no GPU",
         why: "With 'none' the container gets the driver's libraries and no GPU; with 'void' or an empty value it gets \
               nothing at all. An image or a Compose file may set it. Where GPUs come through CDI the value is always \
@@ -100,8 +100,8 @@ pub const CHECKS: &[Check] = &[
     Check {
         id: "launch.not-requested",
         severity: Severity::Error,
-        whose: Whose::Launch,
-        cure: Cure::Recreate,
+        owner: Owner::Launch,
+        fix: Fix::Recreate,
         title: "This container was started without a GPU",
         why: "The driver is loaded on the host, but neither its device nodes nor its libraries are in the container: \
               nobody asked for a GPU when it was started, or the runtime that would bring one is not in use.",
@@ -114,8 +114,8 @@ pub const CHECKS: &[Check] = &[
     Check {
         id: "launch.libcuda-missing",
         severity: Severity::Error,
-        whose: Whose::Launch,
-        cure: Cure::Recreate,
+        owner: Owner::Launch,
+        fix: Fix::Recreate,
         title: "The driver library libcuda.so.1 is not in the container",
         why: "libcuda belongs to the host's driver, and the container runtime brings it for the capability \
               'compute'. A list of capabilities without it gives a container in which nvidia-smi works and CUDA does \
@@ -129,8 +129,8 @@ pub const CHECKS: &[Check] = &[
     Check {
         id: "launch.requirement",
         severity: Severity::Warning,
-        whose: Whose::Image,
-        cure: Cure::Host,
+        owner: Owner::Image,
+        fix: Fix::Host,
         title: "The image asks for a newer driver than this machine has",
         why: "NVIDIA's images say in NVIDIA_REQUIRE_CUDA what driver they need, and the container runtime refuses to start \
               them elsewhere, unless NVIDIA_DISABLE_REQUIRE tells it not to look.",
@@ -142,8 +142,8 @@ pub const CHECKS: &[Check] = &[
     Check {
         id: "launch.environment-differs",
         severity: Severity::Note,
-        whose: Whose::Launch,
-        cure: Cure::Recreate,
+        owner: Owner::Launch,
+        fix: Fix::Recreate,
         title: "The container's main process has another environment than this check",
         why: "Health checks and exec get the environment of the image and of the start command, not what a start script \
               exported. The application may load other libraries, or see other GPUs, than what is checked here.",
@@ -159,7 +159,7 @@ pub const CHECKS: &[Check] = &[
 pub fn expects_gpu(facts: &Facts) -> bool {
     facts.request.running
         && !facts.host.limits.no_files
-        && !matches!(facts.request.level.as_str(), "" | "image")
+        && facts.request.level != Level::Image
 }
 
 /// The value of NVIDIA_VISIBLE_DEVICES.
@@ -241,7 +241,7 @@ fn requirement(facts: &Facts) -> Outcome {
     };
     let version = facts.probes.iter().find_map(|run| run.nvml().next()?.driver.known().cloned());
     let module = facts.host.module.as_ref();
-    let here = Node {
+    let here = TargetMachine {
         name: "this machine".to_owned(),
         gpu: u32::try_from(device.capability.0 * 10 + device.capability.1).unwrap_or_default(),
         driver: version.or_else(|| module?.version.clone()),
@@ -286,7 +286,7 @@ pub fn answered(facts: &Facts) -> bool {
 /// CUDA has answered: libcuda is there, wherever it was found.
 /// What was asked for works as far as it was asked: NVML's answer is none for CUDA.
 pub fn works(facts: &Facts) -> bool {
-    if facts.request.level == "nvml" { answered(facts) } else { cuda_works(facts) }
+    if facts.request.level == Level::Nvml { answered(facts) } else { cuda_works(facts) }
 }
 
 pub fn cuda_works(facts: &Facts) -> bool {
@@ -379,7 +379,7 @@ fn libcuda_missing(facts: &Facts) -> Outcome {
         || facts.host.driver_files.iter().any(|file| file.path.contains("libcuda.so"))
         || !libcuda_loaded(facts).is_empty()
         || cuda_works(facts)
-        || facts.request.level == "nvml"
+        || facts.request.level == Level::Nvml
     {
         return Outcome::Pass;
     }

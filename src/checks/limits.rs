@@ -1,19 +1,17 @@
 //! What the container may use: memory, address space, shared memory, system calls, MPS.
 
-use super::device::ordinal;
+use crate::model::{Evidence, Fix, Owner, Severity, Stage};
 use super::{Check, Outcome, Problem};
 use crate::codes::Family;
-use crate::event::Stage;
 use crate::facts::Facts;
 use crate::facts::probe::{Ending, ProbeRun, free_memory};
-use crate::report::{Cure, Severity, Whose};
 
 pub const CHECKS: &[Check] = &[
     Check {
         id: "launch.address-space",
         severity: Severity::Error,
-        whose: Whose::Launch,
-        cure: Cure::Recreate,
+        owner: Owner::Launch,
+        fix: Fix::Recreate,
         title: "The limit of virtual memory is too low for CUDA",
         why: "The driver reserves address space for all memory of the machine and of its GPUs, far more than it uses. \
               With a finite RLIMIT_AS that fails, and CUDA says that it is out of memory while the GPU is empty.",
@@ -25,8 +23,8 @@ pub const CHECKS: &[Check] = &[
     Check {
         id: "launch.host-memory",
         severity: Severity::Error,
-        whose: Whose::Launch,
-        cure: Cure::Recreate,
+        owner: Owner::Launch,
+        fix: Fix::Recreate,
         title: "The container's memory limit is too low",
         why: "The driver and CUDA's libraries need memory of the machine as well: a context some hundred megabytes, \
               cuBLAS as much again. Beyond the limit of its cgroup a process is killed, or initialisation fails.",
@@ -39,8 +37,8 @@ pub const CHECKS: &[Check] = &[
     Check {
         id: "launch.seccomp",
         severity: Severity::Error,
-        whose: Whose::Launch,
-        cure: Cure::Recreate,
+        owner: Owner::Launch,
+        fix: Fix::Recreate,
         title: "A system call that the driver needs is refused",
         why: "cuInit says that the operating system refused something. Where a seccomp filter is in force that is the \
               usual reason: profiles of one's own often leave out memfd_create, or the calls for NUMA.",
@@ -53,8 +51,8 @@ pub const CHECKS: &[Check] = &[
     Check {
         id: "launch.mps",
         severity: Severity::Error,
-        whose: Whose::Launch,
-        cure: Cure::Recreate,
+        owner: Owner::Launch,
+        fix: Fix::Recreate,
         title: "The MPS daemon cannot be reached",
         why: "The environment or the GPU's mode makes CUDA a client of the Multi-Process Service, and its daemon does \
               not answer: its pipes are not in the container, or it runs as another user or in another IPC namespace.",
@@ -67,8 +65,8 @@ pub const CHECKS: &[Check] = &[
     Check {
         id: "launch.small-shm",
         severity: Severity::Warning,
-        whose: Whose::Launch,
-        cure: Cure::Recreate,
+        owner: Owner::Launch,
+        fix: Fix::Recreate,
         title: "/dev/shm is too small for several GPUs",
         why: "NCCL and the loaders of PyTorch pass data between processes through /dev/shm, of which Docker gives 64 MiB. \
               With more than one GPU that runs out: No space left on device, or a bus error.",
@@ -103,7 +101,7 @@ fn address_space(facts: &Facts) -> Outcome {
         return Outcome::Pass;
     }
     let cause = format!("RLIMIT_AS is {:.1} GB, and CUDA cannot reserve address space.", limit as f64 / 1e9);
-    Some(Problem::new(cause).evidence(phrase).gpu(ordinal(run))).into()
+    Some(Problem::new(cause).evidence(phrase).gpu(facts.gpu_of_run(run))).into()
 }
 
 fn host_memory(facts: &Facts) -> Outcome {
@@ -123,11 +121,11 @@ fn host_memory(facts: &Facts) -> Outcome {
     if killed.is_some() {
         problem = problem.evidence("a probe was ended by SIGKILL before its deadline");
     }
-    problem.evidence.extend(refused);
+    problem.evidence.extend(refused.map(Evidence::from));
     problem
         .evidence
-        .extend(limits.oom_kills.filter(|kills| *kills > 0).map(|kills| format!("oom_kill {kills}")));
-    problem.gpu = killed.and_then(ordinal);
+        .extend(limits.oom_kills.filter(|kills| *kills > 0).map(|kills| format!("oom_kill {kills}").into()));
+    problem.gpu = killed.and_then(|run| facts.gpu_of_run(run));
     Some(problem).into()
 }
 
@@ -152,7 +150,7 @@ fn mps(facts: &Facts) -> Outcome {
     } else {
         format!("CUDA looks for the daemon of MPS in {place}, which does not exist here.")
     };
-    Some(Problem::new(cause).evidence(phrase).gpu(ordinal(run))).into()
+    Some(Problem::new(cause).evidence(phrase).gpu(facts.gpu_of_run(run))).into()
 }
 
 /// What Docker gives when nobody says anything.

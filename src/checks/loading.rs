@@ -3,10 +3,11 @@
 use super::driver::{faults, libcuda_loaded, phrase};
 use super::{Check, Outcome, Problem};
 use crate::codes::Family;
-use crate::event::{Api, Stage};
+use crate::facts::event::Api;
+use crate::model::Stage;
 use crate::facts::Facts;
 use crate::facts::host::DriverFile;
-use crate::report::{Cure, Severity, Whose};
+use crate::model::{Fix, Owner, Severity};
 
 const BEYOND: &[&str] = &["driver.load", "driver.nvml", "driver.nvml-failed", "probe.nothing-verified"];
 const AFTER_INIT: &[&str] =
@@ -16,8 +17,8 @@ pub const CHECKS: &[Check] = &[
     Check {
         id: "image.glibc-too-old",
         severity: Severity::Error,
-        whose: Whose::Image,
-        cure: Cure::Rebuild,
+        owner: Owner::Image,
+        fix: Fix::Rebuild,
         title: "The image's glibc is older than the driver's libraries need",
         why: "The driver's libraries come from the host and are linked against versions of glibc's symbols. The loader of \
               an older base image refuses them.",
@@ -29,8 +30,8 @@ pub const CHECKS: &[Check] = &[
     Check {
         id: "image.static-tls",
         severity: Severity::Error,
-        whose: Whose::Image,
-        cure: Cure::Rebuild,
+        owner: Owner::Image,
+        fix: Fix::Rebuild,
         title: "A library does not fit into static thread-local storage",
         why: "Libraries that use static TLS must be loaded early, since glibc reserves little room for late ones. It \
               happens mostly on aarch64, with libgomp.",
@@ -43,8 +44,8 @@ pub const CHECKS: &[Check] = &[
     Check {
         id: "launch.library-path",
         severity: Severity::Error,
-        whose: Whose::Image,
-        cure: Cure::Rebuild,
+        owner: Owner::Image,
+        fix: Fix::Rebuild,
         title: "The driver's libraries are in a directory that the loader does not search",
         why: "Some platforms (GKE above all) mount the driver at a place of their own and leave it to the image to look \
               there: older CUDA images set LD_LIBRARY_PATH for that, newer ones do not.",
@@ -56,8 +57,8 @@ pub const CHECKS: &[Check] = &[
     Check {
         id: "image.no-ld-cache",
         severity: Severity::Error,
-        whose: Whose::Image,
-        cure: Cure::Rebuild,
+        owner: Owner::Image,
+        fix: Fix::Rebuild,
         title: "The loader does not know of the driver's libraries: /etc/ld.so.cache lacks them",
         why: "Libraries that are mounted into a container are found through the loader's cache, which the NVIDIA \
               Container Toolkit writes with the image's ldconfig. Images without one (distroless, busybox) and old \
@@ -71,8 +72,8 @@ pub const CHECKS: &[Check] = &[
     Check {
         id: "image.compat-mismatch",
         severity: Severity::Error,
-        whose: Whose::Image,
-        cure: Cure::Rebuild,
+        owner: Owner::Image,
+        fix: Fix::Rebuild,
         title: "libcuda and the kernel module do not fit each other",
         why: "CUDA's number 803 says so. The usual reason is a forward-compatibility package (cuda-compat) that the \
               loader finds before the driver's own libcuda: it works only where it is newer than the driver, and only \
@@ -86,8 +87,8 @@ pub const CHECKS: &[Check] = &[
     Check {
         id: "image.compat-unsupported",
         severity: Severity::Error,
-        whose: Whose::Image,
-        cure: Cure::Rebuild,
+        owner: Owner::Image,
+        fix: Fix::Rebuild,
         title: "Forward compatibility was tried on a GPU that does not support it",
         why: "A newer libcuda over an older kernel module works on data-center GPUs and some workstation ones. On GeForce \
               the driver answers with 804.",
@@ -185,9 +186,9 @@ fn after_init(facts: &Facts, number: i64, cause: impl Fn(&str) -> String) -> Out
     let path = loaded.first().map_or("libcuda.so.1", String::as_str);
     let mut problem = Problem::new(cause(path)).evidence(phrase(fault)).evidence(format!("loaded: {path}"));
     let module = facts.host.module.as_ref().and_then(|module| module.version.as_deref());
-    problem.evidence.extend(module.map(|module| format!("kernel module {module}")));
+    problem.evidence.extend(module.map(|module| format!("kernel module {module}").into()));
     let path = facts.host.environment.get("LD_LIBRARY_PATH");
-    problem.evidence.extend(path.map(|value| format!("LD_LIBRARY_PATH={value}")));
+    problem.evidence.extend(path.map(|value| format!("LD_LIBRARY_PATH={value}").into()));
     Some(problem).into()
 }
 

@@ -1,21 +1,23 @@
 //! The CUDA libraries at work: libcudart's copies, cuBLAS's products, CUPTI's traces.
 
-use super::device::{is_starved, is_taken, named, ordinal};
+use super::device::{is_starved, is_taken};
 use super::driver::{faults, phrase};
 use super::{Check, Outcome, Problem};
 use crate::codes::Family;
-use crate::event::{Field, GemmVerdict, SMOKE_KERNEL, Stage};
+use protocol::SMOKE_KERNEL;
+use crate::facts::event::GemmVerdict;
+use crate::model::{Field, Stage};
 use crate::facts::Facts;
-use crate::facts::census::Origin;
+use image_audit::census::Origin;
 use crate::facts::probe::ProbeRun;
-use crate::report::{Cure, Severity, Whose};
+use crate::model::{Fix, Owner, Severity};
 
 pub const CHECKS: &[Check] = &[
     Check {
         id: "math.gemm-wrong",
         severity: Severity::Error,
-        whose: Whose::Node,
-        cure: Cure::Host,
+        owner: Owner::Node,
+        fix: Fix::Host,
         title: "cuBLAS computes a wrong product",
         why: "The matrices are small integers, so that every product and every partial sum is exact and the answer is \
               known bit for bit. An element that differs is wrong, whatever the order of summation. Where the smoke \
@@ -29,8 +31,8 @@ pub const CHECKS: &[Check] = &[
     Check {
         id: "math.cublas-mixed",
         severity: Severity::Error,
-        whose: Whose::Image,
-        cure: Cure::Rebuild,
+        owner: Owner::Image,
+        fix: Fix::Rebuild,
         title: "cuBLAS and cuBLASLt are of different releases",
         why: "libcublas calls into libcublasLt and fits only the one it was built with. Another one is loaded when \
               LD_LIBRARY_PATH names a toolkit: it goes before the wheel's own search path.",
@@ -42,8 +44,8 @@ pub const CHECKS: &[Check] = &[
     Check {
         id: "math.cublas-load",
         severity: Severity::Error,
-        whose: Whose::Image,
-        cure: Cure::Rebuild,
+        owner: Owner::Image,
+        fix: Fix::Rebuild,
         title: "cuBLAS is in the image and does not load",
         why: "The application would fail in the same way: the loader names what it misses.",
         remedy: "Install the library that the message names, of the same CUDA release, or take out the copy that \
@@ -55,8 +57,8 @@ pub const CHECKS: &[Check] = &[
     Check {
         id: "math.cublas-init",
         severity: Severity::Error,
-        whose: Whose::Image,
-        cure: Cure::Rebuild,
+        owner: Owner::Image,
+        fix: Fix::Rebuild,
         title: "cuBLAS does not initialise",
         why: "cublasCreate needs memory for its workspace, and device code for this GPU in the library.",
         remedy: "Free GPU memory. If there is enough, the library is of another release than cuBLASLt, or too old for \
@@ -68,8 +70,8 @@ pub const CHECKS: &[Check] = &[
     Check {
         id: "math.gemm-failed",
         severity: Severity::Error,
-        whose: Whose::Image,
-        cure: Cure::Rebuild,
+        owner: Owner::Image,
+        fix: Fix::Rebuild,
         title: "cuBLAS refuses a product",
         why: "cublasGemmEx returned an error for a format that this GPU supports.",
         remedy: "Install a cuBLAS release that knows this GPU.",
@@ -80,8 +82,8 @@ pub const CHECKS: &[Check] = &[
     Check {
         id: "math.copy-wrong",
         severity: Severity::Error,
-        whose: Whose::Node,
-        cure: Cure::Host,
+        owner: Owner::Node,
+        fix: Fix::Host,
         title: "Data comes back from the GPU changed",
         why: "libcudart copied a megabyte to the device and back, and it is not the same.",
         remedy: "Take the GPU out of service: its memory or its link is faulty.",
@@ -92,8 +94,8 @@ pub const CHECKS: &[Check] = &[
     Check {
         id: "math.driver-too-old",
         severity: Severity::Error,
-        whose: Whose::Node,
-        cure: Cure::Host,
+        owner: Owner::Node,
+        fix: Fix::Host,
         title: "The driver is too old for this image's CUDA runtime",
         why: "A runtime needs a driver of its own major CUDA version or a newer one. Within a major version an older \
               driver is enough (minor-version compatibility).",
@@ -106,8 +108,8 @@ pub const CHECKS: &[Check] = &[
     Check {
         id: "math.runtime-load",
         severity: Severity::Error,
-        whose: Whose::Image,
-        cure: Cure::Rebuild,
+        owner: Owner::Image,
+        fix: Fix::Rebuild,
         title: "libcudart is in the image and does not load",
         why: "The application would fail in the same way: the loader names what it misses.",
         remedy: "Install the library that the message names",
@@ -118,8 +120,8 @@ pub const CHECKS: &[Check] = &[
     Check {
         id: "math.runtime-failed",
         severity: Severity::Error,
-        whose: Whose::Image,
-        cure: Cure::Rebuild,
+        owner: Owner::Image,
+        fix: Fix::Rebuild,
         title: "libcudart does not work, the driver does",
         why: "The driver's own interface works on this GPU, and the runtime above it fails.",
         remedy: "Compare the runtime's CUDA version with the driver's; install a matching one.",
@@ -130,8 +132,8 @@ pub const CHECKS: &[Check] = &[
     Check {
         id: "math.not-looked",
         severity: Severity::Unknown,
-        whose: Whose::Launch,
-        cure: Cure::Recreate,
+        owner: Owner::Launch,
+        fix: Fix::Recreate,
         title: "A library did not load, and the image was not read to its end",
         why: "Whether the library is absent or broken is not known, because the deadline came before the whole image \
               was read.",
@@ -143,8 +145,8 @@ pub const CHECKS: &[Check] = &[
     Check {
         id: "math.cupti-subscriber",
         severity: Severity::Warning,
-        whose: Whose::Launch,
-        cure: Cure::Recreate,
+        owner: Owner::Launch,
+        fix: Fix::Recreate,
         title: "Another profiler holds CUPTI",
         why: "The interface takes one subscriber in a process. A tool that injects itself into every CUDA program (Nsight \
               Systems, Nsight Compute, a monitoring agent) is there first, named by CUDA_INJECTION64_PATH.",
@@ -156,8 +158,8 @@ pub const CHECKS: &[Check] = &[
     Check {
         id: "math.cupti-failed",
         severity: Severity::Warning,
-        whose: Whose::Image,
-        cure: Cure::Rebuild,
+        owner: Owner::Image,
+        fix: Fix::Rebuild,
         title: "CUPTI does not trace",
         why: "Profilers (torch.profiler, Kineto, TensorFlow) see kernels through CUPTI's Activity API. Number 39 says \
               that another profiler is attached.",
@@ -169,8 +171,8 @@ pub const CHECKS: &[Check] = &[
     Check {
         id: "math.cupti-silent",
         severity: Severity::Warning,
-        whose: Whose::Image,
-        cure: Cure::Rebuild,
+        owner: Owner::Image,
+        fix: Fix::Rebuild,
         title: "CUPTI traces nothing",
         why: "The Activity API was on while a kernel ran, and no record names that kernel: profiles would be empty.",
         remedy: "Install the CUPTI that belongs to the driver's or the image's CUDA release.",
@@ -181,8 +183,8 @@ pub const CHECKS: &[Check] = &[
     Check {
         id: "math.absent",
         severity: Severity::Note,
-        whose: Whose::Image,
-        cure: Cure::Rebuild,
+        owner: Owner::Image,
+        fix: Fix::Rebuild,
         title: "A library is not in the image, so it was not exercised",
         why: "cudacheck loads what the application would load and brings no CUDA library of its own.",
         remedy: "Nothing to do, unless the application needs it.",
@@ -193,8 +195,8 @@ pub const CHECKS: &[Check] = &[
     Check {
         id: "math.minor-version",
         severity: Severity::Note,
-        whose: Whose::Node,
-        cure: Cure::Host,
+        owner: Owner::Node,
+        fix: Fix::Host,
         title: "The runtime is newer than the driver, within one major version",
         why: "CUDA allows that (minor-version compatibility). Code that is only PTX, or needs a feature of the newer \
               driver, fails all the same.",
@@ -206,8 +208,8 @@ pub const CHECKS: &[Check] = &[
     Check {
         id: "math.no-tf32",
         severity: Severity::Note,
-        whose: Whose::Image,
-        cure: Cure::Rebuild,
+        owner: Owner::Image,
+        fix: Fix::Rebuild,
         title: "TF32 was asked for, and FP32 was computed",
         why: "cuBLAS may use TF32 when asked and need not; the answer is right either way.",
         remedy: "Nothing to do. NVIDIA_TF32_OVERRIDE=0 in the environment is one reason.",
@@ -218,8 +220,8 @@ pub const CHECKS: &[Check] = &[
     Check {
         id: "math.counters",
         severity: Severity::Note,
-        whose: Whose::Launch,
-        cure: Cure::Recreate,
+        owner: Owner::Launch,
+        fix: Fix::Recreate,
         title: "Hardware counters are for administrators",
         why: "The driver lets only administrators read hardware counters (RmProfilingAdminOnly). Tracing works; \
               Nsight Compute and counter-based metrics do not.",
@@ -239,8 +241,8 @@ pub fn cuda(version: i32) -> String {
 fn each(facts: &Facts, judge: impl Fn(&ProbeRun) -> Option<Problem>) -> Outcome {
     let problem = |run| {
         judge(run).map(|problem: Problem| {
-            let gpu = ordinal(run);
-            Problem { cause: format!("{}: {}", named(facts, gpu), problem.cause), gpu, ..problem }
+            let gpu = facts.gpu_of_run(run);
+            Problem { cause: format!("{}: {}", facts.gpu_name(gpu.as_ref()), problem.cause), gpu, ..problem }
         })
     };
     facts.probes.iter().filter_map(problem).collect::<Vec<_>>().into()
@@ -284,7 +286,7 @@ fn mixed(facts: &Facts) -> Outcome {
         let blas = run.blas().next()?;
         let lt = blas.cublas_lt?;
         let paths = run.events.iter().find_map(|event| match event {
-            crate::event::Event::Library { name, path, also, .. } if name == "libcublas" => Some(
+            crate::facts::event::Event::Library { name, path, also, .. } if name == "libcublas" => Some(
                 std::iter::once(path)
                     .chain(also)
                     .filter(|path| path.contains("libcublas"))
@@ -417,7 +419,7 @@ fn cupti_subscriber(facts: &Facts) -> Outcome {
     each(facts, |run| {
         let fault = run.fault(Stage::Cupti).filter(|fault| fault.code == Some(39))?;
         let mut problem = Problem::new(phrase(fault));
-        problem.evidence.extend(tool.map(|tool| format!("CUDA_INJECTION64_PATH={tool}")));
+        problem.evidence.extend(tool.map(|tool| format!("CUDA_INJECTION64_PATH={tool}").into()));
         Some(problem)
     })
 }

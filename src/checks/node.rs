@@ -1,15 +1,14 @@
 //! The machine: kernel module, fabric, licence, and their agreement with what was given to the container.
 
-use super::device::ordinal;
+use crate::model::{Evidence, Fix, Level, Owner, Severity, Stage};
 use super::driver::{faults, libcuda_loaded, phrase};
 use super::launch::{answered, cuda_works, opened};
 use super::loading::has_compat;
 use super::{Check, Outcome, Problem};
 use crate::codes::Family;
-use crate::event::{Event, Outcome as StageOutcome, Stage};
+use crate::facts::event::{Event, Outcome as StageOutcome};
 use crate::facts::Facts;
 use crate::facts::probe::ProbeRun;
-use crate::report::{Cure, Severity, Whose};
 
 /// What fails when cuInit does.
 const BEYOND: &[&str] = &["driver.init", "driver.no-devices", "driver.nvml", "probe.nothing-verified"];
@@ -18,8 +17,8 @@ pub const CHECKS: &[Check] = &[
     Check {
         id: "node.driver-mismatch",
         severity: Severity::Error,
-        whose: Whose::Node,
-        cure: Cure::Host,
+        owner: Owner::Node,
+        fix: Fix::Host,
         title: "The driver's libraries and its kernel module are of different versions",
         why: "The driver was upgraded on the host while its old kernel module is still loaded, or this container still \
               has the libraries of before. Both must be of exactly one version.",
@@ -39,8 +38,8 @@ pub const CHECKS: &[Check] = &[
     Check {
         id: "node.confidential",
         severity: Severity::Error,
-        whose: Whose::Node,
-        cure: Cure::Host,
+        owner: Owner::Node,
+        fix: Fix::Host,
         title: "The GPU is in confidential mode and was not yet released for work",
         why: "With confidential computing a GPU takes no work until it is attested and marked as ready. CUDA says that \
               the system is not ready.",
@@ -58,8 +57,8 @@ pub const CHECKS: &[Check] = &[
     Check {
         id: "node.fabric",
         severity: Severity::Error,
-        whose: Whose::Node,
-        cure: Cure::Host,
+        owner: Owner::Node,
+        fix: Fix::Host,
         title: "The NVLink fabric is not ready",
         why: "GPUs behind NVSwitch must be joined to the fabric by the fabric manager before CUDA may use them; \
               nvidia-smi works all the same. The manager is not installed, not running, or not of exactly the driver's \
@@ -79,8 +78,8 @@ pub const CHECKS: &[Check] = &[
     Check {
         id: "node.hmm",
         severity: Severity::Error,
-        whose: Whose::Node,
-        cure: Cure::Host,
+        owner: Owner::Node,
+        fix: Fix::Host,
         title: "The driver cannot initialise its unified memory",
         why: "cuInit says 'not initialised', while the nodes open and nvidia-smi works. With some pairs of kernel and \
               open kernel module, setting up heterogeneous memory management (HMM) fails in this way.",
@@ -93,8 +92,8 @@ pub const CHECKS: &[Check] = &[
     Check {
         id: "node.vgpu-licence",
         severity: Severity::Error,
-        whose: Whose::Node,
-        cure: Cure::Host,
+        owner: Owner::Node,
+        fix: Fix::Host,
         title: "The virtual GPU has no licence",
         why: "A vGPU without a licence refuses work or slows down after some minutes. The guest needs a token of the \
               licence server.",
@@ -107,8 +106,8 @@ pub const CHECKS: &[Check] = &[
     Check {
         id: "node.closed-module",
         severity: Severity::Error,
-        whose: Whose::Node,
-        cure: Cure::Host,
+        owner: Owner::Node,
+        fix: Fix::Host,
         title: "The driver is loaded and drives no GPU: it may need the open kernel module",
         why: "GPUs from Blackwell on are driven by the open kernel module alone. With the other one loaded, NVML and CUDA \
               start and find no device.",
@@ -128,8 +127,8 @@ pub const CHECKS: &[Check] = &[
     Check {
         id: "node.uvm-wedged",
         severity: Severity::Error,
-        whose: Whose::Node,
-        cure: Cure::Host,
+        owner: Owner::Node,
+        fix: Fix::Host,
         title: "The driver's unified memory module has to be reloaded",
         why: "cuInit gives no reason, every node is right and opens. A module nvidia_uvm that did not survive a suspend of \
               the machine behaves so.",
@@ -141,8 +140,8 @@ pub const CHECKS: &[Check] = &[
     Check {
         id: "node.slow-init",
         severity: Severity::Note,
-        whose: Whose::Node,
-        cure: Cure::Host,
+        owner: Owner::Node,
+        fix: Fix::Host,
         title: "Initialising the GPU takes seconds",
         why: "Without persistence mode the driver shuts a GPU down when its last user goes, and starts it again for the \
               next. Probes with a short deadline time out by that.",
@@ -248,7 +247,7 @@ fn vgpu(facts: &Facts) -> Outcome {
     let failed = |run| stages.iter().find_map(|stage| ProbeRun::fault(run, *stage)).map(|fault| (run, fault));
     let found = facts.probes.iter().find_map(failed).filter(|(_, fault)| fault.code == Some(102));
     let problem = found.map(|(run, fault)| {
-        Problem::new("CUDA says that the device is not licensed.").evidence(phrase(fault)).gpu(ordinal(run))
+        Problem::new("CUDA says that the device is not licensed.").evidence(phrase(fault)).gpu(facts.gpu_of_run(run))
     });
     problem.into()
 }
@@ -258,7 +257,7 @@ fn closed_module(facts: &Facts) -> Outcome {
     let nvml_sees_none = facts.probes.iter().any(|run| run.nvml().any(|nvml| nvml.gpus == 0));
     let cuda_sees_none = matches!(init(facts), Some((100, _)))
         || facts.probes.iter().any(|run| run.driver().any(|driver| driver.devices == 0));
-    if !nvml_sees_none || !(cuda_sees_none || facts.request.level == "nvml") || answered(facts) {
+    if !nvml_sees_none || !(cuda_sees_none || facts.request.level == Level::Nvml) || answered(facts) {
         return Outcome::Pass;
     }
     let version = module.version.as_deref().unwrap_or("of unknown version");
@@ -277,7 +276,7 @@ fn uvm_wedged(facts: &Facts) -> Outcome {
         return Outcome::Pass;
     }
     let mut problem = Problem::new("cuInit fails without a reason, and every node opens.").evidence(phrase);
-    problem.evidence.extend(libcuda_loaded(facts));
+    problem.evidence.extend(libcuda_loaded(facts).iter().map(|path| Evidence::of(path, "")));
     Some(problem).into()
 }
 

@@ -1,12 +1,11 @@
 //! Places where a GPU is reached in another way: WSL, Jetson, gVisor, a step of a build.
 
+use crate::model::{Evidence, Fix, Owner, Severity, Stage};
 use super::launch::{expects_gpu, works};
 use super::loading::unfound;
 use super::{Check, Outcome, Problem};
 use crate::codes::Family;
-use crate::event::Stage;
 use crate::facts::Facts;
-use crate::report::{Cure, Severity, Whose};
 
 const BEYOND: &[&str] = &[
     "launch.driver-not-loaded",
@@ -27,8 +26,8 @@ pub const CHECKS: &[Check] = &[
     Check {
         id: "launch.build-step",
         severity: Severity::Error,
-        whose: Whose::Image,
-        cure: Cure::Rebuild,
+        owner: Owner::Image,
+        fix: Fix::Rebuild,
         title: "A step of an image's build has no GPU",
         why: "Builders give RUN steps no devices, whatever the machine has. What looks for a GPU while an image is \
               built (a check, or a build that asks which architecture to compile for) finds none.",
@@ -41,8 +40,8 @@ pub const CHECKS: &[Check] = &[
     Check {
         id: "launch.gvisor",
         severity: Severity::Error,
-        whose: Whose::Node,
-        cure: Cure::Host,
+        owner: Owner::Node,
+        fix: Fix::Host,
         title: "gVisor does not pass the GPU through",
         why: "In gVisor the driver's calls go through nvproxy, which has to be turned on and knows listed versions of \
               the driver alone.",
@@ -55,8 +54,8 @@ pub const CHECKS: &[Check] = &[
     Check {
         id: "launch.wsl",
         severity: Severity::Error,
-        whose: Whose::Node,
-        cure: Cure::Host,
+        owner: Owner::Node,
+        fix: Fix::Host,
         title: "WSL does not give this container its GPU",
         why: "Under WSL a GPU is reached through /dev/dxg and the libraries in /usr/lib/wsl/lib; nodes named \
               /dev/nvidia* do not exist there, and need not. NVML's number 17 says that the operating system blocks \
@@ -70,8 +69,8 @@ pub const CHECKS: &[Check] = &[
     Check {
         id: "launch.jetson",
         severity: Severity::Error,
-        whose: Whose::Launch,
-        cure: Cure::Recreate,
+        owner: Owner::Launch,
+        fix: Fix::Recreate,
         title: "The integrated GPU of this Jetson is not usable here",
         why: "On Tegra the driver is given by --runtime nvidia, file by file, and its nodes (/dev/nvmap, /dev/nvhost-*) \
               belong to the group video. --gpus does not bring them on all releases.",
@@ -97,7 +96,7 @@ fn unusable(facts: &Facts, here: bool, cause: &str) -> Outcome {
         return Outcome::Pass;
     }
     let mut problem = Problem::new(cause);
-    problem.evidence.extend(failed(facts));
+    problem.evidence.extend(failed(facts).map(Evidence::from));
     Some(problem).into()
 }
 

@@ -1,17 +1,17 @@
 //! Probes that did not come to their end: a hang, a crash, a start that failed.
 
+use crate::model::{Fix, GpuRef, Level, Owner, Severity, Stage};
 use super::{Check, Outcome, Problem};
-use crate::event::{Stage, TAKEN};
+use protocol::TAKEN;
 use crate::facts::probe::{Ending, ProbeRun, Target};
-use crate::facts::{Facts, chosen};
-use crate::report::{Cure, Severity, Whose};
+use crate::facts::{Facts, gpu_selection};
 
 pub const CHECKS: &[Check] = &[
     Check {
         id: "probe.stuck",
         severity: Severity::Error,
-        whose: Whose::Node,
-        cure: Cure::Host,
+        owner: Owner::Node,
+        fix: Fix::Host,
         title: "An earlier probe is stuck in the driver",
         why: "A probe of an earlier call of this container is past its own deadline and still alive: it hangs in a \
               call that not even SIGKILL ends. A second one would hang beside it, so none was started.",
@@ -24,8 +24,8 @@ pub const CHECKS: &[Check] = &[
     Check {
         id: "probe.hung",
         severity: Severity::Error,
-        whose: Whose::Node,
-        cure: Cure::Host,
+        owner: Owner::Node,
+        fix: Fix::Host,
         title: "A call into the GPU's libraries did not return",
         why: "The deadline passed while the probe waited for one call. Either the driver is wedged, or the call is \
               slower than --timeout allows: a driver without persistence mode needs seconds for each GPU, and cuInit \
@@ -39,8 +39,8 @@ pub const CHECKS: &[Check] = &[
     Check {
         id: "probe.crashed",
         severity: Severity::Error,
-        whose: Whose::Node,
-        cure: Cure::Host,
+        owner: Owner::Node,
+        fix: Fix::Host,
         title: "A GPU library crashed",
         why: "The probe loads the same libraries as an application, in a process of its own. A signal in one of them \
               would have killed the application as well.",
@@ -53,8 +53,8 @@ pub const CHECKS: &[Check] = &[
     Check {
         id: "probe.ended-early",
         severity: Severity::Error,
-        whose: Whose::Node,
-        cure: Cure::Host,
+        owner: Owner::Node,
+        fix: Fix::Host,
         title: "The probe ended before it was done",
         why: "A library ended the process itself, without a signal: applications that load it would end as silently.",
         remedy: "Look at what the library printed, and at the file that was loaded last.",
@@ -65,8 +65,8 @@ pub const CHECKS: &[Check] = &[
     Check {
         id: "probe.not-loaded",
         severity: Severity::Unknown,
-        whose: Whose::Image,
-        cure: Cure::Rebuild,
+        owner: Owner::Image,
+        fix: Fix::Rebuild,
         title: "The image's loader could not load the probe",
         why: "The probe is a small program for glibc. A loader that refuses it is too old, or only pretends to be \
               glibc's (gcompat).",
@@ -79,8 +79,8 @@ pub const CHECKS: &[Check] = &[
     Check {
         id: "probe.not-started",
         severity: Severity::Unknown,
-        whose: Whose::Launch,
-        cure: Cure::Recreate,
+        owner: Owner::Launch,
+        fix: Fix::Recreate,
         title: "No probe could be started",
         why: "cudacheck runs its probe from memory, else from a file, else through the image's loader. All three were \
               refused, so nothing can be said about the GPU.",
@@ -93,8 +93,8 @@ pub const CHECKS: &[Check] = &[
     Check {
         id: "probe.another",
         severity: Severity::Unknown,
-        whose: Whose::Busy,
-        cure: Cure::Wait,
+        owner: Owner::Nobody,
+        fix: Fix::Wait,
         title: "Another check of this container is still running",
         why: "Two probes at once would disturb each other, so this call waited for the other one, up to its own \
               deadline.",
@@ -106,8 +106,8 @@ pub const CHECKS: &[Check] = &[
     Check {
         id: "probe.nothing-verified",
         severity: Severity::Unknown,
-        whose: Whose::Launch,
-        cure: Cure::Recreate,
+        owner: Owner::Launch,
+        fix: Fix::Recreate,
         title: "No GPU was verified",
         why: "No probe reported a fault, and none reported a GPU that works: that is not healthy.",
         remedy: "Run cudacheck --format json and look at the stages.",
@@ -117,15 +117,8 @@ pub const CHECKS: &[Check] = &[
     },
 ];
 
-fn gpu(run: &ProbeRun) -> Option<u32> {
-    match run.target {
-        Target::Gpu(ordinal) => Some(ordinal),
-        Target::Survey => None,
-    }
-}
-
-fn of(gpu: Option<u32>) -> String {
-    gpu.map(|gpu| format!(" for GPU {gpu}")).unwrap_or_default()
+fn of(gpu: Option<&GpuRef>) -> String {
+    gpu.map(|gpu| format!(" for {gpu}")).unwrap_or_default()
 }
 
 /// What libraries printed, the last lines of it.
@@ -150,13 +143,13 @@ fn stuck(facts: &Facts) -> Outcome {
             let which = format!(
                 "Process {}{} began {:.0} s ago and is in stage {}",
                 holder.pid,
-                of(gpu(run)),
+                of(facts.gpu_of_run(run).as_ref()),
                 holder.age,
                 holder.stage
             );
             let cause = format!("{which}, {:.0} s past its deadline.", holder.age - holder.timeout);
             let evidence = format!("/proc/{}/stat: state {}", holder.pid, holder.state);
-            vec![Problem::new(cause).gpu(gpu(run)).evidence(evidence)]
+            vec![Problem::new(cause).gpu(facts.gpu_of_run(run)).evidence(evidence)]
         }
         _ => Vec::new(),
     })
@@ -166,17 +159,17 @@ fn another(facts: &Facts) -> Outcome {
     problems(facts, |run| match &run.ending {
         // It has waited, and each time another probe was quicker; who, /proc does not tell.
         Ending::Exited { code: TAKEN } if !run.spoke() => {
-            let cause = format!("Another probe{} was there before this call's deadline.", of(gpu(run)));
-            vec![Problem::new(cause).gpu(gpu(run))]
+            let cause = format!("Another probe{} was there before this call's deadline.", of(facts.gpu_of_run(run).as_ref()));
+            vec![Problem::new(cause).gpu(facts.gpu_of_run(run))]
         }
         Ending::Occupied(holder) if !holder.is_stuck() => {
             let cause = format!(
                 "Process {}{} is in stage {} and was not done before the deadline of this call.",
                 holder.pid,
-                of(gpu(run)),
+                of(facts.gpu_of_run(run).as_ref()),
                 holder.stage
             );
-            vec![Problem::new(cause).gpu(gpu(run))]
+            vec![Problem::new(cause).gpu(facts.gpu_of_run(run))]
         }
         _ => Vec::new(),
     })
@@ -192,13 +185,15 @@ fn hung(facts: &Facts) -> Outcome {
         let mut open = run.open_calls();
         // A GPU that this call is not about may hang as it likes.
         open.retain(|(stage, _, gpu)| {
-            *stage != Stage::NvmlDevice || gpu.is_none_or(|gpu| chosen::concerns(facts, gpu))
+            *stage != Stage::NvmlDevice || gpu.is_none_or(|gpu| gpu_selection::concerns(facts, gpu))
         });
         let late = open.iter().map(|(stage, call, gpu)| {
             let seconds = run.seconds;
-            let problem = Problem::new(format!("{call} did not return{} within {seconds:.1} s.", of(*gpu)))
-                .gpu(*gpu)
-                .evidence(format!("stage {}", name(*stage)));
+            let gpu = gpu.map(|gpu| facts.gpu_of_stage(*stage, gpu));
+            let which = of(gpu.as_ref());
+            let problem = Problem::new(format!("{call} did not return{which} within {seconds:.1} s."))
+                .gpu(gpu)
+                .evidence(format!("stage {stage}"));
             let problem = match run.ending {
                 Ending::TimedOut { reaped: false } => {
                     problem.evidence("SIGKILL did not end the process: it is stuck in the kernel")
@@ -212,10 +207,10 @@ fn hung(facts: &Facts) -> Outcome {
             return vec![with_noise(
                 Problem::new(format!(
                     "The probe{} did not come to its end within {:.2} s.",
-                    of(gpu(run)),
+                    of(facts.gpu_of_run(run).as_ref()),
                     run.seconds
                 ))
-                .gpu(gpu(run)),
+                .gpu(facts.gpu_of_run(run)),
                 run,
             )];
         }
@@ -224,21 +219,24 @@ fn hung(facts: &Facts) -> Outcome {
     problems(facts, hung)
 }
 
-pub fn name(stage: Stage) -> String {
-    serde_json::to_string(&stage).unwrap_or_default().trim_matches('"').to_owned()
-}
-
 /// Where a run stood when it ended: the call that was announced and did not return. NVML is asked
 /// about all GPUs at once; which of several calls it was then cannot be told.
-fn place(run: &ProbeRun) -> (String, Option<u32>) {
+fn place(facts: &Facts, run: &ProbeRun) -> (String, Option<GpuRef>) {
     let open = run.open_calls();
+    let own = facts.gpu_of_run(run);
     match open.as_slice() {
-        [] => ("between two stages".to_owned(), gpu(run)),
-        [(stage, call, of)] => (format!("in {call}, stage {}", name(*stage)), of.or(gpu(run))),
+        [] => ("between two stages".to_owned(), own),
+        [(stage, call, of)] => {
+            let gpu = of.map(|gpu| facts.gpu_of_stage(*stage, gpu));
+            (format!("in {call}, stage {stage}"), gpu.or(own))
+        }
         several => {
-            let calls: Vec<String> =
-                several.iter().map(|(_, call, gpu)| format!("{call}{}", of(*gpu))).collect();
-            (format!("in one of: {}", calls.join(", ")), gpu(run))
+            let named = |(stage, call, gpu): &(Stage, &str, Option<u32>)| {
+                let gpu = gpu.map(|gpu| facts.gpu_of_stage(*stage, gpu));
+                format!("{call}{}", of(gpu.as_ref()))
+            };
+            let calls: Vec<String> = several.iter().map(named).collect();
+            (format!("in one of: {}", calls.join(", ")), own)
         }
     }
 }
@@ -246,9 +244,9 @@ fn place(run: &ProbeRun) -> (String, Option<u32>) {
 fn crashed(facts: &Facts) -> Outcome {
     problems(facts, |run| match run.ending {
         Ending::Signalled { signal } if run.spoke() && !run.finished() => {
-            let (place, gpu) = place(run);
+            let (place, gpu) = place(facts, run);
             let problem =
-                Problem::new(format!("The probe died of {}{} {place}.", signal_name(signal), of(gpu)))
+                Problem::new(format!("The probe died of {}{} {place}.", signal_name(signal), of(gpu.as_ref())))
                     .gpu(gpu);
             // Nothing of ours sends it before the deadline: the kernel does, for want of memory.
             let problem = if signal == SIGKILL {
@@ -267,7 +265,7 @@ fn crashed(facts: &Facts) -> Outcome {
 
 fn last_library(problem: Problem, run: &ProbeRun) -> Problem {
     let last = run.events.iter().rev().find_map(|event| match event {
-        crate::event::Event::Library { path, .. } => Some(path),
+        crate::facts::event::Event::Library { path, .. } => Some(path),
         _ => None,
     });
     match last {
@@ -296,7 +294,7 @@ fn signal_name(signal: i32) -> String {
 fn ended_early(facts: &Facts) -> Outcome {
     problems(facts, |run| match run.ending {
         Ending::Exited { code } if run.spoke() && !run.finished() => {
-            let (place, gpu) = place(run);
+            let (place, gpu) = place(facts, run);
             let problem = Problem::new(format!("The probe exited with status {code} {place}.")).gpu(gpu);
             vec![with_noise(last_library(problem, run), run)]
         }
@@ -376,12 +374,12 @@ fn not_started(facts: &Facts) -> Outcome {
 
 /// The net under everything: something was asked for, nothing failed, nothing passed.
 fn nothing_verified(facts: &Facts) -> Outcome {
-    if matches!(facts.request.level.as_str(), "" | "image") {
+    if facts.request.level == Level::Image {
         return Outcome::Skip("nothing was to be run");
     }
-    let seen = |run: &ProbeRun| match facts.request.level.as_str() {
-        "nvml" => run.nvml_devices().any(|gpu| chosen::number(facts, gpu).is_some()),
-        _ => run.devices().any(|device| chosen::is_named(facts, device)),
+    let seen = |run: &ProbeRun| match facts.request.level {
+        Level::Nvml => run.nvml_devices().any(|gpu| gpu_selection::chosen(facts, gpu).is_some()),
+        _ => run.devices().any(|device| gpu_selection::is_named(facts, device)),
     };
     if facts.probes.iter().any(seen) {
         return Outcome::Pass;

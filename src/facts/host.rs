@@ -148,8 +148,7 @@ const VARIABLES: [&str; 17] = [
 
 pub fn gather() -> Host {
     let read = |path: &str| read(path).unwrap_or_default();
-    let environment: BTreeMap<String, String> = crate::order::into(
-        VARIABLES
+    let environment: BTreeMap<String, String> = VARIABLES
             .iter()
             .filter_map(|name| {
                 std::env::var_os(name).map(|value| (name.to_string(), value.to_string_lossy().into_owned()))
@@ -159,8 +158,7 @@ pub fn gather() -> Host {
                 |(name, value)| {
                     if name == "KUBERNETES_SERVICE_HOST" { (name, "set".into()) } else { (name, value) }
                 },
-            ),
-    );
+            ).collect();
     let platform = platform(&environment);
     let mounts = parse_mounts(&read("/proc/self/mountinfo"));
     let mut process = parse_status(&read("/proc/self/status"));
@@ -200,7 +198,7 @@ fn differs_in_first(environment: &BTreeMap<String, String>) -> BTreeMap<String, 
     let differs = |(name, value): &(&str, &str)| {
         DECISIVE.contains(name) && environment.get(*name).map(String::as_str) != Some(*value)
     };
-    crate::order::into(variables.filter(differs).map(|(name, value)| (name.to_owned(), value.to_owned())))
+    variables.filter(differs).map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
 fn platform(environment: &BTreeMap<String, String>) -> Platform {
@@ -393,7 +391,7 @@ fn nodes() -> Vec<Node> {
             });
         }
     }
-    crate::order::by(&mut nodes, |a, b| a.path.cmp(&b.path));
+    nodes.sort_by(|a, b| a.path.cmp(&b.path));
     nodes
 }
 
@@ -404,7 +402,7 @@ fn parse_majors(text: &str) -> BTreeMap<String, u32> {
         let (number, name) = line.trim().split_once(' ')?;
         Some((name.to_owned(), number.parse().ok()?))
     });
-    crate::order::into(pairs.filter(|(name, _)| name.starts_with("nvidia")))
+    pairs.filter(|(name, _)| name.starts_with("nvidia")).collect()
 }
 
 fn parse_mounts(text: &str) -> Vec<String> {

@@ -2,10 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::event::{
-    Blas, Cupti, Device, Driver, Event, Fault, Field, GemmCase, NvmlDevice, NvmlSystem, Outcome, Runtime,
-    Smoke, Stage,
+use super::event::{
+    Blas, Cupti, Device, Driver, Event, Fault, GemmCase, NvmlDevice, NvmlSystem, Outcome, Runtime, Smoke,
 };
+use crate::model::{Field, Stage};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -31,10 +31,8 @@ use rustix::fs::Access;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::json;
-
 use super::Facts;
-use super::node::{Node, is_driver};
+use super::target_machine::{TargetMachine, is_driver};
 
 /// The version of the file and of all that is in it.
 const SCHEMA: u32 = 1;
@@ -123,7 +121,7 @@ pub fn read(file: &Path) -> Result<Saved> {
 }
 
 fn parse(bytes: &[u8]) -> Result<Saved> {
-    let head: Head = json::from_slice(bytes)
+    let head: Head = serde_json::from_slice(bytes)
         .context("it holds no facts, or is damaged: name a whole file that --save-facts wrote")?;
     // The version is text of a stranger, printed to a terminal.
     let version: String = head.version.chars().filter(char::is_ascii_graphic).take(40).collect();
@@ -151,7 +149,7 @@ fn parse(bytes: &[u8]) -> Result<Saved> {
     if sum > MOST {
         bail!("it holds numbers that no machine has: {ANEW}");
     }
-    let saved: Saved = json::from_value(value).with_context(what)?;
+    let saved: Saved = serde_json::from_value(value).with_context(what)?;
     sound(&saved)?;
     Ok(saved)
 }
@@ -192,9 +190,6 @@ fn sound(saved: &Saved) -> Result<()> {
     let facts = &saved.facts;
     let request = &facts.request;
     let times = [saved.seconds, request.timeout_seconds, facts.census.seconds];
-    if !["image", "nvml", "driver", "smoke", "gemm"].contains(&request.level.as_str()) {
-        bail!("it asks for a level that does not exist: {ANEW}");
-    }
     if times.iter().any(|seconds| !(0.0..1e9).contains(seconds)) {
         bail!("it holds times that no run takes: {ANEW}");
     }
@@ -204,12 +199,12 @@ fn sound(saved: &Saved) -> Result<()> {
         bail!("it holds compute capabilities that no GPU has: {ANEW}");
     }
     // By the rules of the command line.
-    let described = |node: &Node| {
+    let described = |node: &TargetMachine| {
         (20..1000).contains(&node.gpu)
             && node.driver.as_deref().is_none_or(is_driver)
             && !node.name.contains(char::is_control)
     };
-    if !request.nodes.iter().all(described) {
+    if !request.machines.iter().all(described) {
         bail!("it describes machines that there cannot be: {ANEW}");
     }
     Ok(())

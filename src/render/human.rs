@@ -3,11 +3,9 @@
 mod audit;
 mod predict;
 
-use crate::event::GemmVerdict;
-use crate::report::{
-    Copy, CopyVerdict, Cure, Finding, Gpu, GpuState, Library, Report, Severity, StageOutcome, Status,
-    Verdict, Whose,
-};
+use crate::facts::event::GemmVerdict;
+use crate::model::{Fix, Level, Owner, Severity};
+use crate::report::{Copy, CopyVerdict, Finding, Gpu, GpuState, Library, Report, StageOutcome, Status, Verdict};
 
 #[derive(Clone, Copy)]
 pub struct Style {
@@ -45,7 +43,7 @@ pub fn render(report: &Report, style: Style) -> String {
     predict::render(&mut out, report, style);
     devices(&mut out, report, style);
     libraries(&mut out, report, style);
-    if report.requested == "image" {
+    if report.requested == Level::Image {
         audit::render(&mut out, report, style);
     }
     findings(&mut out, report, style);
@@ -59,7 +57,7 @@ fn verdict(out: &mut String, report: &Report, style: Style) {
         Verdict::Failed => ("✘", "FAILED", Ink::Bad),
         Verdict::Undecided => ("?", "UNDECIDED", Ink::Warn),
     };
-    let level = if report.requested.is_empty() { "image" } else { &report.requested };
+    let level = report.requested;
     let reached = if report.level == level { String::new() } else { format!(", reached {}", report.level) };
     let head = format!("cudacheck {} · level {level}{reached} · {:.2} s", report.version, report.seconds);
     *out += &format!(
@@ -79,7 +77,7 @@ fn heading(out: &mut String, style: Style, title: &str, note: &str) {
 }
 
 fn devices(out: &mut String, report: &Report, style: Style) {
-    if report.requested.is_empty() || report.requested == "image" {
+    if report.requested == Level::Image {
         return;
     }
     let driver = report.driver.as_ref();
@@ -124,10 +122,10 @@ fn device(out: &mut String, gpu: &Gpu, style: Style) {
         GpuState::Undecided => ("?", Ink::Warn),
         GpuState::Seen => ("seen", Ink::Dim),
     };
-    let number = gpu.ordinal.map_or("-".to_owned(), |ordinal| ordinal.to_string());
+    let number = gpu.id.ordinal.map_or("-".to_owned(), |ordinal| ordinal.to_string());
     let mut facts = Vec::new();
     facts.extend(gpu.capability.as_ref().map(|capability| format!("sm_{}", capability.replace('.', ""))));
-    match (&gpu.smoke, gpu.multiprocessors) {
+    match (&gpu.smoke, gpu.sms) {
         (Some(smoke), _) => facts.push(format!("{}/{} SMs", smoke.sms_covered, smoke.sms_present)),
         (None, Some(sms)) => facts.push(format!("{sms} SMs")),
         (None, None) => {}
@@ -261,7 +259,7 @@ fn grouped(copies: &[Copy]) -> Vec<Vec<&Copy>> {
 fn users(group: &[&Copy]) -> usize {
     let mut users: Vec<&str> =
         group.iter().flat_map(|copy| &copy.used_by).map(|user| user.path.as_str()).collect();
-    crate::order::natural(&mut users);
+    users.sort();
     users.dedup();
     users.len()
 }
@@ -281,21 +279,21 @@ fn findings(out: &mut String, report: &Report, style: Style) {
     }
 }
 
-/// Whose matter a finding is, and what cures it.
+/// Owner matter a finding is, and what cures it.
 fn belongs(finding: &Finding) -> String {
-    let whose = match finding.whose {
-        Whose::Launch => "launch",
-        Whose::Image => "image",
-        Whose::Node => "node",
-        Whose::Busy => "busy",
-        Whose::Application => "application",
+    let whose = match finding.owner {
+        Owner::Launch => "launch",
+        Owner::Image => "image",
+        Owner::Node => "node",
+        Owner::Nobody => "busy",
+        Owner::Application => "application",
     };
-    let cure = match finding.cure {
-        Cure::Restart => "restart the container",
-        Cure::Anew | Cure::Recreate => "recreate the container",
-        Cure::Rebuild => "rebuild the image",
-        Cure::Host => "on the host",
-        Cure::Wait => "wait",
+    let cure = match finding.fix {
+        Fix::Restart => "restart the container",
+        Fix::RecreateSame | Fix::Recreate => "recreate the container",
+        Fix::Rebuild => "rebuild the image",
+        Fix::Host => "on the host",
+        Fix::Wait => "wait",
     };
     format!("  ({whose}: {cure})")
 }
@@ -317,7 +315,7 @@ fn one_finding(out: &mut String, finding: &Finding, style: Style) {
     wrap(out, &finding.title, "    ", style, Ink::Bold);
     wrap(out, &finding.cause, "    ", style, Ink::Plain);
     for line in finding.evidence.iter().take(EVIDENCE) {
-        wrap(out, &format!("- {line}"), "      ", style, Ink::Dim);
+        wrap(out, &format!("- {}", line.text), "      ", style, Ink::Dim);
     }
     if finding.evidence.len() > EVIDENCE {
         *out += &style.paint(Ink::Dim, &format!("      - and {} more\n", finding.evidence.len() - EVIDENCE));

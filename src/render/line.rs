@@ -1,6 +1,7 @@
 //! The few lines of a health check. Docker keeps 4096 bytes, people read the first line.
 
-use crate::report::{Purpose, Report, Severity};
+use crate::model::Severity;
+use crate::report::{Purpose, Report};
 
 const LIMIT: usize = 4096;
 

@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::event::Stage;
-use crate::report::{Gpu, GpuState, Purpose, Report, Severity, Speed, StageTime, Verdict, Whose};
+use crate::model::GpuRef;
+use crate::report::{Finding, Gpu, GpuState, Purpose, Report, Speed, StageTime, Verdict};
 
 pub const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
 pub const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -88,8 +88,8 @@ const FAMILIES: &[Family] = &[
     Family {
         name: "cudacheck_findings",
         counter: false,
-        labels: &["id", "severity", "whose"],
-        help: "How often a finding stands; `cudacheck explain ID` says what it means.",
+        labels: &["id", "severity", "owner", "uuid"],
+        help: "Number of active findings; `cudacheck explain ID` says what one means. uuid is empty where it concerns no single GPU.",
         samples: findings,
     },
     Family {
@@ -264,12 +264,14 @@ fn flag(holds: bool) -> f64 {
     f64::from(u8::from(holds))
 }
 
-/// How a GPU is told from the others: by its number where it does not tell its UUID.
+/// How a GPU is told from the others: by its number where it does not report its UUID.
 fn label(gpu: &Gpu) -> String {
-    match gpu.index.or(gpu.ordinal) {
-        Some(index) if gpu.uuid.is_empty() => format!("index-{index}"),
-        _ => gpu.uuid.clone(),
-    }
+    name(&gpu.id)
+}
+
+fn name(gpu: &GpuRef) -> String {
+    let by_number = || gpu.number().map(|number| format!("index-{number}"));
+    gpu.uuid.clone().or_else(by_number).unwrap_or_default()
 }
 
 fn verdict(view: &View) -> Vec<Sample> {
@@ -295,8 +297,11 @@ fn probes(view: &View) -> Vec<Sample> {
 
 fn findings(view: &View) -> Vec<Sample> {
     let findings = view.report.filter(|_| !view.stale()).map_or(&[][..], |report| &report.findings);
-    let of = |id: &str, severity: Severity, whose: Whose| vec![id.to_owned(), lower(severity), lower(whose)];
-    findings.iter().map(|finding| (of(&finding.id, finding.severity, finding.whose), 1.0)).collect()
+    let labels = |finding: &Finding| {
+        let uuid = finding.gpu.as_ref().map(name).unwrap_or_default();
+        vec![finding.id.clone(), finding.severity.to_string(), finding.owner.to_string(), uuid]
+    };
+    findings.iter().map(|finding| (labels(finding), 1.0)).collect()
 }
 
 fn states(view: &View) -> Vec<Sample> {
@@ -309,7 +314,7 @@ fn states(view: &View) -> Vec<Sample> {
 fn info(view: &View) -> Vec<Sample> {
     let gpus = view.report.map_or(&[][..], |report| &report.gpus);
     let sample = |gpu: &Gpu| {
-        let index = gpu.ordinal.or(gpu.index);
+        let index = gpu.id.number();
         let labels = [
             Some(label(gpu)),
             index.map(|index| index.to_string()),
@@ -337,14 +342,9 @@ fn speeds(view: &View, value: impl Fn(&Speed) -> Option<f64>) -> Vec<Sample> {
 fn stages(view: &View) -> Vec<Sample> {
     let Some(report) = view.report else { return Vec::new() };
     let sample = |stage: &StageTime| {
-        // NVML counts by its own index, the rest by the driver's ordinal.
-        let is = |gpu: &&Gpu| match stage.name {
-            Stage::NvmlDevice => gpu.index == stage.gpu,
-            _ => gpu.ordinal == stage.gpu,
-        };
-        let gpu = stage.gpu.and_then(|_| report.gpus.iter().find(is));
-        let uuid = gpu.map(label).unwrap_or_default();
-        (vec![crate::checks::stage_name(stage.name), uuid], stage.seconds)
+        let of = |gpu: &GpuRef| report.gpus.iter().find(|known| known.id.is_same(gpu)).map(label);
+        let uuid = stage.gpu.as_ref().and_then(of).unwrap_or_default();
+        (vec![stage.name.to_string(), uuid], stage.seconds)
     };
     report.stages.iter().map(sample).collect()
 }

@@ -5,7 +5,8 @@
 
 use serde_json::{Value, json};
 
-use crate::report::{AcceptedFinding, Finding, Report, Severity};
+use crate::model::Severity;
+use crate::report::{AcceptedFinding, Finding, Report};
 
 pub fn log(report: &Report) -> Value {
     let accepted = report.accepted.iter().map(|AcceptedFinding { finding, reason, .. }| {
@@ -32,7 +33,7 @@ pub fn log(report: &Report) -> Value {
 fn rules(report: &Report) -> Vec<Value> {
     let accepted = report.accepted.iter().map(|accepted| &accepted.finding);
     let mut findings: Vec<&Finding> = report.all_findings().chain(accepted).collect();
-    crate::order::by(&mut findings, |a, b| a.id.cmp(&b.id));
+    findings.sort_by(|a, b| a.id.cmp(&b.id));
     findings.dedup_by(|a, b| a.id == b.id);
     let rule = |finding: &&Finding| {
         json!({
@@ -46,15 +47,15 @@ fn rules(report: &Report) -> Vec<Value> {
 }
 
 fn result(finding: &Finding) -> Value {
-    let paths = finding.evidence.iter().chain([&finding.cause]).filter_map(|line| path(line));
-    let mut paths: Vec<&str> = paths.collect();
+    let mut paths: Vec<&str> =
+        finding.evidence.iter().filter_map(|line| line.path.as_deref()).chain(finding.path.as_deref()).collect();
     let mut seen = std::collections::HashSet::new();
     paths.retain(|path| seen.insert(*path));
     if paths.is_empty() {
         paths.push("Dockerfile");
     }
-    let location = |path: &&str| json!({ "physicalLocation": { "artifactLocation": { "uri": uri(path) } } });
-    let on = finding.node.as_deref().map(|node| format!("On {node}: ")).unwrap_or_default();
+    let location = |path: &&str| json!({ "physicalLocation": { "artifactLocation": { "uri": uri(path.trim_start_matches('/')) } } });
+    let on = finding.machine.as_deref().map(|node| format!("On {node}: ")).unwrap_or_default();
     json!({
         "ruleId": finding.id,
         "level": level(finding.severity),
@@ -65,12 +66,6 @@ fn result(finding: &Finding) -> Value {
 
 /// Services show the first of them.
 const LOCATIONS: usize = 10;
-
-/// The file that a line begins with, relative to the image's root.
-fn path(line: &str) -> Option<&str> {
-    let end = line.find([' ', ':', ',']).unwrap_or(line.len());
-    line[..end].strip_prefix('/').filter(|path| !path.is_empty())
-}
 
 /// A path as a reference: what has a meaning in one, or none in ASCII, is encoded.
 fn uri(path: &str) -> String {

@@ -1,41 +1,39 @@
 //! Fills the report from facts and findings. What is decided here is the verdict, nothing else.
 
 use super::{
-    Driver, Finding, Foretold, Gpu, GpuState, Image, Leftover, Loaded, Package, Report, SCHEMA, Severity,
+    Driver, Finding, Foretold, Gpu, GpuState, Image, Leftover, Loaded, Package, Report, SCHEMA,
     Speed, StageOutcome, StageTime, Status, Verdict, peak, predict, savings,
 };
 use crate::checks::{Judgement, judge_libraries};
-use crate::event::{Event, GemmVerdict, NvmlDevice, Outcome, Stage};
+use crate::facts::event::{Device, Event, GemmCase, GemmVerdict, Outcome};
+use crate::model::{GpuRef, Level, Severity, Stage};
 use crate::facts::Facts;
-use crate::facts::chosen;
-use crate::facts::contents::LeftoverFound;
-use crate::facts::packages::{self, Owner};
+use crate::facts::gpu_selection;
+use image_audit::contents::LeftoverFound;
+use image_audit::packages::{self, Owner};
 use crate::facts::probe::{self, Ending, ProbeRun, Target};
-
-/// The levels by name, in order.
-const LEVELS: [&str; 5] = ["image", "nvml", "driver", "smoke", "gemm"];
 
 pub fn assemble(facts: &Facts, judgement: Judgement, seconds: f64) -> Report {
     let Judgement { mut findings, accepted, skipped } = judgement;
     let predictions = predict::predictions(facts, &mut findings);
     let gpus = gpus(facts, &findings);
-    let at_rest = !facts.request.running || facts.request.level == LEVELS[0];
+    let at_rest = !facts.request.running || facts.request.level == Level::Image;
     let libraries = judge_libraries(&facts.census, at_rest);
     let of_machines = predictions.iter().flat_map(|prediction| &prediction.findings);
     let verdict = match findings.iter().chain(of_machines).map(|finding| finding.severity).max() {
         Some(Severity::Error) => Verdict::Failed,
         Some(Severity::Unknown) => Verdict::Undecided,
-        _ if facts.request.level == LEVELS[0] => Verdict::Audited,
+        _ if facts.request.level == Level::Image => Verdict::Audited,
         _ => Verdict::Verified,
     };
     let exercised = gpus.iter().filter(|gpu| gpu.state != GpuState::Seen);
-    let level = exercised.map(|gpu| rank(&gpu.level)).min().map_or("image", |rank| LEVELS[rank]);
+    let level = exercised.map(|gpu| gpu.level).min().unwrap_or(Level::Image);
     let mut report = Report {
         schema: SCHEMA,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         verdict,
-        level: level.to_owned(),
-        requested: facts.request.level.clone(),
+        level,
+        requested: facts.request.level,
         summary: String::new(),
         driver: driver(facts),
         loaded: loaded(facts),
@@ -52,10 +50,6 @@ pub fn assemble(facts: &Facts, judgement: Judgement, seconds: f64) -> Report {
     };
     report.summary = summary(&report);
     report
-}
-
-fn rank(level: &str) -> usize {
-    LEVELS.iter().position(|known| *known == level).unwrap_or(0)
 }
 
 fn summary(report: &Report) -> String {
@@ -85,16 +79,15 @@ fn summary(report: &Report) -> String {
         }
         (verified, busy) => {
             // What all verified GPUs have passed; busy ones are told apart.
-            let ranks =
-                report.gpus.iter().filter(|gpu| gpu.state == GpuState::Verified).map(|gpu| rank(&gpu.level));
-            let what = match LEVELS[ranks.min().unwrap_or(0)] {
-                "nvml" => format!("{} healthy by NVML's account", verb(verified, "is", "are")),
-                "driver" => format!("{} listed by CUDA", verb(verified, "is", "are")),
-                "smoke" => {
-                    format!("{}: every multiprocessor computes right", verb(verified, "works", "work"))
+            let levels = report.gpus.iter().filter(|gpu| gpu.state == GpuState::Verified).map(|gpu| gpu.level);
+            let what = match levels.min().unwrap_or(Level::Gemm) {
+                Level::Image | Level::Nvml => format!("{} reported healthy by NVML", verb(verified, "is", "are")),
+                Level::Driver => format!("{} listed by CUDA", verb(verified, "is", "are")),
+                Level::Smoke => {
+                    format!("{}: every SM computes correctly", verb(verified, "works", "work"))
                 }
-                _ => format!(
-                    "{}: every multiprocessor computes right, cuBLAS is exact",
+                Level::Gemm => format!(
+                    "{}: every SM computes correctly, cuBLAS is exact",
                     verb(verified, "works", "work")
                 ),
             };
@@ -107,7 +100,7 @@ fn summary(report: &Report) -> String {
 fn foretold(report: &Report) -> String {
     let on = |wanted: &[Foretold]| -> Vec<&str> {
         let of = report.predictions.iter().filter(|prediction| wanted.contains(&prediction.verdict));
-        of.map(|prediction| prediction.node.as_str()).collect()
+        of.map(|prediction| prediction.machine.as_str()).collect()
     };
     let parts = [
         ("works on", on(&[Foretold::Works, Foretold::WorksWithNotes])),
@@ -140,83 +133,74 @@ fn driver(facts: &Facts) -> Option<Driver> {
 
 /// The driver's devices, then those that only NVML sees.
 fn gpus(facts: &Facts, findings: &[Finding]) -> Vec<Gpu> {
-    let nvml: Vec<&NvmlDevice> =
-        facts.probes.iter().flat_map(|run| run.nvml_devices()).map(AsRef::as_ref).collect();
     let mut gpus: Vec<Gpu> = Vec::new();
-    for device in facts.probes.iter().flat_map(ProbeRun::devices) {
-        if gpus.iter().any(|gpu| gpu.ordinal == Some(device.ordinal)) {
+    for device in facts.devices() {
+        if gpus.iter().any(|gpu| gpu.id.ordinal == Some(device.ordinal)) {
             continue;
         }
-        let health = nvml.iter().find(|gpu| probe::is_device(gpu, device)).map(|gpu| (*gpu).clone());
         let run = facts.probes.iter().find(|run| run.target == Target::Gpu(device.ordinal));
-        let speed = run.into_iter().flat_map(ProbeRun::gemm).filter_map(|case| {
-            let tflops = case.flops? / 1e12;
-            let peak_tflops = peak::tflops(&device.name, &case.format, device.sms, device.clock);
-            let peak_share = peak_tflops.map(|peak| tflops / peak);
-            Some(Speed {
-                format: case.format.clone(),
-                size: [case.m, case.n, case.k],
-                tflops,
-                peak_tflops,
-                peak_share,
-            })
-        });
-        let named = chosen::is_named(facts, device);
-        let exercised = run.is_some() || rank(&facts.request.level) <= rank("driver") && named;
+        let named = gpu_selection::is_named(facts, device);
+        let exercised = run.is_some() || facts.request.level <= Level::Driver && named;
+        let id = facts.gpu_of_ordinal(device.ordinal);
         gpus.push(Gpu {
-            index: health.as_ref().map(|gpu| gpu.index),
-            ordinal: Some(device.ordinal),
             name: device.name.clone(),
-            // The driver gives bare bytes; the prefix is NVML's to know.
-            uuid: health
-                .as_ref()
-                .map_or_else(|| format!("GPU-{}", device.uuid), |gpu| uuid_of(gpu, &device.uuid)),
             pci: Some(device.pci.clone()),
             capability: Some(format!("{}.{}", device.capability.0, device.capability.1)),
-            multiprocessors: u32::try_from(device.sms).ok(),
+            sms: u32::try_from(device.sms).ok(),
             memory: Some(device.memory),
-            state: state(findings, device.ordinal, exercised),
-            level: level(run).to_owned(),
+            state: state(findings, &id, exercised),
+            level: level(run),
             smoke: run.and_then(|run| run.smoke().next().cloned()),
             runtime: run.and_then(|run| run.runtime().next().cloned()),
             blas: run.and_then(|run| run.blas().next().cloned()),
             gemm: run.into_iter().flat_map(ProbeRun::gemm).cloned().collect(),
-            speed: speed.collect(),
+            speed: run.into_iter().flat_map(ProbeRun::gemm).filter_map(|case| speed(device, case)).collect(),
             cupti: run.and_then(|run| run.cupti().next().cloned()),
-            health,
+            health: facts.nvml_devices().find(|gpu| probe::is_device(gpu, device)).cloned(),
+            id,
         });
     }
-    let devices: Vec<_> = facts.probes.iter().flat_map(ProbeRun::devices).collect();
-    for gpu in nvml.iter().filter(|gpu| !devices.iter().any(|device| probe::is_device(gpu, device))) {
-        let text = |field: &crate::event::Field<String>| field.known().cloned().unwrap_or_default();
+    let devices: Vec<_> = facts.devices().collect();
+    for gpu in facts.nvml_devices() {
+        if devices.iter().any(|device| probe::is_device(gpu, device)) {
+            continue;
+        }
+        let id = facts.gpu_of_index(gpu.index);
+        let chosen = facts.request.level == Level::Nvml && gpu_selection::chosen(facts, gpu).is_some();
         gpus.push(Gpu {
-            index: Some(gpu.index),
-            ordinal: None,
-            name: text(&gpu.name),
-            uuid: text(&gpu.uuid),
+            name: gpu.name.known().cloned().unwrap_or_default(),
             pci: gpu.pci.known().cloned(),
             memory: gpu.memory_total.known().copied(),
-            // With devices of CUDA in the report, NVML's index is not a number of findings.
-            state: if devices.is_empty() {
-                let chosen = facts.request.level == "nvml" && chosen::number(facts, gpu).is_some();
-                state(findings, gpu.index, chosen)
-            } else {
-                GpuState::Seen
-            },
-            level: "nvml".to_owned(),
-            health: Some((*gpu).clone()),
-            ..blank()
+            // What CUDA does not show of a machine whose other devices it shows is no concern of this container.
+            state: if devices.is_empty() { state(findings, &id, chosen) } else { GpuState::Seen },
+            level: Level::Nvml,
+            health: Some(gpu.clone()),
+            ..blank(id)
         });
     }
     // One that NVML counts and that does not answer has nothing but its number. Those of other containers, which
-    // NVML may count as well, are nobody's matter here.
-    let told = |index: &u32| findings.iter().any(|finding| finding.gpu == Some(*index));
-    let silent = |index: &u32| devices.is_empty() && !nvml.iter().any(|gpu| gpu.index == *index);
-    for index in lost(facts).filter(|index| told(index) && silent(index)) {
-        let state = state(findings, index, true);
-        gpus.push(Gpu { index: Some(index), name: "does not answer".to_owned(), state, ..blank() });
+    // NVML may count as well, are left out.
+    let silent = |index: &u32| devices.is_empty() && !facts.nvml_devices().any(|gpu| gpu.index == *index);
+    for index in lost(facts).filter(silent) {
+        let id = facts.gpu_of_index(index);
+        if findings.iter().any(|finding| concerns(finding, &id)) {
+            let state = state(findings, &id, true);
+            gpus.push(Gpu { name: "does not answer".to_owned(), state, ..blank(id) });
+        }
     }
     gpus
+}
+
+fn speed(device: &Device, case: &GemmCase) -> Option<Speed> {
+    let tflops = case.flops? / 1e12;
+    let peak_tflops = peak::tflops(&device.name, &case.format, device.sms, device.clock);
+    Some(Speed {
+        format: case.format.clone(),
+        size: [case.m, case.n, case.k],
+        tflops,
+        peak_tflops,
+        peak_share: peak_tflops.map(|peak| tflops / peak),
+    })
 }
 
 /// NVML's indices of GPUs about which a call has failed.
@@ -228,18 +212,16 @@ fn lost(facts: &Facts) -> impl Iterator<Item = u32> {
 }
 
 /// A GPU of which nothing is known.
-fn blank() -> Gpu {
+fn blank(id: GpuRef) -> Gpu {
     Gpu {
-        index: None,
-        ordinal: None,
+        id,
         name: String::new(),
-        uuid: String::new(),
         pci: None,
         capability: None,
-        multiprocessors: None,
+        sms: None,
         memory: None,
         state: GpuState::Seen,
-        level: LEVELS[0].to_owned(),
+        level: Level::Image,
         health: None,
         smoke: None,
         runtime: None,
@@ -250,17 +232,14 @@ fn blank() -> Gpu {
     }
 }
 
-fn uuid_of(gpu: &NvmlDevice, bare: &str) -> String {
-    let uuids =
-        gpu.mig_devices.iter().map(|mig| &mig.uuid).chain([&gpu.uuid]).filter_map(|uuid| uuid.known());
-    uuids.into_iter().find(|uuid| uuid.ends_with(bare)).cloned().unwrap_or_else(|| bare.to_owned())
+fn concerns(finding: &Finding, gpu: &GpuRef) -> bool {
+    finding.gpu.as_ref().is_some_and(|of| of.is_same(gpu))
 }
 
-fn state(findings: &[Finding], number: u32, exercised: bool) -> GpuState {
-    let worst =
-        findings.iter().filter(|finding| finding.gpu == Some(number)).map(|finding| finding.severity).max();
-    let busy = findings.iter().any(|finding| finding.gpu == Some(number) && finding.id == "device.busy");
-    match worst {
+fn state(findings: &[Finding], gpu: &GpuRef, exercised: bool) -> GpuState {
+    let own = || findings.iter().filter(|finding| concerns(finding, gpu));
+    let busy = own().any(|finding| finding.id == "device.busy");
+    match own().map(|finding| finding.severity).max() {
         Some(Severity::Error) => GpuState::Failed,
         Some(Severity::Unknown) => GpuState::Undecided,
         _ if !exercised => GpuState::Seen,
@@ -269,18 +248,18 @@ fn state(findings: &[Finding], number: u32, exercised: bool) -> GpuState {
     }
 }
 
-fn level(run: Option<&ProbeRun>) -> &'static str {
-    let Some(run) = run else { return "driver" };
+fn level(run: Option<&ProbeRun>) -> Level {
+    let Some(run) = run else { return Level::Driver };
     let right = run
         .smoke()
         .any(|smoke| smoke.words_wrong == 0 && smoke.sums_right && smoke.sms_covered >= smoke.sms_present);
     if !right {
-        return "driver";
+        return Level::Driver;
     }
     let exact = |verdict: &GemmVerdict| matches!(verdict, GemmVerdict::Exact | GemmVerdict::NotTf32);
     let multiplied =
         run.outcome(Stage::Gemm) == Some(&Outcome::Passed) && run.gemm().all(|case| exact(&case.verdict));
-    if multiplied { "gemm" } else { "smoke" }
+    if multiplied { Level::Gemm } else { Level::Smoke }
 }
 
 fn loaded(facts: &Facts) -> Vec<Loaded> {
@@ -301,9 +280,8 @@ fn loaded(facts: &Facts) -> Vec<Loaded> {
 fn stages(facts: &Facts) -> Vec<StageTime> {
     let mut stages = Vec::new();
     for run in &facts.probes {
-        let of = match run.target {
-            Target::Gpu(ordinal) => Some(ordinal),
-            Target::Survey => None,
+        let of = |stage: Stage, gpu: Option<u32>| {
+            gpu.map(|gpu| facts.gpu_of_stage(stage, gpu)).or_else(|| facts.gpu_of_run(run))
         };
         for event in &run.events {
             let Event::Left { stage, gpu, seconds, outcome } = event else { continue };
@@ -312,16 +290,17 @@ fn stages(facts: &Facts) -> Vec<StageTime> {
                 Outcome::Failed(fault) => {
                     (StageOutcome::Failed, Some(format!("{}: {}", fault.call, fault.detail)))
                 }
-                Outcome::Skipped(why) => (StageOutcome::Skipped, Some(why.clone())),
+                Outcome::Skipped(skip) => (StageOutcome::Skipped, Some(skip.to_string())),
             };
-            stages.push(StageTime { name: *stage, gpu: gpu.or(of), seconds: *seconds, outcome, reason });
+            let gpu = of(*stage, *gpu);
+            stages.push(StageTime { name: *stage, gpu, seconds: *seconds, outcome, reason });
         }
         let hung = matches!(run.ending, Ending::TimedOut { .. }) || run.finished();
         for (stage, call, gpu) in run.open_calls().into_iter().filter(|_| hung) {
             let reason = Some(format!("{call} did not return"));
             stages.push(StageTime {
                 name: stage,
-                gpu: gpu.or(of),
+                gpu: of(stage, gpu),
                 seconds: run.seconds,
                 outcome: StageOutcome::Hung,
                 reason,

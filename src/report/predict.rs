@@ -1,15 +1,16 @@
 //! Predictions: what was asked about machines, answered from the findings about each.
 
-use super::{Decided, Finding, Foretold, Prediction, Severity};
+use super::{Decided, Finding, Foretold, Prediction};
+use crate::model::{Evidence, Severity};
 use crate::checks::{self, About, DriverCuda};
 use crate::facts::Facts;
-use crate::facts::node::Node;
+use crate::facts::target_machine::TargetMachine;
 
 /// Takes the findings about machines out of `findings`, one prediction for each machine.
 pub fn predictions(facts: &Facts, findings: &mut Vec<Finding>) -> Vec<Prediction> {
-    let about: Vec<Finding> = findings.extract_if(.., |finding| finding.node.is_some()).collect();
+    let about: Vec<Finding> = findings.extract_if(.., |finding| finding.machine.is_some()).collect();
     let of_image: Vec<&Finding> = findings.iter().filter(|finding| keeps_from_working(finding)).collect();
-    facts.request.nodes.iter().map(|node| one(facts, node, &about, &of_image)).collect()
+    facts.request.machines.iter().map(|machine| one(facts, machine, &about, &of_image)).collect()
 }
 
 /// Faults of the image that are the same on every machine. A budget is no matter of working.
@@ -18,8 +19,8 @@ fn keeps_from_working(finding: &Finding) -> bool {
     of_image && finding.id != "library.over-budget" && finding.severity >= Severity::Unknown
 }
 
-fn one(facts: &Facts, node: &Node, about: &[Finding], of_image: &[&Finding]) -> Prediction {
-    let own = about.iter().filter(|finding| finding.node.as_deref() == Some(&node.name));
+fn one(facts: &Facts, machine: &TargetMachine, about: &[Finding], of_image: &[&Finding]) -> Prediction {
+    let own = about.iter().filter(|finding| finding.machine.as_deref() == Some(&machine.name));
     let findings: Vec<Finding> = own.cloned().collect();
     let worst = findings.iter().chain(of_image.iter().copied()).map(|finding| finding.severity).max();
     let verdict = match worst {
@@ -28,7 +29,7 @@ fn one(facts: &Facts, node: &Node, about: &[Finding], of_image: &[&Finding]) -> 
         Some(Severity::Warning | Severity::Note) => Foretold::WorksWithNotes,
         None => Foretold::Works,
     };
-    let decided = checks::answers(facts, node).into_iter().map(|answer| Decided {
+    let decided = checks::answers(facts, machine).into_iter().map(|answer| Decided {
         by: match answer.about {
             About::Code => "code",
             About::Cuda => "cuda",
@@ -42,10 +43,10 @@ fn one(facts: &Facts, node: &Node, about: &[Finding], of_image: &[&Finding]) -> 
         answer: answer.text,
     });
     Prediction {
-        node: node.name.clone(),
-        gpu: format!("sm_{}", node.gpu),
-        driver: node.driver.clone(),
-        cuda: DriverCuda::of(node).text(),
+        machine: machine.name.clone(),
+        gpu: format!("sm_{}", machine.gpu),
+        driver: machine.driver.clone(),
+        cuda: DriverCuda::of(machine).text(),
         verdict,
         decided: decided.collect(),
         image: of_image.iter().map(|finding| finding.id.clone()).collect(),
@@ -65,25 +66,26 @@ pub fn shared(predictions: &[Prediction]) -> Vec<(Finding, Vec<&str>)> {
             let known = match shared.iter_mut().find(same) {
                 Some(known) => known,
                 None => {
-                    shared.push(Shared { finding, nodes: Vec::new(), evidence: Vec::new() });
+                    shared.push(Shared { finding, machines: Vec::new(), evidence: Vec::new() });
                     shared.last_mut().expect("it was put there")
                 }
             };
-            known.nodes.push(&prediction.node);
+            known.machines.push(&prediction.machine);
             for line in &finding.evidence {
                 match known.evidence.iter_mut().find(|(other, _)| *other == line) {
-                    Some((_, nodes)) => nodes.push(&prediction.node),
-                    None => known.evidence.push((line, vec![&prediction.node])),
+                    Some((_, machines)) => machines.push(&prediction.machine),
+                    None => known.evidence.push((line, vec![&prediction.machine])),
                 }
             }
         }
     }
-    let told = |Shared { finding, nodes, evidence }| {
-        let line = |(line, of): (&str, Vec<&str>)| {
-            if of.len() == nodes.len() { line.to_owned() } else { format!("{}: {line}", of.join(", ")) }
+    let told = |Shared { finding, machines, evidence }| {
+        let line = |(line, of): (&Evidence, Vec<&str>)| match of.len() == machines.len() {
+            true => line.clone(),
+            false => Evidence { text: format!("{}: {}", of.join(", "), line.text), path: line.path.clone() },
         };
         let evidence = evidence.into_iter().map(line).collect();
-        (Finding { evidence, ..finding.clone() }, nodes)
+        (Finding { evidence, ..finding.clone() }, machines)
     };
     // Gravest first.
     let grades = [Severity::Error, Severity::Unknown, Severity::Warning, Severity::Note];
@@ -94,8 +96,8 @@ pub fn shared(predictions: &[Prediction]) -> Vec<(Finding, Vec<&str>)> {
 /// One finding of several machines; lines of evidence with those that have it.
 struct Shared<'a> {
     finding: &'a Finding,
-    nodes: Vec<&'a str>,
-    evidence: Vec<(&'a str, Vec<&'a str>)>,
+    machines: Vec<&'a str>,
+    evidence: Vec<(&'a Evidence, Vec<&'a str>)>,
 }
 
 fn worst_of(findings: &[Finding], ids: &[&str]) -> Option<Severity> {
@@ -105,25 +107,25 @@ fn worst_of(findings: &[Finding], ids: &[&str]) -> Option<Severity> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::{Cure, Whose};
+    use crate::model::{Fix, Owner};
 
     #[test]
     fn evidence_says_whose_it_is() {
         let finding = |severity, evidence: &[&str]| Finding {
-            id: format!("on.{severity:?}").to_ascii_lowercase(),
+            id: format!("predict.{severity:?}").to_ascii_lowercase(),
             severity,
-            whose: Whose::Node,
-            cure: Cure::Host,
+            owner: Owner::Node,
+            fix: Fix::Host,
             title: String::new(),
             cause: "The same.".into(),
             remedy: String::new(),
             evidence: evidence.iter().map(|line| line.to_string()).collect(),
             gpu: None,
-            node: None,
+            machine: None,
             explains: Vec::new(),
         };
-        let prediction = |node: &str, findings: &[Finding]| Prediction {
-            node: node.to_owned(),
+        let prediction = |machine: &str, findings: &[Finding]| Prediction {
+            machine: machine.to_owned(),
             gpu: "sm_90".into(),
             driver: None,
             cuda: None,
@@ -140,17 +142,17 @@ mod tests {
             prediction("c", &[error("driver 550")]),
         ];
         let shared: Vec<(String, Vec<String>, Vec<&str>)> =
-            shared(&predictions).into_iter().map(|(one, nodes)| (one.id, one.evidence, nodes)).collect();
+            shared(&predictions).into_iter().map(|(one, machines)| (one.id, one.evidence, machines)).collect();
         let lines = |lines: &[&str]| lines.iter().map(|line| line.to_string()).collect::<Vec<_>>();
         assert_eq!(
             shared,
             [
                 (
-                    "on.error".to_owned(),
+                    "predict.error".to_owned(),
                     lines(&["CUDA 13.2", "a: driver 535", "b, c: driver 550"]),
                     vec!["a", "b", "c"]
                 ),
-                ("on.note".to_owned(), lines(&["x", "own"]), vec!["a"]),
+                ("predict.note".to_owned(), lines(&["x", "own"]), vec!["a"]),
             ]
         );
     }

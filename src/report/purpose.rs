@@ -1,7 +1,7 @@
 //! What a health check is asked for, and which findings fail it. Severity and cure decide, so that a check says
 //! nothing about probes.
 
-use super::{Cure, Severity};
+use crate::model::{Fix, Severity};
 
 /// After the probes of Kubernetes; docs/probes.md lists what fails which.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -17,9 +17,9 @@ pub enum Purpose {
 impl Purpose {
     pub const ALL: [Purpose; 3] = [Purpose::Liveness, Purpose::Readiness, Purpose::Startup];
 
-    pub fn fails(self, severity: Severity, cure: Cure) -> bool {
+    pub fn fails(self, severity: Severity, fix: Fix) -> bool {
         match self {
-            Purpose::Liveness => severity == Severity::Error && matches!(cure, Cure::Restart | Cure::Anew),
+            Purpose::Liveness => severity == Severity::Error && matches!(fix, Fix::Restart | Fix::RecreateSame),
             // What is unknown is not healthy.
             Purpose::Readiness | Purpose::Startup => severity >= Severity::Unknown,
         }
@@ -52,12 +52,12 @@ mod tests {
             | finding | severity | cured by | liveness | readiness | startup |\n|---|---|---|---|---|---|\n"
             .to_owned();
         let grave = crate::checks::all().filter(|check| check.severity >= Severity::Unknown);
-        for check in grave.filter(|check| !check.id.starts_with("on.")) {
-            let fails = Purpose::ALL.map(|purpose| match purpose.fails(check.severity, check.cure) {
+        for check in grave.filter(|check| !check.id.starts_with("predict.")) {
+            let fails = Purpose::ALL.map(|purpose| match purpose.fails(check.severity, check.fix) {
                 true => "fails",
                 false => "",
             });
-            let (severity, cure) = (format!("{:?}", check.severity), format!("{:?}", check.cure));
+            let (severity, cure) = (format!("{:?}", check.severity), format!("{:?}", check.fix));
             text += &format!(
                 "| [{0}](checks.md#{1}) | {2} | {3} | {4} |\n",
                 check.id,

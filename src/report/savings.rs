@@ -9,10 +9,10 @@ use serde::Serialize;
 use super::CopyVerdict;
 use crate::checks::{CACHES, TOOLKIT, WHEELS, copies_of, count_files, layer_name, leftovers_of};
 use crate::facts::Facts;
-use crate::facts::census::Census;
-use crate::facts::hygiene::Kind;
-use crate::facts::image::{Hidden, Image};
-use crate::facts::packages::Manager;
+use image_audit::census::Census;
+use image_audit::leftovers::Kind;
+use image_audit::image::{Hidden, Image};
+use image_audit::packages::Manager;
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -49,7 +49,7 @@ pub fn savings(facts: &Facts) -> Savings {
     changes.extend(leftovers(census));
     changes
         .extend(facts.image.iter().flat_map(|image| image.hidden.iter().map(|hidden| unhide(image, hidden))));
-    crate::order::by(&mut changes, |a, b| b.bytes.cmp(&a.bytes).then_with(|| a.what.cmp(&b.what)));
+    changes.sort_by(|a, b| b.bytes.cmp(&a.bytes).then_with(|| a.what.cmp(&b.what)));
     let sum = |proven| {
         changes.iter().filter(|change| change.proven == proven).map(|change| change.bytes).sum::<u64>()
     };

@@ -12,7 +12,7 @@ use anyhow::{Context, Result};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
-use crate::supervise::stop;
+use crate::supervise::signals;
 
 const CONNECTIONS: usize = 64;
 /// Descriptors that a check needs, and that are open all the time.
@@ -43,7 +43,7 @@ pub fn serve(listener: &TcpListener, answer: impl Fn(&Request) -> Answer) -> Res
     let mut connections: Vec<Connection> = Vec::new();
     let places = places();
     let mut rest_until = Instant::now();
-    while stop::signalled().is_none() {
+    while signals::signalled().is_none() {
         let now = Instant::now();
         connections.retain(|connection| connection.end > now);
         let accepts = rest_until <= now;
@@ -52,7 +52,7 @@ pub fn serve(listener: &TcpListener, answer: impl Fn(&Request) -> Answer) -> Res
             if rest_until > now { Some(end.map_or(rest_until, |end| end.min(rest_until))) } else { end };
         let time = end.and_then(|end| Timespec::try_from(end.saturating_duration_since(now)).ok());
         let mut descriptors: Vec<PollFd> = connections.iter().map(Connection::interest).collect();
-        descriptors.extend(stop::pipe().map(|pipe| PollFd::new(pipe, PollFlags::IN)));
+        descriptors.extend(signals::pipe().map(|pipe| PollFd::new(pipe, PollFlags::IN)));
         descriptors.extend(accepts.then(|| PollFd::new(listener, PollFlags::IN)));
         match poll(&mut descriptors, time.as_ref()) {
             Ok(_) => {}

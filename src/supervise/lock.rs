@@ -12,7 +12,7 @@ use std::os::unix::net::{SocketAddr, UnixListener};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::stop;
+use super::signals;
 use crate::facts::probe::{Holder, Target};
 
 /// How often a place that is taken is looked at.
@@ -44,7 +44,7 @@ pub fn wait(name: &str, deadline: Instant) -> Option<Holder> {
     let holder = held(name)?;
     let start = Instant::now();
     let stuck = || Holder { age: holder.age + start.elapsed().as_secs_f64(), ..holder.clone() }.is_stuck();
-    while !stuck() && Instant::now() + POLL < deadline && stop::signalled().is_none() {
+    while !stuck() && Instant::now() + POLL < deadline && signals::signalled().is_none() {
         if UnixListener::bind_addr(&address).is_ok() {
             return None;
         }

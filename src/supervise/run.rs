@@ -15,10 +15,10 @@ use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions};
 
 use super::start::Started;
-use super::stop;
-use crate::event::{Event, TAKEN};
+use super::signals;
+use crate::facts::event::Event;
+use protocol::TAKEN;
 use crate::facts::probe::{Ending, ProbeRun, Target};
-use crate::json;
 
 /// How long a killed process may take to be reaped. One that takes longer cannot be killed.
 const REAP: Duration = Duration::from_millis(50);
@@ -109,7 +109,7 @@ impl Running {
 
     /// Hears all probes out, or kills them at the deadline or at a signal. Never waits longer than it must.
     pub fn finish(mut self, deadline: Instant) -> Vec<ProbeRun> {
-        while self.probes.iter().any(|probe| !probe.over()) && stop::signalled().is_none() {
+        while self.probes.iter().any(|probe| !probe.over()) && signals::signalled().is_none() {
             let end = self.probes.iter().filter_map(Probe::patience).fold(deadline, Instant::min);
             self.hear(end);
             if Instant::now() >= deadline {
@@ -166,7 +166,7 @@ impl Running {
             }
         }
         // A signal that has come stays there to be read: after it only the clock and the probes count.
-        if let Some(pipe) = stop::pipe().filter(|_| stop::signalled().is_none()) {
+        if let Some(pipe) = signals::pipe().filter(|_| signals::signalled().is_none()) {
             descriptors.push(PollFd::from_borrowed_fd(pipe.as_fd(), PollFlags::IN));
             sources.push(Source::Signal);
         }
@@ -244,7 +244,8 @@ impl Probe {
                 continue;
             }
             // What is no event was not written by the probe.
-            if let Ok(event) = json::from_slice::<Event>(&self.line) {
+            if let Ok(event) = serde_json::from_slice::<protocol::Event>(&self.line) {
+                let event = Event::from(event);
                 if event == Event::Done {
                     self.done = Some(Instant::now());
                 }

@@ -16,7 +16,7 @@ use std::process::{Child, Command};
 
 use rustix::fs::{MemfdFlags, SealFlags};
 
-use crate::event::Job;
+use protocol::Job;
 use crate::facts::probe::{Refusal, Way};
 
 /// The probe, as build.rs left it: a frame of zstd.

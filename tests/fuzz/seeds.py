@@ -184,7 +184,7 @@ def databases(directory: pathlib.Path) -> None:
         database.close()
         put("sqlite", label, place.read_bytes())
         put("rpm", f"database_of_{label}", place.read_bytes())
-    put("sqlite", "beginning", (HERE / "../corpus/things.sqlite").read_bytes()[:LARGEST])
+    put("sqlite", "beginning", (HERE / "../../crates/image-audit/src/packages/samples/things.sqlite").read_bytes()[:LARGEST])
 
 
 def tar(members: list[tuple], **options) -> bytes:

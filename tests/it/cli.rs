@@ -176,12 +176,12 @@ fn numbers_are_explained() {
     assert_eq!(explain("error 35"), too_old);
     assert_eq!(explain("CUDA_ERROR_SYSTEM_NOT_READY (802)"), explain("CUDA_ERROR_SYSTEM_NOT_READY"));
     // A finding in any case, by the last part of its id, in a text; a family lists its own.
-    let no_code = explain("on.no-code");
+    let no_code = explain("predict.no-code");
     for text in ["no-code", "ON.No-Code\n", "see on.no-code."] {
         assert_eq!(explain(text), no_code, "{text}");
     }
     let launch = explain("launch");
-    assert!(launch.starts_with("How the container is started\n  launch.") && !launch.contains("on.no-code"));
+    assert!(launch.starts_with("How the container is started\n  launch.") && !launch.contains("predict.no-code"));
     // The meaning of a number that no finding lists, and no remedy made up for it.
     let rare = explain("CUDNN_STATUS_NOT_SUPPORTED_PADDING");
     assert!(rare.starts_with("cuDNN 3011: CUDNN_STATUS_NOT_SUPPORTED_PADDING\n"), "{rare}");

@@ -108,15 +108,15 @@ fn an_archive_tells_what_its_layers_hide_and_what_its_configuration_lacks() {
         layers,
         ["ADD file:1 in /", "COPY /wheels /wheels # buildkit", "RUN rm -rf /wheels # buildkit"]
     );
-    let hidden = finding(&report, "contents.hidden-bytes");
+    let hidden = finding(&report, "leftovers.hidden-bytes");
     assert_eq!(hidden["cause"], "3.0 MB are shipped that no container sees.");
     assert!(hidden["evidence"][0].as_str().unwrap().contains("COPY /wheels"), "{hidden}");
-    let secret = finding(&report, "contents.secret");
+    let secret = finding(&report, "leftovers.secret");
     let evidence = secret["evidence"].to_string();
     for place in ["/root/.netrc", "ENV HF_TOKEN", "history line"] {
         assert!(evidence.contains(place), "{place}: {evidence}");
     }
-    for id in ["contents.root-user", "contents.no-healthcheck", "library.working-directory"] {
+    for id in ["leftovers.root-user", "leftovers.no-healthcheck", "library.working-directory"] {
         finding(&report, id);
     }
     assert_eq!(report["savings"]["proven"], 3_000_000);
@@ -187,7 +187,7 @@ fn findings_are_accepted_with_a_reason_until_a_day() {
         fs::write(&config, json!({ "fail-on": "warning", "accepted": accepted }).to_string()).unwrap();
         image(&archive, &["--format", "json", "--config", config.to_str().unwrap()])
     };
-    let warnings = ["contents.secret", "contents.hidden-bytes", "library.working-directory"];
+    let warnings = ["leftovers.secret", "leftovers.hidden-bytes", "library.working-directory"];
     let rules = |until: &str| -> Value {
         warnings.iter().map(|id| json!({ "id": id, "reason": "known", "until": until })).collect()
     };
@@ -196,15 +196,15 @@ fn findings_are_accepted_with_a_reason_until_a_day() {
     assert_eq!(report(&output)["accepted"].as_array().unwrap().len(), 3);
     let output = run(rules("2020-01-01"));
     assert_eq!(output.status.code(), Some(1), "acceptance has an end");
-    assert!(ids(&report(&output)).contains(&"contents.secret"));
+    assert!(ids(&report(&output)).contains(&"leftovers.secret"));
     for (accepted, fault) in [
         (json!([{ "id": "no.such", "reason": "x" }]), "there is no finding 'no.such'"),
-        (json!([{ "id": "contents.secret", "reason": " " }]), "is accepted without a reason"),
+        (json!([{ "id": "leftovers.secret", "reason": " " }]), "is accepted without a reason"),
         (
-            json!([{ "id": "contents.secret", "reason": "x", "until": "soon" }]),
+            json!([{ "id": "leftovers.secret", "reason": "x", "until": "soon" }]),
             "dates are written 2027-06-30",
         ),
-        (json!([{ "id": "contents.secret" }]), "'accepted' is no list"),
+        (json!([{ "id": "leftovers.secret" }]), "'accepted' is no list"),
     ] {
         let output = run(accepted);
         assert_eq!(output.status.code(), Some(2));
@@ -232,7 +232,7 @@ fn code_scanning_services_get_a_place_for_every_finding() {
         let place = &result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"];
         assert!(place.as_str().is_some_and(|place| !place.is_empty() && !place.starts_with('/')), "{result}");
     }
-    let secret = results.iter().find(|result| result["ruleId"] == "contents.secret").unwrap();
+    let secret = results.iter().find(|result| result["ruleId"] == "leftovers.secret").unwrap();
     assert_eq!(secret["locations"][0]["physicalLocation"]["artifactLocation"]["uri"], "root/.netrc");
 }
 

@@ -31,7 +31,7 @@ pub struct Scenario {
     expected: Expected,
     build: fn() -> Machine,
     /// The remedy, as far as it can be carried out here. It must leave a healthy machine.
-    cure: Option<fn(Machine) -> Machine>,
+    fix: Option<fn(Machine) -> Machine>,
 }
 
 enum Expected {
@@ -48,16 +48,16 @@ const fn fault(
     first: &'static str,
     build: fn() -> Machine,
 ) -> Scenario {
-    Scenario { mode, title, level, expected: Expected::First(first), build, cure: None }
+    Scenario { mode, title, level, expected: Expected::First(first), build, fix: None }
 }
 
 const fn healthy(title: &'static str, level: &'static str, build: fn() -> Machine) -> Scenario {
-    Scenario { mode: "", title, level, expected: Expected::Healthy { but_for: None }, build, cure: None }
+    Scenario { mode: "", title, level, expected: Expected::Healthy { but_for: None }, build, fix: None }
 }
 
 impl Scenario {
-    const fn cured(self, cure: fn(Machine) -> Machine) -> Scenario {
-        Scenario { cure: Some(cure), ..self }
+    const fn cured(self, fix: fn(Machine) -> Machine) -> Scenario {
+        Scenario { fix: Some(cure), ..self }
     }
 
     const fn but_for(self, id: &'static str) -> Scenario {
@@ -96,7 +96,7 @@ impl Scenario {
                 (seen.to_owned(), (!right).then(|| format!("status {status}, {:?}", ids(&report))))
             }
         };
-        if let Some(cure) = self.cure
+        if let Some(cure) = self.fix
             && wrong.is_none()
         {
             let (report, status) = cure(machine).report(self.level);
@@ -256,7 +256,7 @@ fn document(scenarios: &[&Scenario], played: &[Played]) -> String {
             seen if seen == scenario.expected() => "the same".to_owned(),
             seen => link(seen),
         };
-        let cured = if scenario.cure.is_some() { "healthy" } else { "" };
+        let cured = if scenario.fix.is_some() { "healthy" } else { "" };
         let (mode, title, expected) = (scenario.mode, scenario.title, scenario.expected());
         writeln!(text, "| {mode} | {title} | {} | {} | {cured} |", link(expected), seen).unwrap();
     }

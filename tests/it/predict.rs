@@ -25,17 +25,17 @@ fn real_images_by_machines() {
     let cases: &[(&str, &str, i32, &str, &[&str])] = &[
         ("torch12", "gpu=H100,driver=550.54.15", 0, "works", &[]),
         ("torch12", "gpu=V100,driver=580.65.06", 0, "works", &[]),
-        ("torch12", "gpu=H100,driver=535.104.05", 0, "works-with-notes", &["on.minor-version"]),
-        ("torch12", "gpu=A100,driver=470.256.02", 1, "fails", &["on.driver-too-old"]),
-        ("torch12", "gpu=RTX 5090,driver=580.65.06,open-module=yes", 1, "fails", &["on.no-code"]),
-        ("torch12", "gpu=sm_87,driver=550.54.15", 1, "fails", &["on.no-code", "on.unknown"]),
-        ("torch12", "gpu=H100,driver=390.10", 3, "unknown", &["on.unknown", "on.unknown"]),
+        ("torch12", "gpu=H100,driver=535.104.05", 0, "works-with-notes", &["predict.minor-version"]),
+        ("torch12", "gpu=A100,driver=470.256.02", 1, "fails", &["predict.driver-too-old"]),
+        ("torch12", "gpu=RTX 5090,driver=580.65.06,open-module=yes", 1, "fails", &["predict.no-code"]),
+        ("torch12", "gpu=sm_87,driver=550.54.15", 1, "fails", &["predict.no-code", "predict.unknown"]),
+        ("torch12", "gpu=H100,driver=390.10", 3, "unknown", &["predict.unknown", "predict.unknown"]),
         ("torch13", "gpu=RTX 5090,cuda=13.2,open-module=yes", 0, "works", &[]),
-        ("torch13", "gpu=B200,cuda=13.2,open-module=no", 1, "fails", &["on.closed-module"]),
-        ("torch13", "gpu=H100,driver=535.104.05", 1, "fails", &["on.driver-too-old"]),
-        ("torch13", "gpu=V100,driver=580.65.06", 1, "fails", &["on.cuda-dropped", "on.minor-version"]),
+        ("torch13", "gpu=B200,cuda=13.2,open-module=no", 1, "fails", &["predict.closed-module"]),
+        ("torch13", "gpu=H100,driver=535.104.05", 1, "fails", &["predict.driver-too-old"]),
+        ("torch13", "gpu=V100,driver=580.65.06", 1, "fails", &["predict.cuda-dropped", "predict.minor-version"]),
         // The runtime of CUDA 11 is there, and torch uses that of CUDA 12.
-        ("toolkit11", "gpu=A100,driver=520.61.05", 1, "fails", &["on.driver-too-old"]),
+        ("toolkit11", "gpu=A100,driver=520.61.05", 1, "fails", &["predict.driver-too-old"]),
         ("toolkit11", "gpu=A100,driver=550.54.15", 0, "works", &[]),
     ];
     for tree in ["torch12", "torch13", "toolkit11"] {
@@ -89,7 +89,7 @@ fn a_fleet_of_the_configuration_is_a_table() {
     );
     assert_eq!(line("blackwell"), "blackwell sm_100 580.65.06 none 12.4 on 13.0 yes open none ✘ fails");
     assert_eq!(line("h100-pool"), "h100-pool sm_90 550.54.15 sm_90 12.4 on 12.4 yes any none ✔ works");
-    assert!(shown.contains("on.no-code") && shown.contains("on blackwell"), "{shown}");
+    assert!(shown.contains("predict.no-code") && shown.contains("on blackwell"), "{shown}");
 
     let output = image(&root, &["--config", file, "--on", "h100-pool", "--format", "json"]);
     assert_eq!(output.status.code(), Some(0));
@@ -98,11 +98,11 @@ fn a_fleet_of_the_configuration_is_a_table() {
     let output = image(&root, &["--config", file, "--on", "all", "--format", "sarif"]);
     let sarif: Value = serde_json::from_slice(&output.stdout).unwrap();
     let results = sarif["runs"][0]["results"].as_array().unwrap();
-    let result = results.iter().find(|result| result["ruleId"] == "on.no-code").expect("a prediction");
+    let result = results.iter().find(|result| result["ruleId"] == "predict.no-code").expect("a prediction");
     let message = result["message"]["text"].as_str().unwrap();
     assert!(message.starts_with("On blackwell: The image has no code for the machine's GPU. "), "{message}");
     let rules = sarif["runs"][0]["tool"]["driver"]["rules"].as_array().unwrap();
-    assert!(rules.iter().any(|rule| rule["id"] == "on.no-code"), "{rules:?}");
+    assert!(rules.iter().any(|rule| rule["id"] == "predict.no-code"), "{rules:?}");
     // Notes count where they were asked for.
     let output = image(&root, &["--config", file, "--on", "a100-pool", "--fail-on", "note"]);
     assert_eq!(output.status.code(), Some(1));
@@ -140,7 +140,7 @@ fn what_was_not_read_is_not_promised() {
     assert_eq!(output.status.code(), Some(3));
     let report = report(&output);
     assert_eq!(report["verdict"], "undecided");
-    assert_eq!(foretold(&report["predictions"][0]), ("unknown".into(), vec!["on.unknown".into()]));
+    assert_eq!(foretold(&report["predictions"][0]), ("unknown".into(), vec!["predict.unknown".into()]));
     let empty = tempfile::tempdir().unwrap();
     let output = image(empty.path(), &["--on", "gpu=H100,driver=550.54.15"]);
     assert_eq!(output.status.code(), Some(3), "{}", text(&output.stdout));
@@ -184,11 +184,11 @@ fn a_compatibility_driver_says_what_it_stands_in_for() {
             report(&image(directory.path(), &[&flags[..], &["--level", level, "--format", "json"]].concat()));
         let cuda = |number: usize| {
             let findings = all["predictions"][number]["findings"].as_array().unwrap();
-            let found = findings.iter().find(|finding| finding["id"] != "on.unknown");
+            let found = findings.iter().find(|finding| finding["id"] != "predict.unknown");
             found.unwrap_or_else(|| panic!("{level}: {all:#}")).clone()
         };
-        assert_eq!(cuda(0)["id"], "on.compat", "{level}");
-        assert_eq!(cuda(1)["id"], "on.driver-too-old");
+        assert_eq!(cuda(0)["id"], "predict.compat", "{level}");
+        assert_eq!(cuda(1)["id"], "predict.driver-too-old");
         let evidence = cuda(1)["evidence"].to_string();
         assert!(evidence.contains("in place of drivers 535, 550, and not of 565"), "{evidence}");
         assert!(cuda(2)["evidence"].to_string().contains("data centres alone"), "{}", cuda(2));
@@ -252,7 +252,7 @@ fn what_an_archive_requires_is_held_against_the_machine() {
         let flags: Vec<&str> = machines.iter().flat_map(|machine| ["--on", machine]).collect();
         let all = report(&image(&archive, &[&flags[..], &["--format", "json"]].concat()));
         let predictions = all["predictions"].as_array().unwrap().iter();
-        let refused = predictions.map(|one| foretold(one).1.contains(&"on.requirement".to_owned()));
+        let refused = predictions.map(|one| foretold(one).1.contains(&"predict.requirement".to_owned()));
         assert_eq!(refused.collect::<Vec<_>>(), expected, "{all:#}");
     }
 }

@@ -256,17 +256,17 @@ fn flags_that_judge_and_print_still_count() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("facts.json");
     let original = image(&archive(directory.path()), &file, &["--level", "census"]);
-    assert!(ids(&original).contains(&"contents.secret"));
+    assert!(ids(&original).contains(&"leftovers.secret"));
     assert_eq!(elsewhere(&file, &["image"]).status.code(), Some(0));
     assert_eq!(elsewhere(&file, &["image", "--fail-on", "warning"]).status.code(), Some(1));
     let sarif: Value =
         serde_json::from_slice(&elsewhere(&file, &["image", "--format", "sarif"]).stdout).unwrap();
     assert_eq!(sarif["version"], "2.1.0");
     let config = directory.path().join("cudacheck.json");
-    fs::write(&config, r#"{"accepted": [{"id": "contents.secret", "reason": "known"}]}"#).unwrap();
+    fs::write(&config, r#"{"accepted": [{"id": "leftovers.secret", "reason": "known"}]}"#).unwrap();
     let again =
         report(&elsewhere(&file, &["image", "--format", "json", "--config", config.to_str().unwrap()]));
-    assert!(!ids(&again).contains(&"contents.secret"));
+    assert!(!ids(&again).contains(&"leftovers.secret"));
     // The main command takes the same file; what it asks for is its own.
     let again = report(&elsewhere(&file, &["--format", "json"]));
     assert_eq!(ids(&again), ids(&original));

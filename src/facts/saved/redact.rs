@@ -63,7 +63,7 @@ impl Here {
                 here.variables.push((value, format!("${name}")));
             }
         }
-        crate::order::by(&mut here.variables, |(a, _), (b, _)| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
+        here.variables.sort_by(|(a, _), (b, _)| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
         here
     }
 

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use crate::facts::secrets;
+use image_audit::secrets;
 
 /// Sites of vendors, whose hosts and paths tell nothing of whoever fetches from them.
 const PUBLIC: [&str; 10] = [
@@ -97,7 +97,7 @@ pub fn redact(text: &str, words: &Words) -> String {
     }
     text = urls(&text);
     let mut hosts: Vec<&String> = words.hosts.iter().filter(|host| words.free || is_distinct(host)).collect();
-    crate::order::by(&mut hosts, |a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
+    hosts.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
     for host in hosts {
         text = replace(&text, whole(&text, host, "-_"), |_| "HOST".to_owned());
     }
@@ -146,7 +146,7 @@ pub fn replace(
 
 /// Places where something begins, in order and without overlap.
 fn hits<'t>(text: &'t str, begin: &'t str) -> impl Iterator<Item = usize> + 't {
-    memchr::memmem::find_iter(text.as_bytes(), begin.as_bytes()).collect::<Vec<_>>().into_iter()
+    text.match_indices(begin).map(|(at, _)| at)
 }
 
 /// NAME of `/home/NAME`.
@@ -160,7 +160,7 @@ pub fn homes(text: &str) -> impl Iterator<Item = Range<usize>> {
         .map(|start| start..text[start..].find(ends).map_or(text.len(), |end| start + end))
         .filter(|range| !matches!(&text[range.clone()], "" | "." | ".."))
         .collect();
-    crate::order::by_key(&mut ranges, |range| (range.start, range.end));
+    ranges.sort_by_key(|range| (range.start, range.end));
     // `/home/home/x`
     apart(ranges)
 }
@@ -185,7 +185,7 @@ pub fn uuids(text: &str) -> impl Iterator<Item = Range<usize>> {
     let bytes = text.as_bytes();
     let (mut ranges, mut at) = (Vec::new(), 0);
     // The first dash is where it has to be.
-    while let Some(dash) = memchr::memchr(b'-', &bytes[at..]).map(|dash| at + dash) {
+    while let Some(dash) = bytes[at..].iter().position(|byte| *byte == b'-').map(|dash| at + dash) {
         at = dash + 1;
         let Some(start) = dash.checked_sub(UUID[0]) else { continue };
         let end = start + UUID_LENGTH;
@@ -213,7 +213,7 @@ pub fn beginnings(text: &str) -> impl Iterator<Item = Range<usize>> {
             (end >= 2 && !full && !is_word && !rest.starts_with('-')).then_some(start..start + end)
         })
         .collect();
-    crate::order::by_key(&mut ranges, |range| (range.start, range.end));
+    ranges.sort_by_key(|range| (range.start, range.end));
     ranges.into_iter()
 }
 

@@ -1,8 +1,8 @@
 //! The parts of a report that only an audit has: layers, device code, and what can go.
 
 use super::{Ink, Style, fit, heading, size, wrap};
-use crate::facts::fatbin::{CodeKind, DeviceCode};
-use crate::facts::hygiene::Base;
+use image_audit::fatbin::{CodeKind, DeviceCode};
+use image_audit::leftovers::Base;
 use crate::report::{Change, Report};
 
 pub fn render(out: &mut String, report: &Report, style: Style) {

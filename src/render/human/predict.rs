@@ -2,7 +2,8 @@
 //! wrong, each once, with the machines that it is about.
 
 use super::{Ink, Style, fit, heading, one_finding};
-use crate::report::{Foretold, Prediction, Report, Severity, shared};
+use crate::model::Severity;
+use crate::report::{Foretold, Prediction, Report, shared};
 
 pub fn render(out: &mut String, report: &Report, style: Style) {
     if report.predictions.is_empty() {
@@ -11,9 +12,9 @@ pub fn render(out: &mut String, report: &Report, style: Style) {
     let note = format!("{} on machines that were described; nothing was run", report.image.root);
     heading(out, style, "Prediction", &fit(&note, style.width.saturating_sub(12)));
     table(out, &report.predictions, style);
-    for (finding, nodes) in shared(&report.predictions) {
+    for (finding, machines) in shared(&report.predictions) {
         one_finding(out, &finding, style);
-        super::wrap(out, &format!("on {}", nodes.join(", ")), "    ", style, Ink::Dim);
+        super::wrap(out, &format!("on {}", machines.join(", ")), "    ", style, Ink::Dim);
     }
 }
 
@@ -35,7 +36,7 @@ fn table(out: &mut String, predictions: &[Prediction], style: Style) {
     for prediction in predictions {
         let driver = prediction.driver.as_deref().unwrap_or("-");
         let mut row = vec![
-            (shortened(&prediction.node), Ink::Bold),
+            (shortened(&prediction.machine), Ink::Bold),
             (prediction.gpu.clone(), Ink::Plain),
             (driver.to_owned(), Ink::Plain),
         ];

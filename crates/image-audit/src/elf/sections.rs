@@ -1,0 +1,128 @@
+//! What lies in an object's sections: names that it may pass to dlopen, device code, and the
+//! directories that glibc's loader was built to search. The loader needs none of this.
+
+use std::ops::Range;
+
+use memchr::memmem;
+use object::Endianness;
+use object::elf::*;
+use object::read::ReadCache;
+use object::read::elf::{FileHeader, SectionHeader, SectionTable};
+
+use super::{Header, MOST_HEADERS, Object, Pages};
+use crate::bytes::any_piece;
+use crate::fatbin::{self, DeviceCode};
+use crate::strings::Found;
+
+pub type Sections<'a> = SectionTable<'a, Header, &'a ReadCache<Pages<'a>>>;
+
+/// Symbols whose names end so, in one piece of the string table.
+const MOST_NAMES: usize = 64;
+
+/// The list of default directories is a few names long.
+const LONGEST_LIST: usize = 1024;
+
+impl<'a> Object<'a> {
+    pub fn sections(&self) -> Option<Sections<'a>> {
+        self.header.shnum(self.endian, self.data).ok().filter(|count| *count <= MOST_HEADERS)?;
+        self.header.sections(self.endian, self.data).ok()
+    }
+
+    pub(super) fn range(&self, sections: &Sections<'a>, name: &[u8]) -> Option<Range<u64>> {
+        let (_, section) = sections.section_by_name(self.endian, name)?;
+        let (offset, size) = section.file_range(self.endian)?;
+        Some(offset..offset.saturating_add(size))
+    }
+
+    /// Whether dlopen or dlmopen is among the undefined symbols. Objects that define them intercept them.
+    pub(super) fn imports_dlopen(
+        &self,
+        sections: &Sections<'a>,
+        strings: &Range<u64>,
+        scratch: &mut Vec<u8>,
+    ) -> bool {
+        // Few objects have the names at all, and finding them is cheaper than reading their symbols. A
+        // name may be the end of a longer one.
+        let mut names = Vec::new();
+        for function in [b"dlopen\0".as_slice(), b"dlmopen\0"] {
+            any_piece(self.bytes, strings.clone(), function.len(), scratch, |at, piece| {
+                let found = memmem::find_iter(piece, function);
+                names.extend(found.map(|inside| at - strings.start + inside as u64).take(MOST_NAMES));
+                false
+            });
+        }
+        let endian = self.endian;
+        let symbols = sections.iter().find(|section| section.sh_type(endian) == SHT_DYNSYM);
+        let Some((offset, length)) = symbols.and_then(|symbols| symbols.file_range(endian)) else {
+            return false;
+        };
+        let entry = size_of::<Sym64<Endianness>>();
+        let imported = |symbol: &[u8]| {
+            let number = |bytes: &[u8]| match endian {
+                Endianness::Little => bytes.iter().rev().fold(0, |sum, byte| sum << 8 | u64::from(*byte)),
+                Endianness::Big => bytes.iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte)),
+            };
+            // st_name, then one byte each of st_info and st_other, then st_shndx: 0 is undefined.
+            number(&symbol[6..8]) == 0 && names.contains(&number(&symbol[..4]))
+        };
+        // Pieces are multiples of an entry, so that none is cut.
+        !names.is_empty()
+            && any_piece(self.bytes, offset..offset.saturating_add(length), 0, scratch, |_, piece| {
+                piece.chunks_exact(entry).any(imported)
+            })
+    }
+
+    /// Names of listed libraries in read-only data, and mentions of their stems. The large code model
+    /// keeps strings in `.lrodata`.
+    pub(super) fn read_only_names(
+        &self,
+        sections: &Sections<'a>,
+        scratch: &mut Vec<u8>,
+    ) -> (Vec<String>, Vec<String>) {
+        let (mut names, mut mentions) = (Vec::new(), Vec::new());
+        for range in
+            [b".rodata".as_slice(), b".lrodata"].into_iter().filter_map(|name| self.range(sections, name))
+        {
+            for found in self.bytes.names(range, scratch) {
+                match found {
+                    Found::Name(name) => names.push(name),
+                    Found::Mention(stem) => mentions.push(stem),
+                }
+            }
+        }
+        for list in [&mut names, &mut mentions] {
+            list.sort();
+            list.dedup();
+        }
+        (names, mentions)
+    }
+
+    pub(super) fn device_code(&self, sections: &Sections<'a>, scratch: &mut Vec<u8>) -> Vec<DeviceCode> {
+        let ranges: Vec<Range<u64>> =
+            fatbin::SECTIONS.iter().filter_map(|name| self.range(sections, name)).collect();
+        if ranges.is_empty() { Vec::new() } else { self.bytes.device_code(&ranges, scratch) }
+    }
+
+    /// `/lib/x86_64-linux-gnu/` and its successors, as they stand one behind the other in the loader.
+    pub(super) fn system_directories(&self, sections: &Sections<'a>, scratch: &mut Vec<u8>) -> Vec<String> {
+        let Some(range) = self.range(sections, b".rodata") else { return Vec::new() };
+        let mut list = Vec::new();
+        any_piece(self.bytes, range, LONGEST_LIST, scratch, |_, piece| {
+            for hit in memmem::find_iter(piece, b"\0/lib") {
+                let end = piece.len().min(hit + LONGEST_LIST);
+                let names = piece[hit + 1..end].split(|byte| *byte == 0);
+                let directory = |name: &[u8]| {
+                    let text = std::str::from_utf8(name).ok()?;
+                    (text.len() > 1 && text.starts_with('/'))
+                        .then(|| text.strip_suffix('/').map(str::to_owned))?
+                };
+                list = names.map_while(directory).collect();
+                if !list.is_empty() {
+                    return true;
+                }
+            }
+            false
+        });
+        list
+    }
+}

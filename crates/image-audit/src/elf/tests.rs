@@ -1,0 +1,119 @@
+//! Programs that are whole, damaged, or lie.
+
+use super::*;
+use crate::bytes::{Kept, Part};
+use std::fs::File;
+use std::path::Path;
+
+const ALL: Depth = Depth { names: true, device_code: true };
+
+fn read_file(path: &Path) -> Result<Option<Elf>> {
+    let file = File::open(path)?;
+    let length = file.metadata()?.len();
+    read(&Part { file: &file, offset: 0, length }, ALL, &mut Vec::new())
+}
+
+#[test]
+fn what_the_loader_sees_of_the_probe() {
+    let elf = read_file(Path::new(concat!(env!("OUT_DIR"), "/probe"))).unwrap().unwrap();
+    assert!(elf.dynamic && elf.interpreter.as_deref().is_some_and(|loader| loader.contains("ld-linux")));
+    assert!(elf.needed.iter().any(|name| name == "libc.so.6"), "{:?}", elf.needed);
+    let libc = elf.versions_needed.iter().find(|need| need.soname == "libc.so.6").unwrap();
+    assert!(libc.versions.iter().all(|version| version.starts_with("GLIBC_")), "{libc:?}");
+}
+
+#[test]
+fn files_that_are_no_programs() {
+    let directory = tempfile::tempdir().unwrap();
+    let read = |bytes: &[u8]| {
+        let path = directory.path().join("file");
+        std::fs::write(&path, bytes).unwrap();
+        read_file(&path)
+    };
+    assert!(matches!(read(b""), Ok(None)));
+    assert!(matches!(read(b"#!/bin/sh\n"), Ok(None)));
+    assert!(read(b"\x7fELF\x02\x01\x01").is_err(), "a header that is cut off is an error");
+}
+
+/// A program of segments and of what lies behind them.
+fn program(segments: &[(ProgramType, u64, u64)], rest: &[u8]) -> Vec<u8> {
+    let mut bytes = b"\x7fELF\x02\x01\x01".to_vec();
+    bytes.resize(64, 0);
+    bytes[16] = 3;
+    bytes[18] = 62;
+    bytes[32] = 64;
+    bytes[54] = 56;
+    bytes[56..58].copy_from_slice(&(segments.len() as u16).to_le_bytes());
+    for (kind, offset, size) in segments {
+        bytes.extend(kind.0.to_le_bytes());
+        bytes.extend([0; 4]);
+        bytes.extend([*offset, *offset, *offset, *size, *size, 1].map(u64::to_le_bytes).concat());
+    }
+    bytes.extend(rest);
+    bytes
+}
+
+fn dynamic(entries: &[(DynamicTag, u64)]) -> Vec<u8> {
+    entries.iter().flat_map(|(tag, value)| [tag.0 as u64, *value]).flat_map(u64::to_le_bytes).collect()
+}
+
+fn read_bytes(bytes: &[u8]) -> Result<Option<Elf>> {
+    let kept = Kept::read(&mut &bytes[..], bytes.len() as u64, |_| true)?.unwrap();
+    read(&kept, ALL, &mut Vec::new())
+}
+
+#[test]
+fn names_that_lie_on_each_other_are_not_read_without_end() {
+    let start = 64 + 2 * 56;
+    let needing = |count: usize| {
+        let strings = start + 16 * (count as u64 + 3);
+        let mut entries = vec![(DT_STRTAB, strings), (DT_STRSZ, 4000)];
+        entries.extend((0..count as u64).map(|at| (DT_NEEDED, at)));
+        entries.push((DT_NULL, 0));
+        let rest = [dynamic(&entries), vec![b'n'; 3999], vec![0]].concat();
+        let size = 16 * entries.len() as u64;
+        let segments = [(PT_LOAD, 0, start + rest.len() as u64), (PT_DYNAMIC, start, size)];
+        read_bytes(&program(&segments, &rest))
+    };
+    assert_eq!(needing(20).unwrap().unwrap().needed.len(), 20);
+    let error = needing(1000).unwrap_err().to_string();
+    assert_eq!(error, "its names are too many");
+}
+
+#[test]
+fn versions_that_lie_on_each_other_end() {
+    let (start, count) = (64 + 2 * 56, 1000);
+    let entries =
+        [(DT_STRTAB, 0), (DT_STRSZ, 64), (DT_VERNEED, start + 16 * 5), (DT_VERNEEDNUM, count), (DT_NULL, 0)];
+    let mut rest = dynamic(&entries);
+    // The versions of every need are the same, one behind the other.
+    for number in 0..count as u32 {
+        rest.extend(
+            [1 | (count as u32) << 16, 8, 16 * (count as u32 - number), 16].map(u32::to_le_bytes).concat(),
+        );
+    }
+    rest.extend([0, 0, 8, 16].map(u32::to_le_bytes).concat().repeat(count as usize));
+    let segments = [(PT_LOAD, 0, start + rest.len() as u64), (PT_DYNAMIC, start, 16 * 5)];
+    let elf = read_bytes(&program(&segments, &rest)).unwrap().unwrap();
+    let versions: usize = elf.versions_needed.iter().map(|need| need.versions.len()).sum();
+    assert!((count as usize..=ROOM / COST).contains(&versions), "{versions}");
+}
+
+/// Whatever a file claims, reading it ends with an answer or an error.
+#[test]
+fn damaged_programs_are_errors_and_never_fatal() {
+    let whole = std::fs::read(concat!(env!("OUT_DIR"), "/probe")).unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("damaged");
+    let mut seed = 1u64;
+    for _ in 0..300 {
+        let mut bytes = whole[..200_000].to_vec();
+        for _ in 0..8 {
+            seed = seed.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            // The headers and what the first segments hold: there a wrong number leads astray.
+            bytes[(seed >> 33) as usize % 4096] = (seed >> 24) as u8;
+        }
+        std::fs::write(&path, &bytes).unwrap();
+        let _ = read_file(&path);
+    }
+}

@@ -1,0 +1,193 @@
+//! glibc's rules. Searched are, in this order: DT_RPATH of the requester and of those that loaded it,
+//! unless it has DT_RUNPATH; LD_LIBRARY_PATH; its DT_RUNPATH; the cache; the directories that the
+//! loader was built with. In each directory, glibc-hwcaps comes first.
+
+use std::cell::RefCell;
+use std::collections::{HashMap, HashSet};
+use std::fs;
+
+use super::cache::Cache;
+use super::{Candidate, Closure, Found, Loader, candidate, musl};
+use crate::elf::Elf;
+use crate::tree::Tree;
+
+/// The image's glibc, as far as it decides a search.
+pub struct Glibc {
+    /// There is a loader in the image.
+    pub exists: bool,
+    pub machine: u16,
+    /// `$LIB`.
+    pub lib: String,
+    defaults: Vec<String>,
+    cache: Cache,
+    /// Levels of the processor, best first: names of directories of glibc-hwcaps.
+    levels: Vec<&'static str>,
+    /// Directories with something in them: search paths name many that are not there.
+    directories: HashSet<String>,
+    /// Directories that hold a glibc-hwcaps directory.
+    with_levels: HashSet<String>,
+    /// What the cache and the default directories have for a name: the same for every requester, and
+    /// asked so often that it is remembered.
+    common: RefCell<HashMap<(u16, String), Option<String>>>,
+}
+
+/// Debian's, for images without a loader.
+#[cfg(target_arch = "x86_64")]
+const DEFAULTS: [&str; 4] = ["/lib/x86_64-linux-gnu", "/usr/lib/x86_64-linux-gnu", "/lib", "/usr/lib"];
+#[cfg(not(target_arch = "x86_64"))]
+const DEFAULTS: [&str; 4] = ["/lib/aarch64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/lib", "/usr/lib"];
+
+/// e_machine of this program's own architecture, for images without a loader.
+const MACHINE: u16 = if cfg!(target_arch = "aarch64") { 183 } else { 62 };
+
+/// Where programs look for glibc's loader: an image may be for another machine than this one.
+const LOADERS: [&str; 2] = ["/lib64/ld-linux-x86-64.so.2", "/lib/ld-linux-aarch64.so.1"];
+
+/// The image's glibc loader.
+pub fn loader(tree: &Tree) -> Option<&Elf> {
+    LOADERS.iter().find_map(|path| tree.file(path)?.1.elf.as_deref())
+}
+
+impl Glibc {
+    pub fn of(tree: &Tree) -> Glibc {
+        let loader = loader(tree);
+        let mut defaults = loader.map(|elf| elf.system_directories.clone()).unwrap_or_default();
+        if defaults.is_empty() {
+            defaults = DEFAULTS.map(str::to_owned).to_vec();
+        }
+        let with_levels = tree.files.keys().filter_map(|path| path.split_once("/glibc-hwcaps/"));
+        Glibc {
+            exists: loader.is_some(),
+            machine: loader.map(|elf| elf.machine).or_else(|| musl::machine(tree)).unwrap_or(MACHINE),
+            lib: defaults[0].trim_start_matches('/').to_owned(),
+            cache: tree.read("/etc/ld.so.cache").map(|bytes| Cache::parse(&bytes)).unwrap_or_default(),
+            levels: levels(&fs::read_to_string("/proc/cpuinfo").unwrap_or_default()),
+            directories: tree.directories(),
+            with_levels: with_levels.map(|(directory, _)| directory.to_owned()).collect(),
+            defaults,
+            common: RefCell::default(),
+        }
+    }
+
+    /// The path of a fitting file, or of one on which the search ends.
+    pub fn in_directory(&self, tree: &Tree, directory: &str, name: &str, machine: u16) -> Option<String> {
+        let directory =
+            tree.resolve(directory).filter(|real| self.directories.contains(real)).map(|_| directory)?;
+        let directory = directory.trim_end_matches('/');
+        let fits = |path: String| {
+            let (_, file) = tree.file(&path)?;
+            (!matches!(candidate(file, machine), Candidate::Foreign)).then_some(path)
+        };
+        if !self.with_levels.is_empty()
+            && tree.resolve(directory).is_some_and(|real| self.with_levels.contains(&real))
+        {
+            let level = |level| fits(format!("{directory}/glibc-hwcaps/{level}/{name}"));
+            if let Some(path) = self.levels.iter().find_map(level) {
+                return Some(path);
+            }
+        }
+        fits(format!("{directory}/{name}"))
+    }
+
+    /// What the cache and, for those who may look there, the default directories have.
+    pub fn common(&self, tree: &Tree, machine: u16, name: &str, defaults: bool) -> Option<String> {
+        let key = (machine, name.to_owned());
+        if let Some(known) = self.common.borrow().get(&key).filter(|_| defaults) {
+            return known.clone();
+        }
+        let is_default = |path: &str| {
+            path.rsplit_once('/')
+                .is_some_and(|(directory, _)| self.defaults.iter().any(|known| known == directory))
+        };
+        let fits = |path: &&str| {
+            tree.file(path).is_some_and(|(_, file)| !matches!(candidate(file, machine), Candidate::Foreign))
+        };
+        let cached =
+            self.cache.find(name, &self.levels).filter(|path| defaults || !is_default(path)).filter(fits);
+        let found = match cached {
+            Some(path) => Some(path.to_owned()),
+            None if defaults => {
+                self.defaults.iter().find_map(|directory| self.in_directory(tree, directory, name, machine))
+            }
+            None => None,
+        };
+        if defaults {
+            self.common.borrow_mut().insert(key, found.clone());
+        }
+        found
+    }
+}
+
+impl<'a> Loader<'a> {
+    pub(super) fn find_glibc(&self, closure: &Closure<'a>, by: usize, name: &str) -> Option<Found> {
+        let requester = &closure.objects[by];
+        let machine = requester.elf.machine;
+        let found = |path: String| Some(Found { path, instead_of: None });
+        if name.contains('/') {
+            return found(self.absolute(self.expand(name, requester.origin())));
+        }
+        let runpath = &requester.elf.runpath;
+        if runpath.is_empty()
+            && let Some(path) = self.search(&self.inherited(closure, by), name, machine)
+        {
+            return found(path);
+        }
+        if let Some(path) = self.search(&self.library_path(closure.objects[0].origin()), name, machine) {
+            let meant = self.search(&self.directories(requester, runpath), name, machine);
+            let other = |meant: &String| self.tree.resolve(meant) != self.tree.resolve(&path);
+            return Some(Found { instead_of: meant.filter(other), path });
+        }
+        let own = self.search(&self.directories(requester, runpath), name, machine);
+        own.or_else(|| self.glibc.common(self.tree, machine, name, !requester.elf.no_default_directories))
+            .and_then(found)
+    }
+
+    /// DT_RPATH of an object and of those that loaded it; the main object's in any case.
+    fn inherited(&self, closure: &Closure<'a>, by: usize) -> Vec<String> {
+        let mut directories = Vec::new();
+        let mut link = Some(by);
+        while let Some(number) = link {
+            let object = &closure.objects[number];
+            if object.elf.runpath.is_empty() {
+                directories.extend(self.directories(object, &object.elf.rpath));
+            }
+            link = object.loaded_by;
+        }
+        directories
+    }
+}
+
+/// Levels of x86-64 that a processor has, by the flags that Linux shows.
+fn levels(cpuinfo: &str) -> Vec<&'static str> {
+    const NEEDED: [(&str, &[&str]); 3] = [
+        ("x86-64-v2", &["cx16", "lahf_lm", "popcnt", "sse4_1", "sse4_2", "ssse3"]),
+        ("x86-64-v3", &["avx", "avx2", "bmi1", "bmi2", "f16c", "fma", "abm", "movbe", "xsave"]),
+        ("x86-64-v4", &["avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"]),
+    ];
+    let flags: HashSet<&str> = cpuinfo
+        .lines()
+        .find_map(|line| line.strip_prefix("flags"))
+        .map(|line| line.split_whitespace().collect())
+        .unwrap_or_default();
+    let mut levels: Vec<&str> = NEEDED
+        .iter()
+        .take_while(|(_, needed)| needed.iter().all(|flag| flags.contains(flag)))
+        .map(|(level, _)| *level)
+        .collect();
+    levels.reverse();
+    levels
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn levels_of_processors() {
+        let v2 = "cx16 lahf_lm popcnt sse4_1 sse4_2 ssse3";
+        let v3 = "avx avx2 bmi1 bmi2 f16c fma abm movbe xsave";
+        assert_eq!(levels(&format!("flags\t\t: fpu {v2} {v3}\n")), ["x86-64-v3", "x86-64-v2"]);
+        assert_eq!(levels(&format!("flags\t\t: {v3}\n")), Vec::<&str>::new());
+        assert_eq!(levels(""), Vec::<&str>::new());
+    }
+}

@@ -1,0 +1,72 @@
+//! musl's rules. Searched are, in this order: LD_LIBRARY_PATH; the search paths of the requester and of
+//! all that loaded it, DT_RUNPATH like DT_RPATH; the system's path. There is no cache. The names of
+//! the C library's parts mean the loader itself.
+
+use super::{Closure, Found, Loader};
+use crate::tree::Tree;
+
+/// Parts of the C library, which musl has in one file.
+const OWN: [&str; 7] = ["c.", "pthread.", "rt.", "m.", "dl.", "util.", "xnet."];
+
+/// What musl calls the architectures that images have: an image may be for another machine than this one.
+const ARCHITECTURES: [&str; 2] = ["x86_64", "aarch64"];
+
+/// The image's musl loader, and its architecture.
+fn loader(tree: &Tree) -> Option<(String, &'static str)> {
+    let places = |arch| ["/lib", "/usr/lib"].map(|place| (format!("{place}/ld-musl-{arch}.so.1"), arch));
+    ARCHITECTURES.into_iter().flat_map(places).find(|(loader, _)| tree.file(loader).is_some())
+}
+
+/// e_machine of the image's programs.
+pub fn machine(tree: &Tree) -> Option<u16> {
+    let (path, _) = loader(tree)?;
+    Some(tree.file(&path)?.1.elf.as_ref()?.machine)
+}
+
+/// The system's search path; empty where the image has no musl.
+pub fn system_path(tree: &Tree) -> Vec<String> {
+    let Some((_, arch)) = loader(tree) else { return Vec::new() };
+    let configured = tree.read_text(&format!("/etc/ld-musl-{arch}.path"));
+    let path = configured.unwrap_or_else(|| "/lib:/usr/local/lib:/usr/lib".to_owned());
+    elements(&path).map(str::to_owned).collect()
+}
+
+fn elements(path: &str) -> impl Iterator<Item = &str> {
+    path.split([':', '\n']).filter(|element| !element.is_empty())
+}
+
+/// musl knows `$ORIGIN` alone, and drops all search paths of an object that has something else.
+fn is_understood(path: &str) -> bool {
+    let mut parts = path.split('$').skip(1);
+    parts.all(|part| part.starts_with("ORIGIN") || part.starts_with("{ORIGIN}"))
+}
+
+impl<'a> Loader<'a> {
+    pub(super) fn find_musl(&self, closure: &Closure<'a>, by: usize, name: &str) -> Option<Found> {
+        let requester = &closure.objects[by];
+        let found = |path: String| Some(Found { path, instead_of: None });
+        if name.contains('/') {
+            return found(self.absolute(name.to_owned()));
+        }
+        if name.strip_prefix("lib").is_some_and(|rest| OWN.iter().any(|own| rest.starts_with(own))) {
+            return loader(self.tree).and_then(|(path, _)| found(path));
+        }
+        let machine = requester.elf.machine;
+        // Nothing is put in here, and empty elements mean nothing.
+        let path = self.environment.library_path.as_deref().unwrap_or_default();
+        let mut directories: Vec<String> =
+            elements(path).map(|element| self.absolute(element.to_owned())).collect();
+        let mut link = Some(by);
+        while let Some(number) = link {
+            let object = &closure.objects[number];
+            let elf = object.elf;
+            let paths = if elf.runpath.is_empty() { &elf.rpath } else { &elf.runpath };
+            if paths.iter().all(|path| is_understood(path)) {
+                directories.extend(self.directories(object, paths));
+            }
+            link = object.loaded_by;
+        }
+        directories.extend(self.musl.iter().cloned());
+        self.search(&directories, name, machine).and_then(found)
+    }
+}

@@ -1,0 +1,231 @@
+//! What rpm has installed, from `rpmdb.sqlite`.
+//!
+//! A row of its table Packages holds a package's header: an index of tags, and the data that it points
+//! into. Only the tags that name a package and its files are read. The older databases of rpm, Berkeley
+//! DB and ndb, are not known here. A list of paths may not be much longer than the header that it was
+//! written in.
+
+use std::borrow::Cow;
+
+use anyhow::{Context, Result, bail, ensure};
+use memchr::memchr;
+
+use super::Package;
+use super::sqlite::{self, Value};
+
+/// The packages in a database, each as often as it is installed. The files are those of `rpm -ql`:
+/// directories, and files that may not be there, among them.
+pub fn packages(rpmdb_sqlite: &[u8]) -> Result<Vec<Package>> {
+    let mut packages = Vec::new();
+    sqlite::for_each_row(rpmdb_sqlite, "Packages", |columns| {
+        let [_, Value::Blob(header), ..] = columns else { bail!("a row of Packages has no header") };
+        packages.push(package(header).with_context(|| format!("package {}", packages.len() + 1))?);
+        Ok(())
+    })?;
+    Ok(packages)
+}
+
+fn package(header: &[u8]) -> Result<Package> {
+    let header = Header::parse(header)?;
+    let text = |tag, what| header.text(tag)?.with_context(|| format!("it has no {what}"));
+    let mut version = format!("{}-{}", text(VERSION, "version")?, text(RELEASE, "release")?);
+    if let Some(epoch) = header.numbers(EPOCH)?.first() {
+        version = format!("{}:{version}", u32::from_be_bytes(*epoch));
+    }
+    Ok(Package { name: text(NAME, "name")?.into_owned(), version, files: header.files()? })
+}
+
+const NAME: u32 = 1000;
+const VERSION: u32 = 1001;
+const RELEASE: u32 = 1002;
+const EPOCH: u32 = 1003;
+/// Whole paths, in packages of rpm 3.
+const OLD_FILE_NAMES: u32 = 1027;
+const DIRECTORY_INDEXES: u32 = 1116;
+const BASE_NAMES: u32 = 1117;
+const DIRECTORY_NAMES: u32 = 1118;
+
+/// Types of values.
+const INT32: u32 = 4;
+const STRING: u32 = 6;
+const STRINGS: u32 = 8;
+
+/// Paths are so many times longer than the header at most. Real ones are about as long as it: a file
+/// has a digest, an owner, a size and more in there.
+const EXPANSION: usize = 16;
+
+struct Header<'a> {
+    /// Tag, type, offset and count.
+    index: &'a [[[u8; 4]; 4]],
+    data: &'a [u8],
+}
+
+impl<'a> Header<'a> {
+    fn parse(bytes: &'a [u8]) -> Result<Header<'a>> {
+        let ([entries, length], rest) = match bytes.as_chunks::<4>().0 {
+            [entries, length, ..] => ([*entries, *length].map(u32::from_be_bytes), &bytes[8..]),
+            _ => bail!("its header is cut off"),
+        };
+        let (wanted, there) = (u64::from(entries) * 16 + u64::from(length), rest.len());
+        ensure!(wanted == there as u64, "its header has {there} bytes of {wanted}");
+        let (index, data) = rest.split_at(entries as usize * 16);
+        Ok(Header { index: index.as_chunks().0.as_chunks().0, data })
+    }
+
+    /// The data of a tag, and how many values there are.
+    fn find(&self, tag: u32, types: &[u32]) -> Result<Option<(&'a [u8], usize)>> {
+        // What rpm changed at installation stands behind what the package said.
+        let mut entries = self.index.iter().rev().map(|entry| entry.map(u32::from_be_bytes));
+        let Some([_, kind, offset, count]) = entries.find(|entry| entry[0] == tag) else { return Ok(None) };
+        ensure!(types.contains(&kind), "tag {tag} is of type {kind}");
+        let data = usize::try_from(offset).ok().and_then(|offset| self.data.get(offset..));
+        let data = data.with_context(|| format!("tag {tag} points beyond the header"))?;
+        Ok(Some((data, usize::try_from(count)?)))
+    }
+
+    fn numbers(&self, tag: u32) -> Result<&'a [[u8; 4]]> {
+        let Some((data, count)) = self.find(tag, &[INT32])? else { return Ok(&[]) };
+        let numbers = data.as_chunks().0.get(..count);
+        numbers.with_context(|| format!("tag {tag} has fewer than {count} numbers"))
+    }
+
+    fn strings(&self, tag: u32) -> Result<Vec<&'a [u8]>> {
+        let Some((mut data, count)) = self.find(tag, &[STRING, STRINGS])? else { return Ok(Vec::new()) };
+        let next = |_| {
+            let end = memchr(0, data).with_context(|| format!("tag {tag} has fewer than {count} strings"))?;
+            let string = &data[..end];
+            data = &data[end + 1..];
+            Ok(string)
+        };
+        (0..count).map(next).collect()
+    }
+
+    fn text(&self, tag: u32) -> Result<Option<Cow<'a, str>>> {
+        Ok(self.strings(tag)?.first().map(|text| String::from_utf8_lossy(text)))
+    }
+
+    fn files(&self) -> Result<Vec<String>> {
+        let (names, indexes) = (self.strings(BASE_NAMES)?, self.numbers(DIRECTORY_INDEXES)?);
+        let directories = self.strings(DIRECTORY_NAMES)?;
+        let (files, places) = (names.len(), indexes.len());
+        ensure!(files == places, "{files} files are in {places} directories");
+        if names.is_empty() {
+            let paths = self.strings(OLD_FILE_NAMES)?;
+            return Ok(paths.iter().map(|path| String::from_utf8_lossy(path).into_owned()).collect());
+        }
+        let mut room = self.data.len().saturating_mul(EXPANSION);
+        let path = |(name, index): (&&[u8], &[u8; 4])| {
+            let index = u32::from_be_bytes(*index);
+            let directory = usize::try_from(index).ok().and_then(|index| directories.get(index));
+            let directory = directory.with_context(|| format!("a file is in directory {index}"))?;
+            let length = directory.len().saturating_add(name.len());
+            room = room.checked_sub(length).context("its paths are too long for its header")?;
+            let path = [*directory, *name].concat();
+            Ok(String::from_utf8_lossy(&path).into_owned())
+        };
+        names.iter().zip(indexes).map(path).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Written by rpm 4.18, and packed by SQLite into small pages: packages with an epoch, with many
+    /// files, without files, with a key, and one that was moved from /opt to /srv at installation.
+    const DATABASE: &[u8] = include_bytes!("samples/rpmdb.sqlite");
+
+    fn shown(package: Package) -> String {
+        format!("{} {} {}", package.name, package.version, package.files.join(" "))
+    }
+
+    #[test]
+    fn agrees_with_rpm() {
+        let mut headers: Vec<String> =
+            (1..=40).map(|number| format!("/usr/include/beta/h{number}.h")).collect();
+        headers.sort();
+        let want = [
+            "alpha 2:1.2.3-4 /opt/alpha /opt/alpha/lib /opt/alpha/lib/a.txt /opt/alpha/with space \
+             /usr/lib64/libalpha1.so /usr/lib64/libalpha1.so.1 /usr/lib64/libalpha2.so.2 \
+             /usr/lib64/libalpha3.so.3 /var/cache/alpha"
+                .to_owned(),
+            format!("beta-devel 0.9~rc1-1.el9 /etc/beta.conf /usr/include/beta {}", headers.join(" ")),
+            "gpg-pubkey 466be78a-6b057c5d ".to_owned(),
+            "meta 7-1 ".to_owned(),
+            "moved 3-1 /srv/moved/lib/libmoved.so.3".to_owned(),
+        ];
+        let mut found: Vec<String> = packages(DATABASE).unwrap().into_iter().map(shown).collect();
+        found.sort();
+        assert_eq!(found, want);
+    }
+
+    /// A header of tags, with their types, counts and data.
+    fn header(tags: &[(u32, u32, u32, &[u8])]) -> Vec<u8> {
+        let (mut index, mut data) = (Vec::new(), Vec::new());
+        for (tag, kind, count, bytes) in tags {
+            index.extend([*tag, *kind, data.len() as u32, *count].map(u32::to_be_bytes).concat());
+            data.extend_from_slice(bytes);
+        }
+        let lengths = [tags.len() as u32, data.len() as u32].map(u32::to_be_bytes);
+        [lengths.concat(), index, data].concat()
+    }
+
+    #[test]
+    fn headers_are_read_or_refused() {
+        type Tag<'a> = (u32, u32, u32, &'a [u8]);
+        let name: [Tag; 3] = [(NAME, 6, 1, b"n\0"), (VERSION, 6, 1, b"1\0"), (RELEASE, 6, 1, b"2\0")];
+        let (directory, index): (Tag, Tag) = ((1118, 8, 1, b"/d/\0"), (1116, 4, 1, &[0; 4]));
+        let (long, many) = ([b"/".repeat(99_999), vec![0]].concat(), [0; 400]);
+        let cases: [(&[Tag], &str); 12] = [
+            (&[], "n 1-2 "),
+            (&[(1117, 8, 1, b"f\0"), directory, index], "n 1-2 /d/f"),
+            (&[(1117, 8, 1, b"\xff\0"), directory, index], "n 1-2 /d/\u{fffd}"),
+            (&[(1027, 8, 2, b"/a\0/b/c\0")], "n 1-2 /a /b/c"),
+            (&[(EPOCH, 4, 1, &[0, 0, 0, 9]), (NAME, 6, 1, b"last\0")], "last 9:1-2 "),
+            (&[(NAME, 4, 1, b"n\0\0\0")], "tag 1000 is of type 4"),
+            (&[(NAME, 6, 1, b"n")], "tag 1000 has fewer than 1 strings"),
+            (&[(1117, 8, u32::MAX, b"f\0")], "tag 1117 has fewer than 4294967295 strings"),
+            (&[(1116, 4, u32::MAX, &[0; 4])], "tag 1116 has fewer than 4294967295 numbers"),
+            (&[(1117, 8, 1, b"f\0"), directory], "1 files are in 0 directories"),
+            (
+                &[(1117, 8, 1, b"f\0"), directory, (1116, 4, 1, &[255; 4])],
+                "a file is in directory 4294967295",
+            ),
+            (
+                &[(1117, 8, 100, &many[..100]), (1118, 8, 1, &long), (1116, 4, 100, &many)],
+                "its paths are too long for its header",
+            ),
+        ];
+        for (tags, want) in cases {
+            let bytes = header(&[&name[..], tags].concat());
+            assert_eq!(package(&bytes).map_or_else(|error| format!("{error:#}"), shown), want);
+        }
+        let nameless = package(&header(&name[1..])).err().map(|error| error.to_string());
+        assert_eq!(nameless.as_deref(), Some("it has no name"));
+    }
+
+    #[test]
+    fn damage_is_survived() {
+        let mut headers = Vec::new();
+        let keep = |columns: &[Value]| {
+            headers.extend(columns.iter().filter_map(|value| match value {
+                Value::Blob(header) => Some(header.to_vec()),
+                _ => None,
+            }));
+            Ok(())
+        };
+        sqlite::for_each_row(DATABASE, "packages", keep).unwrap();
+        assert_eq!(headers.len(), 5);
+        for mut header in headers {
+            for length in 0..header.len() {
+                assert!(package(&header[..length]).is_err(), "the first {length} bytes");
+            }
+            for at in 0..header.len() {
+                let was = header[at];
+                header[at] ^= [1, 0x80, 0xff][at % 3];
+                let _ = package(&header);
+                header[at] = was;
+            }
+        }
+    }
+}

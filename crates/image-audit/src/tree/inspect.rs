@@ -1,0 +1,63 @@
+//! What is looked at in a file of a tree: programs and libraries for what the loader sees, Python
+//! sources for the names that they load.
+
+use anyhow::Result;
+
+use crate::bytes::Bytes;
+use crate::catalogue::TOOLS;
+use crate::elf::{self, Depth, Elf};
+use crate::python::{self, Source};
+
+#[derive(Clone, Copy, Debug)]
+pub struct Inspector {
+    /// Python sources and strings are read, and device code is counted.
+    pub full: bool,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct Looked {
+    pub elf: Option<Box<Elf>>,
+    pub python: Source,
+}
+
+/// Text and data that are never programs, whatever their mode says.
+const DATA: [&str; 24] = [
+    "py", "pyc", "pyi", "h", "hpp", "cuh", "c", "cpp", "txt", "md", "rst", "json", "html", "css", "js",
+    "png", "svg", "gz", "xz", "a", "list", "md5sums", "mo", "cmake",
+];
+
+/// Python's source, or the compiled module that takes its place: those in `__pycache__` need a source.
+pub fn is_source(path: &str) -> bool {
+    path.ends_with(".py") || path.ends_with(".pyc") && !path.contains("/__pycache__/")
+}
+
+impl Inspector {
+    pub fn wants(self, path: &str, mode: u32, bytes: u64) -> bool {
+        if bytes == 0 {
+            return false;
+        }
+        let name = path.rsplit('/').next().unwrap_or(path);
+        let extension = name.rsplit_once('.').map(|(_, extension)| extension);
+        if is_source(path) {
+            return self.full && bytes <= python::LARGEST as u64;
+        }
+        let mark = || TOOLS.iter().flat_map(|tool| tool.marks).any(|mark| path.ends_with(mark));
+        let data = extension.is_some_and(|extension| DATA.contains(&extension));
+        name.contains(".so") || mode & 0o111 != 0 && !data || mark()
+    }
+
+    pub fn look(self, path: &str, bytes: &dyn Bytes, scratch: &mut Vec<u8>) -> Result<Looked> {
+        if is_source(path) {
+            return Ok(Looked { python: python::look(bytes, scratch)?, elf: None });
+        }
+        let depth = Depth { names: self.full, device_code: self.full };
+        let elf = elf::read(bytes, depth, scratch)?.map(Box::new);
+        let mut head = [0; 64];
+        let is_script = self.full && elf.is_none() && {
+            let read = bytes.read_at(&mut head, 0)?;
+            python::is_script(&head[..read])
+        };
+        let python = if is_script { python::look(bytes, scratch)? } else { Source::default() };
+        Ok(Looked { elf, python })
+    }
+}

@@ -1,0 +1,190 @@
+//! What is known of drivers and GPUs without having one: which CUDA a driver's branch supports, which GPUs
+//! a driver and a toolkit know. What is not here is unknown, and nothing is guessed.
+
+use crate::facts::target_machine::{Cuda, TargetMachine};
+
+/// Branch of the driver and the newest CUDA that it supports, from the release notes of CUDA's toolkits.
+const DRIVERS: &[(u32, Cuda)] = &[
+    (410, (10, 0)),
+    (418, (10, 1)),
+    (440, (10, 2)),
+    (450, (11, 0)),
+    (455, (11, 1)),
+    (460, (11, 2)),
+    (465, (11, 3)),
+    (470, (11, 4)),
+    (495, (11, 5)),
+    (510, (11, 6)),
+    (515, (11, 7)),
+    (520, (11, 8)),
+    (525, (12, 0)),
+    (530, (12, 1)),
+    (535, (12, 2)),
+    (545, (12, 3)),
+    (550, (12, 4)),
+    (555, (12, 5)),
+    (560, (12, 6)),
+    (565, (12, 7)),
+    (570, (12, 8)),
+    (575, (12, 9)),
+    (580, (13, 0)),
+    (590, (13, 1)),
+];
+
+/// The newest CUDA that a driver supports, as far as it is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DriverCuda {
+    Exactly(Cuda),
+    /// A branch that is not in the table supports what the one before it does.
+    AtLeast(Cuda),
+    Unknown,
+}
+
+impl DriverCuda {
+    pub fn of(machine: &TargetMachine) -> DriverCuda {
+        match (machine.cuda, branch(machine)) {
+            (Some(cuda), _) => DriverCuda::Exactly(cuda),
+            (None, Some(branch)) => DriverCuda::of_branch(branch),
+            (None, None) => DriverCuda::Unknown,
+        }
+    }
+
+    pub fn of_branch(branch: u32) -> DriverCuda {
+        match DRIVERS.iter().rev().find(|(known, _)| *known <= branch) {
+            Some((known, cuda)) if *known == branch => DriverCuda::Exactly(*cuda),
+            Some((_, cuda)) => DriverCuda::AtLeast(*cuda),
+            None => DriverCuda::Unknown,
+        }
+    }
+
+    /// Whether it supports that CUDA; none where that is not known.
+    pub fn reaches(self, wanted: Cuda) -> Option<bool> {
+        match self {
+            DriverCuda::Exactly(cuda) => Some(cuda >= wanted),
+            DriverCuda::AtLeast(cuda) => (cuda >= wanted).then_some(true),
+            DriverCuda::Unknown => None,
+        }
+    }
+
+    /// As people say it; none where nothing is known.
+    pub fn text(self) -> Option<String> {
+        match self {
+            DriverCuda::Exactly((major, minor)) => Some(format!("{major}.{minor}")),
+            DriverCuda::AtLeast((major, minor)) => Some(format!("at least {major}.{minor}")),
+            DriverCuda::Unknown => None,
+        }
+    }
+}
+
+/// `535` of 535.104.05.
+pub fn branch(machine: &TargetMachine) -> Option<u32> {
+    numbers(machine.driver.as_deref()?).first().copied()
+}
+
+pub fn numbers(version: &str) -> Vec<u32> {
+    version.split('.').map_while(|part| part.parse().ok()).collect()
+}
+
+/// GPUs, the CUDA below which no driver knows them, and that from which all do. The second is the first
+/// release whose compiler knows the architecture and whose driver is on record with such a GPU; between the
+/// two it is not known. Jetson's GPUs have drivers of their own and are not here.
+const GPUS: &[(u32, Cuda, Cuda)] = &[
+    (80, (11, 0), (11, 0)),
+    (86, (11, 1), (11, 1)),
+    (89, (11, 8), (11, 8)),
+    (90, (11, 8), (11, 8)),
+    (100, (12, 8), (12, 8)),
+    (103, (12, 8), (13, 0)),
+    (120, (12, 8), (12, 8)),
+    (121, (12, 8), (13, 0)),
+];
+
+/// GPUs that are older than all drivers of the table.
+const OLD: [u32; 8] = [35, 37, 50, 52, 60, 61, 70, 75];
+
+/// Whether a driver of that CUDA is new enough for the GPU; and what it takes, where that is known.
+pub fn driver_knows(gpu: u32, driver: DriverCuda) -> (Option<bool>, Option<Cuda>) {
+    if OLD.contains(&gpu) {
+        return (driver.reaches((10, 0)), None);
+    }
+    let Some((_, never_below, surely_from)) = GPUS.iter().find(|(known, ..)| *known == gpu) else {
+        return (None, None);
+    };
+    let knows = match (driver.reaches(*never_below), driver.reaches(*surely_from)) {
+        (Some(false), _) => Some(false),
+        (_, Some(true)) => Some(true),
+        _ => None,
+    };
+    (knows, Some(*never_below))
+}
+
+/// The last branch of drivers that knows the GPU, for GPUs that newer ones have dropped.
+pub fn last_branch(gpu: u32) -> Option<u32> {
+    match gpu {
+        30..=37 => Some(470),
+        50..=72 => Some(580),
+        _ => None,
+    }
+}
+
+/// The oldest GPU that the compilers and libraries of a CUDA know. Each is what the release's own ptxas
+/// says that it compiles for.
+pub fn oldest_gpu(major: u32) -> Option<u32> {
+    match major {
+        11 => Some(35),
+        12 => Some(50),
+        13 => Some(75),
+        _ => None,
+    }
+}
+
+/// Blackwell has no other kernel module than the open one.
+pub fn needs_open_module(gpu: u32) -> bool {
+    gpu >= 100
+}
+
+/// The open kernel module begins with Turing.
+pub fn needs_closed_module(gpu: u32) -> bool {
+    gpu < 75
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use DriverCuda::{AtLeast, Exactly, Unknown};
+
+    #[test]
+    fn drivers_in_order() {
+        assert!(DRIVERS.is_sorted_by(|a, b| a.0 < b.0 && a.1 < b.1));
+        let cases = [
+            (535, Exactly((12, 2))),
+            (590, Exactly((13, 1))),
+            (595, AtLeast((13, 1))),
+            (540, AtLeast((12, 2))),
+            (390, Unknown),
+        ];
+        for (branch, cuda) in cases {
+            assert_eq!(DriverCuda::of_branch(branch), cuda, "{branch}");
+        }
+        assert_eq!(AtLeast((13, 1)).reaches((13, 2)), None, "never guessed upward");
+        assert_eq!(AtLeast((13, 1)).reaches((13, 1)), Some(true));
+        assert_eq!(Exactly((12, 2)).reaches((12, 3)), Some(false));
+    }
+
+    #[test]
+    fn gpus_and_drivers() {
+        let cases = [
+            (90, Exactly((12, 2)), Some(true)),
+            (90, Exactly((11, 7)), Some(false)),
+            (120, Exactly((12, 7)), Some(false)),
+            (120, AtLeast((13, 1)), Some(true)),
+            (103, Exactly((12, 9)), None),
+            (70, Exactly((11, 4)), Some(true)),
+            (87, Exactly((12, 2)), None),
+            (90, Unknown, None),
+        ];
+        for (gpu, driver, knows) in cases {
+            assert_eq!(driver_knows(gpu, driver).0, knows, "{gpu} {driver:?}");
+        }
+    }
+}

@@ -1,0 +1,370 @@
+//! `--on`, and the machines of a configuration: machines described in words, parsed and refused here.
+//!
+//! Whether an image works there is no matter of this module.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Result, bail};
+
+use super::architecture;
+use crate::checks::DriverCuda;
+use crate::facts::target_machine::{Cuda, TargetMachine, is_driver};
+
+/// What one `--on` says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum On {
+    Machine(TargetMachine),
+    /// A machine of the configuration, or all of them.
+    Named(String),
+}
+
+/// A machine as it is described, key by key: the keys of `--on` are those of the configuration.
+#[derive(Clone, Debug, Default)]
+pub struct Described {
+    gpu: Option<String>,
+    driver: Option<String>,
+    cuda: Option<String>,
+    open_module: Option<bool>,
+    datacenter: Option<bool>,
+}
+
+const FORM: &str = "a machine is gpu=sm_90,driver=535.104.05 (or cuda=12.2; and open-module=yes|no, \
+                    datacenter=yes|no), or the name of a machine of the configuration, or all";
+
+/// GPUs by the names that people and nvidia-smi use, with compute capability and whether they are for data
+/// centres. None: both kinds carry the name, or forward compatibility is there on some machines only.
+const GPUS: &[(&str, u32, Option<bool>)] = &[
+    ("K80", 37, Some(true)),
+    ("M60", 52, Some(true)),
+    ("P100", 60, Some(true)),
+    ("P4", 61, Some(true)),
+    ("P40", 61, Some(true)),
+    ("GTX 1080", 61, Some(false)),
+    ("GTX 1080 Ti", 61, Some(false)),
+    ("V100", 70, Some(true)),
+    ("TITAN V", 70, Some(false)),
+    ("T4", 75, Some(true)),
+    ("RTX 2080", 75, Some(false)),
+    ("RTX 2080 Ti", 75, Some(false)),
+    ("A30", 80, Some(true)),
+    ("A100", 80, Some(true)),
+    ("A800", 80, Some(true)),
+    ("A2", 86, Some(true)),
+    ("A10", 86, Some(true)),
+    ("A10G", 86, Some(true)),
+    ("A16", 86, Some(true)),
+    ("A40", 86, Some(true)),
+    ("RTX A4000", 86, None),
+    ("RTX A5000", 86, None),
+    ("RTX A6000", 86, None),
+    ("RTX 3060", 86, Some(false)),
+    ("RTX 3070", 86, Some(false)),
+    ("RTX 3080", 86, Some(false)),
+    ("RTX 3090", 86, Some(false)),
+    ("L4", 89, Some(true)),
+    ("L40", 89, Some(true)),
+    ("L40S", 89, Some(true)),
+    ("RTX 6000 Ada", 89, None),
+    ("RTX 4060", 89, Some(false)),
+    ("RTX 4070", 89, Some(false)),
+    ("RTX 4080", 89, Some(false)),
+    ("RTX 4090", 89, Some(false)),
+    ("H20", 90, Some(true)),
+    ("H100", 90, Some(true)),
+    ("H200", 90, Some(true)),
+    ("H800", 90, Some(true)),
+    ("GH200", 90, Some(true)),
+    ("B200", 100, Some(true)),
+    ("GB200", 100, Some(true)),
+    ("B300", 103, Some(true)),
+    ("GB300", 103, Some(true)),
+    ("RTX PRO 6000", 120, None),
+    ("RTX 5070", 120, Some(false)),
+    ("RTX 5080", 120, Some(false)),
+    ("RTX 5090", 120, Some(false)),
+];
+
+/// The value of `--on`. A word without `=` is a name; whether there is such a machine is known later.
+pub fn on(text: &str) -> Result<On, String> {
+    if text.trim().is_empty() {
+        return Err(FORM.into());
+    }
+    if !text.contains('=') {
+        return Ok(On::Named(text.to_owned()));
+    }
+    let mut described = Described::default();
+    for part in text.split(',') {
+        let Some((key, value)) = part.split_once('=') else {
+            return Err(format!("'{part}' has no value; {FORM}"));
+        };
+        described.set(key.trim(), value.trim())?;
+    }
+    described.machine(None).map(On::Machine)
+}
+
+impl Described {
+    pub fn set(&mut self, key: &str, value: &str) -> Result<(), String> {
+        let text = || Some(value.to_owned());
+        let twice = match key {
+            "gpu" => std::mem::replace(&mut self.gpu, text()).is_some(),
+            "driver" => std::mem::replace(&mut self.driver, text()).is_some(),
+            "cuda" => std::mem::replace(&mut self.cuda, text()).is_some(),
+            "open-module" => self.open_module.replace(yes(value)?).is_some(),
+            "datacenter" => self.datacenter.replace(yes(value)?).is_some(),
+            key => return Err(format!("there is no '{key}'; {FORM}")),
+        };
+        if twice {
+            Err(format!("'{key}' is given twice; say each machine by an --on of its own"))
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Without a name, one that says what was said.
+    pub fn machine(&self, name: Option<&str>) -> Result<TargetMachine, String> {
+        let Some(gpu_text) = &self.gpu else { return Err(format!("the GPU is missing; {FORM}")) };
+        let (gpu, by_name) = gpu(gpu_text)?;
+        let driver = self.driver.as_deref().map(driver).transpose()?;
+        let cuda = self.cuda.as_deref().map(cuda).transpose()?;
+        if driver.is_none() && cuda.is_none() {
+            return Err(format!("the driver is missing; {FORM}"));
+        }
+        if let (Some(driver), Some(cuda)) = (&driver, cuda) {
+            agree(driver, cuda)?;
+        }
+        let named = || {
+            let mut name = format!("{gpu_text}/{}", self.driver.as_deref().unwrap_or_default());
+            if let Some((major, minor)) = cuda {
+                name = format!("{}/CUDA-{major}.{minor}", name.trim_end_matches('/'));
+            }
+            let mut flag = |value: Option<bool>, yes: &str, no: &str| {
+                name += value.map_or("", |value| if value { yes } else { no });
+            };
+            flag(self.open_module, "/open", "/closed");
+            flag(self.datacenter, "/datacenter", "/no-datacenter");
+            name
+        };
+        let name = name.map_or_else(named, str::to_owned);
+        if name.contains(char::is_control) {
+            return Err("a name is a line of text, without tabs and line breaks".to_owned());
+        }
+        Ok(TargetMachine {
+            name,
+            gpu,
+            driver,
+            cuda,
+            open_module: self.open_module,
+            datacenter: self.datacenter.or(by_name),
+        })
+    }
+}
+
+/// The machines that were asked for, each once, in that order.
+pub fn resolve(wanted: &[On], fleet: &BTreeMap<String, TargetMachine>) -> Result<Vec<TargetMachine>> {
+    let mut machines: Vec<TargetMachine> = Vec::new();
+    for on in wanted {
+        let found: Vec<&TargetMachine> = match on {
+            On::Machine(machine) => vec![machine],
+            On::Named(name) if fleet.contains_key(name) => vec![&fleet[name]],
+            On::Named(name) if name == "all" && !fleet.is_empty() => fleet.values().collect(),
+            On::Named(name) => bail!("--on {name}: {}", no_such(name, fleet)),
+        };
+        for machine in found {
+            if !machines.iter().any(|known| known.name == machine.name) {
+                machines.push(machine.clone());
+            }
+        }
+    }
+    Ok(machines)
+}
+
+/// What to write in place of a name that no machine has.
+fn no_such(name: &str, fleet: &BTreeMap<String, TargetMachine>) -> String {
+    if gpu(name).is_ok() {
+        return format!("a GPU is not all of a machine: --on gpu={name},driver=535.104.05 (or cuda=12.2)");
+    }
+    if fleet.is_empty() {
+        let machine = if name == "all" { "h100-pool" } else { name };
+        return format!(
+            "it means machines of the configuration, and none are configured; write {{\"machines\": {{\"{machine}\": \
+             {{\"gpu\": \"H100\", \"driver\": \"535.104.05\"}}}}}} into a file for --config; {FORM}"
+        );
+    }
+    let known: Vec<&str> = fleet.keys().map(String::as_str).collect();
+    format!("the configuration has no such machine; it has {}", known.join(", "))
+}
+
+/// A driver and the CUDA that it is said to support: both are read off the machine, and one may be of another.
+fn agree(driver: &str, said: Cuda) -> Result<(), String> {
+    let branch = driver.split('.').next().and_then(|branch| branch.parse().ok()).unwrap_or_default();
+    let supports = DriverCuda::of_branch(branch);
+    let contradicts = match supports {
+        DriverCuda::Exactly(cuda) => cuda != said,
+        DriverCuda::AtLeast(cuda) => cuda > said,
+        DriverCuda::Unknown => false,
+    };
+    match supports.text().filter(|_| contradicts) {
+        Some(cuda) => Err(format!(
+            "driver {driver} supports CUDA {cuda}, not {}.{}; nvidia-smi shows such a pair in a container with a \
+             compatibility driver: give the host's driver alone",
+            said.0, said.1
+        )),
+        None => Ok(()),
+    }
+}
+
+fn yes(text: &str) -> Result<bool, String> {
+    match text {
+        "yes" | "true" => Ok(true),
+        "no" | "false" => Ok(false),
+        _ => Err(format!("'{text}' is neither yes nor no")),
+    }
+}
+
+/// Compute capability, and whether the GPU is one for data centres.
+fn gpu(text: &str) -> Result<(u32, Option<bool>), String> {
+    if let Ok(number) = architecture(text) {
+        return Ok((number, None));
+    }
+    let upper = text.to_ascii_uppercase();
+    let words: Vec<&str> = upper
+        .split([' ', '-', '_'])
+        .filter(|word| !matches!(*word, "" | "NVIDIA" | "TESLA" | "GEFORCE"))
+        .collect();
+    let fits = |name: &str| {
+        let name = name.to_ascii_uppercase();
+        let parts: Vec<&str> = name.split(' ').collect();
+        words.starts_with(&parts) || words.concat() == parts.concat()
+    };
+    // The longest name first: RTX 2080 Ti is no RTX 2080.
+    let found = GPUS.iter().filter(|(name, ..)| fits(name)).max_by_key(|(name, ..)| name.len());
+    match found {
+        Some((_, number, datacenter)) => Ok((*number, *datacenter)),
+        None => Err(format!(
+            "'{text}' is no GPU that is known by name; give its compute capability, such as gpu=sm_90 or gpu=9.0"
+        )),
+    }
+}
+
+fn driver(text: &str) -> Result<String, String> {
+    if is_driver(text) {
+        return Ok(text.to_owned());
+    }
+    Err(format!("'{text}' is no driver; a driver is a version as nvidia-smi prints it, such as 535.104.05"))
+}
+
+fn cuda(text: &str) -> Result<Cuda, String> {
+    let number = |text: &str| text.parse().ok().filter(|number| *number < 100);
+    let parsed = text.split_once('.').and_then(|(major, minor)| Some((number(major)?, number(minor)?)));
+    parsed.ok_or_else(|| format!("'{text}' is no version of CUDA; nvidia-smi prints it, such as 12.2"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn machine(text: &str) -> TargetMachine {
+        match on(text) {
+            Ok(On::Machine(machine)) => machine,
+            other => panic!("{text}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn machines_in_words() {
+        let plain = machine("gpu=sm_90,driver=535.104.05");
+        assert_eq!((plain.gpu, plain.driver.as_deref(), plain.datacenter), (90, Some("535.104.05"), None));
+        assert_eq!(plain.name, "sm_90/535.104.05");
+        let all = machine("gpu=RTX 4090, cuda=12.4, open-module=no, datacenter=yes");
+        assert_eq!((all.gpu, all.cuda, all.open_module), (89, Some((12, 4)), Some(false)));
+        assert_eq!(all.datacenter, Some(true), "what is said goes before what the name tells");
+        assert_eq!(all.name, "RTX 4090/CUDA-12.4/closed/datacenter");
+        for agreed in ["driver=535.104.05,cuda=12.2", "driver=700.10,cuda=14.0", "driver=390.10,cuda=9.1"] {
+            assert!(on(&format!("gpu=sm_61,{agreed}")).is_ok(), "{agreed}");
+        }
+        assert_eq!(on("a100-pool"), Ok(On::Named("a100-pool".into())));
+        for (text, words) in [
+            ("", "a machine is gpu=sm_90,driver=535.104.05"),
+            ("gpu=sm_90", "the driver is missing"),
+            ("driver=535.104.05", "the GPU is missing"),
+            ("gpu=sm_90,driver=new", "such as 535.104.05"),
+            ("gpu=sm_90,driver=12.2", "such as 535.104.05"),
+            ("gpu=hopper,driver=535.1", "gpu=sm_90 or gpu=9.0"),
+            ("gpu=sm_90,cuda=12", "such as 12.2"),
+            ("gpu=sm_90,driver=535.1,open-module=maybe", "neither yes nor no"),
+            ("gpu=sm_90,driver=535.1,colour=red", "there is no 'colour'"),
+            ("gpu=sm_90,535.104.05", "'535.104.05' has no value"),
+            ("gpu=sm_90,driver=535.1,gpu=sm_80", "'gpu' is given twice"),
+            ("gpu=sm_90,cuda=12.2,datacenter=yes,datacenter=no", "'datacenter' is given twice"),
+            (
+                "gpu=sm_90,driver=535.104.05,cuda=12.4",
+                "driver 535.104.05 supports CUDA 12.2, not 12.4; nvidia-smi",
+            ),
+            ("gpu=sm_90,driver=700.10,cuda=12.4", "supports CUDA at least 13.1, not 12.4"),
+            ("gpu=RTX\n4090,cuda=12.4", "is no GPU"),
+        ] {
+            let error = on(text).unwrap_err();
+            assert!(error.contains(words), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn gpus_by_name() {
+        let cases = [
+            ("9.0", 90, None),
+            ("90", 90, None),
+            ("h100", 90, Some(true)),
+            ("NVIDIA H100 80GB HBM3", 90, Some(true)),
+            ("A100-SXM4-40GB", 80, Some(true)),
+            ("Tesla T4", 75, Some(true)),
+            ("A10", 86, Some(true)),
+            ("rtx4090", 89, Some(false)),
+            ("NVIDIA GeForce RTX 2080 Ti", 75, Some(false)),
+            ("NVIDIA RTX 6000 Ada Generation", 89, None),
+            ("RTX-PRO-6000", 120, None),
+        ];
+        for (text, number, datacenter) in cases {
+            assert_eq!(gpu(text), Ok((number, datacenter)), "{text}");
+        }
+        // The Quadro of Turing has the bare name.
+        for text in ["RTX 6000", "H1000", "GPU", ""] {
+            assert!(gpu(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn nodes_of_the_configuration() {
+        let named = |name: &str| On::Named(name.to_owned());
+        let fleet: BTreeMap<String, TargetMachine> = ["b", "a"]
+            .map(|name| {
+                let mut described = Described::default();
+                described.set("gpu", "T4").unwrap();
+                described.set("driver", "550.54").unwrap();
+                (name.to_owned(), described.machine(Some(name)).unwrap())
+            })
+            .into();
+        let names = |wanted: &[On]| -> Vec<String> {
+            resolve(wanted, &fleet).unwrap().into_iter().map(|machine| machine.name).collect()
+        };
+        assert_eq!(names(&[named("all")]), ["a", "b"]);
+        assert_eq!(
+            names(&[named("b"), named("all"), on("gpu=T4,cuda=12.4").unwrap()]),
+            ["b", "a", "T4/CUDA-12.4"]
+        );
+        let error = resolve(&[named("c")], &fleet).unwrap_err().to_string();
+        assert!(error.ends_with("it has a, b"), "{error}");
+        for (name, fleet, words) in [
+            ("all", &BTreeMap::new(), "none are configured; write {\"machines\": {\"h100-pool\": {"),
+            ("pool", &BTreeMap::new(), "none are configured; write {\"machines\": {\"pool\": {"),
+            ("H100", &BTreeMap::new(), "--on gpu=H100,driver=535.104.05 (or cuda=12.2)"),
+            ("RTX 4090", &fleet, "--on gpu=RTX 4090,driver=535.104.05"),
+        ] {
+            let error = resolve(&[named(name)], fleet).unwrap_err().to_string();
+            assert!(error.contains(words), "{name}: {error}");
+        }
+        let mut lines = Described::default();
+        lines.set("gpu", "T4").unwrap();
+        lines.set("cuda", "12.4").unwrap();
+        assert!(lines.machine(Some("a\nb")).unwrap_err().contains("line breaks"));
+    }
+}

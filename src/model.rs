@@ -1,0 +1,23 @@
+//! The words that facts, checks, report and renderers share: small types without I/O and without opinion.
+
+pub mod compute_mode;
+pub mod evidence;
+pub mod field;
+pub mod fix;
+pub mod gpu_ref;
+pub mod level;
+pub mod owner;
+pub mod severity;
+pub mod skip;
+pub mod stage;
+
+pub use compute_mode::ComputeMode;
+pub use evidence::Evidence;
+pub use field::Field;
+pub use fix::Fix;
+pub use gpu_ref::GpuRef;
+pub use level::Level;
+pub use owner::Owner;
+pub use severity::Severity;
+pub use skip::Skip;
+pub use stage::Stage;

@@ -1,0 +1,42 @@
+//! What makes a finding go away.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum Fix {
+    /// Restart the container as it is.
+    Restart,
+    /// Recreate the container from the same specification: what Kubernetes does when a liveness probe fails.
+    RecreateSame,
+    /// Recreate the container with other flags.
+    Recreate,
+    /// Rebuild the image.
+    Rebuild,
+    /// Change something on the host.
+    Host,
+    /// Wait, or free what other processes hold.
+    Wait,
+}
+
+impl Fix {
+    pub fn name(self) -> &'static str {
+        match self {
+            Fix::Restart => "restart",
+            Fix::RecreateSame => "recreate-same",
+            Fix::Recreate => "recreate",
+            Fix::Rebuild => "rebuild",
+            Fix::Host => "host",
+            Fix::Wait => "wait",
+        }
+    }
+}
+
+impl fmt::Display for Fix {
+    fn fmt(&self, out: &mut fmt::Formatter) -> fmt::Result {
+        out.pad(self.name())
+    }
+}

@@ -32,7 +32,8 @@ fn main() {
 /// The flag for this, `-C target-feature=+crt-static`, can only come from whoever starts the build, and a package
 /// from a registry has no say in that. So the linker is told: `-lc` and `-lgcc_s` mean their archives.
 fn link_statically(out: &Path) {
-    let is = |name: &str, wanted: &str| env::var(name).is_ok_and(|value| value.split(',').any(|it| it == wanted));
+    let is =
+        |name: &str, wanted: &str| env::var(name).is_ok_and(|value| value.split(',').any(|it| it == wanted));
     if !is("CARGO_CFG_TARGET_ENV", "gnu") || is("CARGO_CFG_TARGET_FEATURE", "crt-static") {
         return;
     }

@@ -6,22 +6,22 @@
 //! its family, put it in the list there, and regenerate docs/checks.md.
 
 mod code;
-mod leftovers;
 mod device;
+mod device_nodes;
 mod driver;
 mod explain_only;
+mod gpu_selection;
 mod image;
 mod launch;
+mod leftovers;
 mod library;
 mod limits;
 mod loading;
 mod math;
 mod node;
-mod device_nodes;
-mod predict;
 mod platform;
+mod predict;
 mod probe;
-mod gpu_selection;
 
 use crate::codes::Family;
 use crate::facts::{Accepted, Facts};
@@ -29,7 +29,6 @@ use crate::model::{Evidence, Fix, GpuRef, Owner, Severity};
 use crate::report::{AcceptedFinding, Finding, Skipped};
 
 pub use leftovers::{CACHES, TOOLKIT, WHEELS, files as count_files, layer as layer_name, leftovers_of};
-pub use library::{census as judge_libraries, copies_of};
 pub use predict::{About, DriverCuda, answers};
 
 pub struct Check {
@@ -49,6 +48,16 @@ pub struct Check {
     pub codes: &'static [(Family, i64)],
     pub judge: fn(&Facts) -> Outcome,
 }
+
+/// A family of checks: each name is a module with a `CHECK`, in the order of reports.
+macro_rules! family {
+    ($($check:ident)*) => {
+        $(mod $check;)*
+
+        pub const CHECKS: &[$crate::checks::Check] = &[$($check::CHECK),*];
+    };
+}
+pub(crate) use family;
 
 pub enum Outcome {
     Pass,
@@ -222,8 +231,10 @@ fn accept(findings: Vec<Finding>, facts: &Facts) -> (Vec<Finding>, Vec<AcceptedF
 mod tests {
     use super::*;
     use crate::facts::event::{Api, Event, Fault, Outcome as Stopped};
-use crate::model::Stage;
     use crate::facts::probe::{ProbeRun, Target};
+    use crate::facts::sample::Sample;
+    use crate::model::Level;
+    use crate::model::Stage;
 
     #[test]
     fn the_list_is_consistent() {
@@ -275,8 +286,11 @@ use crate::model::Stage;
         };
         let mut facts = Facts { probes: vec![fault(0, 222), fault(1, 218)], ..Facts::default() };
         facts.request.level = Level::Image;
-        let seen: Vec<_> =
-            judge(&facts).findings.into_iter().map(|finding| (finding.id, finding.gpu)).collect();
+        let seen: Vec<_> = judge(&facts)
+            .findings
+            .into_iter()
+            .map(|finding| (finding.id, finding.gpu.and_then(|gpu| gpu.ordinal)))
+            .collect();
         assert!(seen.contains(&("device.ptx-too-new".to_owned(), Some(0))), "{seen:?}");
         assert!(seen.contains(&("device.jit".to_owned(), Some(1))), "{seen:?}");
         assert!(!seen.contains(&("device.jit".to_owned(), Some(0))), "{seen:?}");
@@ -294,13 +308,26 @@ use crate::model::Stage;
                 vec![Accepted { id: "library.unreadable".into(), about, reason: "known".into(), until }];
             let judgement = judge(&facts);
             let stands = judgement.findings.iter().find(|finding| finding.id == "library.unreadable");
-            (stands.map(|finding| finding.evidence.join("; ")), judgement.accepted.len())
+            (
+                stands.map(|finding| {
+                    finding.evidence.iter().map(|line| line.text.as_str()).collect::<Vec<_>>().join("; ")
+                }),
+                judgement.accepted.len(),
+            )
         };
         assert_eq!(judged(None, None), (None, 1));
         assert_eq!(judged(Some("/secret"), Some("2026-11-24")), (None, 1));
         assert_eq!(judged(Some("/other"), None), (Some("/secret: Permission denied".into()), 0));
         let (expired, _) = judged(None, Some("2026-11-23"));
         assert!(expired.unwrap().ends_with("it was accepted until 2026-11-23"));
+    }
+
+    #[test]
+    fn a_healthy_machine_has_no_findings() {
+        for gpus in [1, 8] {
+            let findings = judge(&Sample::machine(gpus).facts()).findings;
+            assert!(findings.iter().all(|finding| finding.severity == Severity::Note), "{findings:#?}");
+        }
     }
 
     #[test]

@@ -51,7 +51,8 @@ pub fn read(path: &Path, image: bool) -> Result<Config> {
         let Value::Object(machines) = machines else { bail!("{name}: 'machines' is no {MACHINES_EXAMPLE}") };
         for (machine, value) in machines {
             let described = described(&value).and_then(|described| described.machine(Some(&machine)));
-            let parsed = described.map_err(|error| anyhow::anyhow!("{name}: the machine '{machine}': {error}"))?;
+            let parsed =
+                described.map_err(|error| anyhow::anyhow!("{name}: the machine '{machine}': {error}"))?;
             config.machines.insert(machine, parsed);
         }
     }

@@ -6,21 +6,23 @@
 
 pub mod app_libraries;
 pub mod event;
-pub mod gpus;
 pub mod gpu_selection;
+pub mod gpus;
 pub mod host;
-pub mod target_machine;
 pub mod probe;
+#[cfg(test)]
+pub mod sample;
 pub mod saved;
+pub mod target_machine;
 mod wire;
 
 use serde::{Deserialize, Serialize};
 
-use image_audit::census::Census;
 use host::Host;
+use image_audit::census::Census;
 use image_audit::image::Image;
-use target_machine::TargetMachine;
 use probe::ProbeRun;
+use target_machine::TargetMachine;
 
 use crate::model::Level;
 

@@ -14,9 +14,9 @@ use std::time::{Duration, SystemTime};
 use anyhow::Context;
 
 use crate::cli::Format;
+use crate::report::{Purpose, Report};
 use image_audit::loads::Loads;
 use image_audit::tree::{Entry, What};
-use crate::report::{Purpose, Report};
 use metrics::{Form, View};
 
 /// Says on a terminal that it goes on, when something takes longer than a second.

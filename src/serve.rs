@@ -4,8 +4,8 @@
 //! (`status.rs`). Requests are answered from the status by the main thread (`http.rs`): none of them causes a
 //! call into the driver, and a check that hangs holds none up.
 
-mod status;
 mod http;
+mod status;
 
 use std::net::TcpListener;
 use std::sync::Arc;

@@ -6,14 +6,14 @@
 
 mod lock;
 mod run;
-mod start;
 pub mod signals;
+mod start;
 
 use std::time::{Duration, Instant};
 
 use crate::facts::event::{Device, Event};
-use protocol::{DeviceTask, Job, Libraries, PROTOCOL, Survey, TAKEN, Task};
 use crate::facts::probe::{Ending, ProbeRun, Target};
+use protocol::{DeviceTask, Job, Libraries, PROTOCOL, Survey, TAKEN, Task};
 pub use start::LOADER;
 
 /// Time that the supervisor keeps for itself out of the caller's: to kill, to judge, to print.

@@ -11,21 +11,21 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use anyhow::{Context, Result, bail};
 
 use crate::cli::{Depth, Gpu, Health, Image, Verify, Watch};
-use crate::model::Level;
-use protocol::Libraries;
 use crate::facts::event::Device;
-use image_audit::archive::{self, Input};
-use image_audit::census::{self, Census};
 use crate::facts::host::Host;
-use image_audit::loader::{Environment, Loader};
-use image_audit::loads::{self, Loads};
 use crate::facts::probe::ProbeRun;
 use crate::facts::saved::{self, Saved};
-use image_audit::source::Source;
-use image_audit::tree::{Entry, is_running};
 use crate::facts::{Facts, Request, app_libraries, host};
+use crate::model::Level;
 use crate::report::{Report, assemble};
 use crate::{checks, supervise};
+use image_audit::archive::{self, Input};
+use image_audit::census::{self, Census};
+use image_audit::loader::{Environment, Loader};
+use image_audit::loads::{self, Loads};
+use image_audit::source::Source;
+use image_audit::tree::{Entry, is_running};
+use protocol::Libraries;
 
 pub fn container(options: &Verify) -> Result<Report> {
     if let Some(file) = &options.saved.from_facts {

@@ -6,9 +6,9 @@
 use super::{Check, Outcome, Problem};
 use crate::codes::Family;
 use crate::facts::Facts;
-use image_audit::fatbin::{CodeKind, DeviceCode, runs_on};
 use crate::facts::probe::ProbeRun;
 use crate::model::{Fix, Owner, Severity};
+use image_audit::fatbin::{CodeKind, DeviceCode, runs_on};
 
 pub const CHECKS: &[Check] = &[
     Check {

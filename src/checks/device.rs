@@ -228,8 +228,10 @@ fn prohibited(facts: &Facts) -> Outcome {
     let problem = |run: &ProbeRun| match run.outcome(Stage::Context) {
         Some(StageOutcome::Skipped(Skip::Prohibited)) => {
             let gpu = facts.gpu_of_run(run);
-            let cause =
-                format!("{}: compute mode is prohibited, so that no program can use it.", facts.gpu_name(gpu.as_ref()));
+            let cause = format!(
+                "{}: compute mode is prohibited, so that no program can use it.",
+                facts.gpu_name(gpu.as_ref())
+            );
             Some(Problem::new(cause).gpu(gpu).remedy("On the host: sudo nvidia-smi -c 0"))
         }
         _ => None,
@@ -409,7 +411,8 @@ fn health(facts: &Facts, judge: impl Fn(&NvmlDevice) -> Option<String>) -> Outco
     let problem = |device: &NvmlDevice| {
         // A GPU that is hidden from CUDA, or was not chosen, is not this container's concern.
         let gpu = gpu_selection::chosen(facts, device)?;
-        judge(device).map(|cause| Problem::new(format!("{}: {cause}", facts.gpu_name(Some(&gpu)))).gpu(Some(gpu)))
+        judge(device)
+            .map(|cause| Problem::new(format!("{}: {cause}", facts.gpu_name(Some(&gpu)))).gpu(Some(gpu)))
     };
     devices.into_iter().filter_map(problem).collect::<Vec<_>>().into()
 }

@@ -3,9 +3,9 @@
 use super::launch::{errno_name, opened, works};
 use super::{Check, Outcome, Problem, launch};
 use crate::codes::Family;
-use crate::model::Stage;
 use crate::facts::Facts;
 use crate::facts::host::Node;
+use crate::model::Stage;
 use crate::model::{Fix, Owner, Severity};
 
 /// What fails when nodes cannot be used.

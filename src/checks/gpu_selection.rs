@@ -1,11 +1,11 @@
 //! Which GPUs CUDA is allowed to see: CUDA_VISIBLE_DEVICES, and MIG instances.
 
-use crate::model::{Fix, Level, Owner, Severity, Stage};
 use super::{Check, Outcome, Problem};
 use crate::codes::Family;
 use crate::facts::event::NvmlDevice;
 use crate::facts::probe::ProbeRun;
 use crate::facts::{Facts, gpu_selection};
+use crate::model::{Fix, Level, Owner, Severity, Stage};
 
 const BEYOND: &[&str] = &["driver.init", "driver.no-devices", "driver.too-few", "probe.nothing-verified"];
 

@@ -1,10 +1,10 @@
 //! Faults of the image that keep any GPU from working in it.
 
-use crate::model::{Fix, Level, Owner, Severity, Stage};
 use super::{Check, Outcome, Problem};
 use crate::codes::Family;
-use crate::facts::event::Event;
 use crate::facts::Facts;
+use crate::facts::event::Event;
+use crate::model::{Fix, Level, Owner, Severity, Stage};
 use image_audit::census::{Copy, Origin};
 
 pub const CHECKS: &[Check] = &[
@@ -225,7 +225,7 @@ fn driver_baked_in(facts: &Facts) -> Outcome {
     let copies: Vec<&Copy> = driver_copies(facts).filter(baked).collect();
     let Some(first) = copies.first() else { return Outcome::Pass };
     let owner =
-        first.owner.as_ref().map(|owner| format!(", from package {}", owner.name)).unwrap_or_default();
+        first.package.as_ref().map(|owner| format!(", from package {}", owner.name)).unwrap_or_default();
     let mut problem = Problem::new(format!("{} is part of the image{owner}.", first.path));
     for copy in copies {
         let version = copy.version.as_deref().unwrap_or("version unknown");

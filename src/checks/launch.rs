@@ -1,15 +1,15 @@
 //! How the container was started: were a GPU and its driver given to it at all?
 
-use crate::model::{Fix, Level, Owner, Severity};
 use super::driver::libcuda_loaded;
 use super::predict::requirement_met;
 use super::{Check, Outcome, Problem};
 use crate::codes::Family;
-use crate::facts::event::Event;
 use crate::facts::Facts;
-use image_audit::census::{Copy, Origin};
-use crate::facts::target_machine::TargetMachine;
+use crate::facts::event::Event;
 use crate::facts::probe::ProbeRun;
+use crate::facts::target_machine::TargetMachine;
+use crate::model::{Fix, Level, Owner, Severity};
+use image_audit::census::{Copy, Origin};
 
 /// What cannot work where no GPU is reachable.
 const ALL_BEYOND: &[&str] = &[
@@ -157,9 +157,7 @@ pub const CHECKS: &[Check] = &[
 /// Level image runs nothing, and an image at rest has no GPU to miss. Where no file could be opened, nothing is
 /// known of what is missing.
 pub fn expects_gpu(facts: &Facts) -> bool {
-    facts.request.running
-        && !facts.host.limits.no_files
-        && facts.request.level != Level::Image
+    facts.request.running && !facts.host.limits.no_files && facts.request.level != Level::Image
 }
 
 /// The value of NVIDIA_VISIBLE_DEVICES.

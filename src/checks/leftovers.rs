@@ -3,13 +3,13 @@
 
 use super::{Check, Outcome, Problem};
 use crate::facts::Facts;
+use crate::model::{Fix, Owner, Severity};
 use image_audit::census::Census;
 use image_audit::contents::LeftoverFound;
-use image_audit::leftovers::Kind;
 use image_audit::image::{Hidden, Image};
+use image_audit::leftovers::Kind;
 use image_audit::packages::Manager;
 use image_audit::secrets::{self, Secret};
-use crate::model::{Fix, Owner, Severity};
 
 pub const CHECKS: &[Check] = &[
     Check {
@@ -156,7 +156,7 @@ const WORTH_TELLING: u64 = 1_000_000;
 /// kernels with.
 pub fn leftovers_of<'a>(census: &'a Census, kinds: &'a [Kind]) -> impl Iterator<Item = &'a LeftoverFound> {
     let for_running = |leftover: &LeftoverFound| {
-        let manager = leftover.owner.as_ref().map(|owner| owner.manager);
+        let manager = leftover.package.as_ref().map(|owner| owner.manager);
         TOOLKIT.contains(&leftover.kind) && matches!(manager, Some(Manager::Pip | Manager::Conda))
     };
     census.leftovers.iter().filter(move |leftover| kinds.contains(&leftover.kind) && !for_running(leftover))
@@ -176,7 +176,7 @@ fn sum(facts: &Facts, kinds: &[Kind]) -> Outcome {
     let most = if found.len() > 1 { ", most of it" } else { "" };
     let cause = format!("{}{most} in {}.", megabytes(bytes), found[0].place);
     let problem = found.iter().fold(Problem::new(cause), |problem, leftover| {
-        let owner = leftover.owner.as_ref().map_or(String::new(), |owner| format!(" ({})", owner.name));
+        let owner = leftover.package.as_ref().map_or(String::new(), |owner| format!(" ({})", owner.name));
         problem.evidence(format!("{}{owner}: {}", leftover.place, megabytes(leftover.bytes)))
     });
     Some(problem).into()

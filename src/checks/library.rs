@@ -6,10 +6,10 @@
 
 use super::{Check, Outcome, Problem};
 use crate::facts::Facts;
-use image_audit::catalogue::{LIBRARIES, TOOLS, unhashed};
-use image_audit::census::{Census, Copy, Mixed, Origin, Shadow};
 use crate::model::{Fix, Owner, Severity};
-use crate::report::{self, CopyVerdict, Library, Status};
+use image_audit::catalogue::LIBRARIES;
+use image_audit::census::{Copy, Mixed, Shadow};
+use image_audit::verdict::Verdict;
 
 pub const CHECKS: &[Check] = &[
     Check {
@@ -272,18 +272,13 @@ fn version(facts: &Facts) -> Outcome {
     problems.into_iter().map(|(_, problem)| problem).collect::<Vec<_>>().into()
 }
 
-/// The copies of one verdict.
-pub fn copies_of(census: &Census, wanted: CopyVerdict) -> Vec<&Copy> {
-    census.copies.iter().filter(|copy| verdict(census, copy) == wanted).collect()
-}
-
 fn over_budget(facts: &Facts) -> Outcome {
     let Some(budget) = facts.request.max_redundant else { return Outcome::Skip("there is no budget") };
     if !facts.census.full || facts.census.incomplete {
         let why = "Not all was read that may load a copy, so that none is called redundant.";
         return Some(Problem::new(why).remedy("Run as root, with --level full, on a whole archive")).into();
     }
-    let bytes: u64 = copies_of(&facts.census, CopyVerdict::Redundant).iter().map(|copy| copy.bytes).sum();
+    let bytes: u64 = facts.census.copies_with(Verdict::Redundant).map(|copy| copy.bytes).sum();
     let cause = format!(
         "Redundant copies take {:.1} MB; the budget is {:.1} MB.",
         bytes as f64 / 1e6,
@@ -293,7 +288,7 @@ fn over_budget(facts: &Facts) -> Outcome {
 }
 
 fn redundant(facts: &Facts) -> Outcome {
-    let redundant = copies_of(&facts.census, CopyVerdict::Redundant);
+    let redundant: Vec<&Copy> = facts.census.copies_with(Verdict::Redundant).collect();
     if redundant.is_empty() {
         return Outcome::Pass;
     }
@@ -301,8 +296,10 @@ fn redundant(facts: &Facts) -> Outcome {
     let files = if redundant.len() == 1 { "1 file".to_owned() } else { format!("{} files", redundant.len()) };
     let cause = format!("{files} of {:.1} MB can go.", bytes as f64 / 1e6);
     let problem = redundant.iter().fold(Problem::new(cause), |problem, copy| {
-        let owner =
-            copy.owner.as_ref().map_or(String::new(), |owner| format!(" ({} {})", owner.name, owner.version));
+        let owner = copy
+            .package
+            .as_ref()
+            .map_or(String::new(), |owner| format!(" ({} {})", owner.name, owner.version));
         problem.evidence(format!("{}{owner}: {:.1} MB", copy.path, copy.bytes as f64 / 1e6))
     });
     Some(problem).into()
@@ -320,105 +317,10 @@ fn unreadable(facts: &Facts) -> Outcome {
     Some(problem).into()
 }
 
-fn verdict(census: &Census, copy: &Copy) -> CopyVerdict {
-    if copy.origin == Origin::Stub {
-        return CopyVerdict::Stub;
-    }
-    if copy.origin == Origin::Injected {
-        return CopyVerdict::Injected;
-    }
-    if copy.reached {
-        return CopyVerdict::Used;
-    }
-    if census.shadows.iter().any(|shadow| shadow.meant == copy.path) {
-        return CopyVerdict::Shadowed;
-    }
-    if copy.kept {
-        return CopyVerdict::Unreferenced;
-    }
-    let Some(soname) = copy.soname.as_deref() else { return CopyVerdict::Unreferenced };
-    let plain = unhashed(soname);
-    let twin = |other: &Copy| {
-        let same = |other: &str| other == soname || plain != soname && unhashed(other) == plain;
-        other.reached && other.soname.as_deref().is_some_and(same)
-    };
-    // A promise needs to know all programs, and all names that they load by.
-    if census.full && !census.incomplete && census.copies.iter().any(twin) {
-        CopyVerdict::Redundant
-    } else {
-        CopyVerdict::Unreferenced
-    }
-}
-
-/// The libraries of a tree with their copies, in the order of reports. Tools come last. In an image
-/// `at_rest` nobody has injected the driver yet.
-pub fn census(census: &Census, at_rest: bool) -> Vec<Library> {
-    let library = |known: &image_audit::catalogue::Library| {
-        let copies = census.copies.iter().filter(|copy| copy.library == known.name);
-        let copies: Vec<report::Copy> = copies.map(|copy| shown(copy, verdict(census, copy))).collect();
-        let needs = census.missing.iter().filter(|missing| missing.library == known.name);
-        let missing_for: Vec<String> = needs.flat_map(|missing| missing.by.iter().cloned()).collect();
-        let wished = census.wished.iter().any(|wish| wish.library == known.name);
-        let has = |wanted| copies.iter().any(|copy| copy.verdict == wanted);
-        let nobody_has_it = known.driver && !has(CopyVerdict::Used) && (wished || !missing_for.is_empty());
-        let status = if known.driver && has(CopyVerdict::Injected) || at_rest && nobody_has_it {
-            Status::Injected
-        } else if nobody_has_it || !missing_for.is_empty() {
-            Status::Missing
-        } else if has(CopyVerdict::Redundant) {
-            Status::Redundant
-        } else if [CopyVerdict::Used, CopyVerdict::Unreferenced, CopyVerdict::Shadowed].into_iter().any(has) {
-            Status::Present
-        } else {
-            Status::NotNeeded
-        };
-        Library { name: known.name.to_owned(), status, copies, missing_for }
-    };
-    let tool = |known: &image_audit::catalogue::Tool| {
-        let copies = census.tools.iter().filter(|found| found.tool == known.name);
-        let copies: Vec<report::Copy> = copies
-            .map(|found| report::Copy {
-                path: found.path.clone(),
-                soname: None,
-                version: found.owner.as_ref().map(|owner| owner.version.clone()),
-                bytes: found.bytes,
-                origin: found.origin,
-                device_code: Vec::new(),
-                owner: found.owner.as_ref().map(owner_name),
-                verdict: CopyVerdict::Present,
-                used_by: Vec::new(),
-            })
-            .collect();
-        let status = if copies.is_empty() { Status::NotNeeded } else { Status::Present };
-        Library { name: known.name.to_owned(), status, copies, missing_for: Vec::new() }
-    };
-    let libraries = LIBRARIES.iter().map(|known| (known.common, library(known)));
-    // Of the rare ones only those are told of that somebody has or wants.
-    let shown = libraries.filter(|(common, library)| *common || library.status != Status::NotNeeded);
-    shown.map(|(_, library)| library).chain(TOOLS.iter().map(tool)).collect()
-}
-
-fn shown(copy: &Copy, verdict: CopyVerdict) -> report::Copy {
-    report::Copy {
-        path: copy.path.clone(),
-        soname: copy.soname.clone(),
-        version: copy.version.clone(),
-        bytes: Some(copy.bytes),
-        origin: copy.origin,
-        owner: copy.owner.as_ref().map(owner_name),
-        device_code: copy.device_code.clone(),
-        verdict,
-        used_by: copy.users.clone(),
-    }
-}
-
-fn owner_name(owner: &image_audit::packages::Owner) -> String {
-    format!("{} {}", owner.name, owner.version)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use image_audit::census::Origin;
 
     fn copy(path: &str, version: Option<&str>, reached: bool) -> Copy {
         Copy {
@@ -429,10 +331,11 @@ mod tests {
             version: version.map(str::to_owned),
             bytes: 1,
             origin: Origin::Wheel,
-            owner: None,
+            package: None,
             users: Vec::new(),
             reached,
             kept: false,
+            verdict: Verdict::default(),
             device_code: Vec::new(),
             forward: None,
         }

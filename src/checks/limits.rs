@@ -1,10 +1,10 @@
 //! What the container may use: memory, address space, shared memory, system calls, MPS.
 
-use crate::model::{Evidence, Fix, Owner, Severity, Stage};
 use super::{Check, Outcome, Problem};
 use crate::codes::Family;
 use crate::facts::Facts;
 use crate::facts::probe::{Ending, ProbeRun, free_memory};
+use crate::model::{Evidence, Fix, Owner, Severity, Stage};
 
 pub const CHECKS: &[Check] = &[
     Check {

@@ -3,10 +3,10 @@
 use super::driver::{faults, libcuda_loaded, phrase};
 use super::{Check, Outcome, Problem};
 use crate::codes::Family;
-use crate::facts::event::Api;
-use crate::model::Stage;
 use crate::facts::Facts;
+use crate::facts::event::Api;
 use crate::facts::host::DriverFile;
+use crate::model::Stage;
 use crate::model::{Fix, Owner, Severity};
 
 const BEYOND: &[&str] = &["driver.load", "driver.nvml", "driver.nvml-failed", "probe.nothing-verified"];

@@ -4,13 +4,13 @@ use super::device::{is_starved, is_taken};
 use super::driver::{faults, phrase};
 use super::{Check, Outcome, Problem};
 use crate::codes::Family;
-use protocol::SMOKE_KERNEL;
-use crate::facts::event::GemmVerdict;
-use crate::model::{Field, Stage};
 use crate::facts::Facts;
-use image_audit::census::Origin;
+use crate::facts::event::GemmVerdict;
 use crate::facts::probe::ProbeRun;
+use crate::model::{Field, Stage};
 use crate::model::{Fix, Owner, Severity};
+use image_audit::census::Origin;
+use protocol::SMOKE_KERNEL;
 
 pub const CHECKS: &[Check] = &[
     Check {

@@ -1,14 +1,14 @@
 //! The machine: kernel module, fabric, licence, and their agreement with what was given to the container.
 
-use crate::model::{Evidence, Fix, Level, Owner, Severity, Stage};
 use super::driver::{faults, libcuda_loaded, phrase};
 use super::launch::{answered, cuda_works, opened};
 use super::loading::has_compat;
 use super::{Check, Outcome, Problem};
 use crate::codes::Family;
-use crate::facts::event::{Event, Outcome as StageOutcome};
 use crate::facts::Facts;
+use crate::facts::event::{Event, Outcome as StageOutcome};
 use crate::facts::probe::ProbeRun;
+use crate::model::{Evidence, Fix, Level, Owner, Severity, Stage};
 
 /// What fails when cuInit does.
 const BEYOND: &[&str] = &["driver.init", "driver.no-devices", "driver.nvml", "probe.nothing-verified"];
@@ -247,7 +247,9 @@ fn vgpu(facts: &Facts) -> Outcome {
     let failed = |run| stages.iter().find_map(|stage| ProbeRun::fault(run, *stage)).map(|fault| (run, fault));
     let found = facts.probes.iter().find_map(failed).filter(|(_, fault)| fault.code == Some(102));
     let problem = found.map(|(run, fault)| {
-        Problem::new("CUDA says that the device is not licensed.").evidence(phrase(fault)).gpu(facts.gpu_of_run(run))
+        Problem::new("CUDA says that the device is not licensed.")
+            .evidence(phrase(fault))
+            .gpu(facts.gpu_of_run(run))
     });
     problem.into()
 }

@@ -1,11 +1,11 @@
 //! Places where a GPU is reached in another way: WSL, Jetson, gVisor, a step of a build.
 
-use crate::model::{Evidence, Fix, Owner, Severity, Stage};
 use super::launch::{expects_gpu, works};
 use super::loading::unfound;
 use super::{Check, Outcome, Problem};
 use crate::codes::Family;
 use crate::facts::Facts;
+use crate::model::{Evidence, Fix, Owner, Severity, Stage};
 
 const BEYOND: &[&str] = &[
     "launch.driver-not-loaded",

@@ -1,10 +1,10 @@
 //! Probes that did not come to their end: a hang, a crash, a start that failed.
 
-use crate::model::{Fix, GpuRef, Level, Owner, Severity, Stage};
 use super::{Check, Outcome, Problem};
-use protocol::TAKEN;
-use crate::facts::probe::{Ending, ProbeRun, Target};
+use crate::facts::probe::{Ending, ProbeRun};
 use crate::facts::{Facts, gpu_selection};
+use crate::model::{Fix, GpuRef, Level, Owner, Severity, Stage};
+use protocol::TAKEN;
 
 pub const CHECKS: &[Check] = &[
     Check {
@@ -159,7 +159,10 @@ fn another(facts: &Facts) -> Outcome {
     problems(facts, |run| match &run.ending {
         // It has waited, and each time another probe was quicker; who, /proc does not tell.
         Ending::Exited { code: TAKEN } if !run.spoke() => {
-            let cause = format!("Another probe{} was there before this call's deadline.", of(facts.gpu_of_run(run).as_ref()));
+            let cause = format!(
+                "Another probe{} was there before this call's deadline.",
+                of(facts.gpu_of_run(run).as_ref())
+            );
             vec![Problem::new(cause).gpu(facts.gpu_of_run(run))]
         }
         Ending::Occupied(holder) if !holder.is_stuck() => {
@@ -245,9 +248,12 @@ fn crashed(facts: &Facts) -> Outcome {
     problems(facts, |run| match run.ending {
         Ending::Signalled { signal } if run.spoke() && !run.finished() => {
             let (place, gpu) = place(facts, run);
-            let problem =
-                Problem::new(format!("The probe died of {}{} {place}.", signal_name(signal), of(gpu.as_ref())))
-                    .gpu(gpu);
+            let problem = Problem::new(format!(
+                "The probe died of {}{} {place}.",
+                signal_name(signal),
+                of(gpu.as_ref())
+            ))
+            .gpu(gpu);
             // Nothing of ours sends it before the deadline: the kernel does, for want of memory.
             let problem = if signal == SIGKILL {
                 problem.remedy(

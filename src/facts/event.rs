@@ -269,4 +269,3 @@ pub struct Cupti {
     /// True: the driver lets this process read hardware counters. A reason where it was not asked.
     pub counters: Field<bool>,
 }
-

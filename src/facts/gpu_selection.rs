@@ -7,9 +7,9 @@
 use std::collections::BTreeSet;
 
 use super::Facts;
-use crate::model::GpuRef;
 use super::probe::ProbeRun;
 use crate::facts::event::{Device, NvmlDevice};
+use crate::model::GpuRef;
 
 /// A GPU of NVML's list under all its names, if this call is about it.
 pub fn chosen(facts: &Facts, gpu: &NvmlDevice) -> Option<GpuRef> {

@@ -36,11 +36,7 @@ impl Facts {
         let bare = GpuRef { index: Some(index), ..GpuRef::default() };
         let Some(gpu) = self.nvml_devices().find(|gpu| gpu.index == index) else { return bare };
         let device = self.devices().find(|device| probe::is_device(gpu, device));
-        GpuRef {
-            ordinal: device.map(|device| device.ordinal),
-            uuid: gpu.uuid.known().cloned(),
-            ..bare
-        }
+        GpuRef { ordinal: device.map(|device| device.ordinal), uuid: gpu.uuid.known().cloned(), ..bare }
     }
 
     /// The GPU of an event: the stage that queries NVML counts as NVML does, all others as CUDA does.

@@ -149,16 +149,17 @@ const VARIABLES: [&str; 17] = [
 pub fn gather() -> Host {
     let read = |path: &str| read(path).unwrap_or_default();
     let environment: BTreeMap<String, String> = VARIABLES
-            .iter()
-            .filter_map(|name| {
-                std::env::var_os(name).map(|value| (name.to_string(), value.to_string_lossy().into_owned()))
-            })
-            // Where a cluster's API server listens is nobody's business here; that there is one matters.
-            .map(
-                |(name, value)| {
-                    if name == "KUBERNETES_SERVICE_HOST" { (name, "set".into()) } else { (name, value) }
-                },
-            ).collect();
+        .iter()
+        .filter_map(|name| {
+            std::env::var_os(name).map(|value| (name.to_string(), value.to_string_lossy().into_owned()))
+        })
+        // Where a cluster's API server listens is nobody's business here; that there is one matters.
+        .map(
+            |(name, value)| {
+                if name == "KUBERNETES_SERVICE_HOST" { (name, "set".into()) } else { (name, value) }
+            },
+        )
+        .collect();
     let platform = platform(&environment);
     let mounts = parse_mounts(&read("/proc/self/mountinfo"));
     let mut process = parse_status(&read("/proc/self/status"));

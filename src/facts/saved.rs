@@ -213,6 +213,7 @@ fn sound(saved: &Saved) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Level;
 
     fn document(facts: &Facts) -> Value {
         let mut facts = serde_json::to_value(facts).unwrap();
@@ -227,7 +228,7 @@ mod tests {
     #[test]
     fn what_was_written_is_read() {
         let mut facts = Facts::default();
-        facts.request.level = "gemm".into();
+        facts.request.level = Level::Gemm;
         facts.census.seconds = 0.1 + 0.2;
         facts.host.process.capabilities = u64::MAX;
         let saved = parse(document(&facts).to_string().as_bytes()).unwrap();

@@ -185,28 +185,19 @@ impl From<protocol::RemappedRows> for RemappedRows {
 
 impl From<protocol::Link> for Link {
     fn from(from: protocol::Link) -> Self {
-        Link {
-            current: from.current,
-            max: from.max,
-        }
+        Link { current: from.current, max: from.max }
     }
 }
 
 impl From<protocol::NvLinks> for NvLinks {
     fn from(from: protocol::NvLinks) -> Self {
-        NvLinks {
-            active: from.active,
-            inactive: from.inactive,
-        }
+        NvLinks { active: from.active, inactive: from.inactive }
     }
 }
 
 impl From<protocol::Fabric> for Fabric {
     fn from(from: protocol::Fabric) -> Self {
-        Fabric {
-            state: from.state,
-            status: from.status,
-        }
+        Fabric { state: from.state, status: from.status }
     }
 }
 
@@ -223,10 +214,7 @@ impl From<protocol::MigDevice> for MigDevice {
 
 impl From<protocol::Driver> for Driver {
     fn from(from: protocol::Driver) -> Self {
-        Driver {
-            cuda: from.cuda,
-            devices: from.devices,
-        }
+        Driver { cuda: from.cuda, devices: from.devices }
     }
 }
 
@@ -277,10 +265,7 @@ impl From<protocol::Runtime> for Runtime {
 
 impl From<protocol::Blas> for Blas {
     fn from(from: protocol::Blas) -> Self {
-        Blas {
-            cublas: from.cublas,
-            cublas_lt: from.cublas_lt,
-        }
+        Blas { cublas: from.cublas, cublas_lt: from.cublas_lt }
     }
 }
 
@@ -302,10 +287,6 @@ impl From<protocol::GemmCase> for GemmCase {
 
 impl From<protocol::Cupti> for Cupti {
     fn from(from: protocol::Cupti) -> Self {
-        Cupti {
-            version: from.version,
-            kernels: from.kernels,
-            counters: field(from.counters),
-        }
+        Cupti { version: from.version, kernels: from.kernels, counters: field(from.counters) }
     }
 }

@@ -29,7 +29,9 @@ impl fmt::Display for Skip {
     fn fmt(&self, out: &mut fmt::Formatter) -> fmt::Result {
         match self {
             Skip::Prohibited => write!(out, "compute mode is prohibited, which allows no context"),
-            Skip::Exclusive => write!(out, "compute mode is exclusive; a context would lock the application out"),
+            Skip::Exclusive => {
+                write!(out, "compute mode is exclusive; a context would lock the application out")
+            }
             Skip::LowMemory { free, needed } => {
                 write!(out, "{} MiB of GPU memory are free, {} MiB may be needed", free >> 20, needed >> 20)
             }

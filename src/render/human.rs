@@ -3,9 +3,10 @@
 mod audit;
 mod predict;
 
-use crate::facts::event::GemmVerdict;
 use crate::model::{Fix, Level, Owner, Severity};
-use crate::report::{Copy, CopyVerdict, Finding, Gpu, GpuState, Library, Report, StageOutcome, Status, Verdict};
+use crate::report::{
+    Copy, CopyVerdict, Finding, Gpu, GpuState, Library, Report, StageOutcome, Status, Verdict,
+};
 
 #[derive(Clone, Copy)]
 pub struct Style {
@@ -143,8 +144,7 @@ fn device(out: &mut String, gpu: &Gpu, style: Style) {
         facts.join(" · ")
     );
     if !gpu.gemm.is_empty() {
-        let right =
-            gpu.gemm.iter().filter(|case| matches!(case.verdict, GemmVerdict::Exact | GemmVerdict::NotTf32));
+        let right = gpu.gemm.iter().filter(|case| case.verdict.is_exact());
         let speeds = gpu.speed.iter().map(|speed| {
             let share = speed.peak_share.map_or(String::new(), |share| format!(" ({:.0} %)", 100.0 * share));
             // Small devices have their figures behind the point.
@@ -223,7 +223,7 @@ fn library_lines(out: &mut String, library: &Library, style: Style) {
             CopyVerdict::Present => String::new(),
         };
         let ink = if copy.verdict == CopyVerdict::Redundant { Ink::Warn } else { Ink::Dim };
-        let from = match (&copy.owner, group.len()) {
+        let from = match (&copy.package, group.len()) {
             (Some(owner), 1) => owner.split(' ').next().unwrap_or(owner).to_owned(),
             (Some(owner), files) => format!("{}, {files} files", owner.split(' ').next().unwrap_or(owner)),
             (None, _) => copy.path.clone(),
@@ -245,8 +245,9 @@ fn grouped(copies: &[Copy]) -> Vec<Vec<&Copy>> {
     for copy in copies {
         let alike = |group: &&mut Vec<&Copy>| {
             let first = group[0];
-            first.owner.is_some()
-                && (&first.owner, first.verdict, &first.version) == (&copy.owner, copy.verdict, &copy.version)
+            first.package.is_some()
+                && (&first.package, first.verdict, &first.version)
+                    == (&copy.package, copy.verdict, &copy.version)
         };
         match groups.iter_mut().find(alike) {
             Some(group) => group.push(copy),

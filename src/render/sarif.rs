@@ -47,8 +47,12 @@ fn rules(report: &Report) -> Vec<Value> {
 }
 
 fn result(finding: &Finding) -> Value {
-    let mut paths: Vec<&str> =
-        finding.evidence.iter().filter_map(|line| line.path.as_deref()).chain(finding.path.as_deref()).collect();
+    let mut paths: Vec<&str> = finding
+        .evidence
+        .iter()
+        .filter_map(|line| line.path.as_deref())
+        .chain(finding.path.as_deref())
+        .collect();
     let mut seen = std::collections::HashSet::new();
     paths.retain(|path| seen.insert(*path));
     if paths.is_empty() {

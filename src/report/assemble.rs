@@ -1,24 +1,24 @@
 //! Fills the report from facts and findings. What is decided here is the verdict, nothing else.
 
 use super::{
-    Driver, Finding, Foretold, Gpu, GpuState, Image, Leftover, Loaded, Package, Report, SCHEMA,
-    Speed, StageOutcome, StageTime, Status, Verdict, peak, predict, savings,
+    Driver, Finding, Foretold, Gpu, GpuState, Image, Leftover, Loaded, Package, Report, SCHEMA, Speed,
+    StageOutcome, StageTime, Status, Verdict, library, peak, predict, savings,
 };
-use crate::checks::{Judgement, judge_libraries};
-use crate::facts::event::{Device, Event, GemmCase, GemmVerdict, Outcome};
-use crate::model::{GpuRef, Level, Severity, Stage};
+use crate::checks::Judgement;
 use crate::facts::Facts;
+use crate::facts::event::{Device, Event, GemmCase, GemmVerdict, Outcome};
 use crate::facts::gpu_selection;
-use image_audit::contents::LeftoverFound;
-use image_audit::packages::{self, Owner};
 use crate::facts::probe::{self, Ending, ProbeRun, Target};
+use crate::model::{GpuRef, Level, Severity, Stage};
+use image_audit::contents::LeftoverFound;
+use image_audit::packages::{self, PackageId};
 
 pub fn assemble(facts: &Facts, judgement: Judgement, seconds: f64) -> Report {
     let Judgement { mut findings, accepted, skipped } = judgement;
     let predictions = predict::predictions(facts, &mut findings);
     let gpus = gpus(facts, &findings);
     let at_rest = !facts.request.running || facts.request.level == Level::Image;
-    let libraries = judge_libraries(&facts.census, at_rest);
+    let libraries = library::libraries(&facts.census, at_rest);
     let of_machines = predictions.iter().flat_map(|prediction| &prediction.findings);
     let verdict = match findings.iter().chain(of_machines).map(|finding| finding.severity).max() {
         Some(Severity::Error) => Verdict::Failed,
@@ -79,9 +79,12 @@ fn summary(report: &Report) -> String {
         }
         (verified, busy) => {
             // What all verified GPUs have passed; busy ones are told apart.
-            let levels = report.gpus.iter().filter(|gpu| gpu.state == GpuState::Verified).map(|gpu| gpu.level);
+            let levels =
+                report.gpus.iter().filter(|gpu| gpu.state == GpuState::Verified).map(|gpu| gpu.level);
             let what = match levels.min().unwrap_or(Level::Gemm) {
-                Level::Image | Level::Nvml => format!("{} reported healthy by NVML", verb(verified, "is", "are")),
+                Level::Image | Level::Nvml => {
+                    format!("{} reported healthy by NVML", verb(verified, "is", "are"))
+                }
                 Level::Driver => format!("{} listed by CUDA", verb(verified, "is", "are")),
                 Level::Smoke => {
                     format!("{}: every SM computes correctly", verb(verified, "works", "work"))
@@ -150,13 +153,13 @@ fn gpus(facts: &Facts, findings: &[Finding]) -> Vec<Gpu> {
             memory: Some(device.memory),
             state: state(findings, &id, exercised),
             level: level(run),
-            smoke: run.and_then(|run| run.smoke().next().cloned()),
-            runtime: run.and_then(|run| run.runtime().next().cloned()),
-            blas: run.and_then(|run| run.blas().next().cloned()),
-            gemm: run.into_iter().flat_map(ProbeRun::gemm).cloned().collect(),
+            smoke: run.and_then(|run| run.smoke().next().map(Into::into)),
+            runtime: run.and_then(|run| run.runtime().next().map(Into::into)),
+            blas: run.and_then(|run| run.blas().next().map(Into::into)),
+            gemm: run.into_iter().flat_map(ProbeRun::gemm).map(Into::into).collect(),
             speed: run.into_iter().flat_map(ProbeRun::gemm).filter_map(|case| speed(device, case)).collect(),
-            cupti: run.and_then(|run| run.cupti().next().cloned()),
-            health: facts.nvml_devices().find(|gpu| probe::is_device(gpu, device)).cloned(),
+            cupti: run.and_then(|run| run.cupti().next().map(Into::into)),
+            health: facts.nvml_devices().find(|gpu| probe::is_device(gpu, device)).map(Into::into),
             id,
         });
     }
@@ -174,7 +177,7 @@ fn gpus(facts: &Facts, findings: &[Finding]) -> Vec<Gpu> {
             // What CUDA does not show of a machine whose other devices it shows is no concern of this container.
             state: if devices.is_empty() { state(findings, &id, chosen) } else { GpuState::Seen },
             level: Level::Nvml,
-            health: Some(gpu.clone()),
+            health: Some(gpu.into()),
             ..blank(id)
         });
     }
@@ -322,13 +325,13 @@ fn image(facts: &Facts, libraries: &[super::Library]) -> Image {
         bytes: census.bytes,
         seconds: census.seconds,
         distribution: census.distribution.clone(),
-        flavour: census.flavour.clone(),
+        flavour: (&census.flavour).into(),
         assumptions: assumptions(facts),
-        device_code: census.device_code.clone(),
+        device_code: census.device_code.iter().map(Into::into).collect(),
         packages: census.packages.iter().map(package).collect(),
         leftovers: census.leftovers.iter().map(leftover).collect(),
-        layers: of_archive.map(|image| image.layers.clone()).unwrap_or_default(),
-        hidden: of_archive.map(|image| image.hidden.clone()).unwrap_or_default(),
+        layers: of_archive.map(|image| image.layers.iter().map(Into::into).collect()).unwrap_or_default(),
+        hidden: of_archive.map(|image| image.hidden.iter().map(Into::into).collect()).unwrap_or_default(),
         redundant_bytes: redundant.filter_map(|copy| copy.bytes).sum(),
         unreadable: census.unreadable.clone(),
         skipped: census.skipped.clone(),
@@ -361,12 +364,18 @@ fn assumptions(facts: &Facts) -> Vec<String> {
 }
 
 fn package(package: &packages::PackageSize) -> Package {
-    let Owner { manager, name, version } = package.owner.clone();
+    let PackageId { manager, name, version } = package.id.clone();
     let remove = savings::remove(manager, &name);
-    Package { manager, name, version, bytes: package.bytes, files: package.files, remove }
+    Package { manager: manager.into(), name, version, bytes: package.bytes, files: package.files, remove }
 }
 
 fn leftover(found: &LeftoverFound) -> Leftover {
-    let owner = found.owner.as_ref().map(|owner| format!("{} {}", owner.name, owner.version));
-    Leftover { kind: found.kind, place: found.place.clone(), bytes: found.bytes, files: found.files, owner }
+    let package = found.package.as_ref().map(|package| format!("{} {}", package.name, package.version));
+    Leftover {
+        kind: found.kind.into(),
+        place: found.place.clone(),
+        bytes: found.bytes,
+        files: found.files,
+        package,
+    }
 }

@@ -1,10 +1,10 @@
 //! Predictions: what was asked about machines, answered from the findings about each.
 
 use super::{Decided, Finding, Foretold, Prediction};
-use crate::model::{Evidence, Severity};
 use crate::checks::{self, About, DriverCuda};
 use crate::facts::Facts;
 use crate::facts::target_machine::TargetMachine;
+use crate::model::{Evidence, Severity};
 
 /// Takes the findings about machines out of `findings`, one prediction for each machine.
 pub fn predictions(facts: &Facts, findings: &mut Vec<Finding>) -> Vec<Prediction> {
@@ -119,7 +119,8 @@ mod tests {
             title: String::new(),
             cause: "The same.".into(),
             remedy: String::new(),
-            evidence: evidence.iter().map(|line| line.to_string()).collect(),
+            evidence: evidence.iter().map(|line| Evidence::from(*line)).collect(),
+            path: None,
             gpu: None,
             machine: None,
             explains: Vec::new(),
@@ -141,8 +142,12 @@ mod tests {
             prediction("b", &[error("driver 550")]),
             prediction("c", &[error("driver 550")]),
         ];
-        let shared: Vec<(String, Vec<String>, Vec<&str>)> =
-            shared(&predictions).into_iter().map(|(one, machines)| (one.id, one.evidence, machines)).collect();
+        let shared: Vec<(String, Vec<String>, Vec<&str>)> = shared(&predictions)
+            .into_iter()
+            .map(|(one, machines)| {
+                (one.id, one.evidence.into_iter().map(|line| line.text).collect(), machines)
+            })
+            .collect();
         let lines = |lines: &[&str]| lines.iter().map(|line| line.to_string()).collect::<Vec<_>>();
         assert_eq!(
             shared,

@@ -19,7 +19,9 @@ impl Purpose {
 
     pub fn fails(self, severity: Severity, fix: Fix) -> bool {
         match self {
-            Purpose::Liveness => severity == Severity::Error && matches!(fix, Fix::Restart | Fix::RecreateSame),
+            Purpose::Liveness => {
+                severity == Severity::Error && matches!(fix, Fix::Restart | Fix::RecreateSame)
+            }
             // What is unknown is not healthy.
             Purpose::Readiness | Purpose::Startup => severity >= Severity::Unknown,
         }

@@ -6,13 +6,13 @@
 
 use serde::Serialize;
 
-use super::CopyVerdict;
-use crate::checks::{CACHES, TOOLKIT, WHEELS, copies_of, count_files, layer_name, leftovers_of};
+use crate::checks::{CACHES, TOOLKIT, WHEELS, count_files, layer_name, leftovers_of};
 use crate::facts::Facts;
 use image_audit::census::Census;
-use image_audit::leftovers::Kind;
 use image_audit::image::{Hidden, Image};
+use image_audit::leftovers::Kind;
 use image_audit::packages::Manager;
+use image_audit::verdict::Verdict;
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -44,8 +44,8 @@ const WORTH_A_LINE: u64 = 100_000;
 pub fn savings(facts: &Facts) -> Savings {
     let census = &facts.census;
     let mut changes: Vec<Change> = Vec::new();
-    changes.extend(copies(census, CopyVerdict::Redundant, "redundant copies of CUDA libraries", true));
-    changes.extend(copies(census, CopyVerdict::Unreferenced, "copies that nothing is seen to load", false));
+    changes.extend(copies(census, Verdict::Redundant, "redundant copies of CUDA libraries", true));
+    changes.extend(copies(census, Verdict::Unreferenced, "copies that nothing is seen to load", false));
     changes.extend(leftovers(census));
     changes
         .extend(facts.image.iter().flat_map(|image| image.hidden.iter().map(|hidden| unhide(image, hidden))));
@@ -60,8 +60,8 @@ pub fn savings(facts: &Facts) -> Savings {
 }
 
 /// Copies of a verdict go as files: a package may bring others that stay.
-fn copies(census: &Census, verdict: CopyVerdict, what: &str, proven: bool) -> Option<Change> {
-    let copies = copies_of(census, verdict);
+fn copies(census: &Census, verdict: Verdict, what: &str, proven: bool) -> Option<Change> {
+    let copies: Vec<&image_audit::census::Copy> = census.copies_with(verdict).collect();
     let bytes = copies.iter().map(|copy| copy.bytes).sum();
     let mut files: Vec<&str> = Vec::new();
     for copy in &copies {

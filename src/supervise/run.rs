@@ -14,11 +14,11 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions};
 
-use super::start::Started;
 use super::signals;
+use super::start::Started;
 use crate::facts::event::Event;
-use protocol::TAKEN;
 use crate::facts::probe::{Ending, ProbeRun, Target};
+use protocol::TAKEN;
 
 /// How long a killed process may take to be reaped. One that takes longer cannot be killed.
 const REAP: Duration = Duration::from_millis(50);

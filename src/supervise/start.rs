@@ -16,8 +16,8 @@ use std::process::{Child, Command};
 
 use rustix::fs::{MemfdFlags, SealFlags};
 
-use protocol::Job;
 use crate::facts::probe::{Refusal, Way};
+use protocol::Job;
 
 /// The probe, as build.rs left it: a frame of zstd.
 static COMPRESSED: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/probe.zst"));

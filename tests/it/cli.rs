@@ -181,7 +181,9 @@ fn numbers_are_explained() {
         assert_eq!(explain(text), no_code, "{text}");
     }
     let launch = explain("launch");
-    assert!(launch.starts_with("How the container is started\n  launch.") && !launch.contains("predict.no-code"));
+    assert!(
+        launch.starts_with("How the container is started\n  launch.") && !launch.contains("predict.no-code")
+    );
     // The meaning of a number that no finding lists, and no remedy made up for it.
     let rare = explain("CUDNN_STATUS_NOT_SUPPORTED_PADDING");
     assert!(rare.starts_with("cuDNN 3011: CUDNN_STATUS_NOT_SUPPORTED_PADDING\n"), "{rare}");

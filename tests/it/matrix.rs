@@ -57,7 +57,7 @@ const fn healthy(title: &'static str, level: &'static str, build: fn() -> Machin
 
 impl Scenario {
     const fn cured(self, fix: fn(Machine) -> Machine) -> Scenario {
-        Scenario { fix: Some(cure), ..self }
+        Scenario { fix: Some(fix), ..self }
     }
 
     const fn but_for(self, id: &'static str) -> Scenario {

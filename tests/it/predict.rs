@@ -33,7 +33,13 @@ fn real_images_by_machines() {
         ("torch13", "gpu=RTX 5090,cuda=13.2,open-module=yes", 0, "works", &[]),
         ("torch13", "gpu=B200,cuda=13.2,open-module=no", 1, "fails", &["predict.closed-module"]),
         ("torch13", "gpu=H100,driver=535.104.05", 1, "fails", &["predict.driver-too-old"]),
-        ("torch13", "gpu=V100,driver=580.65.06", 1, "fails", &["predict.cuda-dropped", "predict.minor-version"]),
+        (
+            "torch13",
+            "gpu=V100,driver=580.65.06",
+            1,
+            "fails",
+            &["predict.cuda-dropped", "predict.minor-version"],
+        ),
         // The runtime of CUDA 11 is there, and torch uses that of CUDA 12.
         ("toolkit11", "gpu=A100,driver=520.61.05", 1, "fails", &["predict.driver-too-old"]),
         ("toolkit11", "gpu=A100,driver=550.54.15", 0, "works", &[]),

@@ -16,11 +16,12 @@ use super::elf::Forward;
 use super::fatbin::{self, DeviceCode};
 use super::leftovers::Flavour;
 use super::loader::{Loader, glibc_loader};
-use super::packages::{self, Manager, Owner, PackageSize};
+use super::packages::{self, Manager, PackageId, PackageSize};
 use super::secrets::Secret;
 use super::source::Source;
 use super::tree::Tree;
 use super::usage::Users;
+use super::verdict::Verdict;
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Census {
@@ -75,12 +76,13 @@ pub struct Copy {
     pub version: Option<String>,
     pub bytes: u64,
     pub origin: Origin,
-    pub owner: Option<Owner>,
+    pub package: Option<PackageId>,
     pub users: Vec<User>,
     /// Some program loads it.
     pub reached: bool,
     /// Nothing is seen to load it, nothing replaces it; or such a copy needs it.
     pub kept: bool,
+    pub verdict: Verdict,
     pub device_code: Vec<DeviceCode>,
     /// libcuda alone: the drivers that it says it stands in for.
     pub forward: Option<Forward>,
@@ -166,7 +168,7 @@ pub struct ToolFound {
     /// None for a directory.
     pub bytes: Option<u64>,
     pub origin: Origin,
-    pub owner: Option<Owner>,
+    pub package: Option<PackageId>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -208,7 +210,7 @@ pub fn take(source: &Source) -> Census {
     let (mixed, shadows, version_gaps) = (mixed.collect(), users.shadows, users.version_gaps);
     let torch = tree.files.keys().find(|path| path.ends_with("/torch/lib/libtorch_cuda.so")).cloned();
     let elves = || tree.files.values().filter_map(|file| file.elf.as_ref());
-    Census {
+    let mut census = Census {
         root: source.root.clone(),
         full: source.full,
         seconds: source.start.elapsed().as_secs_f64(),
@@ -238,7 +240,9 @@ pub fn take(source: &Source) -> Census {
         incomplete: tree.incomplete,
         unreadable,
         skipped: tree.skipped.clone(),
-    }
+    };
+    census.decide();
+    census
 }
 
 /// Files with the name of a listed library, version included, that are no libraries: an unfetched pointer of
@@ -256,7 +260,12 @@ fn impostors(tree: &Tree) -> impl Iterator<Item = String> {
     named.map(|(path, _)| format!("{path}: has the name of a library and is no ELF file"))
 }
 
-fn describe(tree: &Tree, users: &Users, owners: &BTreeMap<String, Owner>, mounts: &[String]) -> Vec<Copy> {
+fn describe(
+    tree: &Tree,
+    users: &Users,
+    owners: &BTreeMap<String, PackageId>,
+    mounts: &[String],
+) -> Vec<Copy> {
     let mut links = tree.links_to(&users.copies);
     let mut copies: Vec<Copy> = users
         .copies
@@ -273,10 +282,11 @@ fn describe(tree: &Tree, users: &Users, owners: &BTreeMap<String, Owner>, mounts
                 version: version(name, owner.as_ref(), origin),
                 bytes: file.bytes,
                 origin,
-                owner,
+                package: owner,
                 users: strongest(users.edges.get(path)),
                 reached: users.reached.contains(path),
                 kept: users.kept.contains(path),
+                verdict: Verdict::default(),
                 device_code: file.elf.as_ref().map(|elf| elf.device_code.clone()).unwrap_or_default(),
                 forward: file.elf.as_ref().and_then(|elf| elf.forward.clone()),
                 path: path.clone(),
@@ -297,7 +307,7 @@ fn strongest(users: Option<&BTreeSet<User>>) -> Vec<User> {
     list
 }
 
-fn origin(path: &str, owner: Option<&Owner>, mounts: &[String]) -> Origin {
+fn origin(path: &str, owner: Option<&PackageId>, mounts: &[String]) -> Origin {
     if mounts.iter().any(|mount| path == mount || path.starts_with(&format!("{mount}/"))) {
         return Origin::Injected;
     }
@@ -305,17 +315,17 @@ fn origin(path: &str, owner: Option<&Owner>, mounts: &[String]) -> Origin {
         return Origin::Stub;
     }
     match owner {
-        Some(Owner { manager: Manager::Dpkg | Manager::Apk | Manager::Rpm, .. }) => Origin::Package,
-        Some(Owner { manager: Manager::Conda, .. }) => Origin::Conda,
-        Some(Owner { manager: Manager::Pip, name, .. }) if name.starts_with("nvidia-") => Origin::Wheel,
-        Some(Owner { manager: Manager::Pip, .. }) => Origin::Vendored,
+        Some(PackageId { manager: Manager::Dpkg | Manager::Apk | Manager::Rpm, .. }) => Origin::Package,
+        Some(PackageId { manager: Manager::Conda, .. }) => Origin::Conda,
+        Some(PackageId { manager: Manager::Pip, name, .. }) if name.starts_with("nvidia-") => Origin::Wheel,
+        Some(PackageId { manager: Manager::Pip, .. }) => Origin::Vendored,
         None if path.contains("/cuda") => Origin::Toolkit,
         None => Origin::Other,
     }
 }
 
 /// NVIDIA's wheels cut the version from their file names; elsewhere the file name has it.
-fn version(name: &str, owner: Option<&Owner>, origin: Origin) -> Option<String> {
+fn version(name: &str, owner: Option<&PackageId>, origin: Origin) -> Option<String> {
     let owned = owner.map(|owner| owner.version.clone());
     // The number of an interface alone, as in libcusparseLt.so.0, is no version.
     let in_name = version_in_name(name).filter(|version| version.contains('.')).map(str::to_owned);
@@ -350,13 +360,13 @@ fn traces(tree: &Tree) -> Vec<Trace<'_>> {
     traces
 }
 
-fn tools(tree: &Tree, traces: &[Trace], owners: &BTreeMap<String, Owner>) -> Vec<ToolFound> {
+fn tools(tree: &Tree, traces: &[Trace], owners: &BTreeMap<String, PackageId>) -> Vec<ToolFound> {
     let found = |trace: &Trace| ToolFound {
         tool: trace.tool.to_owned(),
         path: trace.place.to_owned(),
         bytes: tree.files.get(trace.place).map(|file| file.bytes),
         origin: origin(trace.file, owners.get(trace.file), &[]),
-        owner: owners.get(trace.file).cloned(),
+        package: owners.get(trace.file).cloned(),
     };
     traces.iter().map(found).collect()
 }

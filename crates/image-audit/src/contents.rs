@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use serde::{Deserialize, Serialize};
 
 use super::leftovers::{self, Flavour, Leftover};
-use super::packages::Owner;
+use super::packages::PackageId;
 use super::secrets::{self, Secret};
 use super::tree::Tree;
 
@@ -16,7 +16,7 @@ pub struct LeftoverFound {
     pub bytes: u64,
     pub files: u64,
     /// Of the largest file.
-    pub owner: Option<Owner>,
+    pub package: Option<PackageId>,
 }
 
 pub fn leftovers(tree: &Tree) -> (Vec<Leftover>, Flavour) {
@@ -33,9 +33,9 @@ pub fn leftovers(tree: &Tree) -> (Vec<Leftover>, Flavour) {
     (collector.finish(), flavour)
 }
 
-pub fn owned(leftover: Leftover, owners: &BTreeMap<String, Owner>) -> LeftoverFound {
+pub fn owned(leftover: Leftover, owners: &BTreeMap<String, PackageId>) -> LeftoverFound {
     let Leftover { kind, place, bytes, files, largest, .. } = leftover;
-    LeftoverFound { kind, place, bytes, files, owner: owners.get(&largest).cloned() }
+    LeftoverFound { kind, place, bytes, files, package: owners.get(&largest).cloned() }
 }
 
 pub fn secrets(tree: &Tree) -> Vec<Secret> {

@@ -18,3 +18,4 @@ pub mod source;
 pub mod strings;
 pub mod tree;
 mod usage;
+pub mod verdict;

@@ -26,7 +26,7 @@ pub struct Package {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Owner {
+pub struct PackageId {
     pub manager: Manager,
     pub name: String,
     pub version: String,
@@ -45,7 +45,7 @@ pub enum Manager {
 /// A package that owns something of interest, with all that would go with it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PackageSize {
-    pub owner: Owner,
+    pub id: PackageId,
     pub bytes: u64,
     pub files: u64,
 }
@@ -53,7 +53,7 @@ pub struct PackageSize {
 #[derive(Default)]
 pub struct Ownership {
     /// By real path.
-    pub owners: BTreeMap<String, Owner>,
+    pub owners: BTreeMap<String, PackageId>,
     pub packages: Vec<PackageSize>,
     pub unreadable: Vec<String>,
 }
@@ -140,9 +140,9 @@ impl Search<'_> {
                 files += 1;
             }
         }
-        let owner = Owner { manager, name: package.name, version: package.version };
+        let owner = PackageId { manager, name: package.name, version: package.version };
         self.found.owners.extend(hits.into_iter().map(|file| (file, owner.clone())));
-        self.found.packages.push(PackageSize { owner, bytes, files });
+        self.found.packages.push(PackageSize { id: owner, bytes, files });
     }
 
     /// `/lib` may be a link to `/usr/lib`, and databases remember the older name. The file's own name is

@@ -4,8 +4,8 @@
 //! they point to; nothing leaves it, nothing is executed. `walk.rs` fills the table from a directory,
 //! `layers.rs` from an archive; `inspect.rs` says what is looked at in a file.
 
-mod layers;
 mod inspect;
+mod layers;
 mod walk;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -13,8 +13,8 @@ use std::fs;
 use std::io;
 use std::path::PathBuf;
 
-pub use layers::Fact;
 pub use inspect::Inspector;
+pub use layers::Fact;
 pub use walk::is_running;
 
 use serde::Serialize;

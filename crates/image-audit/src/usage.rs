@@ -245,7 +245,8 @@ impl<'a> Users<'a> {
             return wheels;
         }
         let of_stem = self.copies.iter().filter(|copy| has_stem(copy, stem));
-        let sonames: BTreeSet<&str> = of_stem.filter_map(|copy| self.tree.files[copy].elf.as_ref()?.soname.as_deref()).collect();
+        let sonames: BTreeSet<&str> =
+            of_stem.filter_map(|copy| self.tree.files[copy].elf.as_ref()?.soname.as_deref()).collect();
         let default = sonames.into_iter().find_map(|soname| self.loader.by_default(soname));
         default.iter().filter_map(|path| self.copy(path)).map(str::to_owned).collect()
     }

@@ -11,9 +11,9 @@ use cudarc::cupti::sys::{
 use cudarc::driver::sys::{CUcontext, CUdevice};
 
 use crate::driver::Cuda;
-use protocol::{Api, Cupti, Fault, Field};
 use crate::ffi::{self, open, static_text, table};
 use crate::smoke::Kernel;
+use protocol::{Api, Cupti, Fault, Field};
 
 type Request = extern "C" fn(*mut *mut u8, *mut usize, *mut usize);
 type Complete = extern "C" fn(CUcontext, u32, *mut u8, usize, usize);

@@ -5,9 +5,9 @@
 
 use crate::driver::Cuda;
 use crate::emit::{Stop, emit, stage};
-use protocol::{DeviceTask, Event, Skip, Stage};
 use crate::smoke::Kernel;
 use crate::{blas, cupti, runtime, smoke, survey};
+use protocol::{DeviceTask, Event, Skip, Stage};
 
 /// Free memory that a context may need, in bytes: 555 MiB is the largest that is on record.
 const CONTEXT: u64 = 640 << 20;

@@ -7,8 +7,8 @@ use cudarc::driver::sys::{
     CUstream, CUuuid,
 };
 
-use protocol::{Api, Device, Fault};
 use crate::ffi::{self, open, static_text, table, text};
+use protocol::{Api, Device, Fault};
 
 table! {
     /// The driver's functions under the names that it exports.

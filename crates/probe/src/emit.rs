@@ -10,8 +10,8 @@ use std::io::Write;
 use std::sync::{Mutex, OnceLock};
 use std::time::Instant;
 
-use protocol::{Event, Fault, Outcome, Skip, Stage};
 use crate::process;
+use protocol::{Event, Fault, Outcome, Skip, Stage};
 
 static OUT: OnceLock<Mutex<File>> = OnceLock::new();
 

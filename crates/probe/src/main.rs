@@ -4,7 +4,6 @@
 //! see. It reads its job from its argument, tells what it does line by line (`emit.rs`), and ends by
 //! `_exit`: destructors of a broken driver are never run. It judges nothing.
 
-
 mod blas;
 mod cupti;
 mod device;

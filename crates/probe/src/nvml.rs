@@ -16,10 +16,10 @@ use nvml_wrapper::{Device, Nvml};
 use nvml_wrapper_sys::bindings as sys;
 
 use crate::emit::{emit, enter, stage};
+use crate::{ffi, pages, process};
 use protocol::{
     Api, Event, Fabric, Fault, Field, Link, MigDevice, NvLinks, NvmlDevice, NvmlSystem, RemappedRows, Stage,
 };
-use crate::{ffi, pages, process};
 
 const SONAME: &str = "libnvidia-ml.so.1";
 
@@ -96,13 +96,11 @@ fn describe(index: u32, nvml: &Nvml, device: &Device) -> NvmlDevice {
         memory_total: map(memory.clone(), |memory| memory.0),
         memory_free: map(memory.clone(), |memory| memory.1),
         memory_used: map(memory, |memory| memory.2),
-        compute_mode: map(field("nvmlDeviceGetComputeMode", || device.compute_mode()), |mode| {
-            match mode {
-                ComputeMode::Default => protocol::ComputeMode::Default,
-                ComputeMode::ExclusiveThread => protocol::ComputeMode::ExclusiveThread,
-                ComputeMode::ExclusiveProcess => protocol::ComputeMode::ExclusiveProcess,
-                ComputeMode::Prohibited => protocol::ComputeMode::Prohibited,
-            }
+        compute_mode: map(field("nvmlDeviceGetComputeMode", || device.compute_mode()), |mode| match mode {
+            ComputeMode::Default => protocol::ComputeMode::Default,
+            ComputeMode::ExclusiveThread => protocol::ComputeMode::ExclusiveThread,
+            ComputeMode::ExclusiveProcess => protocol::ComputeMode::ExclusiveProcess,
+            ComputeMode::Prohibited => protocol::ComputeMode::Prohibited,
         }),
         compute_processes: field("nvmlDeviceGetComputeRunningProcesses_v3", || {
             device.running_compute_processes_count()

@@ -2,8 +2,8 @@
 
 use std::ffi::{c_char, c_int, c_void};
 
-use protocol::{Api, Fault, Runtime};
 use crate::ffi::{self, open, static_text, table};
+use protocol::{Api, Fault, Runtime};
 
 table! {
     /// The runtime's functions.

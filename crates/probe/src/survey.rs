@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use crate::driver::Cuda;
 use crate::emit::{emit, enter, stage};
-use protocol::{Driver, Event, Stage, Survey};
 use crate::nvml;
+use protocol::{Driver, Event, Stage, Survey};
 
 pub fn run(survey: &Survey) {
     let start = Instant::now();

@@ -4,8 +4,8 @@ use super::super::Problem;
 use super::driver_text;
 use super::known::{self, DriverCuda, numbers};
 use crate::facts::Facts;
-use image_audit::census::{Copy, Origin};
 use crate::facts::target_machine::{Cuda, TargetMachine};
+use image_audit::census::{Copy, Origin};
 
 /// The libcuda of a compatibility package.
 pub struct Compat<'a> {

@@ -3,7 +3,6 @@
 //!
 //! What cannot be told is a problem of its own (`predict.unknown`), never a pass.
 
-use crate::model::Evidence;
 use super::super::Problem;
 use super::super::code::deciding;
 use super::compat::{Compat, Works};
@@ -11,9 +10,10 @@ use super::known::{self, DriverCuda};
 use super::runtime::{self, Runtime};
 use super::{driver_text, require};
 use crate::facts::Facts;
+use crate::facts::target_machine::TargetMachine;
+use crate::model::Evidence;
 use image_audit::fatbin::{CodeKind, DeviceCode, runs_on};
 use image_audit::image::{DISABLE, is_requirement};
-use crate::facts::target_machine::TargetMachine;
 
 /// What an answer is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -133,7 +133,12 @@ fn code(facts: &Facts, machine: &TargetMachine, driver: DriverCuda, runtime: Opt
 
 /// The runtime against the driver, which is the machine's or the one that the image brings; and what CUDA
 /// is then to be had.
-fn cuda(facts: &Facts, machine: &TargetMachine, driver: DriverCuda, runtime: Option<&Runtime>) -> (Answer, DriverCuda) {
+fn cuda(
+    facts: &Facts,
+    machine: &TargetMachine,
+    driver: DriverCuda,
+    runtime: Option<&Runtime>,
+) -> (Answer, DriverCuda) {
     let compat = Compat::find(facts);
     let (effective, note) = match compat.as_ref().filter(|compat| compat.in_front) {
         Some(compat) => match in_front(compat, machine, driver) {
@@ -166,7 +171,8 @@ fn cuda(facts: &Facts, machine: &TargetMachine, driver: DriverCuda, runtime: Opt
             Works::Yes if matches!(fits(runtime, compat.cuda()), Fits::Fully | Fits::Partly) => {
                 let answer = Answer::new(About::Cuda, format!("{}, compat", says(driver))).with(
                     "predict.compat",
-                    compat.note(machine, "The container runtime has to put it in the place of the machine's."),
+                    compat
+                        .note(machine, "The container runtime has to put it in the place of the machine's."),
                 );
                 return (answer, compat.cuda());
             }
@@ -178,8 +184,8 @@ fn cuda(facts: &Facts, machine: &TargetMachine, driver: DriverCuda, runtime: Opt
                     _ => "Whether the driver alone is new enough is unknown",
                 };
                 let cause = format!("{alone}, and the image brings another one. {why}");
-                let answer =
-                    Answer::new(About::Cuda, "compat ?").with("predict.unknown", compat.problem(machine, &cause));
+                let answer = Answer::new(About::Cuda, "compat ?")
+                    .with("predict.unknown", compat.problem(machine, &cause));
                 return (answer, DriverCuda::Unknown);
             }
         }
@@ -219,8 +225,9 @@ fn in_front(
     machine: &TargetMachine,
     driver: DriverCuda,
 ) -> Result<(DriverCuda, Option<Problem>), Answer> {
-    let refused =
-        |text: &str, id, why: &str| Err(Answer::new(About::Cuda, text).with(id, compat.problem(machine, why)));
+    let refused = |text: &str, id, why: &str| {
+        Err(Answer::new(About::Cuda, text).with(id, compat.problem(machine, why)))
+    };
     match compat.works(machine) {
         Works::Yes => {
             let note = compat.note(machine, "LD_LIBRARY_PATH puts it in front of the machine's driver.");
@@ -336,8 +343,10 @@ fn requirement(facts: &Facts, machine: &TargetMachine, driver: DriverCuda) -> An
             Some(true) => {}
             Some(false) => {
                 answer.text = "not met".to_owned();
-                answer = answer
-                    .with("predict.requirement", problem("The machine does not meet what the image requires."));
+                answer = answer.with(
+                    "predict.requirement",
+                    problem("The machine does not meet what the image requires."),
+                );
             }
             None => {
                 if answer.text == "met" {

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::checks;
-use crate::cli::on::{On, on};
+use crate::cli::target_machine::{On, on};
 use image_audit::census::{Copy, Framework, How, User};
 use image_audit::elf::Forward;
 use image_audit::fatbin::{CodeKind, DeviceCode};
@@ -13,7 +13,7 @@ const TORCH: &str = "/site/torch/lib/libtorch_cuda.so";
 fn copy(library: &str, path: &str, soname: &str, version: &str) -> Copy {
     let value = serde_json::json!({
         "library": library, "path": path, "links": [], "soname": soname, "version": version, "bytes": 1,
-        "origin": "wheel", "owner": null, "users": [], "reached": true, "held": false, "device_code": [],
+        "origin": "wheel", "package": null, "users": [], "reached": true, "kept": false, "verdict": "used", "device_code": [],
         "forward": null,
     });
     serde_json::from_value(value).unwrap()
@@ -22,7 +22,7 @@ fn copy(library: &str, path: &str, soname: &str, version: &str) -> Copy {
 /// With a framework of that code, on that runtime.
 fn image(code: &[&str], runtime: Option<&str>) -> Facts {
     let mut facts = Facts::default();
-    facts.request.level = Level::Image;
+    facts.request.level = crate::model::Level::Image;
     facts.census.full = true;
     facts.census.glibc = true;
     let device_code = code.iter().map(|arch| {
@@ -105,7 +105,12 @@ fn images_by_machines() {
         // What is not known is no pass.
         ("static", image(&["sm_90"], None), "gpu=H100,driver=550.54.15", &["predict.unknown"]),
         ("no code", image(&[], Some("12.4.127")), "gpu=H100,driver=550.54.15", &["predict.unknown"]),
-        ("ptx, static", image(&["compute_80"], None), "gpu=H100,cuda=12.4", &["predict.unknown", "predict.unknown"]),
+        (
+            "ptx, static",
+            image(&["compute_80"], None),
+            "gpu=H100,cuda=12.4",
+            &["predict.unknown", "predict.unknown"],
+        ),
         ("old", image(&["sm_60"], Some("10.2.89")), "gpu=P100,driver=418.39", &["predict.driver-too-old"]),
         ("old", image(&["sm_60"], Some("10.1.105")), "gpu=P100,driver=418.39", &[]),
     ];
@@ -254,7 +259,10 @@ fn each_finding_names_its_machine_and_what_is_accepted_does_not_stand() {
         .iter()
         .filter_map(|finding| Some((finding.id.as_str(), finding.machine.as_deref()?)))
         .collect();
-    assert_eq!(machines, [("predict.no-code", "H100/CUDA-12.4"), ("predict.minor-version", "A100/CUDA-12.2")]);
+    assert_eq!(
+        machines,
+        [("predict.no-code", "H100/CUDA-12.4"), ("predict.minor-version", "A100/CUDA-12.2")]
+    );
     let accepted =
         serde_json::from_str(r#"{"id": "predict.no-code", "reason": "no GPU of that kind yet"}"#).unwrap();
     facts.request.accepted = vec![accepted];

@@ -1,9 +1,7 @@
 //! The parts of a report that only an audit has: layers, device code, and what can go.
 
 use super::{Ink, Style, fit, heading, size, wrap};
-use image_audit::fatbin::{CodeKind, DeviceCode};
-use image_audit::leftovers::Base;
-use crate::report::{Change, Report};
+use crate::report::{Base, Change, CodeKind, DeviceCode, Report};
 
 pub fn render(out: &mut String, report: &Report, style: Style) {
     layers(out, report, style);

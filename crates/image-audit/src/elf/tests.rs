@@ -15,7 +15,7 @@ fn read_file(path: &Path) -> Result<Option<Elf>> {
 
 #[test]
 fn what_the_loader_sees_of_the_probe() {
-    let elf = read_file(Path::new(concat!(env!("OUT_DIR"), "/probe"))).unwrap().unwrap();
+    let elf = read_file(&std::env::current_exe().unwrap()).unwrap().unwrap();
     assert!(elf.dynamic && elf.interpreter.as_deref().is_some_and(|loader| loader.contains("ld-linux")));
     assert!(elf.needed.iter().any(|name| name == "libc.so.6"), "{:?}", elf.needed);
     let libc = elf.versions_needed.iter().find(|need| need.soname == "libc.so.6").unwrap();
@@ -102,7 +102,7 @@ fn versions_that_lie_on_each_other_end() {
 /// Whatever a file claims, reading it ends with an answer or an error.
 #[test]
 fn damaged_programs_are_errors_and_never_fatal() {
-    let whole = std::fs::read(concat!(env!("OUT_DIR"), "/probe")).unwrap();
+    let whole = std::fs::read(std::env::current_exe().unwrap()).unwrap();
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("damaged");
     let mut seed = 1u64;

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use super::inspect::{Looked, Inspector, is_source};
+use super::inspect::{Inspector, Looked, is_source};
 use super::{Content, File, Tree};
 use crate::archive::overlay::{self, Hidden};
 use crate::archive::{self, Image, Kind, Look};

@@ -17,7 +17,7 @@ use std::sync::{Condvar, Mutex, MutexGuard};
 use std::thread;
 use std::time::Instant;
 
-use super::inspect::{Looked, Inspector};
+use super::inspect::{Inspector, Looked};
 use super::{Content, File, Tree};
 use crate::bytes::Part;
 use crate::python::Source;

@@ -18,10 +18,8 @@ impl Users<'_> {
         if candidates.is_empty() {
             return;
         }
-        let sonames: BTreeSet<&str> =
-            self.reached.iter().filter_map(|copy| self.soname(copy)).collect();
-        let unhashed_sonames: BTreeSet<Cow<str>> =
-            sonames.iter().map(|soname| unhashed(soname)).collect();
+        let sonames: BTreeSet<&str> = self.reached.iter().filter_map(|copy| self.soname(copy)).collect();
+        let unhashed_sonames: BTreeSet<Cow<str>> = sonames.iter().map(|soname| unhashed(soname)).collect();
         // The soname of a vendored copy has a hash in it, by which nobody else asks for it.
         let replaced = |copy: &str| {
             let Some(soname) = self.soname(copy) else { return false };

@@ -16,10 +16,10 @@ use cudarc::cublas::sys::{
 
 use crate::driver::{Cuda, Memory, Stopwatch};
 use crate::emit::{Stop, emit, stage};
-use protocol::{Api, Blas, Device, Event, Fault, GemmCase, Skip, Stage};
 use crate::ffi::{self, open, static_text, table};
 use case::{Case, Compute};
 use matrix::{Layout, Storage};
+use protocol::{Api, Blas, Device, Event, Fault, GemmCase, Skip, Stage};
 
 table! {
     /// cuBLAS's functions.

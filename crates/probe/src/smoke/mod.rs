@@ -14,9 +14,9 @@ use std::ptr;
 use cudarc::driver::sys::{CUdevice, CUfunction, CUjit_option};
 
 use crate::driver::{Cuda, Memory};
-use protocol::{Device, Fault, SMOKE_KERNEL, Smoke};
 use crate::ffi::text;
 use model::{ROUNDS, SEED, THREADS};
+use protocol::{Device, Fault, SMOKE_KERNEL, Smoke};
 
 const PTX: &str = concat!(include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/smoke.ptx")), "\0");
 

@@ -1,0 +1,270 @@
+//! The audited image in the report: what it is made of, and what is left over in it.
+
+use image_audit::{image, leftovers, packages};
+use serde::Serialize;
+
+use super::library::DeviceCode;
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Image {
+    /// The directory, or the name of the archive's image.
+    pub root: String,
+    pub entries: u64,
+    pub elf_files: u64,
+    /// Of all regular files, hard links once.
+    pub bytes: u64,
+    pub seconds: f64,
+    /// Such as `debian 12`.
+    pub distribution: Option<String>,
+    /// Which of NVIDIA's base images it looks like, from its content.
+    pub flavour: Flavour,
+    /// What verdicts rest on.
+    pub assumptions: Vec<String>,
+    /// Of all objects, by architecture.
+    pub device_code: Vec<DeviceCode>,
+    /// Packages that own copies or tools, and what would go with them.
+    pub packages: Vec<Package>,
+    pub leftovers: Vec<Leftover>,
+    /// Of an archive, the lowest first.
+    pub layers: Vec<Layer>,
+    pub hidden: Vec<Hidden>,
+    /// Bytes of redundant copies.
+    pub redundant_bytes: u64,
+    pub unreadable: Vec<String>,
+    pub skipped: Vec<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Package {
+    pub manager: Manager,
+    pub name: String,
+    pub version: String,
+    /// Of all its files.
+    pub bytes: u64,
+    pub files: u64,
+    /// A line of a Dockerfile that removes it.
+    pub remove: String,
+}
+
+/// Files of one kind in one place that a production image rarely needs.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Leftover {
+    pub kind: Kind,
+    pub place: String,
+    pub bytes: u64,
+    pub files: u64,
+    pub package: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Layer {
+    /// Of the uncompressed layer.
+    pub digest: String,
+    /// The instruction that made it, arguments that may be secrets cut out.
+    pub instruction: Option<String>,
+    /// As in the archive, compressed or not.
+    pub stored_bytes: u64,
+    /// Of its files.
+    pub bytes: u64,
+    /// False where the archive is damaged, so that the layer has more than was read.
+    pub whole: bool,
+}
+
+impl From<&image::Layer> for Layer {
+    fn from(from: &image::Layer) -> Self {
+        Layer {
+            digest: from.digest.clone(),
+            instruction: from.instruction.clone(),
+            stored_bytes: from.stored_bytes,
+            bytes: from.bytes,
+            whole: from.whole,
+        }
+    }
+}
+
+/// Files of one layer that another one deletes or overwrites: shipped, and seen by nobody.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Hidden {
+    /// Number of the layer that ships them, from 0, the lowest.
+    pub layer: usize,
+    /// Number of the layer that hides them.
+    pub by: usize,
+    pub deleted: bool,
+    pub bytes: u64,
+    pub files: u64,
+    /// The directory that all of them lie in.
+    pub place: String,
+    /// The largest, and its bytes.
+    pub largest: String,
+    pub largest_bytes: u64,
+}
+
+impl From<&image::Hidden> for Hidden {
+    fn from(from: &image::Hidden) -> Self {
+        Hidden {
+            layer: from.layer,
+            by: from.by,
+            deleted: from.deleted,
+            bytes: from.bytes,
+            files: from.files,
+            place: from.place.clone(),
+            largest: from.largest.clone(),
+            largest_bytes: from.largest_bytes,
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Flavour {
+    pub base: Base,
+    pub cudnn: bool,
+    /// Major and minor, as in 12.4.
+    pub cuda_version: Option<String>,
+}
+
+impl From<&leftovers::Flavour> for Flavour {
+    fn from(from: &leftovers::Flavour) -> Self {
+        Flavour { base: from.base.into(), cudnn: from.cudnn, cuda_version: from.cuda_version.clone() }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+#[allow(clippy::enum_variant_names, reason = "NVIDIA's own names of the images")]
+pub enum Base {
+    /// No CUDA runtime outside of wheels and environments.
+    None,
+    /// The CUDA runtime library alone.
+    Base,
+    /// Mathematical libraries, too.
+    Runtime,
+    /// Compiler or headers.
+    Devel,
+}
+
+impl From<leftovers::Base> for Base {
+    fn from(from: leftovers::Base) -> Self {
+        match from {
+            leftovers::Base::None => Base::None,
+            leftovers::Base::Base => Base::Base,
+            leftovers::Base::Runtime => Base::Runtime,
+            leftovers::Base::Devel => Base::Devel,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    PipCache,
+    UvCache,
+    PoetryCache,
+    /// Archives and unpacked packages in conda's `pkgs`, which environments may share by hard links.
+    CondaPackages,
+    AptArchives,
+    AptLists,
+    /// Of yum, dnf and zypper.
+    YumCache,
+    ApkCache,
+    /// Of ccache and sccache.
+    Ccache,
+    BazelCache,
+    CargoRegistry,
+    GoCache,
+    NpmCache,
+    HuggingfaceCache,
+    /// Models that `torch.hub` fetched.
+    TorchHub,
+    /// Wheels that lie around, those that belong to Python itself left out.
+    Wheels,
+    /// Packages and installers that lie around: deb, rpm, CUDA's and the driver's `.run`, conda's `.sh`.
+    Installers,
+    /// Of a toolkit or the distribution.
+    CudaHeaders,
+    /// Those that runtime wheels bring along: no sign of a devel image.
+    HeadersInWheels,
+    /// CUDA's `*.a` of a toolkit or the distribution.
+    StaticLibraries,
+    StaticLibrariesInWheels,
+    /// nvcc and what it calls, of a toolkit or of NVIDIA's wheels.
+    Nvcc,
+    /// NVIDIA's profilers, debuggers and sanitizer.
+    Nsight,
+    /// The distribution's or conda's compilers and linkers, and Rust toolchains.
+    Compilers,
+    CudaSamplesDocs,
+    Git,
+    /// What an unfinished or careless build left: CMake's and setuptools' object files.
+    BuildTrees,
+    DebugSymbols,
+    TemporaryFiles,
+    CrashDumps,
+}
+
+impl From<leftovers::Kind> for Kind {
+    fn from(from: leftovers::Kind) -> Self {
+        match from {
+            leftovers::Kind::PipCache => Kind::PipCache,
+            leftovers::Kind::UvCache => Kind::UvCache,
+            leftovers::Kind::PoetryCache => Kind::PoetryCache,
+            leftovers::Kind::CondaPackages => Kind::CondaPackages,
+            leftovers::Kind::AptArchives => Kind::AptArchives,
+            leftovers::Kind::AptLists => Kind::AptLists,
+            leftovers::Kind::YumCache => Kind::YumCache,
+            leftovers::Kind::ApkCache => Kind::ApkCache,
+            leftovers::Kind::Ccache => Kind::Ccache,
+            leftovers::Kind::BazelCache => Kind::BazelCache,
+            leftovers::Kind::CargoRegistry => Kind::CargoRegistry,
+            leftovers::Kind::GoCache => Kind::GoCache,
+            leftovers::Kind::NpmCache => Kind::NpmCache,
+            leftovers::Kind::HuggingfaceCache => Kind::HuggingfaceCache,
+            leftovers::Kind::TorchHub => Kind::TorchHub,
+            leftovers::Kind::Wheels => Kind::Wheels,
+            leftovers::Kind::Installers => Kind::Installers,
+            leftovers::Kind::CudaHeaders => Kind::CudaHeaders,
+            leftovers::Kind::HeadersInWheels => Kind::HeadersInWheels,
+            leftovers::Kind::StaticLibraries => Kind::StaticLibraries,
+            leftovers::Kind::StaticLibrariesInWheels => Kind::StaticLibrariesInWheels,
+            leftovers::Kind::Nvcc => Kind::Nvcc,
+            leftovers::Kind::Nsight => Kind::Nsight,
+            leftovers::Kind::Compilers => Kind::Compilers,
+            leftovers::Kind::CudaSamplesDocs => Kind::CudaSamplesDocs,
+            leftovers::Kind::Git => Kind::Git,
+            leftovers::Kind::BuildTrees => Kind::BuildTrees,
+            leftovers::Kind::DebugSymbols => Kind::DebugSymbols,
+            leftovers::Kind::TemporaryFiles => Kind::TemporaryFiles,
+            leftovers::Kind::CrashDumps => Kind::CrashDumps,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum Manager {
+    Dpkg,
+    Apk,
+    Rpm,
+    Conda,
+    Pip,
+}
+
+impl From<packages::Manager> for Manager {
+    fn from(from: packages::Manager) -> Self {
+        match from {
+            packages::Manager::Dpkg => Manager::Dpkg,
+            packages::Manager::Apk => Manager::Apk,
+            packages::Manager::Rpm => Manager::Rpm,
+            packages::Manager::Conda => Manager::Conda,
+            packages::Manager::Pip => Manager::Pip,
+        }
+    }
+}

@@ -1,0 +1,272 @@
+//! Libraries in the report: every copy, who loads it, and what becomes of it.
+
+use image_audit::catalogue::TOOLS;
+use image_audit::census::Census;
+use image_audit::packages::PackageId;
+use image_audit::{census, fatbin, verdict};
+use serde::Serialize;
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Library {
+    pub name: String,
+    pub status: Status,
+    pub copies: Vec<Copy>,
+    /// Objects that need it, where it is missing.
+    pub missing_for: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum Status {
+    Present,
+    /// An object needs it and nothing provides it.
+    Missing,
+    /// There are copies that nothing loads because another one is loaded in their place.
+    Redundant,
+    NotNeeded,
+    /// Not part of the image, and rightly so: the container runtime brings it.
+    Injected,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Copy {
+    pub path: String,
+    pub soname: Option<String>,
+    pub version: Option<String>,
+    /// None for a directory of headers.
+    pub bytes: Option<u64>,
+    pub origin: Origin,
+    /// Name and version of the package that it belongs to.
+    pub package: Option<String>,
+    /// By architecture, from the headers of its fatbins.
+    pub device_code: Vec<DeviceCode>,
+    pub verdict: CopyVerdict,
+    pub used_by: Vec<User>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum CopyVerdict {
+    Used,
+    /// Nothing loads it, and another copy of the same soname is loaded.
+    Redundant,
+    /// Nothing is seen to load it; a plug-in, perhaps.
+    Unreferenced,
+    /// An object means this one, and LD_LIBRARY_PATH puts another in its place.
+    Shadowed,
+    /// For linking only.
+    Stub,
+    /// Not the image's.
+    Injected,
+    /// No library: a tool or headers.
+    Present,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Loaded {
+    pub library: String,
+    pub path: String,
+    /// Other files that came with it.
+    pub also: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum Origin {
+    /// Mounted over the image by the container runtime.
+    Injected,
+    /// An NVIDIA wheel.
+    Wheel,
+    /// A package of the distribution.
+    Package,
+    /// A package of a conda environment.
+    Conda,
+    /// A toolkit that nobody owns, below a directory of CUDA.
+    Toolkit,
+    /// For linking only: its functions do nothing.
+    Stub,
+    /// Inside a Python distribution of somebody else.
+    Vendored,
+    Other,
+}
+
+/// The libraries of an image with their copies, in the order of reports. Tools come last.
+pub fn libraries(census: &Census, at_rest: bool) -> Vec<Library> {
+    let library = |(known, status): (&image_audit::catalogue::Library, verdict::Status)| {
+        let copies = census.copies.iter().filter(|copy| copy.library == known.name);
+        let needs = census.missing.iter().filter(|missing| missing.library == known.name);
+        Library {
+            name: known.name.to_owned(),
+            status: status.into(),
+            copies: copies.map(Copy::from).collect(),
+            missing_for: needs.flat_map(|missing| missing.by.iter().cloned()).collect(),
+        }
+    };
+    let tool = |known: &image_audit::catalogue::Tool| {
+        let found = census.tools.iter().filter(|found| found.tool == known.name);
+        let copies: Vec<Copy> = found.map(Copy::from).collect();
+        let status = if copies.is_empty() { Status::NotNeeded } else { Status::Present };
+        Library { name: known.name.to_owned(), status, copies, missing_for: Vec::new() }
+    };
+    census.shown(at_rest).map(library).chain(TOOLS.iter().map(tool)).collect()
+}
+
+impl From<&census::Copy> for Copy {
+    fn from(copy: &census::Copy) -> Self {
+        Copy {
+            path: copy.path.clone(),
+            soname: copy.soname.clone(),
+            version: copy.version.clone(),
+            bytes: Some(copy.bytes),
+            origin: copy.origin.into(),
+            package: copy.package.as_ref().map(package_name),
+            device_code: copy.device_code.iter().map(DeviceCode::from).collect(),
+            verdict: copy.verdict.into(),
+            used_by: copy.users.iter().map(User::from).collect(),
+        }
+    }
+}
+
+impl From<&census::ToolFound> for Copy {
+    fn from(found: &census::ToolFound) -> Self {
+        Copy {
+            path: found.path.clone(),
+            soname: None,
+            version: found.package.as_ref().map(|package| package.version.clone()),
+            bytes: found.bytes,
+            origin: found.origin.into(),
+            package: found.package.as_ref().map(package_name),
+            device_code: Vec::new(),
+            verdict: CopyVerdict::Present,
+            used_by: Vec::new(),
+        }
+    }
+}
+
+fn package_name(package: &PackageId) -> String {
+    format!("{} {}", package.name, package.version)
+}
+
+impl From<verdict::Status> for Status {
+    fn from(from: verdict::Status) -> Self {
+        match from {
+            verdict::Status::Present => Status::Present,
+            verdict::Status::Missing => Status::Missing,
+            verdict::Status::Redundant => Status::Redundant,
+            verdict::Status::NotNeeded => Status::NotNeeded,
+            verdict::Status::Injected => Status::Injected,
+        }
+    }
+}
+
+impl From<verdict::Verdict> for CopyVerdict {
+    fn from(from: verdict::Verdict) -> Self {
+        match from {
+            verdict::Verdict::Used => CopyVerdict::Used,
+            verdict::Verdict::Redundant => CopyVerdict::Redundant,
+            verdict::Verdict::Unreferenced => CopyVerdict::Unreferenced,
+            verdict::Verdict::Shadowed => CopyVerdict::Shadowed,
+            verdict::Verdict::Stub => CopyVerdict::Stub,
+            verdict::Verdict::Injected => CopyVerdict::Injected,
+        }
+    }
+}
+
+impl From<census::Origin> for Origin {
+    fn from(from: census::Origin) -> Self {
+        match from {
+            census::Origin::Injected => Origin::Injected,
+            census::Origin::Wheel => Origin::Wheel,
+            census::Origin::Package => Origin::Package,
+            census::Origin::Conda => Origin::Conda,
+            census::Origin::Toolkit => Origin::Toolkit,
+            census::Origin::Stub => Origin::Stub,
+            census::Origin::Vendored => Origin::Vendored,
+            census::Origin::Other => Origin::Other,
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct User {
+    pub path: String,
+    pub how: How,
+}
+
+impl From<&census::User> for User {
+    fn from(from: &census::User) -> Self {
+        User { path: from.path.clone(), how: from.how.into() }
+    }
+}
+
+/// How a user was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum How {
+    /// DT_NEEDED.
+    Needed,
+    /// LD_PRELOAD or /etc/ld.so.preload: every program.
+    Preload,
+    /// A file name in an object that imports dlopen.
+    Dlopen,
+    /// A file name in a Python source that uses ctypes.
+    Python,
+    /// A known habit, such as cuDNN's of loading its parts.
+    Convention,
+}
+
+impl From<census::How> for How {
+    fn from(from: census::How) -> Self {
+        match from {
+            census::How::Needed => How::Needed,
+            census::How::Preload => How::Preload,
+            census::How::Dlopen => How::Dlopen,
+            census::How::Python => How::Python,
+            census::How::Convention => How::Convention,
+        }
+    }
+}
+
+/// Code for one architecture in one object.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct DeviceCode {
+    /// As nvcc names it: `sm_90a` runs on that GPU, `compute_90` is compiled when it is loaded.
+    pub arch: String,
+    pub kind: CodeKind,
+    /// As stored in the file, headers included.
+    pub bytes: u64,
+    /// Images of that architecture.
+    pub images: u64,
+}
+
+impl From<&fatbin::DeviceCode> for DeviceCode {
+    fn from(from: &fatbin::DeviceCode) -> Self {
+        DeviceCode { arch: from.arch.clone(), kind: from.kind.into(), bytes: from.bytes, images: from.images }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum CodeKind {
+    Cubin,
+    Ptx,
+}
+
+impl From<fatbin::CodeKind> for CodeKind {
+    fn from(from: fatbin::CodeKind) -> Self {
+        match from {
+            fatbin::CodeKind::Cubin => CodeKind::Cubin,
+            fatbin::CodeKind::Ptx => CodeKind::Ptx,
+        }
+    }
+}

@@ -5,23 +5,29 @@
 //! folds consequences under their cause. To add one, write a constant and its function in the file of
 //! its family, put it in the list there, and regenerate docs/checks.md.
 
+/// A family of checks: each name is a module with a `CHECK`, in the order of reports.
+macro_rules! family {
+    ($($check:ident)*) => {
+        $(mod $check;)*
+
+        pub const CHECKS: &[$crate::checks::Check] = &[$($check::CHECK),*];
+    };
+}
+pub(crate) use family;
+
+mod application;
 mod code;
 mod device;
-mod device_nodes;
 mod driver;
-mod explain_only;
-mod gpu_selection;
 mod image;
 mod launch;
 mod leftovers;
 mod library;
-mod limits;
-mod loading;
 mod math;
 mod node;
-mod platform;
 mod predict;
 mod probe;
+mod shared;
 
 use crate::codes::Family;
 use crate::facts::{Accepted, Facts};
@@ -49,15 +55,6 @@ pub struct Check {
     pub judge: fn(&Facts) -> Outcome,
 }
 
-/// A family of checks: each name is a module with a `CHECK`, in the order of reports.
-macro_rules! family {
-    ($($check:ident)*) => {
-        $(mod $check;)*
-
-        pub const CHECKS: &[$crate::checks::Check] = &[$($check::CHECK),*];
-    };
-}
-pub(crate) use family;
 
 pub enum Outcome {
     Pass,
@@ -125,13 +122,8 @@ impl From<Option<Problem>> for Outcome {
 
 /// All checks, causes before consequences.
 pub const CHECKS: &[&[Check]] = &[
-    platform::CHECKS,
     launch::CHECKS,
-    device_nodes::CHECKS,
     image::CHECKS,
-    loading::CHECKS,
-    limits::CHECKS,
-    gpu_selection::CHECKS,
     node::CHECKS,
     probe::CHECKS,
     driver::CHECKS,
@@ -140,7 +132,7 @@ pub const CHECKS: &[&[Check]] = &[
     library::CHECKS,
     code::CHECKS,
     leftovers::CHECKS,
-    explain_only::CHECKS,
+    application::CHECKS,
     predict::CHECKS,
 ];
 

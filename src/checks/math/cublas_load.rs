@@ -1,0 +1,29 @@
+//! cuBLAS is in the image and does not load.
+
+use image_audit::image::Image;
+use crate::codes;
+use crate::checks::{Check, Outcome};
+use crate::checks::math::{has, of_stages};
+use crate::facts::Facts;
+use crate::model::{Fix, Owner, Severity, Skip, Stage};
+
+pub const CHECK: Check = Check {
+    id: "math.cublas-load",
+    severity: Severity::Error,
+    owner: Owner::Image,
+    fix: Fix::Rebuild,
+    title: "cuBLAS is in the image and does not load",
+    why: "The application would fail in the same way: the loader names what it misses.",
+    remedy: "Install the library that the message names, of the same CUDA release, or take out the copy that \
+             hides it",
+    explains: &[],
+    codes: &[],
+    judge,
+};
+
+fn judge(facts: &Facts) -> Outcome {
+    if !has(facts, "cublas") {
+        return Outcome::Skip("there is no cuBLAS in the image");
+    }
+    of_stages(facts, &[Stage::LoadBlas])
+}

@@ -1,0 +1,11 @@
+//! What checks of several families ask of the facts. No check lives here.
+
+pub mod access;
+pub mod driver_files;
+pub mod explain_only;
+pub mod faults;
+pub mod limits;
+pub mod loading;
+pub mod nodes;
+pub mod platform;
+pub mod visible;

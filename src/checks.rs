@@ -55,7 +55,6 @@ pub struct Check {
     pub judge: fn(&Facts) -> Outcome,
 }
 
-
 pub enum Outcome {
     Pass,
     /// Not looked at, and why. Never a pass.

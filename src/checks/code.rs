@@ -1,10 +1,9 @@
 //! GPU architectures that the image has code for.
 
-use image_audit::fatbin::DeviceCode;
-use crate::checks::{Outcome, Problem, family};
+use crate::checks::{Outcome, Problem};
 use crate::facts::Facts;
 use crate::facts::probe::ProbeRun;
-use crate::model::Skip;
+use image_audit::fatbin::DeviceCode;
 
 family! {
     none_for_gpu

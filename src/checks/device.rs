@@ -1,11 +1,11 @@
 //! One GPU: its context, its SMs, its health.
 
-use crate::checks::{Outcome, Problem, family};
 use crate::checks::shared::faults::{faults, phrase};
-use crate::facts::{Facts, gpu_selection};
+use crate::checks::{Outcome, Problem};
 use crate::facts::event::{Fault, NvmlDevice};
 use crate::facts::probe::ProbeRun;
-use crate::model::{Level, Skip, Stage};
+use crate::facts::{Facts, gpu_selection};
+use crate::model::{Level, Stage};
 
 family! {
     mig_one

@@ -1,6 +1,5 @@
 //! The driver library: whether it loads, initializes, and lists devices.
 
-use crate::checks::family;
 use crate::facts::Facts;
 use crate::facts::event::Fault;
 use crate::model::Stage;

@@ -1,7 +1,5 @@
 //! Faults of the image that keep the GPU from working whatever the machine is.
 
-use crate::checks::family;
-
 family! {
     no_glibc
     stub_libcuda

@@ -1,7 +1,5 @@
 //! How the container was started: device requests, device nodes, limits, environment, and the engine around it.
 
-use crate::checks::family;
-
 family! {
     build_step
     gvisor

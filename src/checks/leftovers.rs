@@ -1,13 +1,12 @@
 //! What an image holds besides the libraries that run: build tools, caches, secrets, hidden bytes.
 
+use crate::checks::{Outcome, Problem};
+use crate::facts::Facts;
 use image_audit::census::Census;
 use image_audit::contents::LeftoverFound;
 use image_audit::image::Image;
 use image_audit::leftovers::Kind;
 use image_audit::packages::Manager;
-use crate::checks::{Outcome, Problem, family};
-use crate::facts::Facts;
-use crate::model::Skip;
 
 family! {
     toolkit

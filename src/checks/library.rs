@@ -1,7 +1,5 @@
 //! The CUDA libraries of the image: which are missing, mixed, shadowed or redundant.
 
-use crate::checks::family;
-
 family! {
     missing
     mixed

@@ -1,11 +1,11 @@
 //! The libraries above the driver: libcudart, libcublas, libcupti.
 
-use image_audit::census::Origin;
-use crate::checks::{Outcome, Problem, family};
 use crate::checks::shared::faults::{is_starved, is_taken, phrase};
+use crate::checks::{Outcome, Problem};
 use crate::facts::Facts;
 use crate::facts::probe::ProbeRun;
 use crate::model::Stage;
+use image_audit::census::Origin;
 
 family! {
     gemm_wrong

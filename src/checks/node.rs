@@ -1,10 +1,9 @@
 //! The machine: kernel module, fabric, licence, and their agreement with what the container was given.
 
-use crate::checks::{Problem, family};
+use crate::checks::Problem;
 use crate::checks::shared::faults::{faults, phrase};
 use crate::checks::shared::loading::has_compat;
 use crate::facts::Facts;
-use crate::facts::event::NvmlDevice;
 use crate::model::Stage;
 
 family! {
@@ -54,4 +53,10 @@ pub fn mismatch(facts: &Facts) -> Option<Problem> {
         problem = problem.evidence(file.real.clone());
     }
     Some(problem)
+}
+
+/// The version in the name of a driver's file, such as libcuda.so.550.54.15.
+fn version_of(path: &str) -> Option<&str> {
+    let version = path.rsplit_once(".so.")?.1;
+    version.contains('.').then_some(version)
 }

@@ -1,6 +1,6 @@
 //! Whether the image will work on machines that are only described (`--on`).
 
-use crate::checks::{Outcome, Problem, family};
+use crate::checks::{Outcome, Problem};
 use crate::facts::Facts;
 use crate::facts::target_machine::TargetMachine;
 

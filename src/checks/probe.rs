@@ -1,10 +1,9 @@
 //! Probes that did not complete: a hang, a crash, a start that failed.
 
-use crate::checks::{Outcome, Problem, family};
+use crate::checks::{Outcome, Problem};
 use crate::facts::Facts;
-use crate::facts::event::Event;
 use crate::facts::probe::ProbeRun;
-use crate::model::{GpuRef, Skip, Stage};
+use crate::model::{GpuRef, Stage};
 
 family! {
     stuck

@@ -1,7 +1,7 @@
 //! An application's CUDA context is dead, and the GPU is well.
 
-use crate::codes;
 use crate::checks::Check;
+use crate::checks::shared::explain_only::unseen;
 use crate::codes::Family;
 use crate::model::{Fix, Owner, Severity};
 

@@ -1,12 +1,10 @@
 //! Most of the device code is for other GPUs.
 
 use image_audit::fatbin::{DeviceCode, runs_on};
-use image_audit::image::Image;
-use crate::codes;
 use crate::checks::{Check, Outcome, Problem};
 use crate::checks::code::{NO_CODE, NO_GPUS, gpus};
 use crate::facts::Facts;
-use crate::model::{Fix, Owner, Severity, Skip};
+use crate::model::{Fix, Owner, Severity};
 
 pub const CHECK: Check = Check {
     id: "code.for-other-gpus",

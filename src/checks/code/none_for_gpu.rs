@@ -1,8 +1,6 @@
 //! The image has no code for this GPU.
 
 use image_audit::fatbin::runs_on;
-use image_audit::image::Image;
-use crate::codes;
 use crate::checks::{Check, Outcome, Problem};
 use crate::checks::code::each;
 use crate::codes::Family;

@@ -1,8 +1,6 @@
 //! The image has only PTX for this GPU, so that its first start compiles.
 
 use image_audit::fatbin::{CodeKind, runs_on};
-use image_audit::image::Image;
-use crate::codes;
 use crate::checks::{Check, Outcome, Problem};
 use crate::checks::code::each;
 use crate::facts::Facts;

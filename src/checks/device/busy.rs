@@ -1,6 +1,5 @@
 //! A GPU is in use, and was not verified in full.
 
-use crate::codes;
 use crate::checks::{Check, Outcome, Problem};
 use crate::checks::device::{health, is_shallow};
 use crate::checks::shared::faults::{is_starved, is_taken, phrase};

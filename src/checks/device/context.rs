@@ -1,13 +1,10 @@
 //! No context can be created on a GPU.
 
-use protocol::TAKEN;
-use crate::codes;
 use crate::checks::{Check, Outcome, Problem};
 use crate::checks::device::{health, is_shallow, of_stage};
 use crate::checks::shared::faults::TAKEN;
 use crate::facts::Facts;
 use crate::facts::event::Outcome as StageOutcome;
-use crate::facts::host::Node;
 use crate::facts::probe::ProbeRun;
 use crate::model::{ComputeMode, Fix, Owner, Severity, Skip, Stage};
 

@@ -1,10 +1,8 @@
 //! Uncorrected memory errors since the driver was loaded.
 
-use crate::codes;
 use crate::checks::{Check, Outcome};
 use crate::checks::device::health;
 use crate::facts::Facts;
-use crate::facts::host::Node;
 use crate::model::{Fix, Owner, Severity};
 
 pub const CHECK: Check = Check {

@@ -1,12 +1,9 @@
 //! A GPU is not yet part of its NVLink fabric.
 
-use crate::codes;
 use crate::checks::{Check, Outcome};
 use crate::checks::device::health;
-use crate::checks::shared::access::works;
 use crate::facts::{Facts, gpu_selection};
 use crate::facts::event::NvmlDevice;
-use crate::facts::host::Node;
 use crate::facts::probe::ProbeRun;
 use crate::model::{Fix, Owner, Severity};
 

@@ -1,6 +1,5 @@
 //! The driver cannot compile PTX.
 
-use crate::codes;
 use crate::checks::{Check, Outcome};
 use crate::checks::device::of_stage;
 use crate::codes::Family;

@@ -1,6 +1,5 @@
 //! The driver's PTX compiler is missing.
 
-use crate::codes;
 use crate::checks::{Check, Outcome};
 use crate::checks::device::of_stage;
 use crate::codes::Family;

@@ -1,10 +1,8 @@
 //! A kernel does not run.
 
-use crate::codes;
 use crate::checks::{Check, Outcome};
 use crate::checks::device::of_stage;
 use crate::facts::Facts;
-use crate::facts::host::Node;
 use crate::model::{Fix, Owner, Severity, Stage};
 
 pub const CHECK: Check = Check {

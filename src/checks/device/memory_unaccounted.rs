@@ -1,6 +1,5 @@
 //! Memory of a GPU is in use by processes that cannot be seen from here.
 
-use crate::codes;
 use crate::checks::{Check, Outcome};
 use crate::checks::device::health;
 use crate::facts::Facts;

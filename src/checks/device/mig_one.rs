@@ -1,6 +1,5 @@
 //! CUDA uses one of several MIG instances.
 
-use crate::codes;
 use crate::checks::{Check, Outcome, Problem};
 use crate::checks::shared::visible::gpus;
 use crate::facts::Facts;

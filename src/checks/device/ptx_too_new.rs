@@ -1,11 +1,9 @@
 //! The driver cannot read PTX of this version.
 
-use crate::codes;
 use crate::checks::{Check, Outcome};
 use crate::checks::device::of_stage;
 use crate::codes::Family;
 use crate::facts::Facts;
-use crate::facts::host::Node;
 use crate::model::{Fix, Owner, Severity, Stage};
 
 pub const CHECK: Check = Check {

@@ -1,11 +1,9 @@
 //! A GPU waits for a reset to replace failing memory.
 
-use crate::codes;
 use crate::checks::{Check, Outcome};
 use crate::checks::device::health;
 use crate::codes::Family;
 use crate::facts::Facts;
-use crate::facts::host::Node;
 use crate::model::{Fix, Owner, Severity};
 
 pub const CHECK: Check = Check {

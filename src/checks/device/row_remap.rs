@@ -1,11 +1,9 @@
 //! Memory rows of a GPU could not be replaced.
 
-use crate::codes;
 use crate::checks::{Check, Outcome};
 use crate::checks::device::health;
 use crate::codes::Family;
 use crate::facts::Facts;
-use crate::facts::host::Node;
 use crate::model::{Fix, Owner, Severity};
 
 pub const CHECK: Check = Check {

@@ -1,10 +1,8 @@
 //! Heat or power holds the clocks of a GPU down.
 
-use crate::codes;
 use crate::checks::{Check, Outcome};
 use crate::checks::device::health;
 use crate::facts::Facts;
-use crate::facts::host::Node;
 use crate::model::{Fix, Owner, Severity};
 
 pub const CHECK: Check = Check {

@@ -1,6 +1,5 @@
 //! Some multiprocessors were never seen.
 
-use crate::codes;
 use crate::checks::{Check, Outcome, Problem};
 use crate::facts::Facts;
 use crate::facts::probe::ProbeRun;

@@ -1,9 +1,7 @@
 //! A GPU computes wrong results.
 
-use crate::codes;
 use crate::checks::{Check, Outcome, Problem};
 use crate::facts::Facts;
-use crate::facts::host::Node;
 use crate::model::{Fix, Owner, Severity};
 
 pub const CHECK: Check = Check {

@@ -1,10 +1,8 @@
 //! The driver refuses to describe its devices.
 
-use crate::codes;
 use crate::checks::{Check, Outcome, Problem};
 use crate::checks::shared::faults::{faults, phrase};
 use crate::facts::Facts;
-use crate::facts::host::Node;
 use crate::model::{Fix, Owner, Severity, Stage};
 
 pub const CHECK: Check = Check {

@@ -1,12 +1,10 @@
 //! A GPU does not answer.
 
-use crate::codes;
 use crate::checks::{Check, Outcome, Problem};
 use crate::checks::shared::faults::phrase;
 use crate::codes::Family;
 use crate::facts::{Facts, gpu_selection};
-use crate::facts::event::{Device, Event, NvmlDevice, Outcome as StageOutcome};
-use crate::facts::host::Node;
+use crate::facts::event::{Device, Event, Outcome as StageOutcome};
 use crate::facts::probe::ProbeRun;
 use crate::model::{Fix, GpuRef, Owner, Severity, Stage};
 

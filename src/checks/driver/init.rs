@@ -1,11 +1,9 @@
 //! CUDA does not initialise.
 
-use crate::codes;
 use crate::checks::{Check, Outcome, Problem};
 use crate::checks::shared::faults::{faults, phrase};
 use crate::checks::shared::loading::libcuda_loaded;
 use crate::facts::Facts;
-use crate::facts::host::Node;
 use crate::model::{Fix, Owner, Severity, Stage};
 
 pub const CHECK: Check = Check {

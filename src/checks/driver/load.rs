@@ -1,7 +1,5 @@
 //! libcuda.so.1 does not load.
 
-use image_audit::image::Image;
-use crate::codes;
 use crate::checks::{Check, Outcome, Problem};
 use crate::checks::shared::faults::{faults, phrase};
 use crate::facts::Facts;

@@ -1,6 +1,5 @@
 //! CUDA sees no GPU.
 
-use crate::codes;
 use crate::checks::{Check, Outcome, Problem};
 use crate::codes::Family;
 use crate::facts::Facts;

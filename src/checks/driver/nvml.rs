@@ -1,12 +1,11 @@
 //! NVML does not work, which CUDA does not need.
 
-use crate::codes;
 use crate::checks::{Check, Outcome, Problem};
 use crate::checks::driver::nvml_fault;
 use crate::checks::shared::faults::phrase;
 use crate::codes::Family;
 use crate::facts::Facts;
-use crate::model::{Fix, Level, Owner, Severity, Skip};
+use crate::model::{Fix, Level, Owner, Severity};
 
 pub const CHECK: Check = Check {
     id: "driver.nvml",

@@ -1,11 +1,10 @@
 //! NVML does not work.
 
-use crate::codes;
 use crate::checks::{Check, Outcome, Problem};
 use crate::checks::driver::nvml_fault;
 use crate::checks::shared::faults::phrase;
 use crate::facts::Facts;
-use crate::model::{Fix, Level, Owner, Severity, Skip};
+use crate::model::{Fix, Level, Owner, Severity};
 
 pub const CHECK: Check = Check {
     id: "driver.nvml-failed",

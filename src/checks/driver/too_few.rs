@@ -1,10 +1,9 @@
 //! Fewer GPUs than required.
 
-use crate::codes;
 use crate::checks::{Check, Outcome, Problem};
 use crate::facts::{Facts, gpu_selection};
 use crate::facts::probe::ProbeRun;
-use crate::model::{Fix, Level, Owner, Severity, Skip};
+use crate::model::{Fix, Level, Owner, Severity};
 
 pub const CHECK: Check = Check {
     id: "driver.too-few",

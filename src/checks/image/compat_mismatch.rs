@@ -1,7 +1,5 @@
 //! libcuda and the kernel module do not fit each other.
 
-use image_audit::image::Image;
-use crate::codes;
 use crate::checks::{Check, Outcome};
 use crate::checks::shared::loading::{AFTER_INIT, after_init, has_compat};
 use crate::codes::Family;

@@ -1,7 +1,5 @@
 //! LD_LIBRARY_PATH puts the compatibility driver in front of the machine's.
 
-use image_audit::image::Image;
-use crate::codes;
 use crate::checks::{Check, Outcome};
 use crate::checks::shared::driver_files::elements;
 use crate::facts::Facts;

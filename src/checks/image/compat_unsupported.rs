@@ -1,7 +1,5 @@
 //! Forward compatibility was tried on a GPU that does not support it.
 
-use image_audit::image::Image;
-use crate::codes;
 use crate::checks::{Check, Outcome};
 use crate::checks::shared::loading::{AFTER_INIT, after_init};
 use crate::codes::Family;

@@ -1,11 +1,9 @@
 //! CUDA libraries are in an image without glibc.
 
 use image_audit::census::Origin;
-use image_audit::image::Image;
-use crate::codes;
 use crate::checks::{Check, Outcome, Problem};
 use crate::facts::Facts;
-use crate::model::{Fix, Owner, Severity, Skip};
+use crate::model::{Fix, Owner, Severity};
 
 pub const CHECK: Check = Check {
     id: "image.cuda-without-glibc",

@@ -1,11 +1,9 @@
 //! The image archive is damaged, so that the audit knows only a part of it.
 
-use image_audit::image::Image;
-use crate::codes;
 use crate::checks::{Check, Outcome, Problem};
 use crate::checks::leftovers::layer;
 use crate::facts::Facts;
-use crate::model::{Fix, Owner, Severity, Skip};
+use crate::model::{Fix, Owner, Severity};
 
 pub const CHECK: Check = Check {
     id: "image.damaged",

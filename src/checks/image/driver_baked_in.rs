@@ -1,13 +1,11 @@
 //! Driver libraries are baked into the image.
 
 use image_audit::census::{Copy, Origin};
-use image_audit::image::Image;
-use crate::codes;
 use crate::checks::{Check, Outcome, Problem};
 use crate::checks::shared::driver_files::driver_copies;
 use crate::codes::Family;
 use crate::facts::Facts;
-use crate::model::{Fix, Owner, Severity, Skip};
+use crate::model::{Fix, Owner, Severity};
 
 pub const CHECK: Check = Check {
     id: "image.driver-baked-in",

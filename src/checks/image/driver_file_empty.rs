@@ -1,8 +1,6 @@
 //! A driver library of the image is an empty file.
 
 use image_audit::census::Copy;
-use image_audit::image::Image;
-use crate::codes;
 use crate::checks::{Check, Outcome, Problem};
 use crate::checks::shared::access::cuda_works;
 use crate::checks::shared::driver_files::driver_copies;

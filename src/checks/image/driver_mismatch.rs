@@ -1,7 +1,5 @@
 //! The image brings a driver of another version than the machine's kernel module.
 
-use image_audit::image::Image;
-use crate::codes;
 use crate::checks::{Check, Outcome};
 use crate::checks::node::mismatch;
 use crate::checks::shared::driver_files::is_driver_of_image;

@@ -1,7 +1,5 @@
 //! The image's glibc is older than the driver's libraries need.
 
-use image_audit::image::Image;
-use crate::codes;
 use crate::checks::{Check, Outcome, Problem};
 use crate::checks::shared::loading::{BEYOND, message};
 use crate::facts::Facts;

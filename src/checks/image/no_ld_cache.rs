@@ -1,7 +1,5 @@
 //! The loader does not know of the driver's libraries: /etc/ld.so.cache lacks them.
 
-use image_audit::image::Image;
-use crate::codes;
 use crate::checks::{Check, Outcome};
 use crate::checks::shared::loading::{BEYOND, unfound_problem};
 use crate::codes::Family;

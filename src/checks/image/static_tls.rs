@@ -1,7 +1,5 @@
 //! A library does not fit into static thread-local storage.
 
-use image_audit::image::Image;
-use crate::codes;
 use crate::checks::{Check, Outcome, Problem};
 use crate::checks::shared::faults::faults;
 use crate::facts::Facts;

@@ -1,7 +1,5 @@
 //! A stub is loaded in place of the driver library.
 
-use image_audit::image::Image;
-use crate::codes;
 use crate::checks::{Check, Outcome, Problem};
 use crate::codes::Family;
 use crate::facts::Facts;

@@ -1,7 +1,5 @@
 //! LD_LIBRARY_PATH leads to stubs.
 
-use image_audit::image::Image;
-use crate::codes;
 use crate::checks::{Check, Outcome};
 use crate::checks::shared::access::cuda_works;
 use crate::checks::shared::driver_files::elements;

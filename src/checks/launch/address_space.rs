@@ -1,11 +1,10 @@
 //! The limit of virtual memory is too low for CUDA.
 
-use crate::codes;
 use crate::checks::{Check, Outcome, Problem};
 use crate::checks::shared::limits::failed_with;
 use crate::codes::Family;
 use crate::facts::Facts;
-use crate::facts::probe::{ProbeRun, Target, free_memory};
+use crate::facts::probe::{ProbeRun, free_memory};
 use crate::model::{Fix, Owner, Severity, Stage};
 
 pub const CHECK: Check = Check {

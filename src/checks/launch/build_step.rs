@@ -1,7 +1,5 @@
 //! A step of an image's build has no GPU.
 
-use image_audit::image::Image;
-use crate::codes;
 use crate::checks::{Check, Outcome};
 use crate::checks::shared::platform::{BEYOND, unusable};
 use crate::facts::Facts;

@@ -1,8 +1,7 @@
 //! The CDI devices that were asked for do not exist.
 
-use crate::codes;
 use crate::checks::Check;
-use crate::facts::host::Node;
+use crate::checks::shared::explain_only::unseen;
 use crate::model::{Fix, Owner, Severity};
 
 pub const CHECK: Check = Check {

@@ -1,6 +1,5 @@
 //! The device cgroup forbids the GPU's nodes.
 
-use crate::codes;
 use crate::checks::{Check, Outcome};
 use crate::checks::shared::access::{EACCES, EPERM, errno_name};
 use crate::checks::shared::nodes::{BEYOND, is_selinux, mode_allows, node, of_kind};

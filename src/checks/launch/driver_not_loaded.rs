@@ -1,12 +1,10 @@
 //! No NVIDIA driver is loaded on this machine.
 
-use crate::codes;
 use crate::checks::{Check, Outcome, Problem};
 use crate::checks::shared::access::{ALL_BEYOND, ENODEV, ENXIO, answered, expects_gpu, has_nodes, libcuda, opened, other_platform};
 use crate::codes::Family;
 use crate::facts::Facts;
-use crate::facts::host::Node;
-use crate::model::{Fix, Owner, Severity, Skip};
+use crate::model::{Fix, Owner, Severity};
 
 pub const CHECK: Check = Check {
     id: "launch.driver-not-loaded",

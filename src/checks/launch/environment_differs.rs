@@ -1,6 +1,5 @@
 //! The container's main process has another environment than this check.
 
-use crate::codes;
 use crate::checks::{Check, Outcome, Problem};
 use crate::facts::Facts;
 use crate::model::{Fix, Owner, Severity};

@@ -1,10 +1,9 @@
 //! A GPU that --gpus names is not here.
 
-use crate::codes;
 use crate::checks::{Check, Outcome, Problem};
 use crate::checks::shared::visible::{gpus, sees_none, variable};
 use crate::facts::{Facts, gpu_selection};
-use crate::model::{Fix, Owner, Severity, Skip};
+use crate::model::{Fix, Owner, Severity};
 
 pub const CHECK: Check = Check {
     id: "launch.gpu-absent",

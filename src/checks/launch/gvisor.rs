@@ -1,11 +1,9 @@
 //! gVisor does not pass the GPU through.
 
-use crate::codes;
 use crate::checks::{Check, Outcome};
 use crate::checks::shared::platform::{BEYOND, unusable};
 use crate::codes::Family;
 use crate::facts::Facts;
-use crate::facts::host::Node;
 use crate::model::{Fix, Owner, Severity};
 
 pub const CHECK: Check = Check {

@@ -1,6 +1,5 @@
 //! The container's memory limit is too low.
 
-use crate::codes;
 use crate::checks::{Check, Outcome, Problem};
 use crate::checks::shared::limits::failed_with;
 use crate::codes::Family;

@@ -1,7 +1,7 @@
 //! Memory cannot be shared between nodes: no IMEX channel.
 
-use crate::codes;
 use crate::checks::Check;
+use crate::checks::shared::explain_only::unseen;
 use crate::codes::Family;
 use crate::model::{Fix, Owner, Severity};
 

@@ -1,7 +1,7 @@
 //! Containers with one GPU each cannot share memory of their GPUs.
 
-use crate::codes;
 use crate::checks::Check;
+use crate::checks::shared::explain_only::unseen;
 use crate::model::{Fix, Owner, Severity};
 
 pub const CHECK: Check = Check {

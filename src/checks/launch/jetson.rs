@@ -1,6 +1,5 @@
 //! The integrated GPU of this Jetson is not usable here.
 
-use crate::codes;
 use crate::checks::{Check, Outcome};
 use crate::checks::shared::platform::{BEYOND, unusable};
 use crate::codes::Family;

@@ -1,11 +1,10 @@
 //! The driver library libcuda.so.1 is not in the container.
 
-use crate::codes;
 use crate::checks::{Check, Outcome, Problem};
 use crate::checks::shared::access::{cuda_works, expects_gpu, has_nodes, libcuda};
 use crate::checks::shared::loading::libcuda_loaded;
 use crate::facts::Facts;
-use crate::model::{Fix, Level, Owner, Severity, Skip};
+use crate::model::{Fix, Level, Owner, Severity};
 
 pub const CHECK: Check = Check {
     id: "launch.libcuda-missing",

@@ -1,7 +1,5 @@
 //! The driver's libraries are in a directory that the loader does not search.
 
-use image_audit::image::Image;
-use crate::codes;
 use crate::checks::{Check, Outcome};
 use crate::checks::shared::loading::{BEYOND, unfound_problem};
 use crate::codes::Family;

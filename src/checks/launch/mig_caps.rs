@@ -1,12 +1,10 @@
 //! The container has no access to its MIG instance.
 
-use crate::codes;
 use crate::checks::{Check, Outcome, Problem};
 use crate::checks::shared::access::cuda_works;
 use crate::checks::shared::nodes::BEYOND;
 use crate::codes::Family;
 use crate::facts::Facts;
-use crate::facts::event::NvmlDevice;
 use crate::model::{Fix, Owner, Severity, Stage};
 
 pub const CHECK: Check = Check {

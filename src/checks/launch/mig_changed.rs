@@ -1,7 +1,7 @@
 //! MIG instances were made after the container was started.
 
-use crate::codes;
 use crate::checks::Check;
+use crate::checks::shared::explain_only::unseen;
 use crate::model::{Fix, Owner, Severity};
 
 pub const CHECK: Check = Check {

@@ -1,6 +1,5 @@
 //! CUDA_VISIBLE_DEVICES names a MIG instance that is not here.
 
-use crate::codes;
 use crate::checks::{Check, Outcome, Problem};
 use crate::checks::shared::visible::{gpus, sees_none, variable};
 use crate::codes::Family;

@@ -1,6 +1,5 @@
 //! The MPS daemon cannot be reached.
 
-use crate::codes;
 use crate::checks::{Check, Outcome, Problem};
 use crate::checks::shared::limits::failed_with;
 use crate::codes::Family;

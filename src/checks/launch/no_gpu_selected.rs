@@ -1,11 +1,10 @@
 //! NVIDIA_VISIBLE_DEVICES selects no GPU.
 
-use crate::codes;
 use crate::checks::{Check, Outcome, Problem};
 use crate::checks::shared::access::{NOT_BROUGHT, answered, expects_gpu, has_nodes, is_gpu_node, other_platform, visible};
 use crate::codes::Family;
 use crate::facts::Facts;
-use crate::model::{Fix, Owner, Severity, Skip};
+use crate::model::{Fix, Owner, Severity};
 
 pub const CHECK: Check = Check {
     id: "launch.no-gpu-selected",

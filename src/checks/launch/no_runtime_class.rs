@@ -1,11 +1,10 @@
 //! The pod has a GPU, and its runtime did not bring it.
 
-use crate::codes;
 use crate::checks::{Check, Outcome, Problem};
 use crate::checks::shared::access::{NOT_BROUGHT, answered, expects_gpu, has_nodes, visible};
 use crate::codes::Family;
 use crate::facts::Facts;
-use crate::model::{Fix, Owner, Severity, Skip};
+use crate::model::{Fix, Owner, Severity};
 
 pub const CHECK: Check = Check {
     id: "launch.no-runtime-class",

@@ -1,6 +1,5 @@
 //! No driver answers behind the GPU's nodes.
 
-use crate::codes;
 use crate::checks::{Check, Outcome};
 use crate::checks::shared::access::{EACCES, EPERM, errno_name};
 use crate::checks::shared::nodes::{BEYOND, of_kind};

@@ -1,6 +1,5 @@
 //! This user may not open the GPU's nodes.
 
-use crate::codes;
 use crate::checks::{Check, Outcome};
 use crate::checks::shared::access::{EACCES, errno_name};
 use crate::checks::shared::nodes::{BEYOND, mode_allows, node, of_kind};

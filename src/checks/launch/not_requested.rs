@@ -1,11 +1,10 @@
 //! This container was started without a GPU.
 
-use crate::codes;
 use crate::checks::{Check, Outcome, Problem};
 use crate::checks::shared::access::{ALL_BEYOND, answered, expects_gpu, has_nodes, other_platform};
 use crate::codes::Family;
 use crate::facts::Facts;
-use crate::model::{Fix, Owner, Severity, Skip};
+use crate::model::{Fix, Owner, Severity};
 
 pub const CHECK: Check = Check {
     id: "launch.not-requested",

@@ -1,14 +1,12 @@
 //! The image asks for a newer driver than this machine has.
 
-use image_audit::image::Image;
-use crate::codes;
 use crate::checks::{Check, Outcome, Problem};
 use crate::checks::predict::requirement_met;
-use crate::checks::shared::faults::cuda;
+use crate::checks::shared::faults;
 use crate::facts::Facts;
 use crate::facts::probe::ProbeRun;
 use crate::facts::target_machine::TargetMachine;
-use crate::model::{Fix, Owner, Severity, Skip};
+use crate::model::{Fix, Owner, Severity};
 
 pub const CHECK: Check = Check {
     id: "launch.requirement",
@@ -44,7 +42,7 @@ fn judge(facts: &Facts) -> Outcome {
     if requirement_met(value, &here) != Some(false) {
         return Outcome::Pass;
     }
-    let has = cuda(cuda);
+    let has = faults::cuda(cuda);
     Some(
         Problem::new(format!("The driver supports CUDA {has}, and what the image asks for is not met."))
             .evidence(format!("NVIDIA_REQUIRE_CUDA={value}")),

@@ -1,6 +1,5 @@
 //! A system call that the driver needs is refused.
 
-use crate::codes;
 use crate::checks::{Check, Outcome, Problem};
 use crate::checks::shared::limits::failed_with;
 use crate::codes::Family;

@@ -1,12 +1,10 @@
 //! SELinux forbids the GPU's nodes.
 
-use crate::codes;
 use crate::checks::{Check, Outcome};
 use crate::checks::shared::access::{EACCES, errno_name};
 use crate::checks::shared::nodes::{BEYOND, is_selinux, mode_allows, node, of_kind};
 use crate::codes::Family;
 use crate::facts::Facts;
-use crate::facts::host::Node;
 use crate::model::{Fix, Owner, Severity};
 
 pub const CHECK: Check = Check {

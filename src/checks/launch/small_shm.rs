@@ -1,6 +1,5 @@
 //! /dev/shm is too small for several GPUs.
 
-use crate::codes;
 use crate::checks::{Check, Outcome, Problem};
 use crate::facts::Facts;
 use crate::model::{Fix, Owner, Severity};

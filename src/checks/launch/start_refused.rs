@@ -1,8 +1,7 @@
 //! The container engine cannot give containers a GPU.
 
-use crate::codes;
 use crate::checks::Check;
-use crate::facts::host::Node;
+use crate::checks::shared::explain_only::unseen;
 use crate::model::{Fix, Owner, Severity};
 
 pub const CHECK: Check = Check {

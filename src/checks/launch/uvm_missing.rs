@@ -1,8 +1,6 @@
 //! /dev/nvidia-uvm is not in the container.
 
-use crate::codes;
 use crate::checks::{Check, Outcome, Problem};
-use crate::checks::math::has;
 use crate::checks::shared::access::{cuda_works, other_platform};
 use crate::checks::shared::faults::phrase;
 use crate::checks::shared::nodes::{BEYOND, UVM, node};

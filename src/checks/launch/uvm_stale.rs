@@ -1,6 +1,5 @@
 //! /dev/nvidia-uvm has the number of an earlier driver.
 
-use crate::codes;
 use crate::checks::{Check, Outcome, Problem};
 use crate::checks::shared::access::cuda_works;
 use crate::checks::shared::nodes::{UVM, node, refused};

@@ -1,6 +1,5 @@
 //! CUDA_VISIBLE_DEVICES hides every GPU.
 
-use crate::codes;
 use crate::checks::{Check, Outcome, Problem};
 use crate::checks::shared::visible::{BEYOND, gpus, sees_none, variable, with_sights};
 use crate::codes::Family;

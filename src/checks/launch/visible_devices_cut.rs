@@ -1,6 +1,5 @@
 //! CUDA_VISIBLE_DEVICES names more GPUs than CUDA lists.
 
-use crate::codes;
 use crate::checks::{Check, Outcome, Problem};
 use crate::checks::shared::visible::{variable, with_sights};
 use crate::codes::Family;

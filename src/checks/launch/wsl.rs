@@ -1,12 +1,10 @@
 //! WSL does not give this container its GPU.
 
-use crate::codes;
 use crate::checks::{Check, Outcome};
 use crate::checks::shared::loading::unfound;
 use crate::checks::shared::platform::{BEYOND, unusable};
 use crate::codes::Family;
 use crate::facts::Facts;
-use crate::facts::host::Node;
 use crate::model::{Fix, Owner, Severity};
 
 pub const CHECK: Check = Check {

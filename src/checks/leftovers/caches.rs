@@ -1,11 +1,8 @@
 //! Caches and leftovers of package managers are in the image.
 
-use image_audit::image::Image;
 use image_audit::leftovers::Kind;
-use crate::codes;
 use crate::checks::{Check, Outcome};
 use crate::checks::leftovers::{CACHES, WORTH_TELLING, leftovers_of, sum};
-use crate::checks::predict::found;
 use crate::facts::Facts;
 use crate::model::{Fix, Owner, Severity};
 

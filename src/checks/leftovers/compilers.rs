@@ -1,8 +1,6 @@
 //! Compilers are in the image.
 
-use image_audit::image::Image;
 use image_audit::leftovers::Kind;
-use crate::codes;
 use crate::checks::{Check, Outcome};
 use crate::checks::leftovers::sum;
 use crate::facts::Facts;

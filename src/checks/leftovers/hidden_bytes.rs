@@ -1,11 +1,10 @@
 //! Layers ship files that later layers delete or overwrite.
 
-use image_audit::image::{Hidden, Image};
-use crate::codes;
+use image_audit::image::Hidden;
 use crate::checks::{Check, Outcome, Problem};
 use crate::checks::leftovers::{AT_REST, WORTH_TELLING, files, layer, megabytes};
 use crate::facts::Facts;
-use crate::model::{Fix, Owner, Severity, Skip};
+use crate::model::{Fix, Owner, Severity};
 
 pub const CHECK: Check = Check {
     id: "leftovers.hidden-bytes",

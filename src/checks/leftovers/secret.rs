@@ -1,10 +1,7 @@
 //! The image holds a secret.
 
 use image_audit::secrets;
-use image_audit::image::Image;
-use image_audit::leftovers::Kind;
 use image_audit::secrets::Secret;
-use crate::codes;
 use crate::checks::{Check, Outcome, Problem};
 use crate::facts::Facts;
 use crate::model::{Fix, Owner, Severity};

@@ -1,7 +1,5 @@
 //! Tools for building CUDA programs are in the image.
 
-use image_audit::image::Image;
-use crate::codes;
 use crate::checks::{Check, Outcome};
 use crate::checks::leftovers::{TOOLKIT, sum};
 use crate::facts::Facts;

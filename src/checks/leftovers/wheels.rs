@@ -1,7 +1,5 @@
 //! Wheels or installers lie in the image.
 
-use image_audit::image::Image;
-use crate::codes;
 use crate::checks::{Check, Outcome};
 use crate::checks::leftovers::{WHEELS, sum};
 use crate::facts::Facts;

@@ -1,8 +1,6 @@
 //! A program needs a CUDA library that is not in the image.
 
 use image_audit::catalogue::LIBRARIES;
-use image_audit::image::Image;
-use crate::codes;
 use crate::checks::{Check, Outcome, Problem};
 use crate::facts::Facts;
 use crate::model::{Fix, Owner, Severity};

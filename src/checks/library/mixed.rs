@@ -1,8 +1,6 @@
 //! Libraries that belong together come from different releases.
 
 use image_audit::census::{Copy, Mixed};
-use image_audit::image::Image;
-use crate::codes;
 use crate::checks::{Check, Outcome, Problem};
 use crate::checks::library::same_release;
 use crate::facts::Facts;

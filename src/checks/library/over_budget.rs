@@ -1,11 +1,9 @@
 //! Redundant copies take more than the budget allows.
 
-use image_audit::image::Image;
 use image_audit::verdict::Verdict;
-use crate::codes;
 use crate::checks::{Check, Outcome, Problem};
 use crate::facts::Facts;
-use crate::model::{Fix, Owner, Severity, Skip};
+use crate::model::{Fix, Owner, Severity};
 
 pub const CHECK: Check = Check {
     id: "library.over-budget",

@@ -1,9 +1,7 @@
 //! Copies of CUDA libraries that nothing loads.
 
 use image_audit::census::Copy;
-use image_audit::image::Image;
 use image_audit::verdict::Verdict;
-use crate::codes;
 use crate::checks::{Check, Outcome, Problem};
 use crate::facts::Facts;
 use crate::model::{Fix, Owner, Severity};

@@ -1,8 +1,6 @@
 //! The environment puts another copy in the place of the one that is meant.
 
 use image_audit::census::Shadow;
-use image_audit::image::Image;
-use crate::codes;
 use crate::checks::{Check, Outcome, Problem};
 use crate::facts::Facts;
 use crate::model::{Fix, Owner, Severity};

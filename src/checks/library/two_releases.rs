@@ -1,8 +1,6 @@
 //! Programs of the image load different releases of one library.
 
 use image_audit::census::Copy;
-use image_audit::image::Image;
-use crate::codes;
 use crate::checks::{Check, Outcome, Problem};
 use crate::checks::library::same_release;
 use crate::facts::Facts;

@@ -1,7 +1,5 @@
 //! A library is too old for what is linked to it.
 
-use image_audit::image::Image;
-use crate::codes;
 use crate::checks::{Check, Outcome, Problem};
 use crate::facts::Facts;
 use crate::model::{Fix, Owner, Severity};

@@ -1,7 +1,5 @@
 //! LD_LIBRARY_PATH makes the loader look into the working directory.
 
-use image_audit::image::Image;
-use crate::codes;
 use crate::checks::{Check, Outcome, Problem};
 use crate::facts::Facts;
 use crate::model::{Fix, Owner, Severity};

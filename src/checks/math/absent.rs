@@ -1,12 +1,10 @@
 //! A library is not in the image, so it was not exercised.
 
-use image_audit::image::Image;
-use crate::codes;
 use crate::checks::{Check, Outcome, Problem};
 use crate::checks::math::{census_is_whole, has};
 use crate::checks::shared::faults::faults;
 use crate::facts::Facts;
-use crate::model::{Fix, Owner, Severity, Skip, Stage};
+use crate::model::{Fix, Owner, Severity, Stage};
 
 pub const CHECK: Check = Check {
     id: "math.absent",

@@ -1,6 +1,5 @@
 //! Hardware counters are for administrators.
 
-use crate::codes;
 use crate::checks::{Check, Outcome, Problem};
 use crate::codes::Family;
 use crate::facts::Facts;

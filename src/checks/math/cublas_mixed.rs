@@ -1,11 +1,8 @@
 //! cuBLAS and cuBLASLt are of different releases.
 
-use image_audit::image::Image;
-use crate::codes;
 use crate::checks::{Check, Outcome, Problem};
 use crate::checks::math::each;
 use crate::facts::Facts;
-use crate::facts::event::Event;
 use crate::model::{Fix, Owner, Severity};
 
 pub const CHECK: Check = Check {

@@ -1,12 +1,10 @@
 //! CUPTI does not trace.
 
-use image_audit::image::Image;
-use crate::codes;
 use crate::checks::{Check, Outcome};
 use crate::checks::math::{has, of_stages};
 use crate::checks::shared::faults::faults;
 use crate::facts::Facts;
-use crate::model::{Fix, Owner, Severity, Skip, Stage};
+use crate::model::{Fix, Owner, Severity, Stage};
 
 pub const CHECK: Check = Check {
     id: "math.cupti-failed",

@@ -1,8 +1,6 @@
 //! CUPTI traces nothing.
 
-use image_audit::image::Image;
 use protocol::SMOKE_KERNEL;
-use crate::codes;
 use crate::checks::{Check, Outcome, Problem};
 use crate::checks::math::each;
 use crate::facts::Facts;

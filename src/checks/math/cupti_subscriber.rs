@@ -1,6 +1,5 @@
 //! Another profiler holds CUPTI.
 
-use crate::codes;
 use crate::checks::{Check, Outcome, Problem};
 use crate::checks::math::each;
 use crate::checks::shared::faults::phrase;

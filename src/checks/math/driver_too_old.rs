@@ -1,12 +1,10 @@
 //! The driver is too old for this image's CUDA runtime.
 
-use crate::codes;
 use crate::checks::{Check, Outcome, Problem};
 use crate::checks::math::{each, versions};
 use crate::checks::shared::faults::{cuda, phrase};
 use crate::codes::Family;
 use crate::facts::Facts;
-use crate::facts::host::Node;
 use crate::model::{Fix, Owner, Severity, Stage};
 
 pub const CHECK: Check = Check {

@@ -1,11 +1,9 @@
 //! cuBLAS computes a wrong product.
 
-use crate::codes;
 use crate::checks::{Check, Outcome, Problem};
 use crate::checks::math::each;
 use crate::facts::Facts;
 use crate::facts::event::GemmVerdict;
-use crate::facts::host::Node;
 use crate::model::{Fix, Owner, Severity};
 
 pub const CHECK: Check = Check {

@@ -1,11 +1,9 @@
 //! The runtime is newer than the driver, within one major version.
 
-use crate::codes;
 use crate::checks::{Check, Outcome, Problem};
 use crate::checks::math::{each, versions};
 use crate::checks::shared::faults::cuda;
 use crate::facts::Facts;
-use crate::facts::host::Node;
 use crate::model::{Fix, Owner, Severity};
 
 pub const CHECK: Check = Check {

@@ -1,7 +1,5 @@
 //! TF32 was asked for, and FP32 was computed.
 
-use image_audit::image::Image;
-use crate::codes;
 use crate::checks::{Check, Outcome, Problem};
 use crate::checks::math::each;
 use crate::facts::Facts;

@@ -1,6 +1,5 @@
 //! A library did not load, and the image was not read to its end.
 
-use crate::codes;
 use crate::checks::{Check, Outcome, Problem};
 use crate::checks::math::{census_is_whole, each, has};
 use crate::checks::shared::faults::phrase;

@@ -1,7 +1,5 @@
 //! libcudart does not work, the driver does.
 
-use image_audit::image::Image;
-use crate::codes;
 use crate::checks::{Check, Outcome};
 use crate::checks::math::of_stages;
 use crate::facts::Facts;

@@ -1,11 +1,9 @@
 //! libcudart is in the image and does not load.
 
-use image_audit::image::Image;
-use crate::codes;
 use crate::checks::{Check, Outcome};
 use crate::checks::math::{has, of_stages};
 use crate::facts::Facts;
-use crate::model::{Fix, Owner, Severity, Skip, Stage};
+use crate::model::{Fix, Owner, Severity, Stage};
 
 pub const CHECK: Check = Check {
     id: "math.runtime-load",

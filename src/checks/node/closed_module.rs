@@ -1,12 +1,10 @@
 //! The driver is loaded and drives no GPU: it may need the open kernel module.
 
-use crate::codes;
 use crate::checks::{Check, Outcome, Problem};
 use crate::checks::node::init;
 use crate::checks::shared::access::answered;
 use crate::codes::Family;
 use crate::facts::Facts;
-use crate::facts::host::Node;
 use crate::model::{Fix, Level, Owner, Severity};
 
 pub const CHECK: Check = Check {

@@ -1,11 +1,9 @@
 //! The GPU is in confidential mode and was not yet released for work.
 
-use crate::codes;
 use crate::checks::{Check, Outcome, Problem};
 use crate::checks::node::init;
 use crate::codes::Family;
 use crate::facts::Facts;
-use crate::facts::host::Node;
 use crate::facts::probe::ProbeRun;
 use crate::model::{Fix, Owner, Severity};
 

@@ -1,12 +1,10 @@
 //! The driver's libraries and its kernel module are of different versions.
 
-use crate::codes;
 use crate::checks::{Check, Outcome};
 use crate::checks::node::mismatch;
 use crate::checks::shared::driver_files::is_driver_of_image;
 use crate::codes::Family;
 use crate::facts::Facts;
-use crate::facts::host::Node;
 use crate::model::{Fix, Owner, Severity};
 
 pub const CHECK: Check = Check {
@@ -31,11 +29,6 @@ pub const CHECK: Check = Check {
     judge,
 };
 
-/// The version in the name of a driver's file, such as libcuda.so.550.54.15.
-fn version_of(path: &str) -> Option<&str> {
-    let version = path.rsplit_once(".so.")?.1;
-    version.contains('.').then_some(version)
-}
 
 fn judge(facts: &Facts) -> Outcome {
     // A driver that is part of the image is the image's fault.

@@ -1,12 +1,10 @@
 //! The driver cannot initialise its unified memory.
 
-use crate::codes;
 use crate::checks::{Check, Outcome, Problem};
 use crate::checks::node::{BEYOND, init};
 use crate::checks::shared::access::opened;
 use crate::codes::Family;
 use crate::facts::Facts;
-use crate::facts::host::Node;
 use crate::model::{Fix, Owner, Severity};
 
 pub const CHECK: Check = Check {

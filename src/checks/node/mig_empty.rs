@@ -1,12 +1,10 @@
 //! MIG is enabled and there is no instance.
 
-use crate::codes;
 use crate::checks::{Check, Outcome, Problem};
 use crate::checks::shared::visible::{BEYOND, gpus, sees_none};
 use crate::codes::Family;
 use crate::facts::Facts;
 use crate::facts::event::NvmlDevice;
-use crate::facts::host::Node;
 use crate::model::{Fix, Level, Owner, Severity};
 
 pub const CHECK: Check = Check {

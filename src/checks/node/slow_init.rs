@@ -1,11 +1,9 @@
 //! Initialising the GPU takes seconds.
 
-use crate::codes;
 use crate::checks::{Check, Outcome, Problem};
 use crate::checks::shared::access::cuda_works;
 use crate::facts::Facts;
 use crate::facts::event::{Event, Outcome as StageOutcome};
-use crate::facts::host::Node;
 use crate::facts::probe::ProbeRun;
 use crate::model::{Fix, Owner, Severity, Stage};
 

@@ -1,13 +1,11 @@
 //! The driver's unified memory module has to be reloaded.
 
-use crate::codes;
 use crate::checks::{Check, Outcome, Problem};
 use crate::checks::node::{BEYOND, init};
 use crate::checks::shared::access::opened;
 use crate::checks::shared::loading::libcuda_loaded;
 use crate::codes::Family;
 use crate::facts::Facts;
-use crate::facts::host::Node;
 use crate::model::{Evidence, Fix, Owner, Severity};
 
 pub const CHECK: Check = Check {

@@ -1,11 +1,9 @@
 //! The virtual GPU has no licence.
 
-use crate::codes;
 use crate::checks::{Check, Outcome, Problem};
 use crate::checks::shared::faults::phrase;
 use crate::codes::Family;
 use crate::facts::Facts;
-use crate::facts::host::Node;
 use crate::facts::probe::ProbeRun;
 use crate::model::{Fix, Owner, Severity, Stage};
 

@@ -1,9 +1,8 @@
 //! The kernel has reported an Xid.
 
-use crate::codes;
 use crate::checks::Check;
+use crate::checks::shared::explain_only::unseen;
 use crate::codes::Family;
-use crate::facts::host::Node;
 use crate::model::{Fix, Owner, Severity};
 
 pub const CHECK: Check = Check {

@@ -1,9 +1,7 @@
 //! The GPU needs the open kernel module, and the machine has the closed one.
 
-use crate::codes;
 use crate::checks::Check;
 use crate::checks::predict::found;
-use crate::facts::host::Node;
 use crate::model::{Fix, Owner, Severity};
 
 pub const CHECK: Check = Check {

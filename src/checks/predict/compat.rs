@@ -1,6 +1,5 @@
 //! The image works on this machine with the compatibility driver that it brings.
 
-use crate::codes;
 use crate::checks::Check;
 use crate::checks::predict::found;
 use crate::model::{Fix, Owner, Severity};

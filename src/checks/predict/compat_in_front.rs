@@ -1,7 +1,5 @@
 //! The compatibility driver of the image is in the way on this machine.
 
-use image_audit::image::Image;
-use crate::codes;
 use crate::checks::Check;
 use crate::checks::predict::found;
 use crate::codes::Family;

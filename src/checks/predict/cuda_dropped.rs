@@ -1,7 +1,5 @@
 //! The image's CUDA has dropped this GPU.
 
-use image_audit::image::Image;
-use crate::codes;
 use crate::checks::Check;
 use crate::checks::predict::found;
 use crate::codes::Family;

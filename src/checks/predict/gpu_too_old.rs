@@ -1,10 +1,8 @@
 //! The machine's driver has dropped its GPU.
 
-use crate::codes;
 use crate::checks::Check;
 use crate::checks::predict::found;
 use crate::codes::Family;
-use crate::facts::host::Node;
 use crate::model::{Fix, Owner, Severity};
 
 pub const CHECK: Check = Check {

@@ -1,7 +1,5 @@
 //! The image has only PTX for the machine's GPU, so that its first start compiles.
 
-use image_audit::image::Image;
-use crate::codes;
 use crate::checks::Check;
 use crate::checks::predict::found;
 use crate::model::{Fix, Owner, Severity};

@@ -1,10 +1,8 @@
 //! The image has only PTX for this GPU, and the machine's driver is older than it.
 
-use crate::codes;
 use crate::checks::Check;
 use crate::checks::predict::found;
 use crate::codes::Family;
-use crate::facts::host::Node;
 use crate::model::{Fix, Owner, Severity};
 
 pub const CHECK: Check = Check {

@@ -10,7 +10,6 @@ mod runtime;
 #[cfg(test)]
 mod tests;
 
-use crate::checks::Problem;
 use crate::facts::target_machine::TargetMachine;
 
 pub use known::DriverCuda;

@@ -1,9 +1,7 @@
 //! The machine does not meet what the image requires.
 
-use crate::codes;
 use crate::checks::Check;
 use crate::checks::predict::found;
-use crate::facts::host::Node;
 use crate::model::{Fix, Owner, Severity};
 
 pub const CHECK: Check = Check {

@@ -1,9 +1,7 @@
 //! Whether the image works on this machine cannot be told from here.
 
-use crate::codes;
 use crate::checks::Check;
 use crate::checks::predict::found;
-use crate::facts::host::Node;
 use crate::model::{Fix, Owner, Severity};
 
 pub const CHECK: Check = Check {

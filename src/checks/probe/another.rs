@@ -1,10 +1,9 @@
 //! Another check of this container is still running.
 
 use protocol::TAKEN;
-use crate::codes;
 use crate::checks::{Check, Outcome, Problem};
 use crate::checks::probe::{of, problems};
-use crate::checks::shared::faults::TAKEN;
+
 use crate::facts::Facts;
 use crate::facts::probe::Ending;
 use crate::model::{Fix, Owner, Severity};

@@ -1,10 +1,8 @@
 //! A GPU library crashed.
 
-use crate::codes;
 use crate::checks::{Check, Outcome, Problem};
 use crate::checks::probe::{SIGKILL, last_library, of, place, problems, signal_name, with_noise};
 use crate::facts::Facts;
-use crate::facts::host::Node;
 use crate::facts::probe::Ending;
 use crate::model::{Fix, Owner, Severity};
 

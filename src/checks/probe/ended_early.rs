@@ -1,10 +1,8 @@
 //! The probe ended before it was done.
 
-use crate::codes;
 use crate::checks::{Check, Outcome, Problem};
 use crate::checks::probe::{last_library, place, problems, with_noise};
 use crate::facts::Facts;
-use crate::facts::host::Node;
 use crate::facts::probe::Ending;
 use crate::model::{Fix, Owner, Severity};
 

@@ -1,11 +1,8 @@
 //! A call into the GPU's libraries did not return.
 
-use crate::codes;
 use crate::checks::{Check, Outcome, Problem};
 use crate::checks::probe::{of, problems, with_noise};
 use crate::facts::{Facts, gpu_selection};
-use crate::facts::event::NvmlDevice;
-use crate::facts::host::Node;
 use crate::facts::probe::{Ending, ProbeRun};
 use crate::model::{Fix, Owner, Severity, Stage};
 

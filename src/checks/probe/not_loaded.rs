@@ -1,11 +1,9 @@
 //! The image's loader could not load the probe.
 
-use image_audit::image::Image;
 use protocol::TAKEN;
-use crate::codes;
 use crate::checks::{Check, Outcome, Problem};
 use crate::checks::probe::{problems, signal_name, with_noise};
-use crate::checks::shared::faults::TAKEN;
+
 use crate::facts::Facts;
 use crate::facts::probe::Ending;
 use crate::model::{Fix, Owner, Severity};

@@ -1,9 +1,7 @@
 //! No probe could be started.
 
-use crate::codes;
 use crate::checks::{Check, Outcome, Problem};
 use crate::checks::probe::problems;
-use crate::checks::shared::nodes::refused;
 use crate::facts::Facts;
 use crate::facts::probe::Ending;
 use crate::model::{Fix, Owner, Severity};

@@ -1,11 +1,9 @@
 //! No GPU was verified.
 
-use image_audit::image::Image;
-use crate::codes;
 use crate::checks::{Check, Outcome, Problem};
 use crate::facts::{Facts, gpu_selection};
 use crate::facts::probe::ProbeRun;
-use crate::model::{Fix, Level, Owner, Severity, Skip};
+use crate::model::{Fix, Level, Owner, Severity};
 
 pub const CHECK: Check = Check {
     id: "probe.nothing-verified",

@@ -1,10 +1,8 @@
 //! An earlier probe is stuck in the driver.
 
-use crate::codes;
 use crate::checks::{Check, Outcome, Problem};
 use crate::checks::probe::{of, problems};
 use crate::facts::Facts;
-use crate::facts::host::Node;
 use crate::facts::probe::Ending;
 use crate::model::{Fix, Owner, Severity};
 

@@ -1,11 +1,9 @@
 //! Questions about the container that many checks ask: was a GPU expected, do its nodes open, has anything answered.
 
-use image_audit::census::{Copy, Origin};
-use image_audit::image::Image;
 use crate::facts::Facts;
 use crate::facts::event::Event;
-use crate::facts::host::Node;
 use crate::model::Level;
+use image_audit::census::{Copy, Origin};
 
 /// What cannot work where no GPU is reachable.
 pub const ALL_BEYOND: &[&str] = &[

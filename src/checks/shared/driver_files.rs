@@ -1,9 +1,9 @@
 //! Copies of driver libraries, and which of them the image brought.
 
-use image_audit::census::Copy;
 use crate::checks::{Outcome, Problem};
 use crate::facts::Facts;
 use crate::facts::event::Event;
+use image_audit::census::Copy;
 
 pub fn driver_copies(facts: &Facts) -> impl Iterator<Item = &Copy> {
     let driver = |copy: &&Copy| matches!(copy.library.as_str(), "libcuda" | "nvml");

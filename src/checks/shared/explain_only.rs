@@ -2,7 +2,6 @@
 
 use crate::checks::Outcome;
 use crate::facts::Facts;
-use crate::model::Skip;
 
 pub fn unseen(_: &Facts) -> Outcome {
     Outcome::Skip("it cannot be seen from inside a container")

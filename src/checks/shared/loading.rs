@@ -1,12 +1,12 @@
 //! Whether libcuda was found and loaded, and what it said next.
 
-use std::collections::BTreeSet;
-use crate::checks::{Outcome, Problem};
 use crate::checks::shared::faults::{faults, phrase};
+use crate::checks::{Outcome, Problem};
 use crate::facts::Facts;
 use crate::facts::event::{Api, Event};
 use crate::facts::host::DriverFile;
 use crate::model::Stage;
+use std::collections::BTreeSet;
 
 pub const BEYOND: &[&str] = &["driver.load", "driver.nvml", "driver.nvml-failed", "probe.nothing-verified"];
 

@@ -1,10 +1,9 @@
 //! Device nodes: which were refused, and what their modes allow.
 
+use crate::checks::shared::access::{errno_name, is_gpu_node, opened, works};
 use crate::checks::{Outcome, Problem};
-use crate::checks::shared::access::{errno_name, opened, works};
 use crate::facts::Facts;
 use crate::facts::host::Node;
-use crate::model::Skip;
 
 /// What fails when nodes cannot be used.
 pub const BEYOND: &[&str] = &[
@@ -29,7 +28,7 @@ pub fn refused(facts: &Facts) -> Vec<(&str, i32)> {
     let control = |path: &str| path == "/dev/nvidiactl" || path == "/dev/nvidia-uvm";
     let nodes = facts.host.nodes.iter().filter(|node| node.path.starts_with("/dev/nvidia")).count();
     let is_refused = |node: &&Node| refused.iter().any(|(path, _)| *path == node.path);
-    let mut gpus = facts.host.nodes.iter().filter(|node| launch::is_gpu_node(&node.path)).peekable();
+    let mut gpus = facts.host.nodes.iter().filter(|node| is_gpu_node(&node.path)).peekable();
     let all_gpus = gpus.peek().is_some() && gpus.all(|node| is_refused(&node));
     let fatal = refused.iter().any(|(path, _)| control(path)) || all_gpus || refused.len() >= nodes.max(1);
     if works(facts) || !fatal { Vec::new() } else { refused }

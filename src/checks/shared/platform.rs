@@ -1,10 +1,10 @@
 //! Platforms on which a GPU reaches a container by other ways.
 
-use crate::checks::{Outcome, Problem};
 use crate::checks::shared::access::{expects_gpu, works};
 use crate::checks::shared::faults::phrase;
+use crate::checks::{Outcome, Problem};
 use crate::facts::Facts;
-use crate::model::{Evidence, Skip, Stage};
+use crate::model::{Evidence, Stage};
 
 pub const BEYOND: &[&str] = &[
     "launch.driver-not-loaded",

@@ -1,9 +1,9 @@
 //! What CUDA_VISIBLE_DEVICES lets CUDA see.
 
 use crate::checks::Problem;
-use crate::facts::{Facts, gpu_selection};
 use crate::facts::event::NvmlDevice;
 use crate::facts::probe::ProbeRun;
+use crate::facts::{Facts, gpu_selection};
 use crate::model::{Level, Stage};
 
 pub const BEYOND: &[&str] = &["driver.init", "driver.no-devices", "driver.too-few", "probe.nothing-verified"];

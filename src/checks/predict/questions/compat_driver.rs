@@ -1,8 +1,8 @@
 //! A driver that the image brings itself: the libcuda of a cuda-compat package, and where it works.
 
-use crate::checks::Problem;
 use super::driver_text;
 use super::known::{self, DriverCuda, numbers};
+use crate::checks::Problem;
 use crate::facts::Facts;
 use crate::facts::target_machine::{Cuda, TargetMachine};
 use image_audit::census::{Copy, Origin};

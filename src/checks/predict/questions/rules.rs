@@ -3,12 +3,12 @@
 //!
 //! What cannot be told is a problem of its own (`predict.unknown`), never a pass.
 
-use crate::checks::Problem;
-use crate::checks::code::deciding;
 use super::compat_driver::{Compat, Works};
 use super::known::{self, DriverCuda};
 use super::runtime::{self, Runtime};
 use super::{driver_text, require};
+use crate::checks::Problem;
+use crate::checks::code::deciding;
 use crate::facts::Facts;
 use crate::facts::target_machine::TargetMachine;
 use crate::model::Evidence;

@@ -13,7 +13,6 @@ macro_rules! family {
         pub const CHECKS: &[$crate::checks::Check] = &[$($check::CHECK),*];
     };
 }
-pub(crate) use family;
 
 mod application;
 mod code;

@@ -18,8 +18,8 @@ const HEADINGS: &[(&str, &str)] = &[
     ("math", "cuBLAS, libcudart and CUPTI at work"),
     ("library", "Copies of CUDA libraries in the image"),
     ("code", "GPU architectures that the image has code for"),
-    ("contents", "What else is in the image"),
-    ("on", "Whether the image will work on a machine that is described"),
+    ("leftovers", "What else is in the image"),
+    ("predict", "Whether the image will work on a machine that is described"),
     ("application", "What the application asks for"),
 ];
 

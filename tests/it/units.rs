@@ -9,7 +9,7 @@ fn the_probes_own_tests_pass() {
     let directory = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("probe-tests");
     let output = Command::new(env!("CARGO"))
         .current_dir(SOURCE)
-        .args(["test", "--bin=probe", "--features=probe", "--target-dir"])
+        .args(["test", "-p=cudacheck-probe", "--features=program", "--target-dir"])
         .arg(directory)
         .env("CARGO_ENCODED_RUSTFLAGS", "")
         .output()

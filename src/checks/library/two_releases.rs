@@ -43,3 +43,27 @@ fn judge(facts: &Facts) -> Outcome {
     }
     problems.into()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::facts::sample::{Sample, copy};
+
+    #[test]
+    fn one_soname_in_two_releases() {
+        let found = |copies: [(&str, &str, bool); 2]| {
+            let mut sample = Sample::image();
+            for (path, version, reached) in copies {
+                let mut copy = copy("libcurand", path, version);
+                copy.soname = Some("libcurand.so.10".into());
+                copy.reached = reached;
+                sample = sample.copy(copy);
+            }
+            matches!(judge(&sample.facts()), Outcome::Fail(problems) if problems.len() == 1)
+        };
+        assert!(found([("/a", "10.3.5.147", true), ("/b", "10.4.0.35", true)]));
+        assert!(!found([("/a", "10.3.5.147", true), ("/b", "10.4.0.35", false)]));
+        assert!(!found([("/a", "10.3.5.147", true), ("/b", "10.3.5", true)]));
+        assert!(!found([("/a", "10.3.5.147", true), ("/b", "", true)]));
+    }
+}

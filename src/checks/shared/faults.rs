@@ -61,3 +61,38 @@ pub fn is_starved(facts: &Facts, run: &ProbeRun, fault: &Fault) -> bool {
 pub fn cuda(version: i32) -> String {
     format!("{}.{}", version / 1000, version % 1000 / 10)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn faults_are_named_by_the_library_or_by_the_tables_and_never_guessed() {
+        let said = |api, code, name: Option<&str>, detail: &str| {
+            let (name, detail) = (name.map(str::to_owned), detail.to_owned());
+            phrase(&Fault { api, call: "call".into(), code, name, detail })
+        };
+        assert_eq!(said(Api::Driver, Some(100), None, ""), "call returned 100 (CUDA_ERROR_NO_DEVICE).");
+        assert_eq!(said(Api::Driver, Some(100), Some("ITS_OWN"), "x"), "call returned 100 (ITS_OWN): x.");
+        assert_eq!(said(Api::Nvml, Some(100), None, ""), "call returned 100 (NVML, no known name).");
+        assert_eq!(
+            said(Api::Nvml, Some(9), None, "Driver Not Loaded"),
+            "call returned 9 (NVML_ERROR_DRIVER_NOT_LOADED): Driver Not Loaded."
+        );
+        // What the runtime and cuBLAS say of a number that they do not know.
+        let unknown = "unrecognized error code";
+        assert_eq!(
+            said(Api::Runtime, Some(4242), Some(unknown), unknown),
+            "call returned 4242 (CUDA runtime, no known name): unrecognized error code."
+        );
+        assert_eq!(
+            said(Api::Runtime, Some(803), Some(unknown), ""),
+            "call returned 803 (cudaErrorSystemDriverMismatch)."
+        );
+        assert_eq!(
+            said(Api::Cublas, Some(4242), Some("<unknown>"), ""),
+            "call returned 4242 (cuBLAS, no known name)."
+        );
+        assert_eq!(said(Api::Loader, None, None, "no such file"), "call failed: no such file.");
+    }
+}

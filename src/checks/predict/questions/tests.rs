@@ -2,7 +2,10 @@
 
 use super::*;
 use crate::checks;
+use crate::checks::Outcome;
+use crate::checks::predict::CHECKS;
 use crate::cli::target_machine::{On, on};
+use crate::facts::Facts;
 use image_audit::census::{Copy, Framework, How, User};
 use image_audit::elf::Forward;
 use image_audit::fatbin::{CodeKind, DeviceCode};
@@ -193,7 +196,7 @@ fn a_compatibility_driver_is_in_front_in_its_own_directory_alone() {
         compat.links = links.iter().map(|link| link.to_string()).collect();
         facts.census.copies.push(compat);
         facts.census.library_path = Some(library_path.to_owned());
-        compat::Compat::find(&facts).unwrap().in_front
+        compat_driver::Compat::find(&facts).unwrap().in_front
     };
     let real = "/usr/local/cuda-12.4/compat/lib.real/libcuda.so.590.44.01";
     let link = "/usr/local/cuda/compat/lib/libcuda.so.1";

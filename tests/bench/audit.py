@@ -32,7 +32,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 PARTS = Path(os.environ.get("CUDACHECK_PARTS", Path.home() / ".cache/cudacheck"))
-BINARY = ROOT / "target/x86_64-unknown-linux-gnu/release/cudacheck"
+BINARY = ROOT / "target/release/cudacheck"
 CUOBJDUMP = "triton/backends/nvidia/bin/cuobjdump"
 TREES = ["torch12", "torch13", "toolkit11"]
 

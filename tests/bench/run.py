@@ -21,7 +21,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 PARTS = Path(os.environ.get("CUDACHECK_PARTS", Path.home() / ".cache/cudacheck"))
-BINARY = ROOT / "target/x86_64-unknown-linux-gnu/release/cudacheck"
+BINARY = ROOT / "target/release/cudacheck"
 
 EXPECTED = {
     "verdict": "at least 20 times faster than the torch one-liner",

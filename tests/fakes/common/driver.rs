@@ -1,5 +1,4 @@
-//! How the other libraries reach the fake libcuda of their process: only when it is loaded already.
-//! Nothing is loaded on their account.
+//! How the other libraries find the fake libcuda of their process. They never load it.
 
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::path::{Path, PathBuf};
@@ -101,7 +100,7 @@ pub fn beside(name: &str) -> Option<PathBuf> {
     path.exists().then_some(path)
 }
 
-/// Whether the loader finds a library and takes it.
+/// Whether the loader can load a library.
 pub fn loads(name: &CStr) -> bool {
     // SAFETY: the name ends in a zero byte; the library stays loaded.
     unsafe { !dlopen(name.as_ptr(), RTLD_NOW).is_null() }

@@ -11,7 +11,7 @@
 export PATH="${PATH:+$PATH:}/usr/local/bin:/usr/bin:/bin:/opt/slurm/bin"
 node=${SLURMD_NODENAME:-$(uname -n)}
 
-# Slurm kills this after 60 s. The timeout is longer than the prolog's, whose check may run now and is waited for.
+# Slurm kills this after 60 s. The timeout is longer than the prolog's, because this waits for a running check.
 says=$(cudacheck health --level nvml --timeout 40s 2>&1 </dev/null)
 status=$?
 line=$(printf '%s\n' "$says" | head -n 1 | cut -c 1-400)

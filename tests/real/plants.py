@@ -208,14 +208,14 @@ def _(r):
     r.torch("libcudart.so.12", "libcublas.so.12", site=venv)
 
 
-@plant("wheels in the user's site beside the system's")
+@plant("wheels in the user's site and in the system's")
 def _(r):
     r.wheel("libnccl.so.2", "redundant", site="/root/.local/lib/python3.11/site-packages")
     r.wheel("libnccl.so.2", "used")
     r.torch("libnccl.so.2")
 
 
-@plant("libraries of conda beside wheels in its site")
+@plant("libraries of conda and wheels in its site")
 def _(r):
     site = f"{CONDA}/lib/python3.11/site-packages"
     r.lib(f"{CONDA}/lib/libcublas.so.12.4.5.8", "redundant")
@@ -227,7 +227,7 @@ def _(r):
         {"name": "libcublas", "version": "12.4.5.8", "files": ["lib/libcublas.so.12", "lib/libcublas.so.12.4.5.8"]}))
 
 
-@plant("wheels in conda's site beside a torch that conda built")
+@plant("wheels in conda's site and a torch built by conda")
 def _(r):
     site = f"{CONDA}/lib/python3.11/site-packages"
     r.lib(f"{CONDA}/lib/libcublas.so.12.4.5.8", "used")
@@ -271,7 +271,7 @@ def _(r):
     r.program("/usr/local/bin/app", needs=("libcudart.so.12",))
 
 
-@plant("two toolkits beside wheels")
+@plant("two toolkits and wheels")
 def _(r):
     r.toolkit("redundant", "libcudart.so.12.4.127")
     r.toolkit("redundant", "libcudart.so.12.2.140", version="12.2")

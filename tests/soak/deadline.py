@@ -105,7 +105,7 @@ def judge(report, name, wrong, times, control):
 def unkillable(machine, freezer, control, times, followed):
     """Runs a call whose probe is frozen, and maybe a second call that finds this probe; returns what is wrong."""
     script = machine.script("cuInit = hang")
-    traces, start = measure.Traces(beside=control.process[0].pid), time.perf_counter()
+    traces, start = measure.Traces(ignored=control.process[0].pid), time.perf_counter()
     process = machine.start("health", "--level", "driver", "--timeout", f"{FROZEN_TIMEOUT}s", script=script)
     probe = wait_for_probe(process.pid)
     if probe is None:

@@ -23,23 +23,23 @@ PROMPT = 1.0
 def run(machine, report, options):
     rounds = max(10, options.calls // 40)
     complaints = {"calls are right": [], "nothing is left behind": [], "the next call is right": []}
-    told, hits = [], {"supervisor": 0, "probe": 0}
+    delays, hits = [], {"supervisor": 0, "probe": 0}
     for number in range(rounds):
         traces = measure.Traces()
-        for complaint in one_round(machine, options.random, hits, told):
+        for complaint in one_round(machine, options.random, hits, delays):
             complaints["calls are right"].append(f"round {number}, {complaint}")
         for name, why in (("nothing is left behind", traces.after()), ("the next call is right", machine.is_right())):
             if why:
                 complaints[name].append(f"round {number}, {why}")
     print(f"{rounds} rounds; signals to {hits['supervisor']} supervisors, {hits['probe']} probes")
-    if told:
-        print(f"time from the signal to the end of the supervisor: {measure.spread(told)}")
+    if delays:
+        print(f"time from the signal to the end of the supervisor: {measure.spread(delays)}")
     for name, all_complaints in complaints.items():
         report.collected(f"kill: {name}", all_complaints)
     report.check("kill: enough signals hit", "" if min(hits.values()) >= rounds / 10 else f"only {hits}")
 
 
-def one_round(machine, random, hits, told):
+def one_round(machine, random, hits, delays):
     """Runs two to ten calls; returns what is wrong with their ends."""
     hang = random.random() < 0.15
     calls = []
@@ -52,11 +52,11 @@ def one_round(machine, random, hits, told):
         time.sleep(random.choice((0, 0, 0.001, 0.005)))
     for call in random.sample(calls, random.randint(1, len(calls))):
         time.sleep(random.uniform(0, 0.02))
-        strike(call, random, hits, told)
+        strike(call, random, hits, delays)
     return [complaint for complaint in (judge(call) for call in calls) if complaint]
 
 
-def strike(call, random, hits, told):
+def strike(call, random, hits, delays):
     supervisor = call["process"].pid
     if random.random() < 0.5:
         for probe in children(supervisor):
@@ -76,7 +76,7 @@ def strike(call, random, hits, told):
     except subprocess.TimeoutExpired:
         call["late"] = by.name
         return
-    told.append(time.perf_counter() - start)
+    delays.append(time.perf_counter() - start)
     call["allowed"] = ENDED_BY[by]
 
 

@@ -120,9 +120,9 @@ class Suite:
             os.close(read)
             options = dict.fromkeys(streams, write)
             if "stderr" in options:
-                self.silent(f"{name} that nobody reads", **options)
+                self.silent(f"{name} without a reader", **options)
             else:
-                self.case(f"{name} that nobody reads", OUTPUT, **options)
+                self.case(f"{name} without a reader", OUTPUT, **options)
             os.close(write)
 
     def silent(self, name, **options):

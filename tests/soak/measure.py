@@ -158,12 +158,12 @@ def unclear(outcome, causes, heard=True):
     if outcome.status != 1:
         return f"exit status is neither 0 nor 1: {outcome}"
     first = outcome.out.partition("\n")[0]
-    told = first if first.startswith("unhealthy: ") else ""
+    verdict = first if first.startswith("unhealthy: ") else ""
     if not outcome.out and outcome.err.count("\n") == 1 and outcome.err.startswith("cudacheck: "):
-        told = outcome.err
-    if not told:
+        verdict = outcome.err
+    if not verdict:
         return f"no verdict: {outcome}"
-    return "" if re.search(causes, told, re.IGNORECASE) else f"the line does not name the cause ({causes}): {outcome}"
+    return "" if re.search(causes, verdict, re.IGNORECASE) else f"the line does not name the cause ({causes}): {outcome}"
 
 
 # --- what is left behind -----------------------------------------------------------------------------
@@ -198,15 +198,15 @@ def descriptors(pid="self"):
 
 
 class Traces:
-    """Records what exists, and later reports what was added, except children of the process `beside`."""
+    """Records what exists, and later reports what was added, except children of the process `ignored`."""
 
-    def __init__(self, beside=None):
-        self.beside = beside
+    def __init__(self, ignored=None):
+        self.ignored = ignored
         self.processes, self.files, self.descriptors = set(processes()), files(), descriptors()
 
     def left(self):
         found = [f"process {pid} ({name}, {state})" for pid, (name, state, parent) in processes().items()
-                 if pid not in self.processes and parent != self.beside]
+                 if pid not in self.processes and parent != self.ignored]
         found += [f"file {path}" for path in files() - self.files] + [f"socket {name}" for name in sockets()]
         surplus = descriptors() - self.descriptors
         return found + ([f"{surplus} descriptors of the caller"] if surplus > 0 else [])

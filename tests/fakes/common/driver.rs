@@ -90,10 +90,10 @@ pub fn owns(pointer: usize, bytes: usize) -> bool {
 }
 
 /// A file in the directory that this library was loaded from, if there is one of that name.
-pub fn beside(name: &str) -> Option<PathBuf> {
+pub fn next_to_library(name: &str) -> Option<PathBuf> {
     let mut place = Place { file: null(), base: null(), symbol: null(), address: null() };
     // SAFETY: the address is that of a function of this library, and the structure is dladdr's.
-    let found = unsafe { dladdr(beside as *const c_void, &mut place) } != 0 && !place.file.is_null();
+    let found = unsafe { dladdr(next_to_library as *const c_void, &mut place) } != 0 && !place.file.is_null();
     // SAFETY: dladdr gave the loader's own name of the file, which lives as long as the library.
     let file = found.then(|| unsafe { CStr::from_ptr(place.file) })?;
     let path = Path::new(file.to_str().ok()?).with_file_name(name);

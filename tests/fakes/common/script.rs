@@ -102,7 +102,8 @@ pub fn option(gpu: Option<u32>, key: &str) -> Option<u64> {
 
 fn read() -> BTreeMap<String, String> {
     let named = || std::env::var_os("FAKE_GPU").map(PathBuf::from);
-    let path = super::driver::beside("fake-gpu").or_else(named).unwrap_or_else(|| "/etc/fake-gpu".into());
+    let path =
+        super::driver::next_to_library("fake-gpu").or_else(named).unwrap_or_else(|| "/etc/fake-gpu".into());
     match std::fs::read_to_string(&path) {
         Ok(text) => parse(&text).unwrap_or_else(|problem| act::give_up(&problem)),
         Err(error) if error.kind() == ErrorKind::NotFound => BTreeMap::new(),

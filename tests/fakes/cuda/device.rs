@@ -155,7 +155,7 @@ pub fn on(symbol: &str, ordinal: c_int, body: impl FnOnce(Place) -> Result<(), c
     call(symbol, gpu(ordinal), || body(place(ordinal)?))
 }
 
-/// For the other fakes: which GPU an ordinal stands for; -1 when it stands for none.
+/// For the other fakes: the GPU of an ordinal, or -1.
 #[unsafe(no_mangle)]
 pub extern "C" fn fake_gpu_of(ordinal: c_int) -> c_int {
     gpu(ordinal).map_or(-1, |gpu| gpu as c_int)

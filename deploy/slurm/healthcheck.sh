@@ -1,26 +1,26 @@
 #!/bin/sh
-# Slurm HealthCheckProgram: drains the node, with the reason, when its GPUs are not well. slurmd runs this as
-# root every HealthCheckInterval seconds, beside running jobs: level nvml creates no context and takes no
-# memory of a GPU.
+# Slurm HealthCheckProgram: drains the node if one of its GPUs is unhealthy, with the cause as the reason. slurmd
+# runs this as root every HealthCheckInterval seconds, also while jobs run: level nvml creates no context and takes
+# no GPU memory.
 #
-# It always ends with 0: a slurmd that starts repeats it until it does, and would never register, with jobs
-# still running. What could not be checked (no cudacheck, wrong use, killed) is logged and drains nothing.
-# Nothing here resumes a node; that is a person's decision.
+# It always exits with 0. A starting slurmd repeats it until it does, and would otherwise never register, even with
+# jobs running. If the check did not run (cudacheck missing, wrong arguments, killed), it logs that and drains
+# nothing. It never resumes a node; that is left to the administrator.
 
-# Slurm sets no search path.
+# Slurm sets no PATH.
 export PATH="${PATH:+$PATH:}/usr/local/bin:/usr/bin:/bin:/opt/slurm/bin"
 node=${SLURMD_NODENAME:-$(uname -n)}
 
-# Slurm kills this after 60 s. A check of the prolog that runs at this moment is waited for: longer than it takes.
+# Slurm kills this after 60 s. The timeout is longer than the prolog's, because this waits for a running check.
 says=$(cudacheck health --level nvml --timeout 40s 2>&1 </dev/null)
 status=$?
 line=$(printf '%s\n' "$says" | head -n 1 | cut -c 1-400)
 
-# Wrong use ends with 1 as well, and says something else.
+# Wrong arguments also exit with 1, but print no verdict.
 case "$status $line" in
 "0 "*) ;;
 "1 unhealthy: "*)
-    # Somebody's own reason is not overwritten, nor the controller asked to do what is done already.
+    # Keep the reason of a node that is drained already.
     state=$(scontrol --oneliner show node "$node" | sed -n 's/.* State=\([^ ]*\).*/\1/p')
     case $state in
     *DRAIN*) ;;

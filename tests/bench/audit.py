@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
-"""Measures what `cudacheck image` costs against its peers in one run, as ratios. A benchmark, not a test.
+"""Compares the speed of `cudacheck image` with its peers' in one run. A benchmark, not a test.
 
     tests/bench/audit.py [BINARY] [--runs N] [--only PART,...]
 
-Parts: trees (a walk by find), loops (cuobjdump and lddtree or ld.so, file by file), archives (decompressing and
-listing), growth (10^4 to 10^6 entries). The real trees are parts of tests/real/parts.sh ($CUDACHECK_PARTS, default
-~/.cache/cudacheck); what is made for the measurement lies beside them and is removed: 6 GB for archives. What was
-expected before measuring stands in EXPECTED. Commands that are compared take turns, so that the load of the machine
-meets all of them. Peaks of memory need GNU time, zstd's row needs zstd, ld.so's chroot needs root; what is missing
-is named. Prints Markdown; exit status 0 whatever the figures say.
+Parts: trees (peer: find), loops (cuobjdump, and lddtree or ld.so, file by file), archives (decompressing and listing),
+growth (10^4 to 10^6 entries). The real trees are parts of tests/real/parts.sh ($CUDACHECK_PARTS, default
+~/.cache/cudacheck); temporary files are created next to them: 6 GB for archives. EXPECTED was written before the first
+measurement. Compared commands run in turn, so that other load on the machine affects all of them. Peak memory needs GNU
+time, zstd layers need zstd, ld.so in a chroot needs root; the program reports what is missing. Prints Markdown; the
+exit status is 0 whatever the results.
 """
 
 import argparse
@@ -32,30 +32,30 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 PARTS = Path(os.environ.get("CUDACHECK_PARTS", Path.home() / ".cache/cudacheck"))
-BINARY = ROOT / "target/x86_64-unknown-linux-gnu/release/cudacheck"
+BINARY = ROOT / "target/release/cudacheck"
 CUOBJDUMP = "triton/backends/nvidia/bin/cuobjdump"
 TREES = ["torch12", "torch13", "toolkit11"]
 
 EXPECTED = {
-    "census": "within 2 times find, 64 MB at most",
-    "full": "within 4 times find, 64 MB at most",
-    "loops": "at least 100 times faster than both loops",
-    "archive": "within 1.3 times the peer, the same peak for 1 and 5 GB",
-    "growth": "no more per entry than at 10^5, in one directory no more than in many",
+    "census": "at most 2 times find, at most 64 MB",
+    "full": "at most 4 times find, at most 64 MB",
+    "loops": "at least 100 times as fast as both loops",
+    "archive": "at most 1.3 times the peer, same peak for 1 and 5 GB",
+    "growth": "not more per entry than at 10^5, nor in one directory",
 }
-# A loop that takes longer is measured on a sample of its files. Cuobjdump's is not: few files have all the code.
+# Seconds; longer loops are measured on a sample of files, except cuobjdump's: few files contain most of the code.
 LONGEST_LOOP = 60
 SAMPLE = 40
-# No file of ext4 has more names.
+# Below ext4's limit of hard links per file.
 LINKS = 60_000
-# What the largest archive takes on the disk.
+# Bytes on disk for the largest archive.
 ARCHIVE = 7 << 30
 
 
 # --- measuring --------------------------------------------------------------------------------------
 
 class Figures:
-    """What some runs of a command took."""
+    """Times and peak memory of the runs of a command."""
 
     def __init__(self):
         self.walls, self.cpus, self.peak = [], [], None
@@ -69,7 +69,7 @@ class Figures:
         return statistics.median(self.cpus)
 
     def times(self, other):
-        """How many times what the other took, by pairs of neighbouring runs."""
+        """Ratio to the other command's time: the median over pairs of consecutive runs."""
         return statistics.median(mine / yours for mine, yours in zip(self.walls, other.walls))
 
 
@@ -80,7 +80,7 @@ def run(command, figures=None):
         said = child.stderr.read()
         _, status, usage = os.wait4(child.pid, 0)
     child.returncode = os.waitstatus_to_exitcode(status)
-    # An audit that has found something ends with 1.
+    # An audit with findings exits with 1.
     audit = any(" image " in f" {part} " for part in command)
     if child.returncode not in ((0, 1) if audit else (0,)):
         sys.exit(f"{shlex.join(map(str, command))}: status {child.returncode}: {said.decode(errors='replace')[-500:]}")
@@ -90,7 +90,7 @@ def run(command, figures=None):
 
 
 def take_turns(commands, runs):
-    """Figures of each command, after one run each that warms the caches."""
+    """Figures of each command, after one warm-up run each."""
     all_figures = [Figures() for _ in commands]
     for command in commands:
         run(command)
@@ -103,8 +103,8 @@ def take_turns(commands, runs):
 
 
 def peak(command):
-    """Largest resident memory of a command's processes in bytes. What this program started itself would count
-    its own memory as theirs."""
+    """Peak resident memory of a command's processes in bytes. By GNU time, because a direct child would inherit the
+    peak of this program."""
     if not os.path.exists("/usr/bin/time"):
         return None
     with tempfile.NamedTemporaryFile(mode="r") as answer:
@@ -117,7 +117,7 @@ def shell(pipeline, *arguments):
 
 
 class Others:
-    """How busy the machine is with what this program did not start: ratios are those of a quiet machine or of none."""
+    """Measures the load by other processes: ratios are only meaningful on an idle machine."""
 
     def __init__(self):
         self.start, self.before = time.perf_counter(), self.busy()
@@ -125,7 +125,7 @@ class Others:
     @staticmethod
     def busy():
         with open("/proc/stat", encoding="ascii") as file:
-            # Of these, idle and iowait are the fourth and the fifth; guests are in user.
+            # The fourth and fifth are idle and iowait; guest time is included in user.
             ticks = [int(text) for text in file.readline().split()[1:9]]
         used = sum(ticks[:3] + ticks[5:]) / os.sysconf("SC_CLK_TCK")
         return used - sum(os.times()[:4])
@@ -191,18 +191,18 @@ def elf_files(tree):
 
 
 def auditwheel():
-    """The command of auditwheel, if it is there."""
+    """The command of auditwheel, if installed."""
     program = shutil.which("auditwheel", path=f"{os.path.dirname(sys.executable)}:{os.environ['PATH']}")
     return [program, "lddtree"] if program else None
 
 
 def loop(command, files, sampled=True):
-    """Seconds of one process a file, files one after the other, and how they were found."""
+    """Seconds for one process per file in sequence, and how they were measured."""
 
     def spent(some):
         start = time.perf_counter()
         for file in some:
-            # Refusals count as answers: programs without device code, objects that the loader does not take.
+            # Exit statuses do not matter: programs may lack device code, and the loader may refuse objects.
             subprocess.run([*command, file], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         return time.perf_counter() - start
 
@@ -216,7 +216,7 @@ def loop(command, files, sampled=True):
 
 
 def loops(binary, runs, _):
-    table("tree", "full audit", "peer, one process a file", "peer's time", "how", "peer / audit", "expected")
+    table("tree", "full audit", "peer, one process per file", "peer's time", "how", "peer / audit", "expected")
     for name in TREES[:2]:
         tree = PARTS / name
         tool = next(iter(tree.rglob(CUOBJDUMP)), None)
@@ -235,8 +235,8 @@ def loops(binary, runs, _):
             trace = ["chroot", tree, "/usr/bin/env", "LD_TRACE_LOADED_OBJECTS=1", "/lib64/ld-linux-x86-64.so.2"]
             peers.append(("LD_TRACE_LOADED_OBJECTS=1 ld.so, in a chroot", *loop(trace, files)))
         else:
-            missing("ld.so's trace", "chroot needs root")
-        # Again at the end: the load may have changed while the loops ran.
+            missing("ld.so", "chroot needs root")
+        # Again at the end, because the load may have changed.
         for _ in range(runs):
             run([binary, "image", tree], audit)
         for peer, seconds, how in peers:
@@ -250,7 +250,7 @@ def loops(binary, runs, _):
 # --- archives ---------------------------------------------------------------------------------------
 
 class Hashed:
-    """A file that is written and hashed."""
+    """Writes and hashes a file."""
 
     def __init__(self, file):
         self.file, self.digest, self.length = file, hashlib.sha256(), 0
@@ -262,7 +262,7 @@ class Hashed:
 
 
 def write_layer(file, tree, limit=None):
-    """The tree as a layer, in the order of names; files that would go beyond the limit are left out."""
+    """Writes the tree as a layer, sorted by name, without files that would exceed the limit."""
     out, used = Hashed(file), 0
     with tarfile.open(fileobj=out, mode="w|", format=tarfile.PAX_FORMAT) as layer:
         for directory, folders, files in os.walk(tree):
@@ -292,7 +292,7 @@ def config(diff_id):
 
 
 def docker_save(path, tree):
-    """As `docker save` wrote them before Docker 25, without another copy of the layer on the disk."""
+    """An archive as by `docker save` before Docker 25, without a temporary copy of the layer."""
     with open(path, "w+b") as file:
         file.write(bytes(512))
         layer = write_layer(file, tree)
@@ -333,7 +333,7 @@ def oci_archive(path, layer, diff_id, how):
 
 
 def made_archives(home, tree):
-    """Title, archive, layer in it, and how the peer decompresses it."""
+    """Title, archive, its layer, and the layer's compression."""
     yield "docker save, plain", *docker_save(home / "whole.tar", tree), ""
     (home / "whole.tar").unlink()
     part = home / "layer.tar"
@@ -356,9 +356,9 @@ def archives(binary, runs, home):
         missing("archives", f"tests/real/parts.sh {TREES[0]}")
         return
     if shutil.disk_usage(home).free < ARCHIVE:
-        missing("archives", f"{home} has no room for {size(ARCHIVE)}")
+        missing("archives", f"{home} needs {size(ARCHIVE)} of free space")
         return
-    table("archive", "size", "what", "time", "decompressing and listing", "times that", "CPU", "peer's CPU", "peak", "expected")
+    table("archive", "size", "what", "time", "decompressing and listing", "ratio", "CPU", "peer's CPU", "peak", "expected")
     for title, archive, layer, how in made_archives(home, tree):
         decompress = f"{how} -dc | " if how else ""
         listing = shell(f'tar -xOf "$1" "$2" | {decompress}tar -t', archive, layer)
@@ -373,7 +373,7 @@ def archives(binary, runs, home):
 # --- growth -----------------------------------------------------------------------------------------
 
 def fill(root, entries, directory_of, kinds):
-    """Entries that are names of few files; `kinds` are endings and contents, taken in turn."""
+    """Creates entries as hard links to few files; `kinds` are suffixes and contents, used in turn."""
     place, count, originals = None, 0, {}
     while count < entries:
         directory = root / directory_of(count)
@@ -398,7 +398,7 @@ def growth(binary, runs, home):
     module = next(iter(sorted((PARTS / TREES[0]).rglob("lib-dynload/*.so"))), None)
     text, source = (".txt", b"text\n"), (".py", b"import os\n" * 200)
     small = [text]
-    # As many programs and sources as a torch tree has.
+    # With the share of programs and sources of a torch tree.
     mixed = [text] * 61 + [source] * 36 + [(".so", module.read_bytes())] * 3 if module else None
     cases = [("data", f"{count:,}", count, small, lambda number: f"d{number // 1000}") for count in (10**4, 10**5, 10**6)]
     if mixed:
@@ -433,20 +433,20 @@ def main():
     options = parser.parse_args()
     binary = options.binary.resolve()
     if not binary.exists():
-        sys.exit(f"{binary} does not exist: cargo build --release makes it")
+        sys.exit(f"{binary} does not exist: run cargo build --release")
     unknown = set(options.only) - MEASUREMENTS.keys()
     if unknown:
         sys.exit(f"unknown: {', '.join(unknown)}; known: {', '.join(MEASUREMENTS)}")
-    # So that what was made is removed.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended from outside"))
+    # So that SIGTERM removes temporary files.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))
     print(f"{platform.machine()}, {os.cpu_count()} cores, Linux {platform.release()}, {time.strftime('%Y-%m-%d')}, medians of up "
           f"to {options.runs} warm runs")
     for name in options.only:
         others = Others()
-        # On the disk of the trees.
+        # On the file system of the trees.
         with tempfile.TemporaryDirectory(prefix="bench-", dir=PARTS if PARTS.is_dir() else None) as home:
             MEASUREMENTS[name](binary, options.runs, Path(home))
-        print(f"\n{name}: meanwhile others kept {others.cores():.1f} of {os.cpu_count()} cores busy.", flush=True)
+        print(f"\n{name}: other processes used {others.cores():.1f} of {os.cpu_count()} cores.", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
-/* What `cudacheck health` asks of the driver, asked by a plain C program: the floor that the benchmark compares
- * with. Nothing is checked and nothing is told; answers go into a buffer that is larger than any of them.
+/* Makes the driver calls of `cudacheck health` from a plain C program: the lower bound for the benchmark. It checks
+ * and prints nothing. All results go into one buffer, which is larger than any of them.
  *
  *     cc -O2 -o bare bare.c -ldl && ./bare nvml|driver
  */
@@ -16,7 +16,7 @@ static void *find(void *library, const char *name)
     return library ? dlsym(library, name) : NULL;
 }
 
-/* Calls of the form f(device, answer...). Numbers that some of them take beside it are zero. */
+/* Functions of the form f(device, result). */
 static const char *const QUESTIONS[] = {
     "nvmlDeviceGetUUID", "nvmlDeviceGetName", "nvmlDeviceGetPciInfo_v3", "nvmlDeviceGetMemoryInfo",
     "nvmlDeviceGetComputeMode", "nvmlDeviceGetUtilizationRates", "nvmlDeviceGetPersistenceMode",
@@ -111,7 +111,7 @@ int main(int argc, char **argv)
     ask_nvml();
     if (argc > 1 && !strcmp(argv[1], "driver"))
         ask_driver();
-    /* Destructors of a driver are not part of the question. */
+    /* Skip the destructors of the driver. */
     fflush(stdout);
     _exit(0);
 }

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Measures `cudacheck health` against its peers, side by side: a benchmark, not a test.
+"""Compares the speed of `cudacheck health` with its peers'. A benchmark, not a test.
 
     tests/bench/health.py [BINARY] [--runs N]     parts: $CUDACHECK_PARTS, default ~/.cache/cudacheck
 
-Peers: bare.c, which asks the driver the same and tells nothing; nvidia-smi -L; and where there is a GPU, nvidia-smi
-and the torch one-liner as well. Without a GPU the libraries are those of the real driver 535, which find no kernel
-module. Commands take turns, so that what else the machine does falls on all alike. What was expected stands in
-EXPECTED. Prints a table; exit status 0 whatever the figures say.
+The peers are bare.c, which makes the same driver calls without output, and nvidia-smi -L; on a machine with a GPU also
+nvidia-smi and the torch one-liner. Without a GPU, the libraries of driver 535 are used, which find no kernel module.
+The commands run in turn, so that other load on the machine affects all of them. EXPECTED was written before the first
+measurement. Prints a table; the exit status is 0 whatever the results.
 """
 
 import argparse
@@ -22,13 +22,13 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 PARTS = Path(os.environ.get("CUDACHECK_PARTS", Path.home() / ".cache/cudacheck"))
-BINARY = ROOT / "target/x86_64-unknown-linux-gnu/release/cudacheck"
+BINARY = ROOT / "target/release/cudacheck"
 
-EXPECTED = "within 5 ms of bare.c in time and CPU, and not slower than nvidia-smi -L"
+EXPECTED = "at most 5 ms more than bare.c in wall-clock and CPU time, and not slower than nvidia-smi -L"
 
 
 def once(command, environment):
-    """Wall-clock and processor milliseconds of a command and all that it waits for."""
+    """Milliseconds of wall-clock and of CPU time of a command and its children."""
     start = time.perf_counter()
     process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                stderr=subprocess.DEVNULL)
@@ -38,7 +38,7 @@ def once(command, environment):
 
 
 def real_driver(directory):
-    """The driver's libraries under their sonames, as a package manager would have linked them, and nvidia-smi."""
+    """Links the driver's libraries under their sonames, and returns nvidia-smi."""
     found = {}
     for name, pattern in (("libnvidia-ml.so.1", "libnvidia-ml.so.535*"), ("libcuda.so.1", "libcuda.so.535*")):
         files = sorted((PARTS / "driver/535").rglob(pattern))
@@ -57,7 +57,7 @@ def main():
     options = parser.parse_args()
     binary = options.binary.resolve()
     if not binary.exists():
-        sys.exit(f"{binary} does not exist: cargo build --release makes it")
+        sys.exit(f"{binary} does not exist: run cargo build --release")
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
         bare = directory / "bare"
@@ -71,7 +71,7 @@ def main():
             libraries.mkdir()
             smi = real_driver(libraries)
             if smi is None:
-                sys.exit("neither a GPU nor the driver's libraries: tests/real/parts.sh driver535 fetches them")
+                sys.exit("no GPU and no driver libraries: run tests/real/parts.sh driver535")
             environment["LD_LIBRARY_PATH"] = str(libraries)
         commands = {
             "bare nvml": [bare, "nvml"],
@@ -79,7 +79,7 @@ def main():
             "health nvml": [binary, "health"],
             "health driver": [binary, "health", "--level", "driver"],
             "nvidia-smi -L": [smi, "-L"],
-            # What the container tells, judged, without a probe: what diagnosis adds, with the program's own start.
+            # Facts and checks without a probe: the cost of the diagnosis, program start included.
             "diagnosis alone": [binary, "health", "--level", "image"],
             "cudacheck --version": [binary, "--version"],
         }
@@ -96,10 +96,10 @@ def main():
     median = {name: [statistics.median(column) for column in zip(*rows)] for name, rows in seen.items()}
     where = "a GPU" if has_gpu else "driver 535 without a GPU"
     print(f"{platform.machine()}, {os.cpu_count()} cores, Linux {platform.release()}, {where}, median of {options.runs} warm runs\n")
-    print("| command | wall | processor | over its bare.c | of nvidia-smi -L |\n|---|---|---|---|---|")
+    print("| command | wall | CPU | more than bare.c | relative to nvidia-smi -L |\n|---|---|---|---|---|")
     for name, (wall, cpu) in median.items():
         floor = median.get(name.replace("health", "bare")) if name.startswith("health") else None
-        over = f"{wall - floor[0]:+.1f} ms wall, {cpu - floor[1]:+.1f} ms processor" if floor else ""
+        over = f"{wall - floor[0]:+.1f} ms wall, {cpu - floor[1]:+.1f} ms CPU" if floor else ""
         print(f"| {name} | {wall:.1f} ms | {cpu:.1f} ms | {over} | {wall / median['nvidia-smi -L'][0]:.2f} times |")
     print(f"\nexpected: {EXPECTED}")
 

@@ -1,11 +1,10 @@
 #!/usr/bin/env python3
-"""Measures cudacheck's speed against its peers in one run, as ratios. A benchmark, not a test.
+"""Compares cudacheck's speed with its peers' in one run. A benchmark, not a test.
 
     tests/bench/run.py [BINARY] [--runs N]     parts: $CUDACHECK_PARTS, default ~/.cache/cudacheck
 
-What was expected before measuring stands in EXPECTED. Parts that are missing are named, not skipped
-in silence. Needs root for the chroot of the torch one-liner. Prints a table; exit status 0 whatever
-the figures say.
+EXPECTED was written before the first measurement. Missing parts are reported. Needs root, to chroot into the torch
+tree. Prints a table; the exit status is 0 whatever the results.
 """
 
 import argparse
@@ -21,17 +20,17 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 PARTS = Path(os.environ.get("CUDACHECK_PARTS", Path.home() / ".cache/cudacheck"))
-BINARY = ROOT / "target/x86_64-unknown-linux-gnu/release/cudacheck"
+BINARY = ROOT / "target/release/cudacheck"
 
 EXPECTED = {
-    "verdict": "at least 20 times faster than the torch one-liner",
+    "verdict": "at least 20 times as fast as the torch one-liner",
     "overhead": "under 5 ms over the bare probe",
-    "census": "within 3 times the walk by find",
+    "audit": "at most 3 times as long as find",
 }
 
 
 def seconds(command, runs, **options):
-    """Median wall-clock seconds of a command, after one run that warms the caches."""
+    """Median wall-clock seconds of a command, after a warm-up run."""
     times = []
     for _ in range(runs + 1):
         start = time.perf_counter()
@@ -41,14 +40,14 @@ def seconds(command, runs, **options):
 
 
 class Torch:
-    """The torch tree with the binary and nothing of a GPU in it, entered by chroot."""
+    """A chroot of the torch tree with the binary and without a GPU."""
 
     def __init__(self, binary):
         self.root = PARTS / "torch12"
         self.binary = binary
 
     def command(self, *command):
-        # A tmpfs over /tmp carries the binary in, so that the tree stays as it is.
+        # The binary is in a tmpfs over /tmp, so that the tree is not modified.
         script = ('mount -t proc proc "$R/proc"; mount -t tmpfs tmpfs "$R/tmp"; cp "$B" "$R/tmp/cudacheck"; '
                   'exec chroot "$R" "$@"')
         return ["unshare", "--mount", "--pid", "--fork", "sh", "-ec", script, "sh", *command]
@@ -65,13 +64,13 @@ def driver_library(name):
 
 
 def bare_probe(binary, runs):
-    """The probe with the job that `health --level driver` gives it, and that command itself."""
+    """Seconds of the probe with the job of `health --level driver`, and of that command."""
     probes = sorted((ROOT / "target").rglob("build/cudacheck-*/out/probe"), key=lambda path: path.stat().st_mtime)
     if not probes:
         return None
     survey = {"nodes": [], "nvml": True, "driver": True, "patience_ms": 1000}
-    # The parent is whoever starts it: a shell that replaces nothing, so that its number is known.
-    job = {"protocol": 1, "parent": os.getpid(), "task": {"survey": survey}, "lock": "cudacheck.bench", "timeout_ms": 9000}
+    # The probe requires that its parent is the process that the job names.
+    job = {"protocol": 2, "parent": os.getpid(), "task": {"survey": survey}, "lock": "cudacheck.bench", "timeout_ms": 9000}
     environment = dict(os.environ, CUDA_CACHE_DISABLE="1")
     read, write = os.pipe()
     os.set_blocking(read, False)
@@ -95,7 +94,7 @@ def main():
     options = parser.parse_args()
     binary, runs = options.binary.resolve(), options.runs
     if not binary.exists():
-        sys.exit(f"{binary} does not exist: cargo build --release makes it")
+        sys.exit(f"{binary} does not exist: run cargo build --release")
     rows = []
 
     def row(what, value, peer, peer_value, expected=""):
@@ -107,10 +106,10 @@ def main():
         whole = torch.seconds(runs, "/tmp/cudacheck")
         one_liner = torch.seconds(max(3, runs // 5), "python3", "-c", "import torch; torch.cuda.is_available()")
         row("verdict without a GPU, torch image", verdict, "torch one-liner", one_liner, EXPECTED["verdict"])
-        row("verdict and census, torch image", whole, "torch one-liner", one_liner)
+        row("verdict and audit, torch image", whole, "torch one-liner", one_liner)
         smi, nvml = driver_library("nvidia-smi"), driver_library("libnvidia-ml.so.535*")
         if smi and nvml:
-            # NVML under its soname, as a package manager would have linked it.
+            # NVML under its soname, as the container runtime would mount it.
             with tempfile.TemporaryDirectory() as directory:
                 (Path(directory) / "libnvidia-ml.so.1").symlink_to(nvml)
                 environment = {"LD_LIBRARY_PATH": directory, "PATH": os.environ["PATH"]}
@@ -119,13 +118,13 @@ def main():
         else:
             print("not measured: nvidia-smi (tests/real/parts.sh driver535)", file=sys.stderr)
         tree = str(PARTS / "torch12")
-        census = seconds([binary, "image", tree], runs)
+        audit = seconds([binary, "image", tree], runs)
         walk = seconds(["find", tree], runs)
         stat = seconds(["find", tree, "-printf", "%s\\n"], runs)
-        row("census of the torch tree", census, "find", walk, EXPECTED["census"])
-        row("census of the torch tree", census, "find -printf %s", stat)
+        row("audit of the torch tree", audit, "find", walk, EXPECTED["audit"])
+        row("audit of the torch tree", audit, "find -printf %s", stat)
     else:
-        print("not measured: the torch tree (tests/real/parts.sh torch12) and root are needed", file=sys.stderr)
+        print("not measured: the torch tree (needs tests/real/parts.sh torch12 and root)", file=sys.stderr)
     both = bare_probe(binary, runs)
     if both:
         probe, health = both
@@ -134,7 +133,7 @@ def main():
     else:
         print("not measured: the bare probe (no build directory)", file=sys.stderr)
     print(f"{platform.machine()}, {os.cpu_count()} cores, Linux {platform.release()}, median of {runs} warm runs\n")
-    print("| what | cudacheck | peer | peer's | peer / cudacheck | expected |\n|---|---|---|---|---|---|")
+    print("| what | cudacheck | peer | time of the peer | peer / cudacheck | expected |\n|---|---|---|---|---|---|")
     for line in rows:
         print("| " + " | ".join(line) + " |")
 

@@ -1,15 +1,15 @@
 #!/usr/bin/env python3
-"""What no other program checks about deploy/: schemas, and that its files agree with each other and with cudacheck.
+"""Checks deploy/ against schemas, and its files against each other and against cudacheck.
 
     tests/deploy/check.py [BINARY]        needs kubernetes-validate==1.37.0 and promtool
 
 - `manifests`  Kubernetes, Compose, node-problem-detector: schemas, deadlines, ports, GPUs, rights
 - `metrics`    alerts, their tests and the dashboard, against docs/metrics.md and docs/checks.md
-- `scripts`    Slurm's and node-problem-detector's, run with stand-ins for cudacheck and scontrol
-- `commands`   every command line of cudacheck in deploy/, given to BINARY
+- `scripts`    scripts for Slurm and node-problem-detector, run with fake cudacheck and scontrol
+- `commands`   every command line of cudacheck in deploy/, parsed by BINARY
 
-Each module has a list CHECKS of functions; a check fails by an assertion or any other exception. Prints
-`ok NAME` or `FAIL NAME: WHY` for each; exit status 1 where one failed.
+Each module has a list CHECKS of functions; a check fails by raising an exception. Prints `ok NAME` or `FAIL NAME: WHY`
+for each check; the exit status is 1 if one failed.
 """
 
 import sys
@@ -28,7 +28,7 @@ def main() -> int:
         for check in module.CHECKS:
             name = f"{module.__name__}: {(check.__doc__ or check.__name__).splitlines()[0]}"
             if module is commands and commands.BINARY is None:
-                print(f"skip {name}: no binary was given")
+                print(f"skip {name}: needs BINARY")
                 continue
             try:
                 check()
@@ -36,7 +36,7 @@ def main() -> int:
             except AssertionError as error:
                 failed += 1
                 print(f"FAIL {name}: {error}")
-            except Exception:  # a file that is not as expected is a failure as well
+            except Exception:  # for example a missing key in a file
                 failed += 1
                 print(f"FAIL {name}: {traceback.format_exc(limit=-2).strip()}")
     return 1 if failed else 0

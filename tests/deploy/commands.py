@@ -1,7 +1,7 @@
-"""Every command line of cudacheck in deploy/ is one that the binary accepts.
+"""The binary accepts every command line of cudacheck in deploy/.
 
-`--help` at the end makes it parse all before it, values too, and do nothing. A flag that needs or excludes another is
-not noticed so; there is none of that kind here.
+With `--help` at the end it parses all arguments and their values, but does nothing. This does not find conflicts
+between flags; deploy/ uses no flags that can conflict.
 """
 
 import os
@@ -29,7 +29,7 @@ def manifest_commands() -> list[tuple[str, list[str]]]:
 
 
 def written_commands() -> list[tuple[str, list[str]]]:
-    """In code of the README, and between backticks anywhere."""
+    """In code blocks of the README, and between backticks in any file."""
     found = []
     for line in (DEPLOY / "README.md").read_text().splitlines():
         if line.startswith("    "):
@@ -43,7 +43,7 @@ def written_commands() -> list[tuple[str, list[str]]]:
 
 
 def refuse(arguments: list[str]) -> str | None:
-    """What the binary says against these arguments."""
+    """The binary's error for these arguments, or None."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("CUDACHECK_")}
     done = subprocess.run(
         [BINARY, *arguments, "--help"], env=environment, capture_output=True, text=True, timeout=30
@@ -55,7 +55,7 @@ def refuse(arguments: list[str]) -> str | None:
 
 def accepted():
     """the binary accepts every command line"""
-    # With $SLURM_JOB_GPUS and the like filled in, as the stand-in was called.
+    # The arguments that the fake cudacheck got, with variables expanded.
     if not scripts.SEEN:
         scripts.deadlines()
     groups = {"manifests": (manifest_commands(), 7), "text": (written_commands(), 6)}
@@ -68,7 +68,7 @@ def accepted():
 
 
 def refused():
-    """the binary refuses what it should, or the check above shows nothing"""
+    """the binary refuses wrong arguments"""
     for words in (["health", "--level", "nonsense"], ["health", "--timeout", "5x"], ["health", "--nonsense"], ["nonsense"]):
         assert refuse(words), f"{words} were accepted"
 

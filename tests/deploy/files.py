@@ -1,4 +1,4 @@
-"""The files of deploy/, and what several checks take from them. Nothing is judged here."""
+"""Reads the files of deploy/ for several checks."""
 
 import json
 import re
@@ -21,19 +21,19 @@ def all_files() -> list[Path]:
 
 
 def seconds(time) -> float:
-    """As cudacheck, Docker, Prometheus and Go write them: 500ms, 30s, 2m, 1h, 14d."""
+    """Of a duration as cudacheck, Docker, Prometheus and Go write it: 500ms, 30s, 2m, 1h, 14d."""
     found = re.fullmatch(r"([0-9.]+)(ms|s|m|h|d)", str(time))
-    assert found, f"{time!r} is no time"
+    assert found, f"{time!r} is not a duration"
     return float(found[1]) * {"ms": 1e-3, "s": 1, "m": 60, "h": 3600, "d": 86400}[found[2]]
 
 
 def flag(command: list[str], name: str) -> str | None:
-    """The value of a flag, which is the next word."""
+    """The word after a flag."""
     return command[command.index(name) + 1] if name in command else None
 
 
 def containers() -> list[tuple[str, dict, dict]]:
-    """File, pod and container of each workload for Kubernetes."""
+    """File, pod and container of each Kubernetes workload."""
     found = []
     for name in ("deployment", "daemonset", "fleet-job"):
         pod = load(f"kubernetes/{name}.yaml")["spec"]["template"]["spec"]

@@ -1,4 +1,4 @@
-"""Kubernetes, Compose and node-problem-detector: schemas, and relations that no schema knows."""
+"""Kubernetes, Compose and node-problem-detector: schemas, and relations that schemas cannot express."""
 
 import re
 import warnings
@@ -8,13 +8,13 @@ import kubernetes_validate
 
 from files import DEPLOY, PORT, all_files, containers, flag, load, probes, seconds
 
-# The oldest version in which all that is used is stable (backoffLimitPerIndex), and the newest that is known.
+# The oldest version with every used feature stable (backoffLimitPerIndex), and the newest known version.
 VERSIONS = ("1.33", "1.37")
 
-# What cudacheck itself needs beyond its deadline, and whoever starts it.
+# Seconds beyond --timeout for cudacheck and its caller.
 MARGIN = 1.0
 
-# The part of the operator's resource that is used here; anything else is a mistake in writing.
+# The used part of the operator's resource, to find misspelled keys.
 POD_MONITOR = {
     "type": "object",
     "additionalProperties": False,
@@ -70,7 +70,7 @@ POD_MONITOR = {
 
 
 def kubernetes_schemas():
-    """Kubernetes' schemas, strictly"""
+    """the manifests match Kubernetes' schemas, strictly"""
     for name in ("deployment", "daemonset", "fleet-job"):
         for version in VERSIONS:
             with warnings.catch_warnings():
@@ -96,7 +96,7 @@ def pod_monitor():
         assert endpoint["port"] in ports, f"the DaemonSet has no port {endpoint['port']}"
         assert seconds(endpoint["scrapeTimeout"]) < seconds(endpoint["interval"])
     job = labels[monitor["spec"]["jobLabel"]]
-    assert job == "cudacheck", f"the rules look for job cudacheck, not {job}"
+    assert job == "cudacheck", f"the alerts use job cudacheck, not {job}"
 
 
 def selectors():
@@ -109,11 +109,11 @@ def selectors():
 def inside(where: str, command: list[str], limit: float):
     own = flag(command, "--timeout")
     assert own, f"{where}: no --timeout"
-    assert seconds(own) + MARGIN <= limit, f"{where}: --timeout {own} is not inside {limit} s"
+    assert seconds(own) + MARGIN <= limit, f"{where}: --timeout {own} is not shorter than {limit} s"
 
 
 def exec_deadlines():
-    """each exec probe's --timeout is inside its timeoutSeconds"""
+    """each exec probe's --timeout is shorter than its timeoutSeconds"""
     count = 0
     for name, _, container in containers():
         for kind, probe in probes(container).items():
@@ -121,11 +121,11 @@ def exec_deadlines():
             if "exec" in probe:
                 inside(f"{name} {kind}", probe["exec"]["command"], probe["timeoutSeconds"])
                 count += 1
-    assert count == 3, f"{count} exec probes were found, not 3"
+    assert count == 3, f"{count} exec probes, not 3"
 
 
 def probe_purposes():
-    """each exec probe says what it is for, and only the startup probe goes deep"""
+    """each exec probe has --for, and only the startup probe uses level gemm"""
     probe_of = probes(containers()[0][2])
     assert set(probe_of) == {"startup", "readiness", "liveness"}
     for kind, probe in probe_of.items():
@@ -139,21 +139,21 @@ def probe_purposes():
 
 
 def http_probes():
-    """the DaemonSet's probes ask what serve answers, where it listens"""
+    """the DaemonSet's probes use the endpoints and the port of serve"""
     _, _, container = containers()[1]
     address, port = flag(container["command"], "--listen").split(":")
-    assert address == "0.0.0.0", "the kubelet calls the pod's address"
+    assert address == "0.0.0.0", "the kubelet uses the address of the pod"
     named = {entry["name"]: entry["containerPort"] for entry in container["ports"]}
     assert named == {"metrics": int(port)}, f"{named}, and serve listens on {port}"
     paths = {kind: probe["httpGet"]["path"] for kind, probe in probes(container).items()}
-    # A startup probe would end the monitor of a broken GPU again and again.
+    # A startup probe would restart the monitor of a broken GPU again and again.
     assert paths == {"readiness": "/readyz", "liveness": "/livez"}, paths
     for probe in probes(container).values():
         assert probe["httpGet"]["port"] == "metrics"
 
 
 def gpus():
-    """--require-gpus is what is asked of the scheduler, and the DaemonSet asks for nothing"""
+    """--require-gpus matches the requested GPUs, and the DaemonSet requests none"""
     for name, pod, container in containers():
         limits, requests = container["resources"]["limits"], container["resources"]["requests"]
         asked = limits.get("nvidia.com/gpu")
@@ -165,7 +165,7 @@ def gpus():
             assert asked is None and not required, f"{name}: {asked}, {required}"
             assert pod["runtimeClassName"] == "nvidia"
             assert {"name": "NVIDIA_VISIBLE_DEVICES", "value": "all"} in container["env"]
-            assert flag(container["command"], "--level") == "nvml", "others use these GPUs"
+            assert flag(container["command"], "--level") == "nvml", "workloads use these GPUs"
         else:
             assert required == {str(asked)}, f"{name}: {asked} GPUs, --require-gpus {required}"
 
@@ -187,12 +187,12 @@ def rights():
 
 
 def fleet():
-    """the fleet's Job: one pod for each node, and each exit status means something"""
+    """the fleet's Job runs one pod per node, and handles each exit status"""
     spec = load("kubernetes/fleet-job.yaml")["spec"]
     pod = spec["template"]["spec"]
     container = pod["containers"][0]
     assert spec["completionMode"] == "Indexed" and spec["completions"] == spec["parallelism"]
-    assert pod["restartPolicy"] == "Never", "a policy for failing pods needs it"
+    assert pod["restartPolicy"] == "Never", "podFailurePolicy requires it"
     rules = spec["podFailurePolicy"]["rules"]
     actions = {}
     for rule in rules:
@@ -200,64 +200,64 @@ def fleet():
         if codes:
             assert codes["containerName"] == container["name"] and codes["operator"] == "In"
             actions |= {code: rule["action"] for code in codes["values"]}
-    # One node must not end the verification of the others.
+    # A failing node must not end the checks of the others.
     assert actions == {1: "FailIndex", 2: "FailIndex"} and spec["backoffLimitPerIndex"] >= 1, actions
     assert rules[0] == {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}
     (term,) = pod["affinity"]["podAntiAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
     assert term["topologyKey"] == "kubernetes.io/hostname"
     labels = spec["template"]["metadata"]["labels"]
-    assert term["labelSelector"]["matchLabels"].items() <= labels.items(), "it does not keep off its own pods"
+    assert term["labelSelector"]["matchLabels"].items() <= labels.items(), "it does not select its own pods"
     mounts = {mount["mountPath"]: mount["name"] for mount in container["volumeMounts"]}
     file = flag(container["command"], "--textfile")
-    assert file.endswith(".prom") and file.rsplit("/", 1)[0] in mounts, f"{file} is in none of {mounts}"
+    assert file.endswith(".prom") and file.rsplit("/", 1)[0] in mounts, f"{file} is not in any of {mounts}"
     assert flag(container["command"], "--format") == "json" and flag(container["command"], "--level") == "gemm"
     inside("the fleet's Job", container["command"], spec["activeDeadlineSeconds"])
 
 
 def compose():
-    """Compose's health check is in exec form, with a deadline inside Docker's"""
+    """Compose's health check is in exec form, with a shorter timeout than Docker's"""
     services = load("compose.yaml")["services"]
     check = services["app"]["healthcheck"]
     assert check["test"][:3] == ["CMD", "/usr/local/bin/cudacheck", "health"], check["test"]
     inside("compose", check["test"], seconds(check["timeout"]))
     assert seconds(check["interval"]) > 0 and seconds(check["start_period"]) > 0
     serve = services["cudacheck"]
-    # Published on the host's loopback alone, and the port on which it listens.
+    # Only published on the host's loopback.
     assert serve["ports"] == [f"127.0.0.1:{PORT}:{PORT}"] and flag(serve["entrypoint"], "--listen") == f"0.0.0.0:{PORT}"
     devices = [service["deploy"]["resources"]["reservations"]["devices"] for service in services.values()]
-    assert devices[0] == devices[1], "serve is to see what the application sees"
+    assert devices[0] == devices[1], "serve must have the GPUs of the application"
     (asked,) = devices[0]
     assert flag(check["test"], "--require-gpus") == str(asked["count"])
 
 
 def ports():
-    """one port everywhere"""
+    """all files use the same port"""
     count = 0
     for path in all_files():
         for found in re.finditer(r"(?:localhost|[0-9]+(?:\.[0-9]+){3}):([0-9]+)|containerPort: *([0-9]+)", path.read_text()):
             port = int(found[1] or found[2])
             assert port == PORT, f"{path.name} says {found[0]}"
             count += 1
-    assert count >= 6, f"only {count} places with a port were found"
+    assert count >= 6, f"only {count} uses of a port"
 
 
 def images():
-    """images are placeholders"""
+    """all images are the placeholder"""
     for path in all_files():
         for image in re.findall(r"^ *-? *image: *(\S+)", path.read_text(), re.M):
             assert image == "my-app:1.0", f"{path.name}: {image}"
 
 
 def detector():
-    """node-problem-detector's settings are ones that it accepts"""
+    """node-problem-detector knows all settings"""
     monitor = load("node-problem-detector/cudacheck-monitor.json")
-    # It ignores keys that it does not know.
+    # It silently ignores unknown keys.
     assert set(monitor) == {"plugin", "pluginConfig", "source", "metricsReporting", "conditions", "rules"}
     settings = monitor["pluginConfig"]
     known = {"invoke_interval", "timeout", "max_output_length", "concurrency", "skip_initial_status"}
     assert set(settings) == known | {"enable_message_change_based_condition_update"}, set(settings)
-    assert monitor["plugin"] == "custom" and settings["max_output_length"] > 80, "80 cuts the remedy off"
-    assert settings["skip_initial_status"] is True, "a node that was not looked at is not healthy"
+    assert monitor["plugin"] == "custom" and settings["max_output_length"] > 80, "80 bytes are too few for the fix"
+    assert settings["skip_initial_status"] is True, "an unchecked node is not healthy"
     assert seconds(settings["timeout"]) < seconds(settings["invoke_interval"])
     conditions = {condition["type"] for condition in monitor["conditions"]}
     for condition in monitor["conditions"]:
@@ -267,7 +267,7 @@ def detector():
         assert rule["type"] == "permanent" and rule["condition"] in conditions
         assert seconds(rule["timeout"]) <= seconds(settings["timeout"])
         plugin = DEPLOY / "node-problem-detector" / rule["path"].rsplit("/", 1)[1]
-        assert plugin.stat().st_mode & 0o111, f"{plugin} cannot be run"
+        assert plugin.stat().st_mode & 0o111, f"{plugin} is not executable"
 
 
 def readme():
@@ -277,7 +277,7 @@ def readme():
     for row in rows:
         folder = ""
         for name in re.findall(r"`([^`]+)`", row):
-            # Names after the first are in the same folder.
+            # Later names in a cell are in the folder of the first.
             folder = name.rsplit("/", 1)[0] + "/" if "/" in name else folder
             named.add(name if "/" in name else folder + name)
     there = {str(path.relative_to(DEPLOY)) for path in all_files()} - {"README.md"}

@@ -1,4 +1,4 @@
-"""Alerts, their tests and the dashboard: every name in them is one that cudacheck publishes.
+"""Alerts, their tests and the dashboard only use metrics and labels that cudacheck exports.
 
 docs/metrics.md has a row for each metric: | `name` | type | labels | meaning |
 """
@@ -14,7 +14,7 @@ import yaml
 from files import DEPLOY, ROOT, all_files, containers, flag, load, seconds
 
 NAME = re.compile(r"\bcudacheck_[a-z0-9_]+")
-# What Prometheus adds, and metrics that are its own.
+# Labels that Prometheus adds, and its own metrics.
 TARGET_LABELS = {"job", "instance", "__name__"}
 OTHERS = {"up"}
 
@@ -45,10 +45,10 @@ def expressions() -> list[tuple[str, str]]:
 
 
 def known_names():
-    """every metric in alerts and panels is published, with the labels that it is asked for"""
+    """every metric and label in alerts and panels exists"""
     for where, expression in expressions():
         names = NAME.findall(expression)
-        assert names or OTHERS & set(re.findall(r"\w+", expression)), f"{where} asks for no metric"
+        assert names or OTHERS & set(re.findall(r"\w+", expression)), f"{where} uses no metric"
         for name in names:
             assert name in published(), f"{where}: {name} is not in docs/metrics.md"
         for name, selector in re.findall(r"\b(cudacheck_\w+)\{([^}]*)\}", expression):
@@ -58,7 +58,7 @@ def known_names():
 
 
 def known_in_tests():
-    """the tests' series are as cudacheck publishes them"""
+    """the series in tests of alerts have the labels that cudacheck exports"""
     for test in load("prometheus/rules_test.yaml")["tests"]:
         for entry in test["input_series"]:
             name, selector = re.fullmatch(r"(\w+)\{(.*)\}", entry["series"]).groups()
@@ -70,7 +70,7 @@ def known_in_tests():
 
 
 def counters():
-    """rates and resets are of counters, and counters of rates and resets"""
+    """rate and resets are used with counters, and only with counters"""
     for where, expression in expressions():
         inner = re.findall(r"\b(?:rate|increase|resets)\((cudacheck_\w+)", expression)
         for name in set(NAME.findall(expression)):
@@ -101,7 +101,7 @@ def promql():
 
 
 def dashboard():
-    """the dashboard's panels have places of their own, and its variables exist"""
+    """the dashboard's panels do not overlap, and its variables exist"""
     board = load("grafana/dashboard.json")
     variables = {variable["name"] for variable in board["templating"]["list"]}
     used = set(re.findall(r"\$\{?([a-z]\w*)", json.dumps(board)))
@@ -112,40 +112,40 @@ def dashboard():
     for panel in board["panels"]:
         assert panel["targets"] and panel["title"] and panel["description"], panel["title"]
         at = panel["gridPos"]
-        assert at["x"] + at["w"] <= 24, f"{panel['title']} is beside the grid"
+        assert at["x"] + at["w"] <= 24, f"{panel['title']} is outside of the grid"
         for cell in ((x, y) for x in range(at["x"], at["x"] + at["w"]) for y in range(at["y"], at["y"] + at["h"])):
-            assert cell not in taken, f"{panel['title']} covers {taken[cell]}"
+            assert cell not in taken, f"{panel['title']} overlaps {taken[cell]}"
             taken[cell] = panel["title"]
 
 
 def complete_alerts():
-    """each alert says how grave it is, what is the matter, and waits"""
+    """each alert has a severity, a summary, a description and a duration"""
     names = [rule["alert"] for rule in alerts()]
     assert len(names) == len(set(names))
     for rule in alerts():
         name = rule["alert"]
         assert rule["labels"]["severity"] in ("critical", "warning", "info"), name
         assert set(rule["annotations"]) == {"summary", "description"}, name
-        # Resets are counted over half an hour: that is its patience.
+        # resets() covers half an hour, which serves as the duration.
         assert "for" in rule or "resets" in rule["expr"], f"{name} fires at once"
 
 
 def tested_alerts():
-    """each alert is tested where it fires and where it does not"""
+    """each alert has a test in which it fires and one in which it does not"""
     fires, silent = set(), set()
     for test in load("prometheus/rules_test.yaml")["tests"]:
         for case in test["alert_rule_test"]:
             (fires if case["exp_alerts"] else silent).add(case["alertname"])
     names = {rule["alert"] for rule in alerts()}
-    assert fires == names, f"never seen to fire, or no alert: {fires ^ names}"
-    assert silent == names, f"never seen to be silent, or no alert: {silent ^ names}"
+    assert fires == names, f"never fires, or unknown: {fires ^ names}"
+    assert silent == names, f"never silent, or unknown: {silent ^ names}"
 
 
 def pace():
-    """alerts hold for the pace at which checks are made and scraped here"""
+    """the alerts fit the intervals of checks and scrapes in deploy/"""
     head = (DEPLOY / "prometheus/rules.yaml").read_text()
     said = re.search(r"--interval` of (\d+) s or less, a `--timeout` of (\d+) s or less and scrapes every (\d+) s", head)
-    assert said, "the rules' head no longer says for which pace they hold"
+    assert said, "the comment at the top of rules.yaml lacks the intervals"
     interval, timeout, scrape = map(float, said.groups())
     serving = [container["command"] for name, _, container in containers() if name == "daemonset"]
     serving.append(load("compose.yaml")["services"]["cudacheck"]["entrypoint"])
@@ -157,7 +157,7 @@ def pace():
     assert all(seconds(time) <= scrape for time in scrapes), scrapes
     for rule in alerts():
         if re.search(r"cudacheck_(verdict\{verdict=\"failed|gpu_healthy|gpu_info|findings)", rule["expr"]):
-            assert seconds(rule["for"]) >= 2 * (interval + timeout), f"{rule['alert']}: one check is enough"
+            assert seconds(rule["for"]) >= 2 * (interval + timeout), f"{rule['alert']}: a single check could fire it"
 
 
 def known_findings():
@@ -167,9 +167,9 @@ def known_findings():
     count = 0
     for path in all_files():
         for name in re.findall(rf"(?<![\w./-])(?:{families})\.[a-z][a-z-]*[a-z](?![\w./=])", path.read_text()):
-            assert name in ids, f"{path.name}: {name} is no finding"
+            assert name in ids, f"{path.name}: {name} is not a finding"
             count += 1
-    assert count >= 8, f"only {count} names of findings were seen"
+    assert count >= 8, f"only {count} names of findings"
 
 
 CHECKS = [

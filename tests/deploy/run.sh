@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Checks deploy/: with the programs that read such files, with schemas, and against cudacheck itself.
+# Checks deploy/ with the programs that read these files, with schemas, and against cudacheck itself.
 #
 #   tests/deploy/run.sh [BINARY]
 #
-# With BINARY every cudacheck command line in deploy/ must be one that it accepts. Nothing is applied to a cluster.
-# A tool that is missing is a failure. Prints a line for each check and ends with 'N passed, N failed'.
+# With BINARY, also checks that it accepts every command line in deploy/. Nothing is applied to a cluster. A missing
+# tool is a failure. Prints a line for each check; the last line is 'N passed, N failed'.
 set -uo pipefail
 cd "$(dirname "$0")/../.." || exit
 
@@ -15,19 +15,19 @@ passed=0 failed=0
 ok() { passed=$((passed + 1)) && echo "ok $1"; }
 bad() { failed=$((failed + 1)) && echo "FAIL $1: $2"; }
 
-# passes NAME COMMAND...: it ends with 0.
+# passes NAME COMMAND...: the exit status must be 0.
 passes() {
     local name=$1
     shift
     if "$@" >"$said" 2>&1; then ok "$name"; else bad "$name" "$(tail -n 40 "$said")"; fi
 }
 
-# tool INSTALL COMMAND...: it runs.
+# tool INSTALL COMMAND...: the tool must run.
 tool() {
     local install=$1
     shift
     "$@" >/dev/null 2>&1 && return
-    bad "tool $1" "it is missing or does not run: $install"
+    bad "tool $1" "missing or broken: $install"
     return 1
 }
 
@@ -37,7 +37,7 @@ if tool "apt-get install prometheus" promtool --version; then
     passes "promtool test rules" promtool test rules deploy/prometheus/rules_test.yaml
 fi
 
-# Docker's own plug-in where it is, else the older program of the same name.
+# Docker's plugin, or the older standalone program.
 compose=(docker compose)
 docker compose version >/dev/null 2>&1 || compose=(docker-compose)
 if tool "apt-get install docker-compose" "${compose[@]}" version; then
@@ -55,8 +55,8 @@ if tool "pip install kubernetes-validate==1.37.0" python3 -c 'import kubernetes_
     cat "$said"
     passed=$((passed + $(grep -c '^ok ' "$said")))
     failed=$((failed + $(grep -c '^FAIL ' "$said")))
-    # It ends with 1 where a check failed, and those are counted.
-    if [ "$status" -gt 1 ] || ! grep -q '^ok ' "$said"; then bad "check.py" "it ended with $status"; fi
+    # With 1, a check failed, which is counted already.
+    if [ "$status" -gt 1 ] || ! grep -q '^ok ' "$said"; then bad "check.py" "exit status $status"; fi
 fi
 
 echo "$passed passed, $failed failed"

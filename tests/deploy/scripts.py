@@ -1,6 +1,6 @@
-"""Slurm's scripts and node-problem-detector's plugin, run with stand-ins for cudacheck, scontrol and logger.
+"""Runs Slurm's scripts and node-problem-detector's plugin with fake cudacheck, scontrol and logger.
 
-Whatever cudacheck does, the script must end as its caller expects, and drain a node for a GPU alone.
+Whatever cudacheck does, the script must exit as its caller expects, and only drain a node because of a GPU.
 """
 
 import os
@@ -14,16 +14,16 @@ from files import DEPLOY, flag, load, seconds
 PROLOG, HEALTH = DEPLOY / "slurm/prolog.sh", DEPLOY / "slurm/healthcheck.sh"
 PLUGIN = DEPLOY / "node-problem-detector/check_gpu.sh"
 
-# What a shell must not interpret, a second line, and more than anybody keeps.
+# Text that a shell must not interpret, longer than any caller keeps, and with a second line.
 NASTY = "unhealthy: \"A\" 'B' $(touch pwned) `touch pwned` \\n * %s -> run `x` & go; done " + "long " * 200
 SAYS = NASTY + "\nsecond line\n"
 
-# No verdict: not executable, a deadline from outside, killed. WRONG: wrong use, which ends with 1 and says something
-# else than "unhealthy". MISSING: there is none.
+# Without a verdict: not executable, timed out, killed. WRONG: wrong arguments, which exit with 1 but do not print
+# "unhealthy". MISSING: cudacheck is not installed.
 OTHERS = ["WRONG", "2", "3", "126", "124", "137", "KILLED", "MISSING"]
 USAGE = "error: unexpected argument '--gpuz' found\n\nUsage: cudacheck health [OPTIONS]\n"
 
-# The arguments with which cudacheck was called, for `commands`.
+# The arguments of each cudacheck call, for `commands`.
 SEEN: list[list[str]] = []
 
 CUDACHECK = """#!/bin/sh
@@ -41,7 +41,7 @@ exit "${{STUB_{name}:-0}}"
 
 
 class Run:
-    """One run of a script, and what it called."""
+    """Runs a script and records its calls."""
 
     def __init__(self, script: Path, status: str, state="IDLE", scontrol="0", **environment):
         with tempfile.TemporaryDirectory() as folder:
@@ -52,10 +52,10 @@ class Run:
             status = "1" if status == "WRONG" else status
             if status == "MISSING":
                 there = shutil.which("cudacheck", path="/usr/local/bin:/usr/bin:/bin:/opt/slurm/bin")
-                assert not there, f"cannot be tried while {there} is installed"
+                assert not there, f"impossible while {there} is installed"
             else:
                 self.program(stubs, "cudacheck", CUDACHECK)
-            # As Slurm gives it: almost nothing.
+            # A minimal environment, as Slurm sets it.
             given = {"PATH": f"{stubs}:/usr/bin:/bin", "STUBS": folder, "STUB_STATUS": status, "STUB_STATE": state}
             given |= {"STUB_scontrol": scontrol, "SLURMD_NODENAME": "n1"} | environment
             done = subprocess.run(
@@ -64,7 +64,7 @@ class Run:
             self.status, self.said = done.returncode, done.stdout.decode()
             self.arguments = (stubs / "cudacheck.log").read_text().split() if (stubs / "cudacheck.log").exists() else []
             self.scontrol, self.logger = self.calls(stubs, "scontrol"), self.calls(stubs, "logger")
-            assert not (stubs / "pwned").exists(), f"{script.name} ran what cudacheck said"
+            assert not (stubs / "pwned").exists(), f"{script.name} executed output of cudacheck"
         if self.arguments:
             SEEN.append(self.arguments)
 
@@ -80,7 +80,7 @@ class Run:
         return [line.split("\x1e")[:-1] for line in lines]
 
     def drained(self) -> str | None:
-        """The reason, where the node was drained; it must be one line, and cudacheck's first."""
+        """The reason if the node was drained; it must be the first line of cudacheck."""
         updates = [call for call in self.scontrol if "update" in call]
         if not updates:
             return None
@@ -93,17 +93,17 @@ class Run:
 
 
 def is_logged(run: Run, status: str) -> bool:
-    """Under a name and a priority, with the status; an exit by a signal is 137, and nothing found is 127."""
+    """With priority and exit status: 137 after SIGKILL, 127 if cudacheck is missing."""
     number = {"KILLED": "137", "MISSING": "127", "WRONG": "1"}.get(status, status)
     return any("daemon.err" in call and f" {number}:" in call[-1] for call in run.logger)
 
 
 def prolog():
-    """the prolog drains and ends with 1 for a broken GPU alone"""
+    """the prolog drains the node and exits with 1 only for a broken GPU"""
     run = Run(PROLOG, "0", SLURM_JOB_GPUS="0,3")
     assert (run.status, run.drained(), run.logger) == (0, None, [])
     assert flag(run.arguments, "--gpus") == "0,3", run.arguments
-    for scontrol in ("0", "1"):  # the controller may be away
+    for scontrol in ("0", "1"):  # the controller may be down
         run = Run(PROLOG, "1", scontrol=scontrol, SLURM_JOB_GPUS="0")
         assert run.status == 1 and run.drained(), f"{run.status}, {run.scontrol}"
     for status in OTHERS:
@@ -120,7 +120,7 @@ def prolog_without_gpus():
 
 
 def health_check():
-    """HealthCheckProgram always ends with 0, and drains for a broken GPU alone"""
+    """HealthCheckProgram always exits with 0, and drains only for a broken GPU"""
     run = Run(HEALTH, "0")
     assert (run.status, run.scontrol, run.logger) == (0, [], [])
     for scontrol in ("0", "1"):
@@ -133,7 +133,7 @@ def health_check():
 
 
 def health_check_keeps_reasons():
-    """HealthCheckProgram overwrites nobody's reason"""
+    """HealthCheckProgram keeps the reason of a drained node"""
     for state in ("IDLE+DRAIN", "MIXED+DRAIN", "DRAINED", "DRAINING*"):
         run = Run(HEALTH, "1", state=state)
         assert (run.status, run.drained()) == (0, None), f"{state}: {run.scontrol}"
@@ -142,7 +142,7 @@ def health_check_keeps_reasons():
 
 
 def plugin():
-    """node-problem-detector gets 0, 1, or 2 for what is not known, and one line"""
+    """the plugin exits with 0, 1, or 2 (unknown), and prints one line"""
     limit = load("node-problem-detector/cudacheck-monitor.json")["pluginConfig"]["max_output_length"]
     for status, expected in [("0", 0), ("1", 1)]:
         run = Run(PLUGIN, status)
@@ -154,7 +154,7 @@ def plugin():
 
 
 def shells():
-    """scripts run in every POSIX shell that is here"""
+    """every installed POSIX shell can parse the scripts"""
     for shell in ("dash", "bash", "busybox"):
         if path := shutil.which(shell):
             for script in (PROLOG, HEALTH, PLUGIN):
@@ -164,7 +164,7 @@ def shells():
 
 
 def deadlines():
-    """the scripts' --timeout is inside what their callers wait"""
+    """the scripts' --timeout is shorter than the timeouts of their callers"""
     settings = {}
     for line in (DEPLOY / "slurm/slurm.conf").read_text().splitlines():
         if line.strip() and not line.startswith("#"):
@@ -174,7 +174,7 @@ def deadlines():
         name = settings[key].rsplit("/", 1)[1]
         assert settings[key].startswith("/") and name == script.name, f"{key}={settings[key]}"
     monitor = load("node-problem-detector/cudacheck-monitor.json")
-    # Slurm kills a HealthCheckProgram after a minute, whatever is set.
+    # Slurm always kills a HealthCheckProgram after 60 s.
     limits = {
         PROLOG: float(settings["PrologEpilogTimeout"]),
         HEALTH: min(60.0, float(settings["HealthCheckInterval"])),
@@ -183,9 +183,9 @@ def deadlines():
     times = {}
     for script, limit in limits.items():
         times[script] = seconds(flag(Run(script, "0", SLURM_JOB_GPUS="0").arguments, "--timeout"))
-        # A second to start, and some for scontrol.
-        assert times[script] + 3 <= limit, f"{script.name}: --timeout {times[script]} s is not inside {limit} s"
-    assert times[HEALTH] > times[PROLOG], "a check of the prolog could not be waited for, and would drain"
+        # One second to start, and two for scontrol.
+        assert times[script] + 3 <= limit, f"{script.name}: --timeout {times[script]} s is not shorter than {limit} s"
+    assert times[HEALTH] > times[PROLOG], "a running check of the prolog would make it drain the node"
 
 
 CHECKS = [

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Audits images that a Docker Engine has built, as `docker save IMAGE | BINARY image -` and as a file.
+"""Audits images that Docker builds, both as a file and as `docker save IMAGE | BINARY image -`.
 
     audit.py BINARY        parts: $CUDACHECK_PARTS, default ~/.cache/cudacheck; needs docker and gcc
 
-One Dockerfile of several stages makes two images of the same program, which needs libcudart from a wheel: one
-as it is often written (a toolkit beside the wheel, wheels copied and deleted, root, no health check), one as
-it should be. Each must get the findings that are expected of it, and no other.
+A multi-stage Dockerfile builds two images of one program that needs libcudart from a wheel: one with common mistakes
+(a toolkit in addition to the wheel, wheels copied and deleted, root, no HEALTHCHECK), one without. Each must get
+exactly the expected findings.
 """
 
 import json
@@ -49,9 +49,9 @@ CMD ["/usr/local/bin/app"]
 EXPECTED = {
     "good": set(),
     "bad": {
-        # The program's RPATH goes before LD_LIBRARY_PATH: the toolkit's copy is for nobody.
-        "library.redundant", "library.working-directory", "contents.hidden-bytes", "contents.root-user",
-        "contents.no-healthcheck",
+        # The program's RPATH precedes LD_LIBRARY_PATH, so that nothing loads the toolkit's copy.
+        "library.redundant", "library.working-directory", "leftovers.hidden-bytes", "leftovers.root-user",
+        "leftovers.no-healthcheck",
     },
 }
 
@@ -68,7 +68,7 @@ def context(home):
     (home / "toolkit").mkdir()
     shutil.copy(library, home / "toolkit/libcudart.so.12.4.127")
     (home / "toolkit/libcudart.so.12").symlink_to("libcudart.so.12.4.127")
-    # apt's lists are no part of what is tested here.
+    # Without apt's lists, which would be a finding of their own.
     run("tar", "-C", PARTS / "debian", "--exclude=./var/lib/apt/lists/*", "--exclude=./var/cache/apt/*", "--exclude=./dev/*",
         "-cf", home / "debian.tar", ".")
     (home / "app.c").write_text("int cudaRuntimeGetVersion(int *); int main() { int v; return cudaRuntimeGetVersion(&v); }")
@@ -83,12 +83,12 @@ def audit(binary, *arguments, **options):
     return json.loads(output.stdout)
 
 
-def judged(report):
+def ids(report):
     return {finding["id"] for finding in report["findings"]}
 
 
 def check(binary, home, name, tag):
-    """What is wrong with the audit of one image."""
+    """Yields what is wrong with the audit of one image."""
     run("docker", "build", "-q", "--target", name, "-t", tag, home, stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL, env={**os.environ, "DOCKER_BUILDKIT": "0"})
     with subprocess.Popen(["docker", "save", tag], stdout=subprocess.PIPE) as saved:
@@ -96,11 +96,11 @@ def check(binary, home, name, tag):
     archive = home / f"{name}.tar"
     run("docker", "save", tag, "-o", archive)
     report = audit(binary, archive)
-    if judged(report) != EXPECTED[name]:
-        yield f"findings {sorted(judged(report))} instead of {sorted(EXPECTED[name])}"
+    if ids(report) != EXPECTED[name]:
+        yield f"findings {sorted(ids(report))} instead of {sorted(EXPECTED[name])}"
     if report["findings"] != piped["findings"] or report["libraries"] != piped["libraries"]:
-        yield "the pipe and the file are judged differently"
-    cudart = next(library for library in report["libraries"] if library["name"] == "cudart")
+        yield "the pipe and the file give different results"
+    cudart = next(library for library in report["libraries"] if library["name"] == "libcudart")
     verdicts = {copy["path"]: copy["verdict"] for copy in cudart["copies"]}
     expected = {f"{SITE}/nvidia/cuda_runtime/lib/libcudart.so.12": "used"}
     if name == "bad":
@@ -108,7 +108,7 @@ def check(binary, home, name, tag):
     if verdicts != expected:
         yield f"verdicts {verdicts} instead of {expected}"
     if report["image"]["unreadable"]:
-        yield f"not read: {report['image']['unreadable']}"
+        yield f"unreadable: {report['image']['unreadable']}"
     print(subprocess.run([binary, "image", archive], capture_output=True, text=True).stdout)
 
 
@@ -130,7 +130,7 @@ def main():
         finally:
             for tag in tags.values():
                 subprocess.run(["docker", "rmi", "-f", tag], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-            # Stages in between have no names.
+            # Intermediate stages have no names.
             subprocess.run(["docker", "image", "prune", "-f"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     sys.exit(1 if failed else 0)
 

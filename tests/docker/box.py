@@ -1,8 +1,7 @@
-"""Containers of docker or podman, the machine that each takes itself to be in, and what is left in them.
+"""Containers of Docker or podman, the fake machine in each, and what checks leave behind in them.
 
-A box is a container with the fake libraries, whose script the host rewrites while it runs, and with stand-ins for
-the driver's nodes. Here is how boxes are made, asked, looked into and cleared away; what is expected of them is
-in health.py.
+A box is a container with the fake libraries, whose script the host rewrites at run time, and with replacements for the
+driver's device nodes. This module creates, queries, inspects and removes boxes; the expectations are in health.py.
 """
 
 import itertools
@@ -15,18 +14,18 @@ from pathlib import Path
 
 SYSTEM = "/usr/lib/x86_64-linux-gnu"
 BINARY = "/usr/local/bin/cudacheck"
-# The driver's own libraries come from the host, as a container toolkit mounts them.
+# Mounted from the host, as the container toolkit does with the driver's libraries.
 OF_DRIVER = ("libcuda.so.1", "libnvidia-ml.so.1")
 NODES = ("nvidiactl", "nvidia0", "nvidia1", "nvidia-uvm")
-# A device that opens, and that no container may open that was not given it.
+# A device that exists, and that a container can only open if it was given to it.
 FUSE = os.makedev(10, 229)
 HEALTHY = "gpus = 2"
-# What engines start beside a container and in it.
+# Processes of engines next to a container and in it.
 OF_ENGINES = ("runc", "crun", "conmon", "containerd-shim", "docker-init")
 
 
 def until(condition, seconds=10, pause=0.05):
-    """Asks until the answer is true or time is up; the last answer."""
+    """Calls `condition` until it is true or the time is over; returns the last value."""
     end = time.monotonic() + seconds
     while not (answer := condition()) and time.monotonic() < end:
         time.sleep(pause)
@@ -34,7 +33,7 @@ def until(condition, seconds=10, pause=0.05):
 
 
 class Answer:
-    """What a command said, how it ended and how long it took."""
+    """Output, exit status and duration of a command."""
 
     def __init__(self, status, out, error, seconds):
         self.status, self.out, self.error, self.seconds = status, out, error, seconds
@@ -52,13 +51,13 @@ class Answer:
 
     @property
     def first(self):
-        """Id of the finding that leads, where one is graver than a warning."""
+        """Id of the first error or unknown, if any."""
         grave = [each["id"] for each in self.report["findings"] if each["severity"] in ("error", "unknown")]
         return grave[0] if grave else None
 
 
 class Running:
-    """A command that runs by itself."""
+    """A command that runs in the background."""
 
     def __init__(self, command, **options):
         self.start = time.monotonic()
@@ -72,7 +71,7 @@ class Running:
             self.process.kill()
             out, error = self.process.communicate()
             said = out.decode(errors="replace")[:200]
-            raise AssertionError(f"it did not return within {seconds} s: {said}") from None
+            raise AssertionError(f"no end within {seconds} s: {said}") from None
         out, error = out.decode(errors="replace"), error.decode(errors="replace")
         return Answer(self.process.returncode, out, error, time.monotonic() - self.start)
 
@@ -96,7 +95,7 @@ class Engine:
         return answer.out.strip()
 
     def import_image(self, name, root, overlay=None):
-        """From a directory, and the files of another one that it has not."""
+        """Imports a directory, with the files of `overlay` added."""
         out = [f"--exclude=./{path}/*" for path in ("proc", "sys", "dev", "var/lib/apt/lists", "var/cache/apt")]
         folders = ["-C", root, "."]
         if overlay:
@@ -106,7 +105,7 @@ class Engine:
             subprocess.run(command, stdin=archive.stdout, capture_output=True, check=True, env=self.environment)
 
     def watch(self, name, program, kind=()):
-        """An image of its own that has a health check, in the form that needs no shell."""
+        """Builds an image with a HEALTHCHECK in exec form."""
         folder = self.work / "context"
         folder.mkdir(exist_ok=True)
         (folder / "Dockerfile").write_text(
@@ -118,33 +117,33 @@ class Engine:
         return self("rm", "-f", *boxes)
 
     def top(self, name):
-        """Lines of host's pid, state and name, as the engine tells them."""
+        """Lines with PID on the host, state and name."""
         return self.must("top", name, "-eo", "pid,stat,comm").splitlines()[1:]
 
     def clean(self):
         boxes = self("ps", "-aq", "--filter", f"name={self.prefix}").out.split()
         if boxes:
             self.remove(*boxes)
-        # Before the images that they were built on.
+        # Derived images first.
         images = self("images", "--format", "{{.Repository}}:{{.Tag}}", self.prefix).out.split()
         for image in sorted(images, key=lambda image: ":watched-" not in image):
             self("rmi", "-f", image)
 
 
 class Podman(Engine):
-    """With a storage of its own; health checks are run by hand, for want of systemd's timers."""
+    """Uses its own storage. Health checks are run explicitly, because there are no systemd timers."""
 
     def __init__(self, *arguments):
         super().__init__(*arguments)
         home = self.work / "podman"
         self.base = ["podman", "--root", home / "storage", "--runroot", home / "run", "--cgroup-manager", "cgroupfs"]
-        # The defaults raise both limits, which root itself may not in every sandbox.
+        # By default podman raises both limits, which even root cannot do in some sandboxes.
         self.arguments = ["--ulimit", "nofile=1024:1024", "--ulimit", "nproc=4096:4096", "--cgroup-parent",
                           f"/{self.prefix}"]
         self.environment["DISABLE_HC_SYSTEMD"] = "true"
 
     def choose_runtime(self):
-        """crun does not start where cgroups of both versions are mounted, and runc is not everywhere else."""
+        """crun does not start if cgroups of both versions are mounted; runc is not always installed."""
         said = []
         for runtime in filter(shutil.which, ("crun", "runc")):
             options = ["--rm", "--network", "none", "--runtime", runtime, *self.arguments]
@@ -153,7 +152,7 @@ class Podman(Engine):
                 self.arguments += ["--runtime", runtime]
                 return runtime
             said.append(f"{runtime}: {answer.error.strip()}")
-        raise AssertionError("no container starts here. " + "; ".join(said))
+        raise AssertionError("no container starts: " + "; ".join(said))
 
     def remove(self, *boxes):
         return self("rm", "-f", "-t", "0", *boxes)
@@ -187,7 +186,7 @@ class Process:
 
     @property
     def is_probe(self):
-        """By the name that a probe gives itself as soon as it runs."""
+        """By the name that probes set for themselves."""
         return self.name.startswith("cc") and "/" in self.name
 
     def end(self, signal):
@@ -209,7 +208,7 @@ class Box:
                 given += ["--device", f"{engine.work}/nodes/{node}:/dev/{node}"]
             for library in OF_DRIVER:
                 given += ["-v", f"{engine.fakes}/{library}:{SYSTEM}/{library}:ro"]
-        # The script lies in a directory: a single file that is mounted could not be replaced in one step.
+        # Mount the directory: a mounted file could not be replaced atomically.
         given += ["-e", "FAKE_GPU=/fake/script"]
         program = command or ("sleep", "3600")
         engine.must("run", "-d", "--name", self.name, *given, *options, f"{engine.prefix}:{image}", *program)
@@ -222,7 +221,7 @@ class Box:
             self.namespace = os.readlink(self.namespace)
             self.groups = Path(f"/proc/{self.pid}/cgroup").read_text().splitlines()
         except OSError:
-            # It has ended already; the case finds out by itself.
+            # It has ended already, which the case will notice.
             self.groups = []
         self.before = self.beginning()
 
@@ -233,7 +232,7 @@ class Box:
         self.engine.remove(self.name)
 
     def beginning(self):
-        """Process 1, and behind an init process the command that it has started."""
+        """Process 1, and the command that an init process has started."""
         started = set()
         if self.has_init:
             started = until(lambda: {each.pid for each in self.processes() if each.parent == self.pid}, 2)
@@ -269,22 +268,22 @@ class Box:
         return json.loads(self.engine.must("inspect", self.name))[0]
 
     def state(self):
-        """As the engine sees it: its word, and the checks that it remembers."""
+        """The engine's health status and its log of recent checks."""
         health = self.inspect()["State"]["Health"]
         return health["Status"], health.get("Log") or []
 
     def group(self, controller):
-        """Directory of the container's control group, of either version."""
+        """Directory of the container's control group, version 1 or 2."""
         for line in self.groups:
             _, names, path = line.split(":", 2)
             if controller in names.split(","):
                 return Path("/sys/fs/cgroup", controller + path)
         return Path("/sys/fs/cgroup" + self.groups[-1].split(":", 2)[2])
 
-    # --- what is there
+    # --- processes and files
 
     def processes(self):
-        """All that is in the container as the host sees it: zombies too, which no engine lists."""
+        """All processes of the container, including zombies, which engines do not list."""
         found = []
         for entry in Path("/proc").iterdir():
             if not entry.name.isdigit():
@@ -303,7 +302,7 @@ class Box:
         return [each for each in self.new() if each.is_probe and each.state != "Z"]
 
     def left(self, zombies=False, seconds=5):
-        """What a check has left behind, when it has had time to go. Zombies may be of no account."""
+        """What checks have left behind after some seconds. `zombies`: without zombies."""
         def remaining():
             files = [f"/{each}" for each in self.files() if "cudacheck" in each]
             return files + [str(each) for each in self.new() if not (zombies and each.state == "Z")]
@@ -311,12 +310,12 @@ class Box:
         return remaining()
 
     def shown(self):
-        """What the engine lists beyond what was there at the beginning, zombies left out."""
+        """Names of new processes that the engine lists, without zombies."""
         lines = [line.split(None, 2) for line in self.engine.top(self.name)]
         return [name for pid, state, name in lines if not state.startswith("Z") and int(pid) not in self.before]
 
     def files(self):
-        """In the directories where a check may put files."""
+        """Files in the directories where a check may write."""
         for folder in "dev/shm", "tmp", "run", "var/tmp":
             path = Path(f"/proc/{self.pid}/root", folder)
             try:

@@ -1,17 +1,16 @@
 #!/usr/bin/env python3
-"""Gives containers a GPU as the NVIDIA toolkit does, by a CDI specification, healthy and with each launch fault.
+"""Gives containers a GPU by a CDI specification, as the NVIDIA Container Toolkit does: healthy and with launch faults.
 
     cdi.py BINARY [FAKES]      needs podman 4.1 or newer, runc or crun, root, /dev/fuse, tests/real/parts.sh debian musl
                                FAKES: directory of built fakes; without it rustc builds them
 
-Podman reads the specification, makes the nodes, mounts the libraries and runs the hooks. What is injected is
-stand-ins: the device behind /dev/nvidia* is that of /dev/fuse, which opens, and which no container may open
-that was not given it; the libraries are the fakes; a hook puts a kernel module's files into /proc. So this shows
-what each launch fault does to a container, and is no evidence of hardware. What the driver would say to a fault
-that its stand-in cannot feel is in the script of the fakes.
+Podman reads the specification, creates the device nodes, mounts the libraries and runs the hooks. All of these are
+replacements: /dev/nvidia* opens /dev/fuse, which a container can only open if it was given to it; the libraries are the
+fakes; a hook mounts the files of a kernel module into /proc. This shows what each launch fault does to a container, but
+proves nothing about hardware. Where the fakes cannot notice a fault, their script says what the driver would return.
 
-Images are made here, from the parts; no registry is asked. All that is made lies in one directory and in a mount
-namespace of its own: nodes, specifications, images and containers of the machine are neither seen nor touched.
+The images are made from the parts; no registry is used. Everything is created in one directory and in a new mount
+namespace: the machine's own nodes, specifications, images and containers are not touched.
 """
 
 import json
@@ -28,16 +27,16 @@ HERE = Path(__file__).resolve().parent
 PARTS = Path(os.environ.get("CUDACHECK_PARTS", Path.home() / ".cache/cudacheck"))
 INSIDE = "CUDACHECK_CDI_INSIDE"
 GROUP = f"cudacheck-cdi-{os.getpid()}"
-# Where the directory of all that is made is seen; there rootless podman can go, too.
+# Where that directory is mounted; rootless podman can access it, too.
 HOME = Path("/run/cudacheck")
 BINARY = HOME / "images/debian/usr/local/bin/cudacheck"
-# Of hooks: they must be able to start it without being root.
+# For hooks, which must be able to start it without root.
 PYTHON = next((path for path in ("/usr/bin/python3", "/usr/local/bin/python3") if os.path.exists(path)), sys.executable)
 
 DRIVER = "550.54.15"
 NEWER = "550.90.07"
 SYSTEM = "/usr/lib/x86_64-linux-gnu"
-# Where a host of the Red Hat family has its driver; Debian's loader looks there by the cache alone.
+# The driver's directory on Red Hat hosts, which Debian's loader only finds by the cache.
 LIB64 = "/usr/lib64"
 GKE = "/usr/local/nvidia/lib64"
 VIDEO = 44
@@ -52,13 +51,13 @@ FAKES = {
     "libcudart.so.12": "cudart",
     "libcupti.so.12": "cupti",
 }
-# Those that come from the host.
+# Libraries mounted from the host.
 OF_DRIVER = {"libcuda.so.1": f"libcuda.so.{DRIVER}", "libnvidia-ml.so.1": f"libnvidia-ml.so.{DRIVER}"}
 
-# What the driver says where its nodes cannot be opened: by the cgroup, by their modes.
+# Results of the driver if its nodes cannot be opened because of the cgroup, or because of their modes.
 DENIED = "nvmlInit_v2 = 999\ncuInit = 100"
 FORBIDDEN = "nvmlInit_v2 = 4\ncuInit = 100"
-# Where its libraries and its module are of two releases; where it has no GPU; where it cannot manage memory.
+# Results if libraries and kernel module are of two releases, without a GPU, and without nvidia-uvm.
 MISMATCH = "nvmlInit_v2 = 18\ncuInit = 803"
 NO_GPU = "gpus = 0\ncuInit = 100"
 NO_UVM = "cuInit = 999"
@@ -102,7 +101,7 @@ def specification(folder):
 
 
 def kernel():
-    """What is so on the host, whether a container asks for a GPU or not: a module of one version or the other."""
+    """The host's kernel module, of either version. It is visible in containers without a GPU, too."""
     def device(version):
         files = HOME / "kernel" / version
         show = hook("show-module", "--driver", str(files), "--devices", str(files / "devices"))
@@ -149,14 +148,14 @@ def without_nodes(spec):
 
 
 def as_gke(spec):
-    """The directory of the driver is mounted as it is, and the loader is told nothing."""
+    """Mounts the driver's directory and does not configure the loader."""
     mount = spec["containerEdits"]["mounts"][0]
     spec["containerEdits"]["mounts"] = [{**mount, "hostPath": str(HOME / "driver"), "containerPath": GKE}]
     spec["containerEdits"]["hooks"] = []
 
 
-def links_alone(folder):
-    """The names that programs know are there, and the cache is as it was."""
+def only_links(folder):
+    """Creates the links that programs use, but does not update the cache."""
     def change(spec):
         hooks = spec["containerEdits"]["hooks"]
         hooks[1]["args"][2:] = ["create-symlinks", *(word for soname, name in OF_DRIVER.items()
@@ -183,7 +182,7 @@ def with_uvm(major):
 
 
 def upgraded(spec):
-    """The host has a newer driver than when this was written."""
+    """The host's driver was upgraded after the specification was generated."""
     spec["containerEdits"]["mounts"][0]["hostPath"] = "/usr/lib/libcuda.so.535.104.05"
 
 
@@ -197,18 +196,18 @@ def with_third_gpu(spec):
 @dataclass
 class Case:
     name: str
-    # Id of the finding that comes first, or nothing where none may come at all.
+    # Id of the first finding; None: there must be no finding.
     first: Optional[str] = None
     verdict: str = "failed"
-    # What that finding must tell.
+    # Words that this finding must contain.
     words: tuple = ()
-    # What is asked for: nvidia.com/gpu=...
+    # The requested devices, nvidia.com/gpu=...
     gpus: Optional[str] = "all"
-    # The module that is loaded.
+    # Version of the loaded kernel module.
     kernel: Optional[str] = DRIVER
-    # Of the driver's libraries, in the container.
+    # Directory of the driver's libraries in the container.
     folder: str = SYSTEM
-    # To the specification; nothing where there is none.
+    # Changes the specification; None: there is no specification.
     change: Optional[Callable] = lambda spec: None
     script: str = "gpus = 2"
     options: tuple = ()
@@ -221,12 +220,12 @@ def healthy(name, first=None, **options):
 
 
 def refused(name, words, explained=None, **options):
-    """The container does not start, and these are podman's words; `explained` is the id whose text quotes them."""
+    """The container does not start, with this error of podman; `explained`: id of the check whose text quotes it."""
     return Case(name, explained, "refused", (words,), kernel=None, **options)
 
 
 def unused_major():
-    """One that no driver of this kernel has, as a module had it before it was loaded anew."""
+    """A major number that no driver uses, as nvidia-uvm had before the module was reloaded."""
     characters = Path("/proc/devices").read_text().split("\n\n")[0]
     used = {int(line.split()[0]) for line in characters.splitlines()[1:]}
     return next(major for major in range(511, 383, -1) if major not in used)
@@ -243,65 +242,65 @@ def cases(podman_4):
     no_memory_files = ("--security-opt", f"seccomp={HOME}/seccomp.json", "--tmpfs", "/tmp:exec")
     return [
         healthy("all GPUs"),
-        healthy("the second GPU alone", gpus="1", script="gpus = 1"),
-        # Not all of Debian is for everybody to read, and that is noted.
-        healthy("no rights at all", "library.unreadable", options=unprivileged),
+        healthy("only the second GPU", gpus="1", script="gpus = 1"),
+        # Debian has files that only root can read, which is a note.
+        healthy("an unprivileged user", "library.unreadable", options=unprivileged),
         healthy("a read-only root", options=("--read-only",)),
-        healthy("a driver of a Red Hat host, which the cache alone names", folder=LIB64),
-        healthy("libraries where GKE has them, and the loader told", change=as_gke,
+        healthy("the driver directory of a Red Hat host, found by the cache", folder=LIB64),
+        healthy("the driver directory of GKE, in LD_LIBRARY_PATH", change=as_gke,
                 options=("-e", f"LD_LIBRARY_PATH={GKE}")),
-        healthy("no ldconfig from outside, but from inside", change=without_hook("update-ldcache"),
+        healthy("ldconfig in the container instead of a hook", change=without_hook("update-ldcache"),
                 command=("/bin/sh", "-c", f"ldconfig && exec {' '.join(VERIFY)}")),
-        healthy("no ldconfig, and the loader told", folder=LIB64, change=links_alone(LIB64),
+        healthy("no ldconfig, but LD_LIBRARY_PATH", folder=LIB64, change=only_links(LIB64),
                 options=("-e", f"LD_LIBRARY_PATH={LIB64}")),
         healthy("a user namespace", options=("--uidmap", "0:100000:65536", "--gidmap", "0:100000:65536")),
-        healthy("a kernel whose files are masked", options=("--security-opt", "mask=/proc/driver")),
-        healthy("nodes for a group, which the user is in", "library.unreadable", script="gpus = 1", gpus="0", change=for_group,
+        healthy("/proc/driver is masked", options=("--security-opt", "mask=/proc/driver")),
+        healthy("nodes for a group of the user", "library.unreadable", script="gpus = 1", gpus="0", change=for_group,
                 options=("--user", "1000:1000", "--group-add", str(VIDEO))),
 
         Case("no driver on the host", "launch.driver-not-loaded", gpus=None, kernel=None),
-        Case("no GPU asked for", "launch.not-requested", gpus=None),
+        Case("no GPU requested", "launch.not-requested", gpus=None),
         *([Case("Docker's --gpus all, which podman 4 ignores", "launch.not-requested", gpus=None,
                 options=("--gpus", "all"))] if podman_4 else []),
         Case("the driver without a GPU", "launch.no-gpu-selected", change=without_gpus, script=NO_GPU),
-        Case("void, and nothing given", "launch.no-gpu-selected", gpus=None, options=("-e", "NVIDIA_VISIBLE_DEVICES=void")),
+        Case("NVIDIA_VISIBLE_DEVICES=void without devices", "launch.no-gpu-selected", gpus=None, options=("-e", "NVIDIA_VISIBLE_DEVICES=void")),
         Case("a pod without the runtime class", "launch.no-runtime-class", gpus=None, options=(
             "-e", "KUBERNETES_SERVICE_HOST=10.0.0.1",
             "-e", "NVIDIA_VISIBLE_DEVICES=GPU-00000000-0000-0000-0000-000000000000")),
-        Case("two GPUs and the shared memory of any container", "launch.small-shm", "verified", options=("--shm-size", "64m")),
+        Case("two GPUs with the default /dev/shm", "launch.small-shm", "verified", options=("--shm-size", "64m")),
         Case("no libcuda", "launch.libcuda-missing", change=without_mount("libcuda")),
         Case("no libnvidia-ml", "driver.nvml", "verified", change=without_mount("libnvidia-ml")),
-        Case("no ldconfig: nothing makes the link libcuda.so.1", "image.no-ld-cache", change=without_hook("update-ldcache")),
-        Case("no ldconfig: the cache does not know the libraries", "image.no-ld-cache", folder=LIB64,
-             change=links_alone(LIB64), words=(LIB64,)),
-        Case("libraries where GKE has them, and the loader not told", "launch.library-path", change=as_gke,
+        Case("no ldconfig: no link libcuda.so.1", "image.no-ld-cache", change=without_hook("update-ldcache")),
+        Case("no ldconfig: the libraries are not in the cache", "image.no-ld-cache", folder=LIB64,
+             change=only_links(LIB64), words=(LIB64,)),
+        Case("the driver directory of GKE, not in LD_LIBRARY_PATH", "launch.library-path", change=as_gke,
              words=(GKE,)),
-        Case("no node of uvm", "launch.uvm-missing", change=without_node("nvidia-uvm"), script=NO_UVM),
-        Case("a node of uvm from before the module was loaded anew", "launch.uvm-stale", change=with_uvm(stale),
+        Case("no node nvidia-uvm", "launch.uvm-missing", change=without_node("nvidia-uvm"), script=NO_UVM),
+        Case("a node nvidia-uvm from before the module was reloaded", "launch.uvm-stale", change=with_uvm(stale),
              script=NO_UVM, words=(str(stale),)),
-        Case("nodes for a group, which the user is not in", "launch.node-permissions", script=FORBIDDEN, change=for_group,
+        Case("nodes for a group that the user is not in", "launch.node-permissions", script=FORBIDDEN, change=for_group,
              options=("--user", "1000:1000"), words=("EACCES", f"--group-add {VIDEO}")),
-        Case("nodes that are mounted, not given", "launch.device-denied", script=DENIED, change=without_nodes,
+        Case("nodes mounted as volumes", "launch.device-denied", script=DENIED, change=without_nodes,
              options=bound("dev"), words=("EPERM",)),
-        Case("nodes that podman mounts without devices", "launch.device-denied", script=FORBIDDEN, change=without_nodes,
+        Case("nodes mounted as volumes with nodev", "launch.device-denied", script=FORBIDDEN, change=without_nodes,
              options=bound("nodev"), words=("EACCES",)),
         Case("a seccomp profile without memfd_create", "launch.seccomp", script="cuInit = 304", options=no_memory_files),
-        Case("libraries older than the module, since an upgrade", "node.driver-mismatch", kernel=NEWER,
+        Case("libraries older than the module after an upgrade", "node.driver-mismatch", kernel=NEWER,
              script=MISMATCH, words=(DRIVER, NEWER)),
-        Case("libraries of the image, older than the module", "image.driver-mismatch", kernel=NEWER, image="baked",
+        Case("driver libraries in the image, older than the module", "image.driver-mismatch", kernel=NEWER, image="baked",
              change=without_mount(""), script=MISMATCH, words=(DRIVER, NEWER)),
         Case("musl", "image.no-glibc", image="musl"),
 
         refused("no specification", "unresolvable CDI devices nvidia.com/gpu=all", "launch.cdi-unresolved", change=None),
-        refused("a GPU that the specification has not", "unresolvable CDI devices nvidia.com/gpu=7", gpus="7"),
-        refused("a library that the host no longer has", "libcuda.so.535.104.05: no such file or directory", change=upgraded),
-        refused("a node that the host no longer has", "/dev/nvidia2", change=with_third_gpu),
+        refused("a GPU that the specification lacks", "unresolvable CDI devices nvidia.com/gpu=7", gpus="7"),
+        refused("a library that was removed from the host", "libcuda.so.535.104.05: no such file or directory", change=upgraded),
+        refused("a node that was removed from the host", "/dev/nvidia2", change=with_third_gpu),
     ]
 
 
 ROOTLESS = [
     healthy("rootless"),
-    # The host's group is nobody there: its number cannot be asked for, the user's own groups can be kept.
+    # The host's group is `nobody` in there: it cannot be added by number, but the user's groups can be kept.
     Case("rootless, nodes for a group", "launch.node-permissions", script=FORBIDDEN, words=("EACCES", "keep-groups")),
 ]
 
@@ -313,13 +312,13 @@ class Podman:
     def __init__(self, user=None):
         self.home = HOME / (user or "root")
         self.base = ["podman", "--root", self.home / "storage", "--runroot", self.home / "run", "--cgroup-manager", "cgroupfs"]
-        # By default podman raises both limits, which root itself may not in every sandbox. Several GPUs want more
-        # shared memory than containers get.
+        # By default podman raises both limits, which even root cannot do in some sandboxes. Several GPUs need more
+        # than the default /dev/shm.
         self.arguments = ["--network", "none", "--shm-size", "1g", "--ulimit", "nofile=1024:1024", "--ulimit", "nproc=4096:4096"]
         self.environment = dict(os.environ)
         self.home.mkdir(mode=0o700)
         if user:
-            # One user id is all that the container gets: files of others become its own.
+            # The container has only one user id, so that all files get that owner.
             self.base = ["setpriv", "--reuid", user, "--regid", user, "--clear-groups", *self.base,
                          "--storage-driver", "overlay", "--storage-opt", "overlay.ignore_chown_errors=true"]
             os.chown(self.home, int(user), int(user))
@@ -335,7 +334,7 @@ class Podman:
         return self("run", "--rm", *self.arguments, *options, image, *command)
 
     def choose_runtime(self):
-        """crun does not start where cgroups of both versions are mounted, and runc is not everywhere else."""
+        """crun does not start if cgroups of both versions are mounted; runc is not always installed."""
         said = []
         for runtime in "crun", "runc":
             if shutil.which(runtime):
@@ -343,10 +342,10 @@ class Podman:
                 if output.returncode == 0:
                     return runtime
                 said.append(f"{runtime}: {output.stderr.strip()}")
-        sys.exit("no container starts here. " + "; ".join(said))
+        sys.exit("no container starts: " + "; ".join(said))
 
     def import_image(self, name):
-        # Out goes what belongs to the machine; and apt's leftovers, which are no part of what is tested here.
+        # Without the machine's own directories, and without apt's files, which would be findings.
         out = [f"--exclude=./{path}/*" for path in ("proc", "sys", "dev", "var/lib/apt/lists", "var/cache/apt")]
         with subprocess.Popen(["tar", "-C", HOME / "images" / name, *out, "-c", "."], stdout=subprocess.PIPE) as archive:
             output = self("import", "-", name, stdin=archive.stdout)
@@ -356,13 +355,13 @@ class Podman:
     def clean(self):
         self("rm", "-fa", "-t", "0")
         self("rmi", "-fa")
-        # Of rootless podman a process stays that holds its namespaces; this ends it.
+        # Ends the process of rootless podman that holds its namespaces.
         if self.environment.get("XDG_RUNTIME_DIR") == str(self.home):
             self("system", "migrate")
 
 
 def specify(case):
-    """Podman finds these in /var/run/cdi."""
+    """Writes the specifications to the directory where podman looks for them."""
     folder = Path("/run/cdi")
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
@@ -374,7 +373,7 @@ def specify(case):
 
 
 def asked(case):
-    """What a case wants of `podman run`."""
+    """Options of `podman run` for a case."""
     script = HOME / "script"
     script.write_text(f"sms = 2\n{case.script}\n")
     devices = [f"cudacheck.test/kernel={case.kernel}"] if case.kernel else []
@@ -384,7 +383,7 @@ def asked(case):
 
 
 def judge(output):
-    """Status, verdict and first finding of a report, and all that this finding tells."""
+    """Status, verdict and first id of a report, and this finding as JSON."""
     try:
         report = json.loads(output.stdout)
     except ValueError:
@@ -394,12 +393,12 @@ def judge(output):
 
 
 def check(podman, case):
-    """What is wrong with what is said of one case."""
+    """Yields what is wrong with the result of a case."""
     specify(case)
     output = podman.run(case.image, *case.command, options=asked(case))
     if case.verdict == "refused":
         if output.returncode not in (125, 126, 127) or case.words[0] not in output.stderr:
-            yield f"status {output.returncode}, no '{case.words[0]}' in: {output.stderr.strip()}"
+            yield f"status {output.returncode}, '{case.words[0]}' is missing: {output.stderr.strip()}"
         if case.first:
             text = subprocess.run([BINARY, "explain", case.first], capture_output=True, text=True).stdout
             if case.words[0] not in " ".join(text.split()):
@@ -410,17 +409,17 @@ def check(podman, case):
     if seen != expected:
         yield f"{seen} instead of {expected}: {found}"
     elif lacking := [word for word in case.words if word not in found]:
-        yield f"it does not tell {lacking}: {found}"
+        yield f"{lacking} are missing: {found}"
 
 
 def check_loss(podman):
-    """Access is lost while the container runs, as when systemd sets up its units anew."""
+    """The container loses access at run time, as after `systemctl daemon-reload`."""
     case = Case("")
     specify(case)
     name = f"{GROUP}-loss"
     output = podman.run("debian", "/bin/sleep", "600", options=["-d", "--name", name, *asked(case)])
     if output.returncode:
-        yield f"it does not start: {output.stderr.strip()}"
+        yield f"the container does not start: {output.stderr.strip()}"
         return
     seen, found = judge(podman("exec", name, *VERIFY))
     if seen != (0, "verified", None):
@@ -434,7 +433,7 @@ def check_loss(podman):
         yield f"{seen} afterwards: {found}"
 
 
-# --- what is needed ----------------------------------------------------------------------------------------
+# --- preparation -------------------------------------------------------------------------------------------
 
 
 def build_fakes(home):
@@ -451,7 +450,7 @@ def build_fakes(home):
 
 
 def prepare(binary, fakes):
-    """A host's driver and its kernel's files; and what the images are made of."""
+    """Prepares the driver and kernel files of the host, and the roots of the images."""
     shutil.copy(HERE / "cdi_hook.py", HOME)
     for folder in "driver", "images":
         (HOME / folder).mkdir()
@@ -465,7 +464,7 @@ def prepare(binary, fakes):
         shutil.copy(fakes / name, HOME / "driver" / OF_DRIVER[name] if name in OF_DRIVER else of_image)
     for soname, name in OF_DRIVER.items():
         (HOME / "driver" / soname).symlink_to(name)
-    # An image into which somebody has installed the driver.
+    # An image with a driver installed in it.
     subprocess.run(["cp", "-al", HOME / "images/debian", HOME / "images/baked"], check=True)
     for name in os.listdir(HOME / "driver"):
         shutil.copy(HOME / "driver" / name, HOME / f"images/baked{SYSTEM}", follow_symlinks=False)
@@ -479,7 +478,7 @@ def prepare(binary, fakes):
             f"NVRM version: NVIDIA UNIX x86_64 Kernel Module  {version}  Tue Mar  5 22:23:56 UTC 2024\n")
         (folder / "params").write_text("RmProfilingAdminOnly: 0\n")
         (folder.parent / "devices").write_text(devices)
-    # As hardened profiles do.
+    # Refuses memfd_create, as hardened profiles do.
     (HOME / "seccomp.json").write_text(json.dumps({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [
         {"names": ["memfd_create"], "action": "SCMP_ACT_ERRNO", "errnoRet": 1}]}))
 
@@ -487,7 +486,7 @@ def prepare(binary, fakes):
 def missing(binary):
     for program in "podman", "unshare", "setpriv", "ldconfig":
         if not shutil.which(program, path=os.environ["PATH"] + ":/usr/sbin:/sbin"):
-            yield f"the program {program}"
+            yield program
     if not (shutil.which("crun") or shutil.which("runc")):
         yield "crun or runc"
     if os.geteuid():
@@ -502,7 +501,7 @@ def missing(binary):
 
 
 def isolate():
-    """Starts anew in a mount namespace, so that the host may get nodes and specifications of its own."""
+    """Restarts this program in a new mount namespace."""
     environment = {**os.environ, INSIDE: "1"}
     os.execvpe("unshare", ["unshare", "--mount", "--propagation", "private", sys.executable, *sys.argv], environment)
 
@@ -512,7 +511,7 @@ def mount(*arguments):
 
 
 def furnish(directory):
-    """A host with the nodes of two GPUs, and no specification but those that are tested."""
+    """Sets up /dev with the nodes of two GPUs, and /run and /etc/cdi without specifications."""
     for folder in "/run", "/etc/cdi":
         if Path(folder).is_dir():
             mount("-t", "tmpfs", "-o", "mode=0755", "tmpfs", folder)
@@ -553,7 +552,7 @@ def main():
         sys.exit(__doc__)
     lacking = list(missing(Path(sys.argv[1])))
     if lacking:
-        sys.exit("cdi.py needs what is not here: " + ", ".join(lacking))
+        sys.exit("cdi.py needs: " + ", ".join(lacking))
     if INSIDE not in os.environ:
         isolate()
     passed = failed = 0
@@ -566,7 +565,7 @@ def main():
         for fault in faults:
             print("   ", fault)
 
-    # Not in /tmp, which may be mounted without devices.
+    # Not in /tmp, which may be mounted with nodev.
     with tempfile.TemporaryDirectory(dir=PARTS, prefix="cdi-") as directory:
         fakes = Path(sys.argv[2]).resolve() if len(sys.argv) == 3 else None
         binary = Path(sys.argv[1]).resolve()
@@ -585,11 +584,11 @@ def main():
             for case in cases(" 4." in version):
                 tell(case, check(podman, case))
             if Path("/sys/fs/cgroup/devices/devices.deny").exists():
-                tell(Case("access that is lost while the container runs"), check_loss(podman))
+                tell(Case("the container loses access to the device nodes"), check_loss(podman))
             else:
-                print("not run: access that is lost while the container runs, which needs cgroups of version 1")
+                print("not run: the container loses access to the device nodes (needs version 1 control groups)")
             for case in ROOTLESS:
-                for name in NODES:  # rootless podman cannot make nodes, and mounts the host's
+                for name in NODES:  # rootless podman mounts the host's nodes
                     os.chown(f"/dev/{name}", 0, VIDEO)
                     os.chmod(f"/dev/{name}", 0o666 if case.verdict == "verified" else 0o660)
                 tell(case, check(rootless, case))

@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
-"""Stands in for nvidia-cdi-hook: what a CDI specification runs in a container before it starts.
+"""Replaces nvidia-cdi-hook, which a CDI specification runs in a container before it starts.
 
     cdi_hook.py create-symlinks --link TARGET::LINK ...
     cdi_hook.py update-ldcache --folder FOLDER ...
     cdi_hook.py show-module --driver DIRECTORY --devices FILE
 
-The first two do what NVIDIA's hook does with the same arguments. The last one stands for the kernel: it puts
-DIRECTORY over /proc/driver and FILE over /proc/devices, where a loaded module would be seen. A mount of the
-specification cannot: runtimes refuse mounts inside /proc. A createContainer hook runs in the container's
-namespaces, before its root becomes `/`; standard input says where that root is.
+The first two do what NVIDIA's hook does with the same arguments. The last one replaces the kernel module: it mounts
+DIRECTORY over /proc/driver and FILE over /proc/devices. A mount of the specification could not do that, because
+runtimes refuse mounts inside /proc. A createContainer hook runs in the container's namespaces before its root becomes
+`/`; it gets the path of that root from standard input.
 """
 
 import argparse
@@ -18,7 +18,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-# A runtime gives its hooks no environment.
+# Runtimes start hooks without an environment.
 ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
 
 
@@ -45,7 +45,7 @@ def update_ldcache(root, folders):
     configuration.write_text("".join(f"{folder}\n" for folder in folders))
     if not (root / "etc/ld.so.conf").exists():
         (root / "etc/ld.so.conf").write_text("include /etc/ld.so.conf.d/*.conf\n")
-    # Writes the cache, and the links that are named by sonames.
+    # Writes the cache, and the links for sonames.
     run("ldconfig", "-r", root)
 
 

@@ -1,16 +1,16 @@
 #!/usr/bin/env python3
-"""Lets `health` and `serve` live in containers of a real engine, while the machine fails, hangs and recovers.
+"""Runs `health` and `serve` in containers of a real engine while the machine fails, hangs and recovers.
 
     health.py BINARY [FAKES] [--only GROUP]     needs docker, root, /dev/fuse, tests/real/parts.sh debian musl; the
                                                 group podman needs podman and runc or crun. FAKES: directory of
                                                 built fakes; without it rustc builds them
 
-Images are made here, from the parts and from nothing; no registry is asked. The GPU libraries are the fakes, the
-device behind the driver's nodes is that of /dev/fuse: this shows how checks fare in containers, and is no evidence
-of hardware. A line for each case, then 'N passed, N failed'.
+The images are made from the parts; no registry is used. The GPU libraries are the fakes, and the driver's device nodes
+open /dev/fuse: this shows how checks behave in containers, but proves nothing about hardware. Prints a line for each
+case; the last line is 'N passed, N failed'.
 
-Process 1 of most boxes is `sleep`, which reaps nothing, as many an application. One thing cannot be helped there:
-where the check itself is killed, its probe goes to process 1 and stays a zombie. With an init process it does not.
+Process 1 of most containers is `sleep`, which reaps no children, like many applications. There, if the check itself is
+killed, its probe is reparented to process 1 and remains a zombie; with an init process it does not.
 """
 
 import argparse
@@ -41,7 +41,7 @@ RIGHTS = {
     "20 processes": ["--pids-limit", "20"],
 }
 ALL_RIGHTS = [word for options in RIGHTS.values() for word in options]
-# A root of freezers, which holds what is in no container's freezer.
+# The root of the freezer hierarchy, outside of any container's group.
 FREEZER = Path("/sys/fs/cgroup/freezer")
 
 
@@ -51,12 +51,12 @@ FREEZER = Path("/sys/fs/cgroup/freezer")
 def images(docker):
     nodes = [word for node in NODES for word in ("--device", f"{docker.work}/nodes/{node}:/dev/{node}")]
     for image, name, with_nodes in [
-        ("scratch", "nothing but the binary", "image.no-glibc"),
+        ("scratch", "only the binary", "image.no-glibc"),
         ("musl", "musl", "image.no-glibc"),
         ("machine", "Debian", "launch.libcuda-missing"),
     ]:
         check(name, check_image, docker, image, "launch.driver-not-loaded", [])
-        check(f"{name}, and the nodes of a GPU", check_image, docker, image, with_nodes, nodes)
+        check(f"{name}, with the device nodes of a GPU", check_image, docker, image, with_nodes, nodes)
 
 
 def check_image(docker, image, first, options):
@@ -76,7 +76,7 @@ def check_image(docker, image, first, options):
 def rights(docker):
     for name, options in RIGHTS.items():
         check(name, check_rights, docker, options)
-    check("all of these", check_rights, docker, ALL_RIGHTS)
+    check("all of these restrictions", check_rights, docker, ALL_RIGHTS)
 
 
 def check_rights(engine, options):
@@ -89,11 +89,11 @@ def check_rights(engine, options):
 
 def failures(docker):
     with Box(docker) as box:
-        check("the machine is well", well, box)
+        check("a healthy machine", well, box)
         for failure in FAILURES:
             check(failure.name, check_failure, box, failure)
-    check("liveness, where a new container cures nothing", check_liveness, docker)
-    check("the driver's nodes are taken away while the container runs", check_denied, docker)
+    check("liveness, if recreating the container does not help", check_liveness, docker)
+    check("the container loses access to the device nodes", check_denied, docker)
 
 
 def check_liveness(docker):
@@ -109,7 +109,7 @@ def check_liveness(docker):
 
 
 def check_denied(docker):
-    """As when systemd sets up its units anew. A new container has its nodes, so that liveness fails as well."""
+    """As after `systemctl daemon-reload`. Recreating the container helps, so that liveness fails as well."""
     with Box(docker) as box:
         yield from well(box)
         if not takes_nodes_away(box):
@@ -126,20 +126,20 @@ def check_denied(docker):
 
 
 def becomes(box, wanted):
-    """The engine comes to this state by itself."""
+    """Waits until the engine reports this state."""
     if not until(lambda: box.state()[0] == wanted, 20, 0.1):
         state, log = box.state()
         yield f"{state} instead of {wanted}: {[each['Output'][:100] for each in log[-2:]]}"
 
 
 def remembered(box, codes=(0, 1)):
-    """All that the engine keeps of the last checks is what was said, whole."""
+    """The engine's log of recent checks has their complete output."""
     for entry in box.state()[1]:
         code, output = entry["ExitCode"], entry["Output"]
         if code not in codes or len(output.encode()) > KEPT:
-            yield f"the engine keeps status {code} and {len(output.encode())} bytes: {output[:200]}"
+            yield f"the engine logged status {code} and {len(output.encode())} bytes: {output[:200]}"
         if code in (0, 1) and not output.startswith(("healthy: ", "unhealthy: ")[code]):
-            yield f"the engine keeps: {output[:200]}"
+            yield f"the engine logged: {output[:200]}"
 
 
 def watched(docker, *options, interval="500ms", level="driver", timeout="3s", **others):
@@ -157,14 +157,14 @@ def states(docker):
         ("a crash", check_states, docker, "driver", "cuInit = segv", "SIGSEGV"),
         ("a lost GPU, an init process", check_states, docker, "driver", "lost = 1", "LOST", ["--init"]),
         ("a flood, then a fault", check_states, docker, "driver", "cuInit = flood,802", "fabric"),
-        ("all rights taken away", check_states, docker, "driver", "cuInit = 803", "version", rightless),
+        ("all restrictions", check_states, docker, "driver", "cuInit = 803", "version", rightless),
         ("the start period", check_grace, docker),
         ("the engine's timeout", check_engine_kills, docker, [], True),
         ("the engine's timeout, an init process", check_engine_kills, docker, ["--init"], False),
-        ("more to say than is kept", check_much_to_say, docker),
-        ("nothing but the binary", check_watched_server, docker),
+        ("more output than the engine keeps", check_much_to_say, docker),
+        ("only the binary", check_watched_server, docker),
     ]
-    # They wait most of the time.
+    # In parallel, because they mostly wait.
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda case: check(*case), cases))
 
@@ -180,11 +180,11 @@ def check_states(docker, level, script, words, options=()):
         yield from remembered(box)
         kept = box.state()[1][-1]["Output"].split("\n")[0]
         if words not in kept:
-            yield f"the engine keeps {kept!r}"
-        # A hang is told with the time that it took.
+            yield f"the engine logged {kept!r}"
+        # The line of a hang contains a duration, which differs.
         said = box.health(level, "1s").line
         if said != kept and "did not return" not in said:
-            yield f"the engine keeps {kept!r}, the check says {said!r}"
+            yield f"the engine logged {kept!r}, the check printed {said!r}"
         box.put(HEALTHY)
         yield from becomes(box, "healthy")
         yield from remembered(box)
@@ -192,10 +192,10 @@ def check_states(docker, level, script, words, options=()):
 
 
 def check_grace(docker):
-    """What fails in the start period does not count, and one success ends it."""
+    """Failures during the start period do not count; the first success ends it."""
     with watched(docker, "--health-start-period", "60s", interval="300ms", script="cuInit = 802") as box:
         if not until(lambda: len(box.state()[1]) > 3, 20):
-            yield "no check was made"
+            yield "no check ran"
         if (state := box.state()[0]) != "starting":
             yield f"{state} instead of starting"
         box.put(HEALTHY)
@@ -205,14 +205,14 @@ def check_grace(docker):
 
 
 def check_engine_kills(docker, options, zombies):
-    """The engine's patience is shorter than ours: it kills, and the next check is right."""
+    """The engine's timeout is shorter than ours: it kills the check, and the next check is right."""
     with watched(docker, "--health-timeout", "700ms", *options, timeout="4s") as box:
         yield from becomes(box, "healthy")
         box.put("cuInit = hang")
         yield from becomes(box, "unhealthy")
         yield from remembered(box, codes=(0, 1, -1))
         if -1 not in [entry["ExitCode"] for entry in box.state()[1]]:
-            yield f"no check ran out of the engine's time: {box.state()[1]}"
+            yield f"the engine killed no check: {box.state()[1]}"
         box.put(HEALTHY)
         yield from becomes(box, "healthy")
         yield from remembered(box, codes=(0, 1, -1))
@@ -226,11 +226,11 @@ def check_much_to_say(docker):
         answer = box.health()
         yield from wrong(answer, healthy=False)
         if len(answer.out) < KEPT // 2:
-            yield f"only {len(answer.out)} bytes: it does not come near what is kept"
+            yield f"only {len(answer.out)} bytes: too few for this test"
 
 
 def check_watched_server(docker):
-    """The binary alone can be process 1, and the health check of it."""
+    """The binary is the only file: process 1 and its health check."""
     pace = ["--health-interval", "500ms", "--health-retries", "2"]
     with Box(docker, "/cudacheck", "serve", image="watched-scratch", options=pace) as box:
         yield from becomes(box, "unhealthy")
@@ -244,8 +244,8 @@ def check_watched_server(docker):
 def crowd(docker):
     check("ten checks at once, level nvml", check_overlap, docker, "nvml", "nvmlInit_v2 = sleep:100")
     check("ten checks at once, level driver", check_overlap, docker, "driver", "cuInit = sleep:100")
-    check("ten checks at once in a driver that hangs", check_overlap_hanging, docker)
-    check("checks at once, after one was killed", check_overlap_after_kill, docker)
+    check("ten checks at once, the driver hangs", check_overlap_hanging, docker)
+    check("checks at once after one was killed", check_overlap_after_kill, docker)
     for options in [], ["--init"]:
         kind = ", an init process" if options else ""
         check(f"the check is killed at any moment{kind}", check_kills, docker, options, "is_check")
@@ -269,26 +269,26 @@ def check_overlap_hanging(docker):
         for answer in overlap(box, "driver", "3s"):
             yield from wrong(answer, healthy=False)
             if answer.seconds > 3 + SLACK:
-                yield f"its deadline was 3 s: {answer}"
+                yield f"later than its timeout of 3 s: {answer}"
         box.put(HEALTHY)
         yield from well(box)
         yield from nothing_left(box)
 
 
 def check_overlap_after_kill(docker):
-    """A dead probe that process 1 has not reaped is no probe that is stuck."""
+    """A zombie probe that process 1 has not reaped does not count as stuck."""
     with Box(docker, script="cuInit = hang") as box:
         running = box.start_health(timeout="1s")
         if not until(box.probes):
-            yield "no probe was started"
+            yield "no probe started"
         for each in box.new():
             if each.is_check:
                 each.end(signal.SIGKILL)
         running.finish()
         if not until(lambda: [each for each in box.new() if each.is_probe and each.state == "Z"]):
-            yield f"no zombie is left: {', '.join(map(str, box.new()))}"
+            yield f"no zombie: {', '.join(map(str, box.new()))}"
         box.put("cuInit = sleep:300")
-        # Past the deadline that the dead one had.
+        # Until after the deadline of the dead probe.
         time.sleep(2.2)
         for answer in overlap(box, "driver", "20s", 5):
             yield from wrong(answer, healthy=True)
@@ -315,17 +315,17 @@ def check_kills(docker, options, which):
             yield from wrong(box.health(), healthy=True)
         if hit < 5:
             yield f"only {hit} were killed"
-        # An orphan's zombie is for process 1 to reap.
+        # Only process 1 can reap an orphan.
         yield from nothing_left(box, zombies=which == "is_check" and not options)
 
 
-# --- what SIGKILL does not end ---------------------------------------------------------------------------------------
+# --- probes that SIGKILL cannot end ---------------------------------------------------------------------------------------
 
 
 def stuck(docker):
-    check("a container that is paused during a check", check_paused, docker)
+    check("the container is paused during a check", check_paused, docker)
     if not (FREEZER / "cgroup.procs").exists():
-        skip("a probe that cannot be killed", "the freezer of control groups of version 1")
+        skip("a probe that cannot be killed", "the freezer of version 1 control groups")
         return
     check("a probe that cannot be killed, level driver", check_stuck, docker, "driver", "cuInit", "driver-in")
     check("a probe that cannot be killed, level nvml", check_stuck, docker, "nvml", "nvmlInit_v2", "nvml-init")
@@ -333,7 +333,7 @@ def stuck(docker):
 
 
 def check_paused(docker):
-    """Its deadline passes meanwhile."""
+    """The deadline passes while it is paused."""
     with Box(docker, script="cuInit = sleep:400") as box:
         running = box.start_health(timeout="2s")
         until(box.probes, 5, 0.01)
@@ -346,13 +346,13 @@ def check_paused(docker):
 
 
 class Frozen:
-    """The probe of a box, out of reach of any signal until this is over."""
+    """Freezes the probe of a box, so that no signal ends it."""
 
     def __init__(self, box, stage):
         self.group = FREEZER / box.engine.prefix
         self.probe = until(lambda: [each for each in box.probes() if stage in each.name], 5, 0.01)
         if not self.probe:
-            raise AssertionError(f"no probe came to {stage}: {', '.join(map(str, box.new()))}")
+            raise AssertionError(f"no probe reached {stage}: {', '.join(map(str, box.new()))}")
 
     def __enter__(self):
         self.group.mkdir(exist_ok=True)
@@ -377,7 +377,7 @@ def thaw(group):
 
 
 def check_stuck(docker, level, call, stage):
-    # With an init process, which reaps the probe when it can be killed at last.
+    # With an init process, which reaps the probe once it can be killed.
     with Box(docker, options=["--init"], script=f"{call} = hang") as box:
         running = box.start_health(level, "2s")
         with Frozen(box, stage):
@@ -385,28 +385,28 @@ def check_stuck(docker, level, call, stage):
             yield from wrong(answer, healthy=False)
             if answer.seconds > 2 + SLACK or call not in answer.line:
                 yield f"at the deadline: {answer}"
-            # The probe was told of whole seconds.
+            # The probe's own deadline is in whole seconds.
             time.sleep(max(0, running.start + 3.1 - time.monotonic()))
             for _ in range(3):
-                yield from told_stuck(box, level, stage)
+                yield from reports_stuck(box, level, stage)
             if len(box.probes()) != 1:
-                yield f"a second one was started: {', '.join(map(str, box.new()))}"
+                yield f"a second probe was started: {', '.join(map(str, box.new()))}"
         box.put(HEALTHY)
         if not until(lambda: not box.probes(), 5):
-            yield "it is there still"
+            yield "the probe still exists"
         yield from well(box)
         yield from nothing_left(box)
 
 
-def told_stuck(box, level, stage):
+def reports_stuck(box, level, stage):
     answer = box.verify(level)
     yield from panics(answer)
     if answer.first != "probe.stuck" or answer.seconds > SLACK:
         yield f"{answer.first} after {answer.seconds:.1f} s instead of probe.stuck"
     answer = box.health(level)
     yield from wrong(answer, healthy=False)
-    if stage not in answer.line or " s past its deadline" not in answer.line or answer.seconds > SLACK:
-        yield f"no stage, or no age: {answer}"
+    if stage not in answer.line or "deadline" not in answer.line or answer.seconds > SLACK:
+        yield f"the line lacks the stage or the time past the deadline: {answer}"
 
 
 def check_stuck_server(docker):
@@ -414,27 +414,27 @@ def check_stuck_server(docker):
         yield from served.says(box, "/readyz", 200, "healthy")
         box.put("cuInit = hang")
         with Frozen(box, "driver-in"):
-            if not until(lambda: "past its deadline" in served.ask(box, "/readyz")[1]):
-                yield f"it does not tell: {served.ask(box, '/readyz')}"
+            if not until(lambda: "deadline" in served.ask(box, "/readyz")[1]):
+                yield f"the stuck probe is not reported: {served.ask(box, '/readyz')}"
             yield from served.says(box, "/livez", 200, "alive", 2)
             if len(box.probes()) != 1:
-                yield f"a second one was started: {', '.join(map(str, box.new()))}"
-            yield from told_stuck(box, "driver", "driver-in")
+                yield f"a second probe was started: {', '.join(map(str, box.new()))}"
+            yield from reports_stuck(box, "driver", "driver-in")
         box.put(HEALTHY)
         yield from served.says(box, "/readyz", 200, "healthy")
         yield from settles(box)
 
 
-# --- want ------------------------------------------------------------------------------------------------------------
+# --- lack of resources ------------------------------------------------------------------------------------------------------------
 
 
-def want(docker):
+def resources(docker):
     check("standard output is closed", check_closed, docker)
     check("standard output is full", check_full_disk, docker)
     check("the process table is full", check_full_table, docker)
-    check("32 MB of memory", check_little_memory, docker)
-    check("memory that others use up", check_no_memory, docker)
-    check("a twentieth of a processor", check_little_time, docker)
+    check("a memory limit of 32 MB", check_little_memory, docker)
+    check("memory filled by others", check_no_memory, docker)
+    check("5 % of a CPU", check_little_time, docker)
 
 
 ANSWERS = ((HEALTHY, 0), ("cuInit = 802", 1), ("cuInit = flood,segv", 1))
@@ -456,7 +456,7 @@ def check_closed(docker):
 
 
 def check_full_disk(docker):
-    """The answer cannot be given: one of the two statuses it is all the same."""
+    """The answer cannot be written, but the exit status must still be right."""
     with Box(docker) as box:
         for script, status in ANSWERS:
             box.put(script)
@@ -467,7 +467,7 @@ def check_full_disk(docker):
 
 
 def check_full_table(docker):
-    """Sleepers take all processes but a few, while a shell waits that then becomes the check."""
+    """Sleeping processes fill the table; a shell that is running already becomes the check."""
     limit = 20
     with Box(docker, options=["--pids-limit", str(limit)]) as box:
         for level in "nvml", "driver":
@@ -475,7 +475,7 @@ def check_full_table(docker):
             for free in range(9):
                 yield from (f"{free} free: {fault}" for fault in fill_table(box, level, limit, free, statuses))
             if statuses != {0, 1}:
-                yield f"level {level} shows statuses {statuses}: this table is never full, or never free"
+                yield f"level {level} shows statuses {statuses}: the table was always or never full"
         yield from nothing_left(box, zombies=True)
 
 
@@ -494,10 +494,10 @@ def fill_table(box, level, limit, free, statuses):
     answer = waiting.finish(20, b"\n")
     yield from unclear(answer)
     if time.monotonic() - start > 4 + SLACK:
-        yield f"it is late: {answer}"
+        yield f"too late: {answer}"
     statuses.add(answer.status)
     if free == 0 and (refused := box.health(level)).status == 0:
-        yield f"it was started all the same: {refused}"
+        yield f"the engine started it: {refused}"
     filling.finish()
     until(lambda: used() == 1)
     yield from wrong(box.health(level), healthy=True)
@@ -512,9 +512,9 @@ def check_little_memory(docker):
 
 
 def check_no_memory(docker):
-    """A file in memory grows until checks are ended by the kernel."""
+    """A file in memory grows until the kernel kills checks."""
     with Box(docker, options=SMALL) as box:
-        # Whom the kernel ends is to be the check, and not process 1 of the container.
+        # So that the kernel kills the check rather than process 1.
         first = "echo 1000 >/proc/self/oom_score_adj; exec"
         statuses = []
         for kilobytes in range(26 << 10, 32 << 10, 256):
@@ -522,13 +522,13 @@ def check_no_memory(docker):
             answer = box.exec("sh", "-c", f"{first} {HEALTH} --timeout 5s")
             statuses.append(answer.status)
             yield from panics(answer)
-            # A check that was killed cannot tell.
+            # A check that was killed prints nothing.
             if answer.status in (0, 1) and "OCI runtime" not in answer.out + answer.error:
                 yield from (f"{kilobytes} kB: {fault}" for fault in unclear(answer))
             if answer.seconds > 5 + SLACK:
                 yield f"{kilobytes} kB: {answer}"
         if set(statuses) <= {0}:
-            yield "memory was enough at all times, which proves nothing"
+            yield "memory never ran out: this tested nothing"
         Path(f"/proc/{box.pid}/root/dev/shm/full").unlink()
         yield from well(box)
         yield from nothing_left(box, zombies=True)
@@ -542,12 +542,12 @@ def check_little_time(docker):
                 answer = box.health(level, "20s")
                 yield from wrong(answer, healthy)
                 if answer.seconds > 20 + 2 * SLACK:
-                    yield f"its deadline was 20 s: {answer}"
-        # Too little for anything, and that must be said: what may be given is in the remedy.
+                    yield f"later than its timeout of 20 s: {answer}"
+        # Too short for any check: the line must name --timeout.
         answer = box.health("driver", "30ms")
         yield from unclear(answer)
         if answer.status == 1 and "--timeout" not in answer.line:
-            yield f"the deadline is not named: {answer}"
+            yield f"the line lacks --timeout: {answer}"
         yield from wrong(box.health("driver", "20s"), healthy=True)
         yield from nothing_left(box)
 
@@ -560,11 +560,11 @@ def podman(docker):
     try:
         engine.import_image("machine", PARTS / "debian", docker.work / "machine")
         runtime = engine.choose_runtime()
-        # Images of OCI's own form have no health checks.
+        # The OCI image format has no health checks.
         engine.watch("machine", BINARY, ["--format", "docker"])
         print(f"{engine('--version').out.strip()}, {runtime}", flush=True)
         check("podman: states", check_podman_states, engine)
-        check("podman: all rights taken away", check_rights, engine, ALL_RIGHTS)
+        check("podman: all restrictions", check_rights, engine, ALL_RIGHTS)
         with Box(engine) as box:
             for failure in KINDS:
                 check(f"podman: {failure.name}", check_failure, box, failure)
@@ -599,7 +599,7 @@ def serve(docker):
 
 ends = served.ends
 GROUPS = {"images": images, "rights": rights, "failures": failures, "states": states, "crowd": crowd, "stuck": stuck,
-          "want": want, "ends": ends, "serve": serve, "podman": podman}
+          "resources": resources, "ends": ends, "serve": serve, "podman": podman}
 
 
 def prepare(docker, fakes):
@@ -608,7 +608,7 @@ def prepare(docker, fakes):
     for node in NODES:
         os.mknod(nodes / node, 0o020666, FUSE)
         (nodes / node).chmod(0o666)
-    # What lies over each root: the binary, and in Debian an application's CUDA.
+    # Added to each root: the binary, and in Debian an application's CUDA libraries.
     overlays = {"scratch": "cudacheck", "musl": "cudacheck", "machine": BINARY[1:]}
     for name, program in overlays.items():
         (docker.work / name / program).parent.mkdir(parents=True)
@@ -629,7 +629,7 @@ def missing(binary, groups):
     if os.geteuid():
         yield "root"
     if "podman" in groups and not shutil.which("podman"):
-        yield "the program podman"
+        yield "podman"
     if not Path("/dev/fuse").is_char_device():
         yield "/dev/fuse (modprobe fuse)"
     if not shutil.which("docker") or subprocess.run(["docker", "version"], capture_output=True).returncode:
@@ -665,8 +665,8 @@ def main():
     options = parser.parse_args()
     groups = options.only or list(GROUPS)
     if lacking := list(missing(options.binary, groups)):
-        sys.exit("health.py needs what is not here: " + ", ".join(lacking))
-    # So that all is cleared away then, too.
+        sys.exit("health.py needs: " + ", ".join(lacking))
+    # So that SIGTERM cleans up, too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with tempfile.TemporaryDirectory(prefix="cudacheck-health-") as directory:
         work = Path(directory)

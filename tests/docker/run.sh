@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
-# Runs the binary in containers of a real Docker Engine: every kind of root, with rights taken away.
+# Runs the binary in Docker containers: on several kinds of root, and with rights taken away.
 #
 #   tests/docker/run.sh [BINARY]       needs docker, root, and tests/real/parts.sh debian musl
 #
-# Images are made here, from the parts and from nothing; no registry is asked. The GPU libraries in
-# them are the fakes: they show that the probe starts and reports in such a container, and are no
-# evidence of hardware. Prints a line for each case and ends with 'N passed, N failed'.
+# The images are made from the parts; no registry is used. Their GPU libraries are the fakes, which show
+# that the probe starts and reports in such a container, but prove nothing about hardware. Prints a line
+# for each case; the last line is 'N passed, N failed'.
 set -uo pipefail
-cd "$(dirname "$0")/../.."
+cd "$(dirname "$0")/../.." || exit
 
-binary=$(realpath "${1:-target/x86_64-unknown-linux-gnu/release/cudacheck}")
+binary=$(realpath "${1:-target/release/cudacheck}")
 parts=${CUDACHECK_PARTS:-$HOME/.cache/cudacheck}
 prefix=cudacheck-test-$$
 work=$(mktemp -d)
@@ -26,7 +26,7 @@ ok() { passed=$((passed + 1)) && echo "ok $1"; }
 bad() { failed=$((failed + 1)) && echo "FAIL $1: $2"; }
 
 # expect NAME STATUS VERDICT FIRST COMMAND...: the command prints a JSON report. FIRST is the id of the
-# leading finding, or - where none may be graver than a warning.
+# first error or unknown, or - if there must be none.
 expect() {
     local name=$1 status=$2 verdict=$3 first=$4 seen
     shift 4
@@ -43,7 +43,7 @@ assert found == (status, verdict, first), f"{found} instead of {(status, verdict
 PY
 }
 
-# says NAME WORDS COMMAND...: the words are in what it prints, whatever its status.
+# says NAME WORDS COMMAND...: its output contains the words, whatever its status.
 says() {
     local name=$1 words=$2
     shift 2
@@ -69,15 +69,15 @@ image() { # TAG DIRECTORY
     tar -C "$2" --exclude=./proc/* --exclude=./sys/* --exclude=./dev/* -c . | docker import - "$prefix:$1" >/dev/null
 }
 
-[ -d "$parts/debian" ] && [ -d "$parts/musl" ] || { echo "parts are missing: tests/real/parts.sh debian musl" >&2; exit 1; }
+[ -d "$parts/debian" ] && [ -d "$parts/musl" ] || { echo "missing parts: run tests/real/parts.sh debian musl" >&2; exit 1; }
 mkdir -p "$work/scratch" && cp "$binary" "$work/scratch/cudacheck" && image scratch "$work/scratch"
 mkdir -p "$work/musl" && cp -a "$parts/musl/." "$work/musl/" && cp "$binary" "$work/musl/cudacheck" && image musl "$work/musl"
 cp -a "$parts/debian" "$work/debian" && cp "$binary" "$work/debian/usr/local/bin/cudacheck" && image debian "$work/debian"
-fakes "$work/fakes" || { echo "the fakes do not build" >&2; exit 1; }
+fakes "$work/fakes" || { echo "cannot build the fakes" >&2; exit 1; }
 cp "$work"/fakes/*.so.* "$work/debian/usr/lib/x86_64-linux-gnu/" && echo "sms = 2" >"$work/debian/etc/fake-gpu" && image machine "$work/debian"
 mkdir -p "$work/nodes" && mknod -m 0666 "$work/nodes/nvidiactl" c 195 255
 
-# Refuses memory files, as hardened profiles do.
+# Refuses memfd_create, as hardened profiles do.
 cat >"$work/seccomp.json" <<'JSON'
 {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["memfd_create"], "action": "SCMP_ACT_ERRNO", "errnoRet": 1}]}
 JSON
@@ -87,32 +87,32 @@ check=(cudacheck "${json[@]}")
 # --- without a GPU -----------------------------------------------------------------------------------
 
 expect "Debian" 1 failed launch.driver-not-loaded run "$prefix:debian" "${check[@]}"
-expect "nothing but the binary" 1 failed launch.driver-not-loaded run --entrypoint /cudacheck "$prefix:scratch" "${json[@]}"
-says "which names the missing loader" image.no-glibc run --entrypoint /cudacheck "$prefix:scratch"
+expect "only the binary" 1 failed launch.driver-not-loaded run --entrypoint /cudacheck "$prefix:scratch" "${json[@]}"
+says "reports that glibc is missing" image.no-glibc run --entrypoint /cudacheck "$prefix:scratch"
 expect "musl" 1 failed launch.driver-not-loaded run --entrypoint /cudacheck "$prefix:musl" "${json[@]}"
-says "which is recognised" "built on musl" run --entrypoint /cudacheck "$prefix:musl"
+says "recognizes musl" "musl" run --entrypoint /cudacheck "$prefix:musl"
 
-# --- a fake machine, rights taken away -------------------------------------------------------------------
+# --- a fake machine, fewer rights -------------------------------------------------------------------
 
-expect "the whole job" 0 verified - run "$prefix:machine" "${check[@]}"
+expect "default options" 0 verified - run "$prefix:machine" "${check[@]}"
 expect "read-only root" 0 verified - run --read-only "$prefix:machine" "${check[@]}"
 expect "no capabilities" 0 verified - run --cap-drop ALL "$prefix:machine" "${check[@]}"
 expect "uid 65534" 0 verified - run --user 65534:65534 "$prefix:machine" "${check[@]}"
 expect "no new privileges, no capabilities, uid 65534, read-only" 0 verified - \
     run --user 65534:65534 --cap-drop ALL --security-opt no-new-privileges --read-only "$prefix:machine" "${check[@]}"
 expect "64 MB of memory at level driver" 0 verified - run --memory 64m "$prefix:machine" "${check[@]}" --level driver
-expect "no memory files, a writable root" 0 verified - run --security-opt "seccomp=$work/seccomp.json" "$prefix:machine" "${check[@]}"
-expect "no memory files, an executable tmpfs" 0 verified - \
+expect "no memfd_create, a writable root" 0 verified - run --security-opt "seccomp=$work/seccomp.json" "$prefix:machine" "${check[@]}"
+expect "no memfd_create, an executable tmpfs" 0 verified - \
     run --security-opt "seccomp=$work/seccomp.json" --read-only --tmpfs /tmp:exec "$prefix:machine" "${check[@]}"
-expect "no memory files and nothing writable" 1 failed launch.driver-not-loaded \
+expect "no memfd_create and nothing writable" 1 failed launch.driver-not-loaded \
     run --security-opt "seccomp=$work/seccomp.json" --read-only "$prefix:machine" "${check[@]}"
-says "which is said" probe.not-started run --security-opt "seccomp=$work/seccomp.json" --read-only "$prefix:machine" "${check[@]}"
+says "reports that the probe did not start" probe.not-started run --security-opt "seccomp=$work/seccomp.json" --read-only "$prefix:machine" "${check[@]}"
 expect "an init process" 0 verified - run --init "$prefix:machine" "${check[@]}"
-# The engine's device cgroup refuses a node that was not given to the container.
-expect "a node that the device cgroup forbids" 0 verified - run -v "$work/nodes/nvidiactl:/dev/nvidiactl" "$prefix:machine" "${check[@]}"
-says "which is EPERM" 'EPERM (1)' run -v "$work/nodes/nvidiactl:/dev/nvidiactl" "$prefix:debian" "${check[@]}"
+# A bind mount of a device node does not add it to the container's device cgroup.
+expect "a device node that the device cgroup denies" 0 verified - run -v "$work/nodes/nvidiactl:/dev/nvidiactl" "$prefix:machine" "${check[@]}"
+says "reports EPERM" 'EPERM (1)' run -v "$work/nodes/nvidiactl:/dev/nvidiactl" "$prefix:debian" "${check[@]}"
 
-# --- a life in a container ----------------------------------------------------------------------------
+# --- docker stop and HEALTHCHECK ----------------------------------------------------------------------------
 
 echo "cuInit = hang" >"$work/hang"
 docker run -d --name "$prefix-stop" --network none -v "$work/hang:/etc/fake-gpu:ro" "$prefix:machine" cudacheck --level driver --timeout 60s >/dev/null
@@ -131,18 +131,18 @@ DOCKERFILE
 DOCKER_BUILDKIT=0 docker build -q -t "$prefix:health" -f "$work/Dockerfile" "$work/scratch" >/dev/null 2>&1
 docker run -d --name "$prefix-health" --network none -v "$work/state:/etc/fake-gpu" "$prefix:health" >/dev/null
 state() { docker inspect -f '{{.State.Health.Status}}' "$prefix-health"; }
-becomes() { # STATE: within fifteen seconds
+becomes() { # STATE: within 15 seconds
     for _ in $(seq 150); do
-        [ "$(state)" = "$1" ] && { ok "the engine's state becomes $1"; return; }
+        [ "$(state)" = "$1" ] && { ok "the health status becomes $1"; return; }
         sleep 0.1
     done
-    bad "the engine's state becomes $1" "it is $(state)"
+    bad "the health status becomes $1" "it is $(state)"
 }
 becomes healthy
 docker exec "$prefix-health" cudacheck health >/dev/null && ok "docker exec" || bad "docker exec" "status $?"
 echo "cuInit = 999" >"$work/state"
 becomes unhealthy
-docker inspect -f '{{range .State.Health.Log}}{{.Output}}{{end}}' "$prefix-health" | grep -q '^unhealthy: ' && ok "the engine's log holds our line" || bad "the engine's log holds our line" "it does not"
+docker inspect -f '{{range .State.Health.Log}}{{.Output}}{{end}}' "$prefix-health" | grep -q '^unhealthy: ' && ok "the engine's log contains our line" || bad "the engine's log contains our line" "it does not"
 echo "cuInit = hang" >"$work/state"
 sleep 8
 echo "gpus = 1" >"$work/state"

@@ -1,4 +1,4 @@
-"""`serve` in containers: what it answers as the machine changes, and how it and the main command end."""
+"""`serve` in containers: its answers while the machine changes, and how it and the main command end."""
 
 import json
 import random
@@ -21,7 +21,7 @@ def server(docker, *arguments, **others):
 
 
 def ask(box, path, method="GET"):
-    """Status, text and seconds; no status where nobody answers."""
+    """Status, text and seconds; the status is None if there is no answer."""
     start = time.monotonic()
     connection = HTTPConnection(box.address, PORT, timeout=5)
     try:
@@ -35,7 +35,7 @@ def ask(box, path, method="GET"):
 
 
 def says(box, path, status, word, seconds=10):
-    """The probe comes to this answer by itself."""
+    """Waits until this endpoint gives this answer."""
     def asked():
         seen, text, _ = ask(box, path)
         return seen == status and text.startswith(f"{word}: ") and text.count("\n") <= 1
@@ -55,16 +55,16 @@ def verified(box):
 
 
 def serve(docker, rights):
-    check("failures one after the other", check_failures, docker)
-    check("the driver's nodes are taken away", check_denial, docker)
+    check("one failure after the other", check_failures, docker)
+    check("the container loses access to the device nodes", check_denial, docker)
     check("before the first check", check_starting, docker)
     check("while a check hangs", check_stale, docker)
-    check("a deeper first check", check_startup_level, docker)
-    check("requests make no checks", check_load, docker)
-    check("all rights taken away", check_options, docker, rights)
+    check("a first check at a deeper level", check_startup_level, docker)
+    check("requests cause no checks", check_load, docker)
+    check("all restrictions", check_options, docker, rights)
     check("an init process", check_options, docker, ["--init"])
     check("the probe is killed at any moment", check_kills, docker)
-    check("loopback alone by default", check_loopback, docker)
+    check("loopback only by default", check_loopback, docker)
 
 
 def check_failures(docker):
@@ -85,18 +85,18 @@ def said_of(box, failure):
     yield from says(box, "/livez", 200, "alive")
     text = ask(box, "/readyz")[1]
     if failure.words not in text:
-        yield f"it does not tell {failure.words}: {text}"
+        yield f"'{failure.words}' is missing: {text}"
     status, text, _ = ask(box, "/report")
     grave = [each["id"] for each in json.loads(text)["findings"] if each["severity"] in ("error", "unknown")]
     if status != 200 or grave[:1] != [failure.driver]:
         yield f"{grave[:1]} instead of {failure.driver}"
     for probe, passing in ("liveness", 1), ("readiness", 0):
         if metric(box, f'cudacheck_probe_passing{{probe="{probe}"}}') != passing:
-            yield f"the metric of {probe} is not {passing}"
+            yield f"cudacheck_probe_passing of {probe} is not {passing}"
 
 
 def check_denial(docker):
-    """A new container gets its nodes back, so that this is what liveness is for."""
+    """Recreating the container helps, so that liveness fails."""
     with server(docker, *QUICK) as box:
         yield from says(box, "/livez", 200, "healthy")
         if not takes_nodes_away(box):
@@ -107,7 +107,7 @@ def check_denial(docker):
 
 def check_starting(docker):
     with server(docker, *QUICK, script="cuInit = sleep:1500") as box:
-        # What is still coming up is no reason to kill it.
+        # Liveness must not kill a server that is still starting.
         for path, status in ("/livez", 200), ("/readyz", 503), ("/startupz", 503):
             yield from says(box, path, status, "starting", 1)
         if ask(box, "/report")[0] != 503:
@@ -127,11 +127,11 @@ def check_stale(docker):
         times = []
         while metric(box, "cudacheck_check_running_seconds") > 0 and len(times) < 300:
             times += [ask(box, path)[2] for path in (*PROBES, "/metrics", "/report")]
-        # Other work on the machine may hold up one in ten, and none for long.
+        # Other load on the machine may delay some answers, but none for long.
         times.sort()
         most = times[len(times) * 9 // 10] if times else 0
         if len(times) < 20 or most > 0.1 or times[-1] > 1:
-            yield f"{len(times)} answers, nine tenths within {most:.3f} s, the last one after {times[-1:]}"
+            yield f"{len(times)} answers, p90 {most:.3f} s, slowest {times[-1:]}"
         yield from says(box, "/readyz", 503, "unhealthy")
         box.put(HEALTHY)
         for path in PROBES:
@@ -140,20 +140,20 @@ def check_stale(docker):
 
 
 def check_startup_level(docker):
-    """The first check goes deeper, and is repeated until it passes."""
+    """The first check uses a deeper level, and is repeated until it passes."""
     with server(docker, *QUICK, "--startup-level", "gemm", script="cuModuleLoadDataEx = 222") as box:
         failed = 'cudacheck_checks_total{verdict="failed"}'
         yield from says(box, "/startupz", 503, "unhealthy")
         if not until(lambda: metric(box, failed) > 1):
-            yield "it is not repeated"
+            yield "the first check is not repeated"
         yield from says(box, "/startupz", 503, "unhealthy")
         box.put(HEALTHY)
         yield from says(box, "/startupz", 200, "healthy", 30)
-        # From here on a check does not go as far as to see this.
+        # Later checks do not reach this call.
         box.put("cuModuleLoadDataEx = 222")
         seen = verified(box)
         if not until(lambda: verified(box) > seen + 2):
-            yield "the later checks go as deep as the first"
+            yield "later checks use the startup level, too"
         yield from says(box, "/readyz", 200, "healthy")
 
 
@@ -165,7 +165,7 @@ def check_load(docker):
         if answers != {200}:
             yield f"statuses {answers}"
         if verified(box) != 1:
-            yield "requests made checks"
+            yield "requests caused checks"
         for method, path, status in ("GET", "/", 404), ("POST", "/livez", 405), ("HEAD", "/livez", 200):
             if (seen := ask(box, path, method)[0]) != status:
                 yield f"{method} {path}: {seen} instead of {status}"
@@ -177,7 +177,7 @@ def check_options(docker, options):
         yield from says(box, "/readyz", 200, "healthy")
         box.put("cuInit = 803")
         yield from says(box, "/readyz", 503, "unhealthy")
-        # Here it is process 1 itself, to which orphans go.
+        # Here the server is process 1, which inherits orphans.
         box.put("cuInit = fork")
         yield from says(box, "/readyz", 200, "healthy")
         box.put(HEALTHY)
@@ -199,7 +199,7 @@ def check_kills(docker):
                 each.end(signal.SIGKILL)
             hit += bool(victims)
             if ask(box, "/livez")[0] not in (200, 503):
-                yield f"it does not answer: {ask(box, '/livez')}"
+                yield f"no answer: {ask(box, '/livez')}"
         if hit < 5:
             yield f"only {hit} were killed"
         yield from says(box, "/readyz", 200, "healthy")
@@ -214,7 +214,7 @@ def check_loopback(docker):
         if not box.address:
             yield "the container has no address"
         if ask(box, "/readyz")[0] is not None:
-            yield "it is reached from outside"
+            yield "reachable from outside"
 
 
 # --- the end of a container ----------------------------------------------------------------------------------------
@@ -228,10 +228,10 @@ SERVER = (BINARY, "serve", "--listen", f"0.0.0.0:{PORT}", "--level", "driver", "
 def ends(docker):
     for options in [], ["--init"]:
         kind = ", an init process" if options else ""
-        check(f"stop ends a verification that hangs{kind}", check_end, docker, VERIFICATION, HANGS, 143, options)
+        check(f"stop ends a hanging check{kind}", check_end, docker, VERIFICATION, HANGS, 143, options)
         check(f"stop ends a server{kind}", check_end, docker, SERVER, HEALTHY, 0, options)
-        check(f"stop ends a server whose check hangs{kind}", check_end, docker, SERVER, HANGS, 0, options)
-    check("SIGINT ends a verification", check_end, docker, VERIFICATION, HANGS, 130, ["--stop-signal", "SIGINT"])
+        check(f"stop ends a server with a hanging check{kind}", check_end, docker, SERVER, HANGS, 0, options)
+    check("SIGINT ends a check", check_end, docker, VERIFICATION, HANGS, 130, ["--stop-signal", "SIGINT"])
     check("SIGINT ends a server", check_end, docker, SERVER, HANGS, 0, ["--stop-signal", "SIGINT"])
     check("stop ends a server with open connections", check_end_connected, docker)
 
@@ -241,7 +241,7 @@ def check_end(engine, command, script, status, options=(), network="none", befor
         if script == HANGS and not until(lambda: [each for each in box.probes() if "driver-in" in each.name]):
             yield f"no probe hangs: {', '.join(map(str, box.processes()))}"
         if script == HEALTHY and not until(lambda: not box.probes() and box.exec(BINARY, "health").status == 0):
-            yield "it does not get well"
+            yield "it does not become healthy"
         held = before(box)
         answer = engine("stop", "-t", "8", box.name)
         state = box.inspect()["State"]
@@ -254,7 +254,7 @@ def check_end(engine, command, script, status, options=(), network="none", befor
 
 def check_end_connected(docker):
     def connect(box):
-        """One that has asked and stays, one that has not asked yet, and one in the middle of it."""
+        """Connections that are idle after a request, before one, and in the middle of one."""
         asked, silent, slow = held = [HTTPConnection(box.address, PORT, timeout=5) for _ in range(3)]
         for connection in held:
             connection.connect()

@@ -1,4 +1,4 @@
-"""What is expected of cudacheck in a box, and how it is told: judgements are generators of what is wrong."""
+"""Expectations for cudacheck in a box. Each check is a generator that yields what is wrong."""
 
 import os
 import threading
@@ -8,38 +8,38 @@ from itertools import islice
 
 from box import FUSE, HEALTHY, until
 
-# What Docker keeps of a check.
+# Bytes that Docker keeps of a check's output.
 KEPT = 4096
-# Beyond a deadline: what the engine and a machine with other work take to start a process and to tell its end.
+# Seconds beyond a deadline that the engine may need on a busy machine.
 SLACK = 2
 
 tally = {"ok": 0, "FAIL": 0}
-telling = threading.Lock()
+printing = threading.Lock()
 
 
 def check(name, case, *arguments):
-    """Runs one case, and tells what is wrong with it."""
+    """Runs one case and prints its result."""
     start = time.monotonic()
     try:
-        # Cases go on after a fault. A few are enough: each may have cost its limit of time.
+        # A few faults are enough: each may have taken until a timeout.
         faults = list(islice(case(*arguments), 4))
-    except Exception as error:  # The next case is to be run all the same.
+    except Exception as error:  # the next case must run
         faults = [f"{type(error).__name__}: {error}"]
-    with telling:
+    with printing:
         tally["FAIL" if faults else "ok"] += 1
         took = f"({time.monotonic() - start:.1f} s)"
         print(f"FAIL {name}: {'; '.join(faults)} {took}" if faults else f"ok {name} {took}", flush=True)
 
 
 def skip(what, why):
-    print(f"not run: {what}, which needs {why}", flush=True)
+    print(f"not run: {what} (needs {why})", flush=True)
 
 
 def takes_nodes_away(box):
-    """As when systemd sets up its units anew: the device cgroup forbids the nodes. False where that cannot be done."""
+    """As after `systemctl daemon-reload`: the device cgroup denies the nodes. Returns False if that is impossible."""
     rules = box.group("devices") / "devices.deny"
     if not rules.exists():
-        skip("nodes that are taken away", "control groups of version 1")
+        skip("loss of access to device nodes", "version 1 control groups")
         return False
     rules.write_text(f"c {os.major(FUSE)}:{os.minor(FUSE)} rw")
     box.put("nvmlInit_v2 = 999\ncuInit = 100")
@@ -50,19 +50,19 @@ def takes_nodes_away(box):
 
 
 def wrong(answer, healthy):
-    """What is wrong with a health check that had to come to this verdict."""
+    """Checks the answer of a health check with a known verdict."""
     yield from unclear(answer)
     if answer.status != (0 if healthy else 1):
-        yield f"it should be {'healthy' if healthy else 'unhealthy'}: {answer}"
+        yield f"not {'healthy' if healthy else 'unhealthy'}: {answer}"
 
 
 def unclear(answer):
-    """Any verdict will do, if it is a verdict: one of two words, and the status that goes with it."""
+    """Checks that there is a verdict and that the exit status matches it."""
     start = {0: "healthy: ", 1: "unhealthy: "}.get(answer.status)
     if start is None or not answer.line.startswith(start):
-        yield f"neither verdict nor clear failure: {answer}"
+        yield f"no verdict: {answer}"
     if len(answer.out.encode()) > KEPT or answer.error:
-        yield f"{len(answer.out.encode())} bytes, and on standard error: {answer.error[:300]!r}"
+        yield f"{len(answer.out.encode())} bytes; standard error: {answer.error[:300]!r}"
     yield from panics(answer)
 
 
@@ -75,7 +75,7 @@ def panics(answer):
 
 
 def well(box):
-    """A machine that is well is said to be well."""
+    """A healthy machine is reported as healthy."""
     for level in "nvml", "driver":
         yield from wrong(box.health(level), healthy=True)
 
@@ -84,12 +84,12 @@ def nothing_left(box, zombies=False):
     left = box.left(zombies) + box.shown()
     if left:
         yield f"left behind: {', '.join(left)}"
-        # It is told once.
+        # Report it only once.
         box.before.update(each.pid for each in box.new())
 
 
 def settles(box, zombies=False):
-    """Where checks go on, one moment without any is enough."""
+    """While checks continue, one moment without leftovers is enough."""
     def quiet():
         return not [each for each in box.new() if not (zombies and each.state == "Z")]
     if not until(quiet, 10, 0.02):
@@ -116,10 +116,10 @@ def fails_and_recovers(box):
 class Failure:
     name: str
     script: str
-    # Id of the finding that leads, by level; a level without one does not notice.
+    # Id of the first finding, by level; none: this level does not notice the failure.
     driver: str = None
     nvml: str = None
-    # What the first line must tell.
+    # Words that the first line must contain.
     words: str = ""
     timeout: str = "5s"
 
@@ -137,8 +137,8 @@ FAILURES = [
     Failure("cuInit 101", "cuInit = 101", "driver.init", words="CUDA_ERROR_INVALID_DEVICE"),
     Failure("cuInit 802", "cuInit = 802", "node.fabric", words="fabric"),
     Failure("cuInit 803", "cuInit = 803", "node.driver-mismatch"),
-    Failure("cuInit 4242, which nobody knows", "cuInit = 4242", "driver.init", words="4242"),
-    everywhere("the module is newer than the libraries", "nvmlInit_v2 = 18\ncuInit = 803", "node.driver-mismatch"),
+    Failure("cuInit 4242, an unknown code", "cuInit = 4242", "driver.init", words="4242"),
+    everywhere("the kernel module is newer than the libraries", "nvmlInit_v2 = 18\ncuInit = 803", "node.driver-mismatch"),
     Failure("NVML 999", "nvmlInit_v2 = 999", nvml="driver.nvml-failed", words="NVML_ERROR_UNKNOWN"),
     Failure("NVML 15", "nvmlInit_v2 = 15", nvml="driver.nvml-failed", words="NVML_ERROR_GPU_IS_LOST"),
     Failure("NVML 4", "nvmlInit_v2 = 4", nvml="driver.nvml-failed", words="NVML_ERROR_NO_PERMISSION"),
@@ -152,7 +152,7 @@ FAILURES = [
     Failure("cuInit ends the process", "cuInit = exit", "probe.ended-early", words="status 0"),
     everywhere("NVML ends the process", "nvmlInit_v2 = exit:7", "probe.ended-early", words="status 7"),
     Failure("cuInit hangs", "cuInit = hang", "probe.hung", words="cuInit", timeout="1s"),
-    Failure("cuInit hangs, deaf to SIGTERM", "cuInit = hang-ignoring-term", "probe.hung", words="cuInit", timeout="1s"),
+    Failure("cuInit hangs and ignores SIGTERM", "cuInit = hang-ignoring-term", "probe.hung", words="cuInit", timeout="1s"),
     everywhere("NVML hangs", "nvmlInit_v2 = hang-ignoring-term", "probe.hung", words="nvmlInit_v2", timeout="1s"),
     everywhere("one GPU hangs in NVML", "gpus = 2\ngpu.1.nvmlDeviceGetUUID = hang", "probe.hung",
                words="nvmlDeviceGetUUID", timeout="1s"),
@@ -172,7 +172,7 @@ def check_failure(box, failure):
         answer = box.health(level, failure.timeout)
         yield from wrong(answer, healthy=expected is None)
         if expected and failure.words not in answer.line:
-            yield f"level {level} does not tell {failure.words}: {answer.line}"
+            yield f"level {level}: '{failure.words}' is missing: {answer.line}"
         report = box.verify(level, failure.timeout)
         if report.first != expected:
             yield f"level {level}: {report.first} instead of {expected}"

@@ -1,7 +1,7 @@
-//! A stand-in for libcublas.so.N: handles, versions, and matrix products on the CPU.
+//! A fake libcublas.so.N: handles, versions, and matrix products on the CPU.
 //!
-//! Like the real one it works on device memory: a pointer that the fake libcuda of the process has
-//! not handed out is refused, and without libcuda no handle can be made.
+//! Like the real library it works on device memory: it refuses pointers that the fake libcuda did not
+//! allocate, and without libcuda it cannot create a handle.
 
 #[path = "common/mod.rs"]
 mod common;

@@ -1,4 +1,4 @@
-//! A stand-in for libcublasLt.so.N: its version and its handles, no more.
+//! A fake libcublasLt.so.N: only version and handles.
 
 #[path = "common/mod.rs"]
 mod common;

@@ -1,4 +1,4 @@
-//! A stand-in for libcuda.so.1: it counts devices, keeps contexts and memory, and runs PTX on the
+//! A fake libcuda.so.1: lists devices, manages contexts and memory, and runs PTX on the
 //! CPU; and it fails as the script says.
 //!
 //! This file only lists the parts. Each exported function lives with its kind and starts with

@@ -1,5 +1,5 @@
-//! A stand-in for libcupti.so.N: it traces the kernels that the fake libcuda of the process runs,
-//! and says whether performance counters may be used.
+//! A fake libcupti.so.N: traces the kernels that the fake libcuda runs, and reports whether performance
+//! counters are available.
 
 #[path = "common/mod.rs"]
 mod common;

@@ -1,8 +1,7 @@
-//! A stand-in for libnvidia-ml.so.1. It shows every GPU of the script, whatever
-//! `CUDA_VISIBLE_DEVICES` says, as NVML does.
+//! A fake libnvidia-ml.so.1. Like NVML, it lists all GPUs of the script and ignores `CUDA_VISIBLE_DEVICES`.
 //!
-//! Struct layouts and revisions of symbols are those that nvml-wrapper-sys declares. No call takes
-//! a lock: a call that hangs for one GPU leaves the calls of other threads alone.
+//! Struct layouts and versions of symbols are those of nvml-wrapper-sys. No call takes a lock, so that a
+//! call that hangs for one GPU does not block other threads.
 
 #[path = "common/mod.rs"]
 mod common;

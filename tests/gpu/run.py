@@ -1,15 +1,14 @@
 #!/usr/bin/env python3
-"""The acceptance run on a machine with an NVIDIA GPU: verifies, injures, measures, writes evidence.
+"""The acceptance run on a machine with an NVIDIA GPU: checks, injects faults, measures, writes evidence.
 
     tests/gpu/run.py BINARY [--out docs/evidence] [--runs 10]
 
-Every claim of cudacheck's report is compared with nvidia-smi and torch in the same run, the faults that
-need hardware are provoked, and each level is timed against its peers. What was expected stands in the
-code, written before anything was measured. The card's settings are left alone: no clock, power, MIG,
-persistence or compute mode is changed, and memory is taken by plain allocations only.
+Compares cudacheck's report with nvidia-smi and torch in the same run, injects faults that need hardware, and compares
+the speed of each level with its peers'. Expectations were written before the first measurement. No setting of the GPU
+is changed: clocks, power, MIG, persistence and compute mode stay as they are, and memory is filled by allocations only.
 
-Exit status: 0 every claim held, 1 something differs, 3 there is no GPU. `--rehearse` runs the script on
-fake libraries (LD_LIBRARY_PATH, FAKE_GPU) to test the script itself; it writes no evidence.
+Exit status: 0 all claims hold, 1 at least one differs, 3 no GPU. `--rehearse` tests this script on the fake libraries
+(LD_LIBRARY_PATH, FAKE_GPU) and writes no evidence.
 """
 
 import argparse
@@ -27,7 +26,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 LEVELS = ["nvml", "driver", "smoke", "gemm"]
-# cudacheck's TFLOP/s over torch's, of the same shape, type and data.
+# cudacheck's TFLOP/s divided by torch's, for the same shape, type and data.
 SPEED_AGREES = (0.85, 1.15)
 
 TORCH = r"""
@@ -66,7 +65,7 @@ for name, dtype, tf32 in [("f32", torch.float32, False), ("tf32", torch.float32,
 print(json.dumps(out))
 """
 
-# Takes all free memory but so much by plain allocations, says so, and waits for the end of its input.
+# Allocates all free memory except the given MiB, prints "full" and waits for the end of its input.
 FILL = r"""
 import sys, torch
 keep = int(sys.argv[1]) << 20
@@ -88,14 +87,14 @@ ANSWER(cuInit) ANSWER(cuDriverGetVersion) ANSWER(cuDeviceGetCount) ANSWER(cuDevi
 
 
 class Run:
-    """What was claimed, expected and seen, line by line."""
+    """Claims with what was expected and seen, one row each."""
 
     def __init__(self, binary):
         self.binary = str(binary)
         self.rows = []
 
     def cudacheck(self, *arguments, **environment):
-        """Report, exit status and seconds. The report is none where none was printed."""
+        """Report, exit status and seconds. The report is None if none was printed."""
         start = time.perf_counter()
         done = subprocess.run([self.binary, "--format", "json", *arguments], capture_output=True, text=True,
                               env=dict(os.environ, **environment), stdin=subprocess.DEVNULL)
@@ -135,7 +134,7 @@ def smi(*fields):
 
 
 def torch(size):
-    """None where torch is not there; its own words where it fails."""
+    """Torch's results: None without torch, its error if it fails."""
     if subprocess.run([sys.executable, "-c", "import torch"], capture_output=True).returncode != 0:
         return None
     done = subprocess.run([sys.executable, "-c", TORCH.replace("SIZE", str(size))], capture_output=True, text=True)
@@ -143,7 +142,7 @@ def torch(size):
 
 
 def levels(run):
-    """The main job at each level; the last report is the evidence."""
+    """Runs the main command at each level and returns the last report."""
     report = None
     for level in LEVELS:
         report, status, _ = run.cudacheck("--level", level)
@@ -153,12 +152,12 @@ def levels(run):
 
 
 def facts(run, report):
-    """The report's device facts against nvidia-smi's."""
+    """Compares the report's facts about each GPU with nvidia-smi."""
     fields = ["index", "name", "uuid", "pci.bus_id", "memory.total", "driver_version", "compute_mode",
               "persistence_mode", "ecc.mode.current", "pcie.link.gen.max", "pcie.link.width.max", "clocks.max.sm",
               "compute_cap"]
     if not shutil.which("nvidia-smi"):
-        return run.skip("facts against nvidia-smi", "nvidia-smi is not here")
+        return run.skip("facts, by nvidia-smi", "no nvidia-smi")
     for row in smi(*fields):
         gpu = next((gpu for gpu in report["gpus"] if gpu["uuid"] == row["uuid"]), None)
         label = f"GPU {row['index']}"
@@ -168,7 +167,7 @@ def facts(run, report):
         health = gpu["health"]
         run.claim(f"{label} name", row["name"], gpu["name"])
         run.claim(f"{label} compute capability", row["compute_cap"], gpu["capability"])
-        # nvidia-smi writes eight digits of domain, the driver four.
+        # nvidia-smi prints eight digits of the PCI domain, the driver four.
         run.claim(f"{label} PCI", row["pci.bus_id"].lower()[-12:], gpu["pci"].lower()[-12:])
         run.claim(f"{label} memory in MiB", int(row["memory.total"]), health["memory_total"] >> 20)
         run.claim(f"{label} driver", row["driver_version"], report["driver"]["version"])
@@ -182,7 +181,7 @@ def facts(run, report):
         for field, ours in [("pcie.link.gen.max", "pcie_generation"), ("pcie.link.width.max", "pcie_width")]:
             run.claim(f"{label} {ours}", row[field], str(health[ours].get("max")))
         run.claim(f"{label} highest SM clock", row["clocks.max.sm"], str(health["sm_clock_max"]))
-        run.claim(f"{label} every multiprocessor seen", gpu["smoke"]["sms_present"], gpu["smoke"]["sms_covered"])
+        run.claim(f"{label} every SM ran the kernel", gpu["smoke"]["sms_present"], gpu["smoke"]["sms_covered"])
         run.claim(f"{label} cooperative launch", True, gpu["smoke"]["cooperative"])
 
 
@@ -192,48 +191,48 @@ def libraries(run, report):
         run.claim(f"{name} was loaded", True, name in loaded)
     gpu = report["gpus"][0]
     if gpu["cupti"]:
-        run.claim("CUPTI's record names the kernel", ["cudacheck_smoke"], gpu["cupti"]["kernels"])
-    wheel = next((c["path"] for lib in report["libraries"] if lib["name"] == "cublas" for c in lib["copies"]
+        run.claim("CUPTI recorded the kernel", ["cudacheck_smoke"], gpu["cupti"]["kernels"])
+    wheel = next((c["path"] for lib in report["libraries"] if lib["name"] == "libcublas" for c in lib["copies"]
                   if c["origin"] == "wheel" and c["verdict"] == "used"), None)
     if wheel and "libcublas" in loaded:
-        run.claim("torch's cuBLAS is the one that was loaded", wheel, loaded["libcublas"]["path"])
-        run.claim("with one cuBLASLt", 1, sum("libcublasLt" in path for path in loaded["libcublas"]["also"]))
-        run.claim("CUPTI from torch's wheels", True, "/nvidia/" in loaded.get("libcupti", {}).get("path", ""))
+        run.claim("torch's cuBLAS was loaded", wheel, loaded["libcublas"]["path"])
+        run.claim("one cuBLASLt was loaded with it", 1, sum("libcublasLt" in path for path in loaded["libcublas"]["also"]))
+        run.claim("CUPTI was loaded from torch's wheels", True, "/nvidia/" in loaded.get("libcupti", {}).get("path", ""))
     else:
-        run.skip("torch's cuBLAS is the one that was loaded", "no wheel of cuBLAS is used in this file system")
+        run.skip("torch's cuBLAS was loaded", "no cuBLAS wheel is used here")
 
 
 def against_torch(run, report):
     gpu = report["gpus"][0]
     if not gpu["speed"]:
-        return run.skip("GEMM against torch", "nothing was timed"), None
+        return run.skip("GEMM, by torch", "nothing was timed"), None
     peer = torch(gpu["speed"][0]["size"][0])
     if peer is None:
-        return run.skip("GEMM against torch", "torch is not here"), None
+        return run.skip("GEMM, by torch", "no torch"), None
     if "error" in peer:
         return run.claim("torch runs", "a result", peer["error"]), None
-    run.claim("multiprocessors, by torch", peer["sms"], gpu["multiprocessors"])
+    run.claim("SMs, by torch", peer["sms"], gpu["sms"])
     run.claim("compute capability, by torch", peer["capability"], gpu["capability"])
     for speed in gpu["speed"]:
         theirs = peer["speed"].get(speed["format"])
         ratio = speed["tflops"] / theirs
         low, high = SPEED_AGREES
-        run.claim(f"TFLOP/s {speed['format']} over torch's", f"{low} to {high}",
+        run.claim(f"TFLOP/s {speed['format']} / torch's", f"{low} to {high}",
                   f"{ratio:.3f} ({speed['tflops']:.1f} / {theirs:.1f})", low <= ratio <= high)
-        run.claim(f"torch's {speed['format']} product is exact as well", True, peer["exact"][speed["format"]])
+        run.claim(f"torch's {speed['format']} product is exact", True, peer["exact"][speed["format"]])
         if speed["peak_share"] is not None:
             run.claim(f"share of peak {speed['format']}", "at most 1.02", f"{speed['peak_share']:.3f}", speed["peak_share"] <= 1.02)
     return None, peer
 
 
 def faults(run, scratch, report):
-    """Faults that can be provoked without harm, each with the finding that must lead."""
+    """Injects harmless faults and checks the leading finding."""
     seen, status, _ = run.cudacheck("--level", "driver", CUDA_VISIBLE_DEVICES="99")
     run.claim("hidden devices", (1, True), (status, leading(seen) in ("launch.visible-devices",)))
     _, status, _ = run.cudacheck("--gpus", "99", "--level", "driver")
     run.claim("a GPU that does not exist", 2, status)
     seen, status, seconds = run.cudacheck("--level", "gemm", "--timeout", "200ms")
-    run.claim("back at a deadline of 200 ms", "under 0.4 s", f"{seconds:.3f} s", seconds < 0.4)
+    run.claim("ends within a timeout of 200 ms", "under 0.4 s", f"{seconds:.3f} s", seconds < 0.4)
 
     compiler = shutil.which("cc") or shutil.which("gcc")
     if compiler:
@@ -241,7 +240,7 @@ def faults(run, scratch, report):
         stubs.mkdir()
         (stubs / "stub.c").write_text(STUB)
         subprocess.run([compiler, "-shared", "-fPIC", "-Wl,-soname,libcuda.so.1", "-o", stubs / "libcuda.so.1", stubs / "stub.c"], check=True)
-        # A stub has few functions: that its table is short is as telling as what it answers.
+        # The stub exports only a few functions and fails in all of them.
         seen, status, _ = run.cudacheck("--level", "driver", LD_LIBRARY_PATH=str(stubs))
         run.claim("a stub first on the path", (1, "image.stub-libcuda"), (status, leading(seen)))
     else:
@@ -257,17 +256,17 @@ def faults(run, scratch, report):
             shutil.copy(file, copies / soname)
         seen, status, _ = run.cudacheck(LD_LIBRARY_PATH=f"{copies}:{os.environ.get('LD_LIBRARY_PATH', '')}")
         path = next((entry["path"] for entry in seen["loaded"] if entry["library"] == "libcublas"), "none") if seen else "none"
-        known = [copy["path"] for lib in seen["libraries"] if lib["name"] == "cublas" for copy in lib["copies"]] if seen else []
-        run.claim("two cuBLAS copies: the report knows both", True, len(known) >= 2)
-        run.claim("two cuBLAS copies: the one that was loaded is named", True, path in known)
-        run.claim("two cuBLAS copies: the product is exact all the same", 0, status)
+        known = [copy["path"] for lib in seen["libraries"] if lib["name"] == "libcublas" for copy in lib["copies"]] if seen else []
+        run.claim("two cuBLAS copies: the report lists both", True, len(known) >= 2)
+        run.claim("two cuBLAS copies: the report names the loaded one", True, path in known)
+        run.claim("two cuBLAS copies: the product is exact", 0, status)
     else:
         run.skip("two cuBLAS copies", "no cuBLAS was loaded")
 
 
 def busy(run):
     if subprocess.run([sys.executable, "-c", "import torch"], capture_output=True).returncode != 0:
-        return run.skip("memory filled by another process", "torch is not here")
+        return run.skip("memory filled by another process", "no torch")
     filler = subprocess.Popen([sys.executable, "-c", FILL, "200"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
         full = filler.stdout.readline().strip() == "full"
@@ -281,7 +280,7 @@ def busy(run):
 
 def leaves_nothing(run):
     if not shutil.which("nvidia-smi"):
-        return run.skip("memory used before and after ten runs", "nvidia-smi is not here")
+        return run.skip("memory used before and after ten runs", "no nvidia-smi")
     used = lambda: [row["memory.used"] for row in smi("memory.used")]
     before = used()
     for _ in range(10):
@@ -299,7 +298,7 @@ def timed(command, runs, environment=None):
 
 
 def speed(run, runs):
-    """Seconds of each level and of its peers, in one run."""
+    """Median seconds of each level and of its peers."""
     rows = [(f"cudacheck --level {level}", timed([run.binary, "--level", level], runs)) for level in LEVELS]
     rows += [(f"cudacheck health --level {level}", timed([run.binary, "health", "--level", level], runs)) for level in LEVELS[:2]]
     if shutil.which("nvidia-smi"):
@@ -310,18 +309,25 @@ def speed(run, runs):
     return rows
 
 
+def number(gpu):
+    """The CUDA ordinal or NVML index of a GPU in the report, which may be null."""
+    if gpu is None:
+        return ""
+    return gpu["index"] if gpu["ordinal"] is None else gpu["ordinal"]
+
+
 def write(directory, run, report, peer, rows):
     directory.mkdir(parents=True, exist_ok=True)
     (directory / "report.json").write_text(json.dumps(report, indent=2) + "\n")
     gpu, driver = report["gpus"][0], report["driver"]
     head = [f"- device: {gpu['name']} ({len(report['gpus'])} in the report)", f"- driver: {driver['version']}, CUDA {driver['cuda']}",
-            f"- cudacheck: {report['version']}", f"- torch: {peer['version'] if peer else 'not there'}",
+            f"- cudacheck: {report['version']}", f"- torch: {peer['version'] if peer else 'none'}",
             f"- date: {datetime.date.today()}"]
     table = ["| claim | expected | seen | verdict |", "|---|---|---|---|"]
     table += ["| " + " | ".join(cell.replace("|", "/").replace("\n", " ") for cell in row) + " |" for row in run.rows]
     times = ["| command | median |", "|---|---|"] + [f"| {what} | {seconds * 1e3:.1f} ms |" for what, seconds in rows]
     stages = ["| stage | GPU | seconds |", "|---|---|---|"]
-    stages += [f"| {stage['name']} | {stage['gpu']} | {stage['seconds']:.4f} |" for stage in report["stages"]]
+    stages += [f"| {stage['name']} | {number(stage['gpu'])} | {stage['seconds']:.4f} |" for stage in report["stages"]]
     text = ["# Acceptance run", "", *head, "", "## Claims", "", *table, "", "## Speed", "", *times, "", "## Stages", "", *stages, ""]
     (directory / "table.md").write_text("\n".join(text))
     print(f"written: {directory}")
@@ -329,15 +335,15 @@ def write(directory, run, report, peer, rows):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("binary", type=Path, help="cudacheck, built for release")
+    parser.add_argument("binary", type=Path, help="a release build of cudacheck")
     parser.add_argument("--out", type=Path, default=ROOT / "docs/evidence")
     parser.add_argument("--runs", type=int, default=10)
-    parser.add_argument("--rehearse", action="store_true", help="on fake libraries; no evidence is written")
+    parser.add_argument("--rehearse", action="store_true", help="use the fake libraries and write no evidence")
     options = parser.parse_args()
     run = Run(options.binary.resolve())
     report, _, _ = run.cudacheck("--level", "driver")
     if not report or not report["gpus"]:
-        print(f"there is no GPU here: {report['summary'] if report else 'no report'}")
+        print(f"no GPU: {report['summary'] if report else 'no report'}")
         return 3
     report = levels(run)
     if not report or not report["gpus"]:
@@ -357,7 +363,7 @@ def main():
         write(options.out / f"{datetime.date.today()}-{slug}", run, report, peer, rows)
     differing = sum(row[3] == "DIFFERS" for row in run.rows)
     skipped = sum(row[3] == "skipped" for row in run.rows)
-    print(f"{len(run.rows) - differing - skipped} held, {differing} differ, {skipped} skipped")
+    print(f"{len(run.rows) - differing - skipped} hold, {differing} differ, {skipped} skipped")
     return 1 if run.differs() else 0
 
 

@@ -1,14 +1,13 @@
 #!/usr/bin/env python3
-"""Compares what a program reads in image archives with what a Docker Engine makes of the same image.
+"""Compares what cudacheck reads from image archives with the file system that Docker creates from the same image.
 
     archives.py BINARY
 
-Images are built here from nothing but Debian's static busybox (busybox-static), saved with `docker save`, and
-written again as every other kind of archive: compressed as a whole, Docker 25's layout, OCI archives and
-directories with plain, gzip and zstd layers, nested indexes with attestations and other platforms. For each,
-`BINARY image ARCHIVE --list` and `... - < PIPE` must give the files with their bytes and the links with
-their targets that `docker export` of a container has, and the audit must find nothing that it could not read.
-Needs docker, zstd and busybox-static.
+The images are built from Debian's static busybox (busybox-static), saved with `docker save`, and converted to every
+other kind of archive: compressed as a whole, Docker 25's layout, OCI archives and directories with plain, gzip and zstd
+layers, nested indexes with attestations and other platforms. For each one, `BINARY image ARCHIVE --list` and `... - <
+PIPE` must list the same files with sizes and links with targets as `docker export` of a container, and the audit must
+be able to read everything. Needs docker, zstd and busybox-static.
 """
 
 import gzip
@@ -25,7 +24,7 @@ import tempfile
 from pathlib import Path
 
 BUSYBOX = "/bin/busybox"
-# What an engine puts into every container.
+# Files that the engine adds to every container.
 INJECTED = {"/.dockerenv", "/dev", "/dev/console", "/dev/pts", "/dev/shm", "/etc", "/etc/hostname", "/etc/hosts",
             "/etc/mtab", "/etc/resolv.conf", "/proc", "/sys"}
 ARCHITECTURE = {"x86_64": "amd64", "aarch64": "arm64"}[platform.machine()]
@@ -57,14 +56,14 @@ CMD ["sh"]
 
 
 def odd_layers():
-    """What no builder makes and an engine unpacks all the same: (name, target or content) a layer."""
+    """Layers that no builder creates, but that engines unpack. An entry is a name, and a target or content."""
     yield [("usr/lib/a", b"a"), ("lib", "usr/lib"), ("abs", "/usr/lib"), ("dir/sub/x", b"x"), ("dir/y", b"y"),
            ("keep/one", b"1"), ("gone/one", b"1"), ("tofile/x", b"x"), ("todir", b"file"), ("turn", "dir"),
            ("onlybelow/x", b"x"), ("z-later/a", b"a"), ("z/a", b"a"), ("z0/a", b"a")]
-    # A path through a link of a lower layer, and one through a link of its own.
+    # Paths through a link of a lower layer, and through a link of the same layer.
     yield [("lib/x", b"below a link"), ("own/real/", None), ("own/link", "real"), ("own/link/y", b"y"),
            ("own/absolute", "/own/real"), ("own/absolute/z", b"z")]
-    # Removals after and before what they do not remove.
+    # Whiteouts before and after entries that they do not remove.
     yield [("dir/", None), ("dir/new", b"new"), ("dir/.wh..wh..opq", b""), ("gone/", None), ("gone/.wh.one", b""),
            ("gone/two", b"2"), (".wh.tofile", b""), ("z/", None), ("z/.wh.a", b""), ("keep/.wh.absent", b"")]
     yield [("tofile", b"now a file"), ("todir/", None), ("todir/x", b"x"), ("turn/", None), ("turn/x", b"x"),
@@ -125,7 +124,7 @@ def build(home, tag):
 
 
 def export(tag):
-    """The files of a container of an image with their bytes, and the links with their targets."""
+    """Files with sizes and links with targets in a container of an image."""
     container = run("docker", "create", tag, "none").decode().strip()
     try:
         archive = tarfile.open(fileobj=io.BytesIO(run("docker", "export", container)))
@@ -137,7 +136,7 @@ def export(tag):
         if member.isreg():
             tree[path] = member.size
         elif member.islnk():
-            # The first of the names has the bytes.
+            # Only the first hard link has the size.
             tree[path] = tree["/" + member.linkname.strip("/")]
         elif member.issym():
             tree[path] = member.linkname
@@ -157,7 +156,7 @@ def unpack(saved):
 
 def compressed(layer, how):
     if how == "gzip":
-        # Two members, as builders that compress in parallel or seek make them.
+        # Two members, as parallel compressors write them.
         half = len(layer) // 2
         return gzip.compress(layer[:half], 5) + gzip.compress(layer[half:], 5)
     if how == "zstd":
@@ -169,7 +168,7 @@ def compressed(layer, how):
 
 
 class Layout:
-    """An OCI layout in the making."""
+    """Builds an OCI layout."""
 
     def __init__(self):
         self.files = {"oci-layout": b'{"imageLayoutVersion":"1.0.0"}'}
@@ -185,7 +184,7 @@ class Layout:
 
     def image(self, config, layers, **more):
         value = {"schemaVersion": 2, "config": self.blob(config, "config.v1+json"),
-                 # Media types lie here: nobody is to trust them.
+                 # The media types are wrong on purpose: readers must not trust them.
                  "layers": [self.blob(layer, "layer.v1.tar") for layer in layers]}
         return self.document(value, "manifest.v1+json", **more)
 
@@ -253,7 +252,7 @@ def archives(home, tag):
 def differences(expected, seen):
     for path in sorted(expected.keys() | seen.keys()):
         if expected.get(path) != seen.get(path) and not (path in INJECTED and path not in seen):
-            yield f"{path}: docker has {expected.get(path)}, the program {seen.get(path)}"
+            yield f"{path}: docker has {expected.get(path)}, cudacheck {seen.get(path)}"
 
 
 def listed(output):
@@ -262,7 +261,7 @@ def listed(output):
 
 
 def answers(binary, archive):
-    """The listing of an archive, by name and, as far as it can be one, from a pipe, so that nothing is read twice."""
+    """Lists an archive by name and, if it is a file, from a pipe, which cannot be read twice."""
     command = [binary, "image", "--list", "--format", "json"]
     yield "", listed(run(*command, archive))
     if archive.is_file():
@@ -271,7 +270,7 @@ def answers(binary, archive):
 
 
 def check(binary, expected, cases):
-    """How many archives are not read as expected."""
+    """Returns the number of failures."""
     failed = 0
     for name, archive in cases:
         for how, seen in answers(binary, archive):
@@ -299,7 +298,7 @@ def main():
             failed = check(binary, export(built), archives(home, built))
             saved = odd_archive(home / "odd.tar", odd)
             run("docker", "load", "-qi", saved)
-            failed += check(binary, export(odd), [("layers that no builder makes", saved)])
+            failed += check(binary, export(odd), [("layers that no builder creates", saved)])
         finally:
             subprocess.run(["docker", "rmi", "-f", built, odd], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     sys.exit(1 if failed else 0)

@@ -3,21 +3,21 @@
 
     cuobjdump.py BINARY [--tool CUOBJDUMP]... TREE...
 
-TREE is a part of tests/real/parts.sh ($CUDACHECK_PARTS, default ~/.cache/cudacheck) or a root directory. Every ELF
-file of it is given to a cuobjdump that some part brings (Triton's wheel has one), the newest first: new releases
-refuse the oldest cubins and old ones the newest, so one that refuses a file leaves it to the next. Compared are
-numbers of images by kind and architecture,
+TREE is a part of tests/real/parts.sh ($CUDACHECK_PARTS, default ~/.cache/cudacheck) or a root directory. Every ELF file
+of the tree is read by a cuobjdump from one of the parts (Triton's wheel contains one), newest first: new releases
+refuse the oldest cubins and old releases the newest, so that a refused file is passed to the next one. The numbers of
+images by kind and architecture are compared
 
-- for each copy of a listed library with `libraries[].copies[].device_code`,
-- for every other ELF file with `image.device_code` of a root in which there is nothing but that file,
-- for all files together with `image.device_code`,
+- for each copy of a listed library: with `libraries[].copies[].device_code`,
+- for every other ELF file: with `image.device_code` of a root that only has this file,
+- for all files together: with `image.device_code`,
 
-each time with two answers: the *listing* (`cuobjdump --all-fatbin FILE`: `arch = sm_100f`), and the *names*
-(`--list-elf --list-ptx`: `x.1.sm_100.cubin`), which come from the decompressed cubins and do not say which of them
-are for a family. cuobjdump passes over `.cask_resource`, so the regions in that section are cut out and given to it as
-a fatbin file. Neither side sees what is in no fatbin, such as the compressed cubins in `.ldata` of cuBLASLt, and
-cuobjdump says nothing of bytes. What differs and is not in cuobjdump-differences.txt is a failure, and so is an
-entry of that list that explains nothing.
+each with two outputs of cuobjdump: the *listing* (`cuobjdump --all-fatbin FILE`: `arch = sm_100f`), and the *names*
+(`--list-elf --list-ptx`: `x.1.sm_100.cubin`), which come from the decompressed cubins and do not show which of them are
+family-specific. cuobjdump ignores `.cask_resource`, so that the regions of this section are extracted and passed to it
+as a fatbin file. Neither program sees code outside of fatbins, such as the compressed cubins in `.ldata` of cuBLASLt,
+and cuobjdump does not print sizes. A difference that is not in cuobjdump-differences.txt is a failure, and so is an
+unused entry of that list.
 """
 
 import argparse
@@ -46,7 +46,7 @@ NO_CODE = "does not contain device code"
 ANSWERS = ["listing", "names"]
 
 
-# --- what is in a tree ------------------------------------------------------------------------------
+# --- files of a tree --------------------------------------------------------------------------------
 
 def elf_files(root):
     """Paths inside the root."""
@@ -60,7 +60,7 @@ def elf_files(root):
 
 
 def section(file, wanted):
-    """The content of a section, b"" where there is none."""
+    """The content of a section, b"" if there is none."""
     with open(file, "rb") as elf:
         header = elf.read(64)
         if header[:6] != b"\x7fELF\x02\x01" or len(header) < 64:
@@ -92,15 +92,15 @@ def regions(data):
 # --- cuobjdump --------------------------------------------------------------------------------------
 
 class Tools:
-    """The cuobjdumps of the parts, the newest first."""
+    """The cuobjdump programs of the parts, newest first."""
 
     def __init__(self, given):
         found = given or sorted({path.resolve() for pattern in TOOLS for path in PARTS.glob(pattern)})
         releases = {path: self.release(path) for path in found}
-        # The same release is in several trees.
+        # Several trees have the same release.
         self.list = list({releases[path]: path for path in sorted(found, key=releases.get, reverse=True)}.items())
         if not self.list:
-            sys.exit(f"no cuobjdump below {PARTS}: tests/real/parts.sh torch12 torch13 brings two")
+            sys.exit(f"no cuobjdump in {PARTS}: run tests/real/parts.sh torch12 torch13")
         self.refused = collections.Counter()
 
     @staticmethod
@@ -109,7 +109,7 @@ class Tools:
         return tuple(map(int, re.search(r"V(\d+)\.(\d+)\.(\d+)", text).groups()))
 
     def ask(self, file):
-        """What the first tool says that takes the file: a counter for each kind of answer."""
+        """Counters by output, from the first program that accepts the file."""
         for release, tool in self.list:
             names = self.run(tool, "--list-elf", "--list-ptx", file)
             if names is None:
@@ -121,7 +121,7 @@ class Tools:
             kinds = {"elf": "cubin", "ptx": "ptx"}
             return {"names": collections.Counter(NAME.findall(names)),
                     "listing": collections.Counter(f"{arch}.{kinds[kind]}" for kind, arch in listing)}
-        sys.exit(f"{file}: no cuobjdump takes it")
+        sys.exit(f"{file}: no cuobjdump accepts it")
 
     @staticmethod
     def run(tool, *arguments):
@@ -133,7 +133,7 @@ class Tools:
 
 
 def truth(tools, root, path, home):
-    """What cuobjdump says of a file, the section that it passes over included; and how much of it that is."""
+    """Images of a file by cuobjdump, .cask_resource included, and the number of images in that section."""
     said, data = tools.ask(root + path), b"".join(regions(section(root + path, b".cask_resource")))
     if not data:
         return said, 0
@@ -155,14 +155,14 @@ def report(binary, root):
 
 
 def counted(device_code):
-    """Names as cuobjdump's: `sm_90.ptx` for `compute_90`."""
+    """Counts with cuobjdump's names: `sm_90.ptx` for `compute_90`."""
     return collections.Counter({
         f"{code['arch'].replace('compute_', 'sm_')}.{code['kind']}": code["images"] for code in device_code
     })
 
 
 def without_families(counter):
-    """Names of cubins keep the `a` of a target and lose its `f`; those of PTX keep both."""
+    """cuobjdump's names of cubins keep the `a` of a target but not its `f`; those of PTX keep both."""
     result = collections.Counter()
     for name, number in counter.items():
         result[name.replace("f.cubin", ".cubin")] += number
@@ -170,7 +170,7 @@ def without_families(counter):
 
 
 def alone(binary, root, path, home):
-    """The device code of one file, counted in a root that has nothing else."""
+    """The device code of one file, counted in a root that only has this file."""
     with tempfile.TemporaryDirectory(dir=home) as directory:
         place = Path(directory + path)
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -184,7 +184,7 @@ def alone(binary, root, path, home):
 # --- the comparison ---------------------------------------------------------------------------------
 
 class Explained:
-    """The committed list: tree, pattern of files, answer, kind and architecture, difference, why."""
+    """The committed list: tree, pattern of files, output, architecture and kind, difference, reason."""
 
     def __init__(self):
         lines = EXPLAINED.read_text().splitlines() if EXPLAINED.exists() else []
@@ -206,7 +206,7 @@ class Explained:
 
 
 def differences(ours, theirs):
-    """Answer, name, our number, theirs."""
+    """Output, name, cudacheck's number, cuobjdump's number."""
     for answer in ANSWERS:
         seen = ours if answer == "listing" else without_families(ours)
         for name in sorted(seen.keys() | theirs[answer].keys()):
@@ -215,7 +215,7 @@ def differences(ours, theirs):
 
 
 def compare(binary, tools, tree, explained, home):
-    """Prints what differs in a tree; true if all of it is explained."""
+    """Prints the unexplained differences of a tree; true if there are none."""
     start = time.monotonic()
     root = str((Path(tree) if "/" in tree else PARTS / tree).resolve())
     if not os.path.isdir(root):
@@ -260,11 +260,11 @@ def main():
     parser.add_argument("--tool", action="append", type=Path, default=[], metavar="CUOBJDUMP")
     options = parser.parse_args()
     tools, explained = Tools(options.tool), Explained()
-    # On the disk of the trees, so that a link is enough.
+    # On the file system of the trees, so that hard links work.
     with tempfile.TemporaryDirectory(dir=PARTS if PARTS.is_dir() else None) as home:
         results = [compare(options.binary, tools, tree, explained, home) for tree in options.trees]
     for entry in explained.idle(options.trees):
-        print(f"FAIL an entry of {EXPLAINED.name} explains nothing: {' | '.join(entry)}")
+        print(f"FAIL unused entry in {EXPLAINED.name}: {' | '.join(entry)}")
         results.append(False)
     for release, _ in tools.list:
         refused = tools.refused[release]

@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
-"""Compares what cudacheck says of a tree's loader with what that loader itself says.
+"""Compares cudacheck's emulation of a tree's loader with that loader.
 
     loader.py BINARY [--env NAME=VALUE]... TREE...
 
 TREE is a part of tests/real/parts.sh ($CUDACHECK_PARTS, default ~/.cache/cudacheck) or a root directory. For
-every ELF file with a dynamic segment, `BINARY image TREE --ldd all --format json` is compared with the trace of
-the tree's own ld.so (of musl's where there is no other), run in a chroot of an overlay: the trees are never
-written to. Four rounds a tree: an empty environment, LD_LIBRARY_PATH as toolkits set it, with planted copies, and
-with all that is odd; with --env one round, in that environment. What differs and is not in
-loader-differences.txt is a failure, and so is an entry of that list that explains nothing. Needs root.
+every ELF file with a dynamic segment, `BINARY image TREE --ldd all --format json` is compared with the trace of the
+tree's own ld.so (or musl's), run in a chroot of an overlay, so that trees are never modified. Four rounds per tree: an
+empty environment, LD_LIBRARY_PATH as toolkits set it, planted copies, and an unusual LD_LIBRARY_PATH; with --env one
+round in that environment. A difference that is not in loader-differences.txt is a failure, and so is an unused entry
+of that list. Needs root.
 """
 
 import argparse
@@ -35,26 +35,26 @@ MUSL = "/lib/ld-musl-x86_64.so.1"
 TOOLKIT_PATH = "/usr/local/cuda/lib64:/usr/lib/x86_64-linux-gnu"
 PLANTED = "/planted"
 ODD_PATH = ":$ORIGIN/../lib//:usr/${LIB};planted/::/nowhere:/usr/../lib/$PLATFORM-linux-gnu/."
-# Larger files are planted as links: the same file by another name.
+# Larger files are planted as symbolic links.
 LARGEST_COPY = 64 << 20
-# The loader itself and the kernel's object: every trace has them somewhere, no tree decides about them.
+# The loader and the vDSO, which are in every trace and do not depend on the tree.
 LEFT_OUT = re.compile(r"ld-(linux|musl)-.*|linux-vdso\.so\.1|linux-gate\.so\.1")
 
 
-# --- a tree that may be written to ------------------------------------------------------------------
+# --- a writable tree --------------------------------------------------------------------------------
 
 def private_mounts():
-    """What this process mounts from now on is its own and goes with it."""
+    """Enters a new mount namespace, so that later mounts end with this process."""
     libc = ctypes.CDLL(None, use_errno=True)
     clone_newns = 0x00020000
     if libc.unshare(clone_newns):
-        sys.exit(f"a mount namespace: {os.strerror(ctypes.get_errno())} (root is needed)")
+        sys.exit(f"a mount namespace: {os.strerror(ctypes.get_errno())} (needs root)")
     subprocess.run(["mount", "--make-rprivate", "/"], check=True)
 
 
 @contextlib.contextmanager
 def overlay(*trees):
-    """A root that reads like some trees over each other, the first on top; what is written goes to memory."""
+    """An overlay of trees, the first on top; changes are kept in memory."""
     home = tempfile.mkdtemp(prefix="cudacheck-")
     try:
         subprocess.run(["mount", "-t", "tmpfs", "tmpfs", home], check=True)
@@ -72,7 +72,7 @@ def part(name):
     """The directory of a part, or the directory itself."""
     path = Path(name) if "/" in name else PARTS / name
     if not path.is_dir():
-        sys.exit(f"{path} is missing: tests/real/parts.sh {path.name}")
+        sys.exit(f"{path} is missing: run tests/real/parts.sh {path.name}")
     return str(path.resolve())
 
 
@@ -87,7 +87,7 @@ def enter(root):
     os.chdir("/")
 
 
-# --- what is in it ---------------------------------------------------------------------------------
+# --- files of a tree --------------------------------------------------------------------------------
 
 def regular_files(root):
     """Paths inside the root."""
@@ -118,7 +118,7 @@ def dynamic_objects(root):
     return sorted(path for path in files if not LEFT_OUT.fullmatch(os.path.basename(path)))
 
 
-# --- what its loader says --------------------------------------------------------------------------
+# --- the tree's loader -----------------------------------------------------------------------------
 
 class Tracer:
     """The trace of one object by the loader of the root that the process is in."""
@@ -128,7 +128,7 @@ class Tracer:
         self.environment = environment
 
     def __call__(self, path):
-        """Names and paths in the order of loading, None where a name is not found; or the loader's error."""
+        """Names and paths in load order, with path None if a name is not found; or the loader's error."""
         if self.musl:
             command, environment = [MUSL, "--list", path], self.environment
         else:
@@ -146,11 +146,11 @@ def glibc_trace(output):
         name, arrow, path = line.strip().partition(" => ")
         place = re.compile(r" \(0x[0-9a-f]+\)$")
         if not arrow:
-            # Needed by path: the name is the path.
+            # An object that is needed by path.
             name = path = place.sub("", name)
             if path == "statically linked":
                 continue
-        # What is relative begins at the working directory, which is the root.
+        # Relative paths start at the working directory, which is the root.
         loads.append((name, None if path == "not found" else os.path.join("/", place.sub("", path))))
     return without_loader(loads)
 
@@ -160,20 +160,20 @@ def without_loader(loads):
 
 
 def musl_trace(output, errors):
-    """musl tells what is missing on the other stream, so that only the order among the found is known."""
+    """musl prints missing names to standard error, so that their position in the load order is unknown."""
     missing = re.findall(r"^Error loading shared library (.+?): .* \(needed by .*\)$", errors, re.M)
     return glibc_trace(output) + without_loader([(name, None) for name in missing])
 
 
 def trace(root, objects, environment):
-    """Objects and what the loader says of each."""
+    """The loader's result for each object."""
     return dict(zip(objects, chrooted(root, Tracer(root, environment), objects)))
 
 
 # --- comparing -------------------------------------------------------------------------------------
 
 def asked(binary, root, environment):
-    """What cudacheck says: objects and what each loads."""
+    """cudacheck's result for each object."""
     options = [f"--env={name}={value}" for name, value in environment.items()]
     command = [binary, "image", root, "--ldd", "all", "--format", "json", *options]
     run = subprocess.run(command, env={}, stdin=subprocess.DEVNULL, capture_output=True, text=True)
@@ -185,18 +185,18 @@ def asked(binary, root, environment):
 
 
 def differences(truth, said):
-    """Object, name and what is wrong with it. The name is * where it is the whole object."""
+    """Object, name and difference. The name is * for the whole object."""
     for path in sorted(truth.keys() | said.keys()):
         if path not in truth:
-            yield path, "*", "no object for the loader, but for cudacheck"
+            yield path, "*", "cudacheck lists it, the loader does not"
         elif isinstance(truth[path], str):
             if said.get(path):
                 yield path, "*", f"the loader refuses: {truth[path]}"
         elif path not in said:
             if truth[path]:
-                yield path, "*", "cudacheck says nothing of it"
+                yield path, "*", "cudacheck does not list it"
         elif truth[path] or any("/" not in name for name, _ in said[path]):
-            # Of an object without needs, ld.so lists nothing, not even what is preloaded by its path.
+            # For an object without DT_NEEDED, ld.so lists nothing, not even libraries preloaded by path.
             yield from ((path, name, why) for name, why in unequal(truth[path], said[path]))
 
 
@@ -206,15 +206,15 @@ def unequal(truth, said):
     show = lambda paths, name: (paths[name] or "not found") if name in paths else "not loaded"
     for name in names:
         yield name, f"loader: {show(wanted, name)}; cudacheck: {show(seen, name)}"
-    # musl does not tell where in the order a missing name stands.
+    # musl does not show the position of a missing name.
     order = lambda loads: [name for name, path in loads if path]
     if not names and order(truth) != order(said):
         place = next(place for place, pair in enumerate(zip(order(truth), order(said))) if pair[0] != pair[1])
-        yield "*", f"another order: loader {order(truth)[place]}, cudacheck {order(said)[place]}, at {place + 1}"
+        yield "*", f"different load order: loader {order(truth)[place]}, cudacheck {order(said)[place]}, at {place + 1}"
 
 
 class Explained:
-    """The committed list: tree, pattern of objects, pattern of names, why."""
+    """The committed list: tree, pattern of objects, pattern of names, reason."""
 
     def __init__(self):
         lines = EXPLAINED.read_text().splitlines() if EXPLAINED.exists() else []
@@ -236,7 +236,7 @@ class Explained:
 
 
 def plant(root):
-    """Copies of the libraries that wheels and the C++ runtime bring, in a directory of their own."""
+    """Copies the libraries of wheels and of the C++ runtime to a separate directory."""
     os.mkdir(root + PLANTED)
     wanted = re.compile(r".*/nvidia/.*/lib/lib[^/]*\.so[^/]*|.*/lib(stdc\+\+|gcc_s|z|expat)\.so\.\d+[^/]*")
     for path in sorted(filter(wanted.fullmatch, regular_files(root))):
@@ -261,7 +261,7 @@ def rounds(environment):
 
 
 def compare(binary, name, title, environment, planted, explained):
-    """Prints what differs in one round; true if all of it is explained."""
+    """Prints the unexplained differences of one round; true if there are none."""
     start = time.monotonic()
     with overlay(part(name)) as root:
         if planted:
@@ -283,7 +283,7 @@ def compare(binary, name, title, environment, planted, explained):
 def assignment(text):
     name, equals, value = text.partition("=")
     if not name or not equals:
-        raise argparse.ArgumentTypeError("NAME=VALUE is meant")
+        raise argparse.ArgumentTypeError("must be NAME=VALUE")
     return name, value
 
 
@@ -300,7 +300,7 @@ def main():
             results.append(compare(options.binary, tree, title, environment, planted, explained))
     if not options.env:
         for entry in explained.idle(options.trees):
-            print(f"FAIL an entry of {EXPLAINED.name} explains nothing: {' | '.join(entry)}")
+            print(f"FAIL unused entry in {EXPLAINED.name}: {' | '.join(entry)}")
             results.append(False)
     print(f"{results.count(True)} passed, {results.count(False)} failed")
     sys.exit(0 if all(results) else 1)

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Fetches the real parts that some suites need: drivers, toolkits, torch trees, roots.
+# Fetches the real parts that some tests need: drivers, toolkits, torch trees, root file systems.
 #
-# Everything comes from Debian's archive and PyPI through the machine's own configuration of
-# apt and pip, lands in a cache outside the checkout, and is fetched once. Nothing is installed
-# on the machine. Prints nothing but progress; `parts.sh` alone lists the parts.
+# Everything comes from Debian's archive and PyPI, by the machine's own configuration of apt and pip,
+# and is kept in a cache outside the checkout. Nothing is installed on the machine. Without arguments,
+# lists the parts.
 #
 #   tests/real/parts.sh PART...      cache: $CUDACHECK_PARTS, default ~/.cache/cudacheck
 set -euo pipefail
@@ -12,14 +12,14 @@ cache=${CUDACHECK_PARTS:-$HOME/.cache/cudacheck}
 site=usr/local/lib/python3.11/dist-packages
 say() { echo "parts: $*" >&2; }
 
-# Debian 12's mirror as this machine's apt knows it, or debootstrap's own default.
+# The mirror for Debian 12 in this machine's apt configuration; empty: debootstrap's default.
 mirror() {
     apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Codename: bookworm' 2>/dev/null |
         grep '/debian/$' | head -n 1 || true
 }
 
-# once NAME COMMAND...: build a part under a temporary name, then move it into place, so that an
-# interrupted download never looks finished.
+# once NAME COMMAND...: builds a part under a temporary name and then moves it into place, so that an
+# interrupted download never looks complete.
 once() {
     local name=$1 part=$cache/$1
     shift
@@ -30,7 +30,7 @@ once() {
     mv "$part.tmp" "$part"
 }
 
-wheels() { # DEST SPEC...: unpack wheels without their dependencies
+wheels() { # DEST SPEC...: unpacks wheels without their dependencies
     local dest=${!#} dir
     dir=$(mktemp -d)
     pip download -q --no-deps --only-binary=:all: -d "$dir" "${@:1:$#-1}"
@@ -40,6 +40,7 @@ wheels() { # DEST SPEC...: unpack wheels without their dependencies
 }
 
 debian_root() {
+    # shellcheck disable=SC2046 # the mirror may be empty
     debootstrap --variant=minbase --components=main,contrib,non-free --include=python3,ca-certificates \
         bookworm "$1" $(mirror) >"$cache/debootstrap.log" 2>&1
     rm -rf "$1"/var/cache/apt/archives/*.deb
@@ -53,7 +54,7 @@ chroot_apt() { # ROOT ARGS...
         -o APT::Install-Recommends=false "$@" >>"$cache/apt.log" 2>&1
 }
 
-debs() { # PACKAGE... DEST: unpack packages, maintainer scripts not run
+debs() { # PACKAGE... DEST: unpacks packages without running maintainer scripts
     local dest=${!#} root
     part_debian
     root=$cache/apt-client
@@ -69,7 +70,7 @@ torch_root() { # SPEC DEST
     pip install -q --no-compile --only-binary=:all: --python-version 3.11 --target "$2/$site" "$1"
 }
 
-toolkit_root() { # DEST: Debian's CUDA 11.8 toolkit beside torch for CUDA 12
+toolkit_root() { # DEST: Debian's CUDA 11.8 toolkit and torch for CUDA 12
     cp -a "$cache/debian/." "$1"
     chroot_apt "$1" update
     chroot_apt "$1" install -y nvidia-cuda-toolkit nvidia-cuda-dev
@@ -78,7 +79,7 @@ toolkit_root() { # DEST: Debian's CUDA 11.8 toolkit beside torch for CUDA 12
     cp -al "$cache/torch12/$site/." "$1/$site/"
 }
 
-jax_root() { # DEST: three frameworks that share the wheels of CUDA 12; newer onnxruntimes are for CUDA 13
+jax_root() { # DEST: three frameworks that share the wheels of CUDA 12 (newer releases of onnxruntime are for CUDA 13)
     cp -a "$cache/debian/." "$1"
     pip install -q --no-compile --only-binary=:all: --python-version 3.11 --target "$1/$site" \
         'jax[cuda12]==0.10.2' 'onnxruntime-gpu[cuda,cudnn]==1.26.0' cupy-cuda12x==14.2.0 numpy==2.4.6 scipy==1.17.1 \
@@ -88,7 +89,7 @@ jax_root() { # DEST: three frameworks that share the wheels of CUDA 12; newer on
         nvidia-nccl-cu12==2.32.3 nvidia-nvjitlink-cu12==12.9.86 nvidia-nvshmem-cu12==3.8.0
 }
 
-distroless_root() { # DEST: no shell, no cache of the loader, a file of dpkg's for each package; with CUDA 11 twice
+distroless_root() { # DEST: no shell, no ld.so.cache, one dpkg file for each package; CUDA 11 twice
     mkdir -p "$1/var/lib/dpkg/status.d" "$1/tmp" "$1/proc"
     debs base-files netbase tzdata ca-certificates libc6 libgcc-s1 libstdc++6 libgomp1 zlib1g libexpat1 libssl3 \
         libffi8 libbz2-1.0 liblzma5 libuuid1 python3-minimal python3.11-minimal libpython3.11-minimal \
@@ -102,20 +103,20 @@ distroless_root() { # DEST: no shell, no cache of the loader, a file of dpkg's f
     wheels nvidia-cuda-runtime-cu11==11.8.89 nvidia-cuda-nvrtc-cu11==11.8.89 nvidia-curand-cu11==10.3.0.86 "$1/$site"
 }
 
-# musl_object FILE CODE OPTION...: something that musl loads, with no code that matters.
+# musl_object FILE CODE OPTION...: an object that musl's loader accepts.
 musl_object() {
     mkdir -p "$(dirname "$1")"
     gcc -x c - -x none -o "$1" -nostdlib -fPIC -Wl,--no-as-needed,--allow-shlib-undefined "${@:3}" <<<"$2"
 }
 
-alpine_root() { # DEST: musl, busybox and apk's database as Alpine has them, and objects for each of musl's rules
+alpine_root() { # DEST: musl, busybox and apk's database as on Alpine, and an object for each rule of musl's loader
     part_musl
     local root=$1 app=$1/opt/app packages=/usr/lib/python3.12/site-packages stubs name tags
     mkdir -p "$root"/{bin,dev,etc,lib/apk/db,opt,proc,tmp,usr/bin,usr/lib,usr/local/lib,var}
     cp -L "$cache/musl/lib/ld-musl-x86_64.so.1" "$root/lib/"
     ln -s ld-musl-x86_64.so.1 "$root/lib/libc.musl-x86_64.so.1"
     debs busybox-static "$root"
-    rm -rf "$root/usr/share"
+    rm -rf "${root:?}/usr/share"
     ln -sf busybox "$root/bin/sh"
     wheels nvidia-cuda-runtime-cu12==12.4.127 "$root$packages"
 
@@ -123,12 +124,12 @@ alpine_root() { # DEST: musl, busybox and apk's database as Alpine has them, and
     for name in libc.musl-x86_64.so.1 libfirst.so.1 libsecond.so.2 libabsent.so.1 libcudart.so.12 libc.so.6 libm.so.6; do
         musl_object "$stubs/$name" "" -shared "-Wl,-soname,$name"
     done
-    # By the configured path: the first directory with the name.
+    # In the order of the configured path: the first directory that has the name.
     musl_object "$root/usr/lib/libsecond.so.2" "" -shared -Wl,-soname,libsecond.so.2 "$stubs/libc.musl-x86_64.so.1"
     musl_object "$root/usr/lib/libfirst.so.1" "" -shared -Wl,-soname,libfirst.so.1 "$stubs/libsecond.so.2"
     musl_object "$root/usr/local/lib/libsecond.so.2" "" -shared -Wl,-soname,libsecond.so.2
     musl_object "$root/usr/lib/extra/libfirst.so.1" "" -shared -Wl,-soname,libfirst.so.1 "$stubs/libsecond.so.2"
-    # A library's needs are searched for on the paths of the program that loads it, DT_RUNPATH included.
+    # musl also searches the paths of the program that loads a library, DT_RUNPATH included.
     musl_object "$app/lib/libfirst.so.1" "" -shared -Wl,-soname,libfirst.so.1 "$stubs"/lib{second.so.2,cudart.so.12,absent.so.1}
     musl_object "$app/lib/libcudart.so.12" "" -shared -Wl,-soname,libcudart.so.12
     for name in rpath runpath; do
@@ -136,12 +137,12 @@ alpine_root() { # DEST: musl, busybox and apk's database as Alpine has them, and
         musl_object "$app/bin/$name" "int main(void) { return 0; }" -pie -e main -Wl,--dynamic-linker=/lib/ld-musl-x86_64.so.1 \
             "-Wl,--$tags-new-dtags,-rpath,\$ORIGIN/../lib:/usr/lib" "$stubs"/lib{first.so.1,c.musl-x86_64.so.1}
     done
-    # Objects that were linked to glibc, a wheel beside them.
+    # Objects linked to glibc, which need a wheel.
     musl_object "$root/usr/lib/libglibc.so" "" -shared "$stubs"/lib{c.so.6,m.so.6,cudart.so.12} "-Wl,-rpath,$packages/nvidia/cuda_runtime/lib"
     musl_object "$root/usr/lib/libbypath.so" "" -shared "$stubs/libsecond.so.2" "-Wl,-rpath,\${ORIGIN}/../local/lib"
-    # Where a path has another variable than $ORIGIN, musl follows none of it.
+    # musl ignores a whole path with any variable other than $ORIGIN.
     musl_object "$root/usr/lib/librejected.so" "" -shared "$stubs/libcudart.so.12" "-Wl,-rpath,/opt/app/lib:/usr/\$LIB"
-    # Two names of one file are one object, and a soname means nothing to musl.
+    # Two names of one file are one object; musl ignores sonames.
     ln -s libsecond.so.2 "$root/usr/local/lib/libsecond.so"
     musl_object "$stubs/libsecond.so" "" -shared -Wl,-soname,libsecond.so
     musl_object "$root/usr/lib/libtwice.so" "" -shared "$stubs"/libsecond.so{,.2}

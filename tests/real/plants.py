@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
-"""Measures what the verdict "redundant" misses, and what it must never be said of, on planted situations.
+"""Tests the verdict "redundant" in small planted root file systems: copies that can go, and copies that must stay.
 
-    plants.py BINARY [WORD]        with WORD only the plants whose title has it
+    plants.py BINARY [WORD]        with WORD only the plants with this word in their title
 
-Each plant is a small root made here: tiny libraries linked by gcc with the names, needs and search paths that
-matter, this machine's glibc, a cache written by ldconfig. It says which verdict is right for each planted file.
-A plant's own claim is tested first: the copies that can go are deleted together, and the root's loader must
-resolve everything else as before; what cudacheck says of that loader is compared as well. At the end stands a
-table of what was right and what was said. The exit status is 1 if a copy that can go was not called redundant,
-or one that must stay was, or the loader was misread. Other wrong verdicts are listed. Needs gcc and root.
+Each plant is a small root with tiny libraries linked by gcc (with the names, needs and search paths that matter), this
+machine's glibc and a cache written by ldconfig. It defines the right verdict for each planted file. These definitions
+are tested, too: without all copies that can go, the root's loader must still resolve everything else as before.
+cudacheck's emulation of the loader is also compared. Finally prints a table of right and reported verdicts. The exit
+status is 1 if a copy that can go was not reported as redundant, if a copy that must stay was, or if the loader was
+emulated wrongly. Other wrong verdicts are only listed. Needs gcc and root.
 """
 
 import collections
@@ -32,7 +32,7 @@ TOOLKIT = "/usr/local/cuda-12.4"
 TARGET = f"{TOOLKIT}/targets/x86_64-linux/lib"
 CONDA = "/opt/conda"
 PLANTS = []
-# Where wheels have their libraries, by the stem of the file.
+# Directories of libraries in wheels, by the stem of the file.
 WHEELS = {
     "cudart": "cuda_runtime", "cublas": "cublas", "cublasLt": "cublas", "cudnn": "cudnn", "nvrtc": "cuda_nvrtc", "cufft": "cufft",
     "nvrtc-builtins": "cuda_nvrtc", "nccl": "nccl", "cupti": "cuda_cupti", "nvJitLink": "nvjitlink", "cusparse": "cusparse",
@@ -41,7 +41,7 @@ WHEELS = {
 CUDNN_PARTS = ["adv", "cnn", "engines_precompiled", "engines_runtime_compiled", "graph", "heuristic", "ops"]
 
 
-# --- how a root is made ----------------------------------------------------------------------------
+# --- building roots --------------------------------------------------------------------------------
 
 class Toolchain:
     """Links each different library once."""
@@ -68,12 +68,12 @@ class Toolchain:
         return output
 
     def stub(self, soname):
-        """Something of that soname to link to."""
+        """A library with this soname to link to."""
         return self.build("library", soname=soname)
 
 
 class Root:
-    """A root in the making, and the verdicts that are right for it."""
+    """Builds a root, with the right verdicts for its files."""
 
     def __init__(self, home, toolchain, base):
         self.home, self.toolchain = home, toolchain
@@ -85,7 +85,7 @@ class Root:
         return self.home + path
 
     def lib(self, path, verdict=None, **how):
-        """A library; its soname is its file name up to the first number unless another is given."""
+        """A library; by default its soname is its file name up to the first number."""
         name = os.path.basename(path)
         short = re.match(r".*\.so(\.\d+)?", name)[0]
         soname = how.pop("soname", name if "builtins" in name else short)
@@ -113,11 +113,11 @@ class Root:
         self.text(path, "import ctypes, os\n" + textwrap.dedent(text).lstrip())
 
     def search(self, *directories):
-        """The loader's configuration, read by ldconfig."""
+        """Adds directories to ld.so.conf."""
         self.configured += directories
 
     def wheel(self, name, verdict=None, site=SITE, **how):
-        """A library as NVIDIA's wheels for CUDA 12 have it."""
+        """A library as in NVIDIA's wheels for CUDA 12."""
         stem = re.match(r"lib([\w-]+?)(_\w+)?\.so", name)[1]
         path = f"{site}/nvidia/{WHEELS[stem]}/lib/{name}"
         how.setdefault("runpath", "$ORIGIN:$ORIGIN/../../cublas/lib:$ORIGIN/../../nvjitlink/lib")
@@ -129,12 +129,12 @@ class Root:
         return path
 
     def torch(self, *needs, site=SITE, **how):
-        """The library through which everything of torch is loaded: it finds the wheels by DT_RPATH."""
+        """torch's library that loads all others: it finds the wheels by DT_RPATH."""
         rpath = ":".join(f"$ORIGIN/../../nvidia/{home}/lib" for home in sorted(set(WHEELS.values()))) + ":$ORIGIN"
         self.lib(f"{site}/torch/lib/libtorch_cuda.so", needs=needs, rpath=rpath, **how)
 
     def toolkit(self, verdict=None, *names, version="12.4", **how):
-        """Libraries as NVIDIA's packages put them: links lead to a directory that the loader is told of."""
+        """Libraries as NVIDIA's packages install them: links, and a directory in the loader's configuration."""
         home = f"/usr/local/cuda-{version}"
         if not os.path.lexists(f"{self.home}{home}/lib64"):
             self.link(f"{home}/lib64", "targets/x86_64-linux/lib")
@@ -146,7 +146,7 @@ class Root:
             self.lib(f"{home}/targets/x86_64-linux/lib/{name}", verdict, **how)
 
     def cudnn(self, directory, verdict=None, **how):
-        """The library and its parts, which it opens by name when they are first needed."""
+        """The library and its parts, which it opens by name when it first needs them."""
         names = tuple(f"libcudnn_{part}.so.9" for part in CUDNN_PARTS)
         self.lib(f"{directory}/libcudnn.so.9", verdict, runpath="$ORIGIN", opens=names, **how)
         for name in names:
@@ -164,7 +164,7 @@ def plant(title):
 
 # --- copies that can go ----------------------------------------------------------------------------
 
-@plant("a toolkit beside wheels that torch finds by RPATH")
+@plant("a toolkit and wheels that torch finds by RPATH")
 def _(r):
     r.toolkit("redundant", "libcublas.so.12.4.5.8", needs=("libcublasLt.so.12",))
     r.toolkit("redundant", "libcublasLt.so.12.4.5.8", "libcudart.so.12.4.127")
@@ -174,7 +174,7 @@ def _(r):
     r.torch("libcublas.so.12", "libcublasLt.so.12", "libcudart.so.12")
 
 
-@plant("wheels beside a toolkit that the program finds by the cache")
+@plant("wheels and a toolkit that the program finds by the cache")
 def _(r):
     r.toolkit("used", "libcublas.so.12.4.5.8", needs=("libcublasLt.so.12",))
     r.toolkit("used", "libcublasLt.so.12.4.5.8")
@@ -183,7 +183,7 @@ def _(r):
     r.program("/usr/local/bin/app", needs=("libcublas.so.12",))
 
 
-@plant("a whole toolkit whose libraries need each other")
+@plant("a whole toolkit with libraries that need each other")
 def _(r):
     r.toolkit("redundant", "libcusolver.so.11.6.1.9", runpath="$ORIGIN",
               needs=("libcublas.so.12", "libcusparse.so.12", "libnvJitLink.so.12"))
@@ -208,14 +208,14 @@ def _(r):
     r.torch("libcudart.so.12", "libcublas.so.12", site=venv)
 
 
-@plant("wheels in the user's site beside the system's")
+@plant("wheels in the user's site and in the system's")
 def _(r):
     r.wheel("libnccl.so.2", "redundant", site="/root/.local/lib/python3.11/site-packages")
     r.wheel("libnccl.so.2", "used")
     r.torch("libnccl.so.2")
 
 
-@plant("libraries of conda beside wheels in its site")
+@plant("libraries of conda and wheels in its site")
 def _(r):
     site = f"{CONDA}/lib/python3.11/site-packages"
     r.lib(f"{CONDA}/lib/libcublas.so.12.4.5.8", "redundant")
@@ -227,7 +227,7 @@ def _(r):
         {"name": "libcublas", "version": "12.4.5.8", "files": ["lib/libcublas.so.12", "lib/libcublas.so.12.4.5.8"]}))
 
 
-@plant("wheels in conda's site beside a torch that conda built")
+@plant("wheels in conda's site and a torch built by conda")
 def _(r):
     site = f"{CONDA}/lib/python3.11/site-packages"
     r.lib(f"{CONDA}/lib/libcublas.so.12.4.5.8", "used")
@@ -271,7 +271,7 @@ def _(r):
     r.program("/usr/local/bin/app", needs=("libcudart.so.12",))
 
 
-@plant("two toolkits beside wheels")
+@plant("two toolkits and wheels")
 def _(r):
     r.toolkit("redundant", "libcudart.so.12.4.127")
     r.toolkit("redundant", "libcudart.so.12.2.140", version="12.2")
@@ -286,7 +286,7 @@ def _(r):
     r.program("/usr/bin/app", needs=("libcusparse.so.12",))
 
 
-@plant("a copy in the application's folder that no path leads to")
+@plant("a copy in the application's directory, not on any path")
 def _(r):
     r.lib("/app/libs/libcudart.so.12", "redundant")
     r.toolkit("used", "libcudart.so.12.4.127")
@@ -300,28 +300,28 @@ def _(r):
     r.program("/usr/bin/all_reduce", needs=("libnccl.so.2",))
 
 
-@plant("a system's NCCL beside the wheel")
+@plant("a system NCCL and the wheel")
 def _(r):
     r.lib(f"{SYSTEM}/libnccl.so.2.22.3", "redundant")
     r.wheel("libnccl.so.2", "used")
     r.torch("libnccl.so.2")
 
 
-@plant("a system's cuDNN, all parts, beside the wheel")
+@plant("a system cuDNN with all parts, and the wheel")
 def _(r):
     r.cudnn(SYSTEM, "redundant")
     r.cudnn(f"{SITE}/nvidia/cudnn/lib", "used")
     r.torch("libcudnn.so.9")
 
 
-@plant("a wheel's cuDNN, all parts, beside the system's")
+@plant("a wheel's cuDNN with all parts, and the system's")
 def _(r):
     r.cudnn(SYSTEM, "used")
     r.cudnn(f"{SITE}/nvidia/cudnn/lib", "redundant")
     r.program("/usr/bin/infer", needs=("libcudnn.so.9",))
 
 
-@plant("a system's NVRTC with builtins of the same release beside the wheel")
+@plant("a system NVRTC with builtins of the same release, and the wheel")
 def _(r):
     r.toolkit("redundant", "libnvrtc.so.12.4.127", "libnvrtc-builtins.so.12.4")
     r.wheel("libnvrtc.so.12", "used", opens=("libnvrtc-builtins.so.12.4",))
@@ -329,7 +329,7 @@ def _(r):
     r.torch("libnvrtc.so.12")
 
 
-@plant("a toolkit's CUPTI beside the wheel's")
+@plant("a toolkit's CUPTI and the wheel's")
 def _(r):
     r.lib(f"{TOOLKIT}/extras/CUPTI/lib64/libcupti.so.12", "redundant")
     r.wheel("libcupti.so.12", "used")
@@ -359,7 +359,7 @@ def _(r):
     r.program("/app/bin/server", needs=("libcudart.so.12",), runpath="$ORIGIN/../lib")
 
 
-@plant("TensorFlow's RUNPATH to the wheels beside a toolkit")
+@plant("TensorFlow's RUNPATH to the wheels, and a toolkit")
 def _(r):
     r.toolkit("redundant", "libcudart.so.12.4.127", "libcufft.so.11.2.1.3")
     r.wheel("libcudart.so.12", "used")
@@ -384,7 +384,7 @@ def _(r):
     r.program("/usr/bin/app", needs=("libcufft.so.11",))
 
 
-@plant("LD_LIBRARY_PATH that RPATH wins over")
+@plant("LD_LIBRARY_PATH overridden by RPATH")
 def _(r):
     r.environment["LD_LIBRARY_PATH"] = "/usr/local/cuda/lib64"
     r.toolkit("redundant", "libcudart.so.12.4.127")
@@ -410,7 +410,7 @@ def _(r):
     r.torch("libcusolver.so.11")
 
 
-@plant("redundant copies that need each other in a circle")
+@plant("redundant copies with cyclic needs")
 def _(r):
     r.lib("/opt/a/libcublas.so.12", "redundant", needs=("libcublasLt.so.12",), runpath="$ORIGIN")
     r.lib("/opt/a/libcublasLt.so.12", "redundant", needs=("libcublas.so.12",), runpath="$ORIGIN")
@@ -427,7 +427,7 @@ def _(r):
     r.torch("libcudart.so.12")
 
 
-@plant("a copy behind a link that leads nowhere useful")
+@plant("a copy behind a link with an unused name")
 def _(r):
     r.lib("/opt/a/libcudart.so.12.4.127", "redundant")
     r.link("/opt/lib", "/opt/a")
@@ -436,7 +436,7 @@ def _(r):
     r.torch("libcudart.so.12")
 
 
-@plant("hwcaps beside wheels: both levels of the system can go")
+@plant("hwcaps and wheels: both levels of the system can go")
 def _(r):
     r.lib(f"{SYSTEM}/libcufft.so.11", "redundant")
     r.lib(f"{SYSTEM}/glibc-hwcaps/x86-64-v3/libcufft.so.11", "redundant")
@@ -444,14 +444,14 @@ def _(r):
     r.torch("libcufft.so.11")
 
 
-@plant("hwcaps in a directory that nothing searches")
+@plant("hwcaps in a directory that is not searched")
 def _(r):
     r.lib("/opt/a/glibc-hwcaps/x86-64-v2/libcufft.so.11", "redundant")
     r.lib(f"{SYSTEM}/libcufft.so.11", "used")
     r.program("/usr/bin/app", needs=("libcufft.so.11",))
 
 
-@plant("ctypes by name: the wheel beside the source, not the system's copy")
+@plant("ctypes by name: the wheel of the same site, not the system's copy")
 def _(r):
     r.wheel("libnvrtc.so.12", "used")
     r.toolkit("redundant", "libnvrtc.so.12.4.127")
@@ -459,7 +459,7 @@ def _(r):
     r.python(f"{SITE}/torch/cuda/_utils.py", "nvrtc = ctypes.CDLL('libnvrtc.so.12')\n")
 
 
-@plant("a name in a program that cannot load")
+@plant("a name in a program that cannot open libraries")
 def _(r):
     r.wheel("libcudart.so.12", "used")
     r.lib("/opt/a/libcudart.so.12", "redundant")
@@ -484,7 +484,7 @@ def _(r):
         r.lib(f"{SITE}/{package}/_ext.so", needs=(name,), rpath=f"$ORIGIN/../{package}.libs")
 
 
-@plant("a copy under its common name is not replaced by a hashed one")
+@plant("a hashed copy does not replace the common name")
 def _(r):
     r.lib(f"{SITE}/a.libs/libcufft-1a2b3c4d.so.11", "used")
     r.lib(f"{SITE}/a/_ext.so", needs=("libcufft-1a2b3c4d.so.11",), rpath="$ORIGIN/../a.libs")
@@ -505,7 +505,7 @@ def _(r):
     r.program("/usr/bin/app", needs=("libcublas.so.12",), runpath="/usr/lib/z")
 
 
-@plant("links of a toolkit are no copies")
+@plant("links of a toolkit are not copies")
 def _(r):
     r.toolkit("used", "libcudart.so.12.4.127")
     r.link(f"{TARGET}/libcudart.so", "libcudart.so.12")
@@ -513,13 +513,13 @@ def _(r):
     r.program("/usr/local/bin/app", needs=("libcudart.so.12",), runpath="/usr/local/cuda/lib64")
 
 
-@plant("cuDNN's parts beside it, alone")
+@plant("cuDNN and its parts, the only copy")
 def _(r):
     r.cudnn(f"{SITE}/nvidia/cudnn/lib", "used")
     r.torch("libcudnn.so.9")
 
 
-@plant("cuDNN's parts beside it, opened by names that no string shows")
+@plant("cuDNN's parts, opened by composed names")
 def _(r):
     for directory, right in ((f"{SITE}/nvidia/cudnn/lib", "used"), ("/opt/app/lib", "used")):
         r.lib(f"{directory}/libcudnn.so.9", right, runpath="$ORIGIN")
@@ -529,7 +529,7 @@ def _(r):
     r.program("/opt/app/bin/infer", needs=("libcudnn.so.9",), runpath="$ORIGIN/../lib")
 
 
-@plant("NVRTC's builtins beside it")
+@plant("NVRTC and its builtins")
 def _(r):
     r.wheel("libnvrtc.so.12", "used")
     r.wheel("libnvrtc-builtins.so.12.4", "used")
@@ -546,7 +546,7 @@ def _(r):
     r.torch("libnvrtc.so.12")
 
 
-@plant("cuBLASLt beside cuBLAS")
+@plant("cuBLAS and cuBLASLt")
 def _(r):
     r.wheel("libcublas.so.12", "used", opens=("libcublasLt.so.12",), runpath="$ORIGIN")
     r.wheel("libcublasLt.so.12", "used")
@@ -555,7 +555,7 @@ def _(r):
     r.program("/opt/app/bin/infer", needs=("libcublasLt.so.12",), runpath="$ORIGIN/../lib")
 
 
-@plant("NCCL's plug-ins for the network")
+@plant("NCCL's network plug-ins")
 def _(r):
     r.wheel("libnccl.so.2", "used", opens=("libnccl-net.so",), runpath="")
     r.lib("/usr/local/lib/libnccl-net.so", "used")
@@ -564,7 +564,7 @@ def _(r):
     r.torch("libnccl.so.2")
 
 
-@plant("NCCL's tuner and profiler beside it")
+@plant("NCCL's tuner and profiler plug-ins")
 def _(r):
     r.wheel("libnccl.so.2", "used", runpath="")
     for name in ("libnccl-tuner.so", "libnccl-profiler.so"):
@@ -573,7 +573,7 @@ def _(r):
     r.torch("libnccl.so.2")
 
 
-@plant("kineto's CUPTI, by a name that it opens")
+@plant("kineto's CUPTI, opened by name")
 def _(r):
     r.wheel("libcupti.so.12", "used")
     r.toolkit("used", "libcupti.so.2024.1.1", soname="libcupti.so.12")
@@ -581,7 +581,7 @@ def _(r):
     r.program("/usr/local/bin/profiler", needs=("libcupti.so.12",))
 
 
-@plant("triton's own CUPTI and ptxas beside the wheel's")
+@plant("triton's own CUPTI and ptxas, and the wheel's")
 def _(r):
     home = f"{SITE}/triton/backends/nvidia"
     r.wheel("libcupti.so.12", "used")
@@ -602,7 +602,7 @@ def _(r):
     r.program("/opt/app/bin/app", needs=("libcudart.so.12",), runpath="$ORIGIN/../lib")
 
 
-@plant("a copy that the RPATH of who loads the library selects")
+@plant("a copy selected by the RPATH of the loading object")
 def _(r):
     r.lib("/opt/app/cuda/libcudart.so.12", "used")
     r.toolkit("used", "libcudart.so.12.4.127")
@@ -618,7 +618,7 @@ def _(r):
     r.program("/opt/app/bin/app", needs=("libcudart.so.12",), runpath="/opt/app/$LIB")
 
 
-@plant("a copy that is needed by its path")
+@plant("a copy needed by path")
 def _(r):
     r.lib("/opt/app/libcudart.so.12", "used")
     r.wheel("libcudart.so.12", "used")
@@ -634,7 +634,7 @@ def _(r):
     r.program(f"{TOOLKIT}/bin/nvprof", needs=("libcupti.so.12",), runpath="$ORIGIN/../extras/CUPTI/lib64")
 
 
-@plant("what an unreferenced library needs must stay with it")
+@plant("needs of an unreferenced library must stay")
 def _(r):
     r.lib("/opt/old/libcusparse.so.11", "unreferenced", needs=("libcudart.so.12",), runpath="$ORIGIN")
     r.lib("/opt/old/libcudart.so.12", "unreferenced")
@@ -642,7 +642,7 @@ def _(r):
     r.torch("libcudart.so.12")
 
 
-@plant("what an unreferenced library opens must stay with it")
+@plant("libraries opened by an unreferenced library must stay")
 def _(r):
     r.lib("/opt/old/libnccl.so.1", "unreferenced", opens=("libcudart.so.12",), runpath="$ORIGIN")
     r.lib("/opt/old/libcudart.so.12", "unreferenced")
@@ -657,14 +657,14 @@ def _(r):
     r.torch("libcudart.so.12")
 
 
-@plant("a copy of another soname")
+@plant("a copy with another soname")
 def _(r):
     r.toolkit("unreferenced", "libcudart.so.11.8.89", version="11.8")
     r.wheel("libcudart.so.12", "used")
     r.torch("libcudart.so.12")
 
 
-@plant("a copy for another processor")
+@plant("a copy for another architecture")
 def _(r):
     path = f"{TOOLKIT}/targets/sbsa-linux/lib/libcudart.so.12"
     r.lib(path, "unreferenced")
@@ -675,21 +675,21 @@ def _(r):
     r.torch("libcudart.so.12")
 
 
-@plant("hwcaps: the plain copy is for older processors")
+@plant("hwcaps: the plain copy is for older CPUs")
 def _(r):
     r.lib(f"{SYSTEM}/libcufft.so.11", "used")
     r.lib(f"{SYSTEM}/glibc-hwcaps/x86-64-v2/libcufft.so.11", "used")
     r.program("/usr/bin/app", needs=("libcufft.so.11",))
 
 
-@plant("hwcaps: the copy of a higher level is for newer processors")
+@plant("hwcaps: the copy of a higher level is for newer CPUs")
 def _(r):
     r.lib(f"{SYSTEM}/libcufft.so.11", "used")
     r.lib(f"{SYSTEM}/glibc-hwcaps/x86-64-v4/libcufft.so.11", "used")
     r.program("/usr/bin/app", needs=("libcufft.so.11",))
 
 
-@plant("LD_LIBRARY_PATH that wins over the RUNPATH of a wheel")
+@plant("LD_LIBRARY_PATH overrides the RUNPATH of a wheel")
 def _(r):
     r.environment["LD_LIBRARY_PATH"] = "/usr/local/cuda/lib64"
     r.toolkit("used", "libcublasLt.so.12.4.5.8")
@@ -698,7 +698,7 @@ def _(r):
     r.torch("libcublas.so.12")
 
 
-@plant("LD_LIBRARY_PATH that wins for a wheel's library by itself")
+@plant("LD_LIBRARY_PATH applies to a wheel's library by itself")
 def _(r):
     r.environment["LD_LIBRARY_PATH"] = "/usr/local/cuda/lib64"
     r.toolkit("used", "libcublasLt.so.12.4.5.8")
@@ -707,7 +707,7 @@ def _(r):
     r.torch("libcublasLt.so.12", "libcublas.so.12")
 
 
-@plant("LD_LIBRARY_PATH that wins over the RUNPATH of a program")
+@plant("LD_LIBRARY_PATH overrides the RUNPATH of a program")
 def _(r):
     r.environment["LD_LIBRARY_PATH"] = "/opt/other"
     r.lib("/opt/other/libcudart.so.12", "used")
@@ -731,10 +731,10 @@ def _(r):
     r.torch("libcudart.so.12")
 
 
-# --- copies that must stay: names given at run time ------------------------------------------------
+# --- copies that must stay: names used at run time -------------------------------------------------
 
 def used_by_wheel_and(r, name, place=SYSTEM):
-    """A wheel that torch uses, and a copy in the system that only the plant's program asks for."""
+    """A wheel that torch uses, and a system copy that only the plant's program uses."""
     r.wheel(name, "used")
     r.torch(name)
     r.lib(f"{place}/{name}", "used")
@@ -765,26 +765,26 @@ def _(r):
     r.program("/opt/jit/bin/jit", opens=("libnvrtc.so.12",), runpath="$ORIGIN/../lib")
 
 
-@plant("a name given to dlmopen")
+@plant("a name passed to dlmopen")
 def _(r):
     used_by_wheel_and(r, "libcudart.so.12")
     r.program("/usr/bin/app", opens=("libcudart.so.12",), hand="dlmopen")
 
 
-@plant("a name in a library whose helper opens it")
+@plant("a name in a library that passes it to a helper")
 def _(r):
     used_by_wheel_and(r, "libnvrtc.so.12")
     r.lib("/usr/lib/libloads.so", opens=("nothing",))
     r.program("/usr/bin/jit", data="libnvrtc.so.12", needs=("libloads.so",))
 
 
-@plant("a name put together from a version")
+@plant("a name composed with a version")
 def _(r):
     used_by_wheel_and(r, "libnvrtc.so.12")
     r.program("/usr/bin/jit", opens=("libnvrtc.so.%d",))
 
 
-@plant("names that do not end in a zero, as Rust and Go have them")
+@plant("names without a final NUL, as in Rust and Go")
 def _(r):
     used_by_wheel_and(r, "libcublas.so.12")
     r.program("/usr/bin/model", opens=("libcudaxx",), data="cudart not foundlibcublas.so.12libcurand.so.10called `unwrap`")
@@ -796,19 +796,19 @@ def _(r):
     r.python("/opt/app/main.py", "runtime = ctypes.CDLL('/opt/app/lib/libcudart.so.12')\n")
 
 
-@plant("a Python source that opens what lies beside it")
+@plant("a Python source that opens a file next to it")
 def _(r):
     used_by_wheel_and(r, "libcudart.so.12", f"{SITE}/tool/lib")
     r.python(f"{SITE}/tool/__init__.py", "ctypes.CDLL(os.path.join(os.path.dirname(__file__), 'lib', 'libcudart.so.12'))\n")
 
 
-@plant("a Python source outside of a site that opens a name")
+@plant("a Python source outside of site-packages that opens a name")
 def _(r):
     used_by_wheel_and(r, "libcudart.so.12")
     r.python("/app/main.py", "ctypes.CDLL('libcudart.so.12')\n")
 
 
-@plant("a Python program without an ending")
+@plant("a Python program without .py")
 def _(r):
     used_by_wheel_and(r, "libcudart.so.12")
     r.text("/usr/local/bin/tool", "#!/usr/bin/env python3\nimport ctypes\nctypes.CDLL('libcudart.so.12')\n")
@@ -841,7 +841,7 @@ def _(r):
     r.text("/app/main.py", "from cffi import FFI\nFFI().dlopen('libcudart.so.12')\n")
 
 
-@plant("a name that Python puts together")
+@plant("a name composed in Python")
 def _(r):
     used_by_wheel_and(r, "libcudart.so.12")
     r.python("/app/main.py", "for name in ('cudart',):\n    ctypes.CDLL(f'lib{name}.so.12')\n")
@@ -876,7 +876,7 @@ def _(r):
     """)
 
 
-@plant("cuda.pathfinder on behalf of CuPy, whose names are a loop's")
+@plant("cuda.pathfinder for CuPy, with names in a loop")
 def _(r):
     r.toolkit("used", "libcufft.so.11.2.1.3")
     r.program("/usr/bin/app", needs=("libcufft.so.11",))
@@ -890,7 +890,7 @@ def _(r):
     r.text(f"{SITE}/cupy/cuda/__init__.py", "from cupy import _environment\n_environment._preload_library('cufft')\n")
 
 
-@plant("cuda.pathfinder on behalf of a source")
+@plant("cuda.pathfinder for a Python source")
 def _(r):
     r.toolkit("used", "libnvrtc.so.12.4.127")
     r.program("/usr/bin/app", needs=("libnvrtc.so.12",))
@@ -899,7 +899,7 @@ def _(r):
     r.text(f"{SITE}/app/__init__.py", "from cuda.pathfinder import load_nvidia_dynamic_lib\nload_nvidia_dynamic_lib('nvrtc')\n")
 
 
-@plant("cuda.pathfinder on behalf of cuda.bindings, whose strings are compressed")
+@plant("cuda.pathfinder for cuda.bindings, with compressed strings")
 def _(r):
     r.toolkit("used", "libnvrtc.so.12.4.127")
     r.program("/usr/bin/app", needs=("libnvrtc.so.12",))
@@ -920,7 +920,7 @@ def _(r):
     r.program("/usr/bin/app", needs=("libcublas.so.12", "libcuda.so.1"))
 
 
-@plant("a driver that the container runtime has mounted")
+@plant("a driver mounted by the container runtime")
 def _(r):
     path = f"{SYSTEM}/libcuda.so.550.54.14"
     r.lib(path, "injected", soname="libcuda.so.1")
@@ -928,7 +928,7 @@ def _(r):
     r.program("/usr/bin/app", needs=("libcuda.so.1",))
 
 
-@plant("the driver for compatibility beside the mounted one")
+@plant("the compat driver and a mounted driver")
 def _(r):
     path = f"{SYSTEM}/libcuda.so.550.54.14"
     r.lib(path, "injected", soname="libcuda.so.1")
@@ -937,17 +937,17 @@ def _(r):
     r.program("/usr/bin/app", needs=("libcuda.so.1",))
 
 
-@plant("the driver for compatibility beside one that is baked in")
+@plant("the compat driver and a driver in the image")
 def _(r):
     r.lib(f"{SYSTEM}/libcuda.so.550.54.14", "used", soname="libcuda.so.1")
     r.lib(f"{TOOLKIT}/compat/libcuda.so.565.57.01", "unreferenced", soname="libcuda.so.1")
     r.program("/usr/bin/app", needs=("libcuda.so.1",))
 
 
-# --- asking and telling ----------------------------------------------------------------------------
+# --- comparing -------------------------------------------------------------------------------------
 
 def make_base(home):
-    """A merged /usr with a loader and a C library; the files are this machine's."""
+    """A merged /usr with this machine's loader and C library."""
     os.makedirs(f"{home}{SYSTEM}")
     os.makedirs(f"{home}/usr/lib64")
     os.makedirs(f"{home}/usr/bin")
@@ -959,7 +959,7 @@ def make_base(home):
 
 
 def verdicts(binary, root):
-    """What the report says of each copy. With mounts it is asked from inside, as in a running container."""
+    """The reported verdict of each copy. With mounts, cudacheck runs inside, as in a container."""
     options = ["--format", "json", *(f"--env={name}={value}" for name, value in root.environment.items())]
     if root.mounts:
         inside = "".join(f"mount --bind {shlex.quote(root.home + path)}{{,}}; " for path in root.mounts)
@@ -978,14 +978,14 @@ def verdicts(binary, root):
 
 
 def misread(binary, root):
-    """Where cudacheck's loader differs from the root's."""
+    """Differences between cudacheck's emulation and the root's loader."""
     truth = loader.trace(root.home, loader.dynamic_objects(root.home), root.environment)
     said = loader.asked(binary, root.home, root.environment)
     return [f"{path}: {name}: {why}" for path, name, why in loader.differences(truth, said)]
 
 
 def claim(root):
-    """What is wrong with the plant itself: the root's loader misses what the plant says can go."""
+    """What is wrong with the plant itself: deleting the redundant copies changes what the root's loader resolves."""
     gone = {path for path, verdict in root.expected.items() if verdict == "redundant"}
     identities = {os.lstat(root.home + path).st_ino for path in gone}
     objects = [path for path in loader.dynamic_objects(root.home) if os.lstat(root.home + path).st_ino not in identities]
@@ -1023,7 +1023,7 @@ def main():
 
 
 def judge(title, expected, said, wrong, table):
-    """Prints what is wrong with one plant; whether it counts as a failure."""
+    """Prints what is wrong with a plant; true if it is a failure."""
     missed, dangerous, other = [], [], []
     for path, right in expected.items():
         seen = said.get(path, "not listed")
@@ -1045,12 +1045,12 @@ def judge(title, expected, said, wrong, table):
 
 
 def show(table):
-    """Right verdicts down, what was said across."""
+    """Prints right verdicts as rows and reported verdicts as columns."""
     rows = sorted({right for right, _ in table})
     columns = sorted({seen for _, seen in table})
-    print("\n" + "right \\ said".ljust(14) + "".join(name.rjust(14) for name in columns))
+    print("\n" + "right \\ reported".ljust(17) + "".join(name.rjust(14) for name in columns))
     for right in rows:
-        print(right.ljust(14) + "".join(str(table[right, seen] or ".").rjust(14) for seen in columns))
+        print(right.ljust(17) + "".join(str(table[right, seen] or ".").rjust(14) for seen in columns))
     print()
 
 

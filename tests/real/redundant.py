@@ -1,16 +1,15 @@
 #!/usr/bin/env python3
-"""Keeps the promise of the verdict "redundant": deletes all such copies together and looks what changes.
+"""Verifies the verdict "redundant": deletes all redundant copies of a tree and checks that nothing else changes.
 
     redundant.py BINARY TREE...
 
-TREE is a part of tests/real/parts.sh or a root directory. It is looked at as it is and, if it has wheels of NVIDIA,
-with a toolkit planted that has all their libraries too. In an overlay of it, all copies that
-`BINARY image TREE --format json` calls redundant are deleted, with the links that then lead nowhere. Nothing
-else may change: what the tree's own loader resolves for every other object; what the Python frameworks of the
-tree print when they are imported, and the libraries that are mapped then; the outcome of dlopen for every
-library that remains and everything that is linked to one. NVRTC compiles a kernel and cuDNN checks its
-parts, which loads them. What is loaded only where there is a GPU, such as cuDNN's engines, is not seen: that
-these are kept is asked by plants.py. Needs root.
+TREE is a part of tests/real/parts.sh or a root directory. It is tested as it is and, if it has NVIDIA wheels, also with
+a planted toolkit that has the same libraries. In an overlay, all copies that `BINARY image TREE --format json` reports
+as redundant are deleted, together with links that would dangle. Nothing else may change: what the tree's own loader
+resolves for every other object; what the Python frameworks of the tree print on import, and the libraries mapped then;
+the result of dlopen for every remaining library and everything linked to one. To load their parts, NVRTC compiles a
+kernel and cuDNN checks versions. Libraries that are only loaded on a GPU, such as cuDNN's engines, are not covered;
+plants.py checks that these are kept. Needs root.
 """
 
 import glob
@@ -26,8 +25,7 @@ import time
 
 import loader
 
-# What each framework is asked, where the tree has it. It prints what must not change; the last thing that it
-# does is to reach for libraries that are loaded late.
+# A script for each framework. It prints what must not change, and finally triggers libraries that are loaded late.
 IMPORTS = {
     "torch": """
         import torch, torch._C
@@ -80,12 +78,12 @@ IMPORTS = {
         """,
 }
 
-# Runs before each of them, in the tree's own Python.
+# Prepended to each script, which runs in the tree's own Python.
 PRELUDE = """
 import ctypes, os, re, sys
 def attempt(call):
     try:
-        # Addresses differ from run to run.
+        # Without addresses, which differ between runs.
         print(re.sub("(handle|at) (0x)?[0-9a-f]+", "", str(call())))
     except BaseException as error:
         print(f"{type(error).__name__}: {error}")
@@ -94,8 +92,8 @@ def mapped():
     return sorted({line.split(None, 5)[5] for line in lines if ".so" in line})
 """
 
-# Opens each library that it is told of in a process of its own: what one has loaded helps no other. Two of them
-# load their parts late, and can be made to without a GPU.
+# Opens each library in a new process, so that they do not affect each other. NVRTC and cuDNN load their parts late, but
+# can be made to load them without a GPU.
 DLOPEN = """
 import json
 libc = ctypes.CDLL(None)
@@ -124,7 +122,7 @@ for path in json.load(sys.stdin):
         os._exit(0)
     os.close(write)
     with os.fdopen(read) as pipe:
-        said = json.loads(pipe.read() or '["it said nothing"]')
+        said = json.loads(pipe.read() or '["no output"]')
     ended = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     print(json.dumps([path, *said, f"status {ended}"]), flush=True)
 """
@@ -134,10 +132,10 @@ PYTHONS = ["/usr/local/bin/python3", "/usr/bin/python3", "/opt/conda/bin/python3
 ENVIRONMENT = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": "/root", "PYTHONDONTWRITEBYTECODE": "1", "LC_ALL": "C.UTF-8"}
 
 
-# --- what is deleted -------------------------------------------------------------------------------
+# --- redundant copies ------------------------------------------------------------------------------
 
 def copies(binary, tree):
-    """The copies that the report lists: paths, verdicts and bytes."""
+    """The copies that the report lists."""
     command = [binary, "image", tree, "--format", "json"]
     run = subprocess.run(command, env={}, stdin=subprocess.DEVNULL, capture_output=True, text=True)
     if run.returncode not in (0, 1, 3):
@@ -147,7 +145,7 @@ def copies(binary, tree):
 
 
 def same_files(root, paths):
-    """All names of some files: a file is gone when its last hard link is."""
+    """All hard links of some files."""
     identity = lambda path: (os.lstat(path).st_dev, os.lstat(path).st_ino)
     wanted = {identity(root + path) for path in paths}
     linked = any(os.lstat(root + path).st_nlink > 1 for path in paths)
@@ -156,7 +154,7 @@ def same_files(root, paths):
 
 
 class LeadsTo:
-    """Whether a link leads to one of some files, seen from inside the root."""
+    """Whether a link leads to one of these files, inside the root."""
 
     def __init__(self, files):
         self.files = files
@@ -175,16 +173,16 @@ def links_to(root, files):
     return {link for link, leads in zip(links, loader.chrooted(root, LeadsTo(files), links)) if leads}
 
 
-# --- what is looked at before and after ------------------------------------------------------------
+# --- what must not change --------------------------------------------------------------------------
 
 class Python:
-    """The tree's own Python, called in a process that has the tree as its root."""
+    """The tree's own Python, run in a chroot of the tree."""
 
     def __init__(self, root):
         self.program = next((path for path in PYTHONS if os.path.lexists(root + path)), None)
 
     def __call__(self, job):
-        """Output, and the last words if it fails."""
+        """Output, and the last line of the error if it fails."""
         script, argument = job
         command = [self.program, "-c", PRELUDE + script]
         run = subprocess.run(command, env=ENVIRONMENT, input=argument, capture_output=True, text=True)
@@ -199,14 +197,14 @@ def has_module(root, name):
 
 
 def imports(root, python):
-    """Frameworks and what they print, with the files that are mapped at the end."""
+    """Output of each framework's script, and the files that are mapped at the end."""
     names = [name for name in IMPORTS if has_module(root, name)]
     jobs = [(textwrap.dedent(IMPORTS[name]) + "print(*mapped(), sep='\\n')\n", "") for name in names]
     return dict(zip(names, loader.chrooted(root, python, jobs)))
 
 
 def opened(root, python, libraries):
-    """Libraries and the outcome of dlopen: what it said, what was mapped, how the process ended."""
+    """Result of dlopen for each library, mapped files, and exit status of the process."""
     halves = [(DLOPEN, json.dumps(libraries[half::2])) for half in (0, 1)]
     lines = [line for said in loader.chrooted(root, python, halves) for line in said]
     return {path: outcome for path, *outcome in map(json.loads, lines)}
@@ -224,14 +222,14 @@ def look(root, objects, remaining):
         seen["import"] = imports(root, python)
         seen["dlopen"] = opened(root, python, concerned(traced, remaining))
     if os.path.exists(f"{root}/etc/ld.so.cache"):
-        # As every package manager does after it has removed a library.
+        # As package managers do after removing a library.
         ldconfig(root)
         seen["resolved after ldconfig"] = loader.trace(root, objects, {})
     return seen
 
 
 def concerned(traced, remaining):
-    """What dlopen is tried on: the libraries that remain, and whatever is linked to one."""
+    """Libraries for dlopen: those that remain, and those linked to one of them."""
     names = {os.path.basename(path) for path in remaining}
 
     def linked(loads):
@@ -240,7 +238,7 @@ def concerned(traced, remaining):
     return [path for path in traced if ".so" in path and (path in remaining or linked(traced[path]))]
 
 
-# --- the proof -------------------------------------------------------------------------------------
+# --- the comparison --------------------------------------------------------------------------------
 
 def show(value):
     text = value if isinstance(value, str) else json.dumps(value)
@@ -259,7 +257,7 @@ def changes(before, after):
 
 
 def failures(seen):
-    """What must work whether something was deleted or not."""
+    """Imports that fail even before the deletion."""
     for name in ("torch",):
         for line in seen["import"].get(name, []):
             if re.match(r"status \d", line):
@@ -267,7 +265,7 @@ def failures(seen):
 
 
 def prove(binary, name, *lower):
-    """Prints what the deletion changes in a tree, with others below it; true if nothing."""
+    """Prints what the deletion changes in a tree (on top of `lower`); true if nothing changes."""
     start = time.monotonic()
     with loader.overlay(*lower, loader.part(name)) as before, loader.overlay(*lower, loader.part(name)) as after:
         for root in (before, after) if lower else ():
@@ -287,7 +285,7 @@ def prove(binary, name, *lower):
         print(f"  {change}")
     for framework, lines in seen["import"].items():
         said = [line for line in lines if not line.startswith("/")]
-        print(f"  {framework} says: {show(' | '.join(said))}")
+        print(f"  {framework}: {show(' | '.join(said))}")
     opened_well = sum(outcome[0] == "opened" for outcome in seen["dlopen"].values())
     size = sum(copy["bytes"] for copy in redundant)
     print(f"{'FAIL' if changed else 'ok'} {name}{' with a toolkit planted' if lower else ''}: {len(redundant)} redundant "
@@ -298,8 +296,7 @@ def prove(binary, name, *lower):
 
 
 def plant(binary, name, home):
-    """A toolkit with a copy of each library that the wheels of a tree have; the loader is told of it. True if
-    there is any."""
+    """Creates a toolkit with a copy of each wheel's library, in the loader's configuration; true if there is any."""
     tree = loader.part(name)
     wheels = [copy["path"] for copy in copies(binary, tree) if copy["origin"] == "wheel"]
     toolkit, configured = f"{home}{PLANTED}", f"{home}/etc/ld.so.conf.d"
@@ -313,9 +310,9 @@ def plant(binary, name, home):
 
 
 def prove_both(binary, name):
-    """The tree as it is, and with a toolkit planted: then there is much that can go."""
+    """Tests the tree as it is, and with a planted toolkit, which makes many copies redundant."""
     yield prove(binary, name)
-    # In the cache, since memory may be too small for it.
+    # On disk, because it may be too large for memory.
     with tempfile.TemporaryDirectory(prefix="planted-", dir=loader.PARTS) as home:
         if plant(binary, name, home):
             yield prove(binary, name, home)

@@ -1,6 +1,6 @@
-"""Clients of `serve`, each a process of its own: steady ones that want answers, and one that misbehaves.
+"""Clients of `serve`, each in its own process: steady clients, and one that misbehaves.
 
-A client reads and judges every answer by its form alone; what is right at a moment, serve.py knows.
+Clients only check the form of each answer; serve.py checks whether it matches the state of the machine.
 """
 
 import collections
@@ -17,11 +17,11 @@ PATHS = (*PROBES, "/metrics", *PROBES, "/report", *PROBES, "/nothing", *PROBES, 
 WORDS = {200: ("healthy", "alive", "starting"), 503: ("unhealthy", "stale", "starting")}
 SAMPLE = re.compile(r'[a-z_]+(\{([a-z]+="[^"\n]*"(,|(?=\})))*\})? \S+$')
 OPEN_METRICS = "application/openmetrics-text; version=1.0.0"
-# How long a request may take to arrive, and until the server must have closed what is none.
+# Seconds that a request may take to arrive, and until the server must have closed a bad connection.
 ARRIVAL, CUT = 5.0, 7.0
 
 
-# --- those that want answers -------------------------------------------------------------------------
+# --- steady clients ----------------------------------------------------------------------------------
 
 def ask(connection, path, method="GET", **headers):
     connection.request(method, path, headers=headers)
@@ -30,7 +30,7 @@ def ask(connection, path, method="GET", **headers):
 
 
 def steady(port, until, rate, keep):
-    """Asks for everything in turn; returns latencies in seconds, and what was wrong."""
+    """Requests all paths in turn; returns latencies in seconds, and what was wrong."""
     connection, latencies, wrong, number = None, [], [], 0
     began = time.monotonic()
     while (now := time.monotonic()) < until:
@@ -83,10 +83,10 @@ def malformed_metrics(answer, body):
     return "" if sum(verdicts) == 1 else f"/metrics: verdicts {verdicts}"
 
 
-# --- the one that misbehaves -------------------------------------------------------------------------
+# --- the misbehaving client --------------------------------------------------------------------------
 
 HEAD = b"GET /readyz HTTP/1.1\r\nHost: soak\r\n"
-# What is sent at once, and the statuses that may come before the end; none where no answer can come.
+# What is sent at once, and the possible statuses of an answer; none: no answer is possible.
 SENT = {
     "half-open": (b"", ()),
     "slow": (b"", (408,)),
@@ -100,7 +100,7 @@ SENT = {
 
 
 def misbehaving(port, until):
-    """One connection of each kind a second; returns how often each was cut in time, and what was wrong."""
+    """Opens one connection of each kind per second; returns how often each was closed in time, and what was wrong."""
     sockets, cut, wrong, number = [], collections.Counter(), [], 0
     began = time.monotonic()
     while sockets or time.monotonic() < until:
@@ -124,12 +124,12 @@ def misbehaving(port, until):
 
 
 def misbehave(port, kind, now):
-    """Opens a connection. An entry holds it, its kind, when it was opened, and how much it has trickled."""
+    """Opens a connection. Returns it with its kind, the time, and the number of bytes that were sent slowly."""
     one = socket.create_connection(("127.0.0.1", port), timeout=2)
     try:
         one.sendall(SENT[kind][0])
     except OSError:
-        pass  # Cut while it was sending, which may be.
+        pass  # closed by the server while sending, which is fine
     if kind == "reset":
         one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         one.close()
@@ -160,4 +160,4 @@ def attend(entry, readable, now):
         if status and int(status[1]) not in SENT[kind][1]:
             return f"answered with {said[:60]}", True
     late = now - opened > CUT
-    return f"not cut after {CUT} s" if late else "", late
+    return f"not closed after {CUT} s" if late else "", late

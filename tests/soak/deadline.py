@@ -1,14 +1,14 @@
-"""By how much calls outlast their --timeout while the probe hangs.
+"""Measures how much longer than --timeout calls take while the probe hangs.
 
-The time is the caller's: from before fork, through start-up of the program, to the end of its streams and
-its exit, minus --timeout. Start-up of a process and of this script's own fork is therefore part of the
-overshoot; a call keeps 60 ms of its time in reserve for that and for its own end.
+The time is measured by the caller: from before fork to the exit of the program and the end of its streams, minus
+--timeout. It includes the start of the process and the fork of this script; a call reserves 60 ms for that and for its
+own end.
 
-What is measured is the program, and not what else the machine does: all runs at a higher priority. Meanwhile a
-control does nothing but sleep as long and start the program for a word of help. By what that takes longer than
-in its best case the machine itself is late, and no program can be more punctual: its p99 is allowed in addition.
+To reduce the effect of other load, everything runs at a higher priority. At the same time a control process only sleeps
+for the same time and starts the program to print help. The time that it takes beyond its best case is the delay of the
+machine itself; its p99 is allowed in addition.
 
-A probe that cannot be killed is one in a control group that the first version of the freezer has frozen.
+A probe that cannot be killed is frozen by the freezer of a version 1 control group.
 """
 
 import multiprocessing
@@ -25,11 +25,11 @@ import measure
 PRIORITY = -10
 TIMEOUT = 0.2
 ALLOWED = 0.050
-# A probe is frozen while it hangs in cuInit, which it comes to in a few milliseconds.
+# A probe is frozen while it hangs in cuInit, which it reaches within a few milliseconds.
 FROZEN_TIMEOUT = 0.4
-# Of so many calls one is followed by a second, which waits until the first is certainly old.
+# One in this many calls is followed by a second call, which waits until the first is past its deadline.
 FOLLOWED = 25
-# Where the machine is late, a probe comes to cuInit too late to be frozen; so many must come in time.
+# Share of probes that must reach cuInit in time to be frozen, even on a slow machine.
 FROZEN = 0.75
 
 
@@ -58,7 +58,7 @@ def hanging(machine, report, runs):
 def frozen(machine, report, runs):
     freezer = isolation.group("freezer", "deadline")
     if not freezer:
-        return print("not measured: a probe that cannot be killed (no freezer of version 1)")
+        return print("not measured: a probe that cannot be killed (no version 1 freezer)")
     wrong, times = [], []
     with Control(machine) as control:
         for number in range(runs):
@@ -69,7 +69,7 @@ def frozen(machine, report, runs):
 
 
 class Control:
-    """How late the machine is, while this lasts."""
+    """Measures the delay of the machine itself."""
 
     def __init__(self, machine):
         self.command = [machine.binary, "explain"]
@@ -95,17 +95,17 @@ class Control:
 
 def judge(report, name, wrong, times, control):
     report.collected(f"deadline: {name}: calls are right", wrong)
-    print(f"{name}: past the deadline by {measure.spread(times)}")
-    print(f"the control: late by {measure.spread(control.late)}")
+    print(f"{name}: beyond the deadline by {measure.spread(times)}")
+    print(f"control: delayed by {measure.spread(control.late)}")
     p99, allowed = measure.percentile(times, 0.99), ALLOWED + measure.percentile(control.late, 0.99)
     why = "" if p99 < allowed else f"{p99 * 1e3:.1f} ms, allowed {allowed * 1e3:.1f} ms"
-    report.check(f"deadline: {name}: p99 under {ALLOWED * 1e3:.0f} ms more than the control", why)
+    report.check(f"deadline: {name}: p99 at most {ALLOWED * 1e3:.0f} ms more than the control", why)
 
 
 def unkillable(machine, freezer, control, times, followed):
-    """One call whose probe is frozen, perhaps a second one that finds it; what is wrong with them."""
+    """Runs a call whose probe is frozen, and maybe a second call that finds this probe; returns what is wrong."""
     script = machine.script("cuInit = hang")
-    traces, start = measure.Traces(beside=control.process[0].pid), time.perf_counter()
+    traces, start = measure.Traces(ignored=control.process[0].pid), time.perf_counter()
     process = machine.start("health", "--level", "driver", "--timeout", f"{FROZEN_TIMEOUT}s", script=script)
     probe = wait_for_probe(process.pid)
     if probe is None:
@@ -125,13 +125,13 @@ def unkillable(machine, freezer, control, times, followed):
 
 
 def second_call(machine, probe, age, times):
-    """It finds the first one's probe past its deadline, and starts none itself."""
-    # Its patience and its age are known in whole seconds.
+    """Finds the first call's probe past its deadline, and starts no probe itself."""
+    # The probe's timeout and age are in whole seconds.
     time.sleep(max(0.0, 2.2 - age))
     second = machine.call("health", "--level", "driver", "--timeout", f"{FROZEN_TIMEOUT}s")
     times.append(second.seconds - FROZEN_TIMEOUT)
     probes = [name for name, _, _ in measure.processes().values() if re.match(r"cc\d+/", name)]
-    return measure.not_unhealthy(second, f"Process {probe} ", "past its deadline") or ("" if len(probes) == 1 else f"probes: {probes}")
+    return measure.not_unhealthy(second, str(probe), "deadline") or ("" if len(probes) == 1 else f"probes: {probes}")
 
 
 def wait_for_probe(supervisor):

@@ -1,8 +1,7 @@
-"""Namespaces in which nothing else runs, memory file systems that begin empty, and control groups.
+"""Namespaces in which nothing else runs, empty memory file systems, and control groups.
 
-The program starts itself again in new mount, PID and network namespaces. Process 1 there does what an
-init process does in a container: it takes in orphans. What is left of control groups is removed by the
-process outside, whatever happened inside.
+The program restarts itself in new mount, PID and network namespaces. Process 1 there reaps orphans, like an init
+process in a container. The process outside always removes the control groups.
 """
 
 import fcntl
@@ -19,9 +18,9 @@ from pathlib import Path
 CGROUPS = Path("/sys/fs/cgroup")
 MARK = "CUDACHECK_SOAK"
 HOME = Path("/run/soak")
-# Where the binary puts a file when it must: start.rs, directories().
+# Where the binary may write a file: directories() in start.rs.
 TEMPORARY = ("/dev/shm", "/tmp", "/run", "/var/tmp")
-# The machine beside the fake libraries: a kernel module, and nodes that open.
+# The rest of the fake machine: a kernel module, and device nodes that can be opened.
 MODULE = "NVRM version: NVIDIA UNIX x86_64 Kernel Module  550.54.15  Tue Mar  5 22:23:56 UTC 2024\n"
 NODES = {"null": 3, "zero": 5, "full": 7, "random": 8, "urandom": 9, "nvidiactl": 3, "nvidia-uvm": 3, "nvidia0": 3, "nvidia1": 3}
 
@@ -31,7 +30,7 @@ def is_inside():
 
 
 def enter():
-    """Runs this program again inside; returns its exit status."""
+    """Restarts this program in new namespaces; returns its exit status."""
     environment = dict(os.environ, **{MARK: str(os.getpid())})
     command = ["unshare", "--mount", "--pid", "--net", "--fork", "--kill-child", "--mount-proc", sys.executable, *sys.argv]
     try:
@@ -42,10 +41,10 @@ def enter():
 
 
 def furnish(binary, fakes):
-    """Becomes a child of an init process, and puts what is tested into file systems of its own."""
+    """Becomes a child of an init process, and copies the tested files into new file systems."""
     child = os.fork()
     if child:
-        sys.exit(take_in_orphans(child))
+        sys.exit(reap_orphans(child))
     up_loopback()
     mount("/dev")
     for name, minor in NODES.items():
@@ -54,7 +53,7 @@ def furnish(binary, fakes):
     os.symlink("/proc/self/fd", "/dev/fd")
     os.mkdir("/dev/shm")
     mount("/run")
-    # A mount of its own, since what is around it is made read-only later, and such.
+    # A separate mount, because tests remount the file systems around it.
     HOME.mkdir()
     mount(HOME)
     shutil.copy(binary, HOME / "cudacheck")
@@ -74,7 +73,7 @@ def mount(directory):
     subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=1777", "soak", directory], check=True)
 
 
-def take_in_orphans(child):
+def reap_orphans(child):
     while True:
         pid, status = os.wait()
         if pid == child:
@@ -94,7 +93,7 @@ def prefix(token):
 
 
 def group(controller, name, **settings):
-    """A new control group, or None where the controller is not mounted. `.` is written `__`."""
+    """Creates a control group; None if the controller is not mounted."""
     parent = CGROUPS / controller
     if not (parent / "cgroup.procs").exists():
         return None
@@ -106,12 +105,12 @@ def group(controller, name, **settings):
 
 
 def join(made):
-    """Moves the calling process."""
+    """Moves this process into the group."""
     (made / "cgroup.procs").write_text("0")
 
 
 def remove(made):
-    """Ends what is in a group, and the group."""
+    """Thaws a group, and removes it once it is empty."""
     freezer = made / "freezer.state"
     if freezer.exists():
         freezer.write_text("THAWED")

@@ -1,8 +1,8 @@
-"""Overlapping calls, some of which lose their supervisor or their probe at a random moment.
+"""Kills the supervisor or the probe of overlapping calls at random moments.
 
-A call that nobody touches is right. One whose supervisor is ended ends by that signal, or as it would have
-ended; one whose probe is killed is healthy where all had been said, else it names the signal. Within a
-second nothing is left of any of them, and the next call is right.
+All other calls must be right. A call whose supervisor gets a signal ends by that signal, or as it would have ended; a
+call whose probe is killed is healthy if the probe had finished, else it names the signal. Within a second nothing is
+left of them, and the next call is right.
 """
 
 import os
@@ -14,33 +14,33 @@ from pathlib import Path
 import measure
 
 ENDED_BY = {signal.SIGKILL: (-signal.SIGKILL,), signal.SIGTERM: (-signal.SIGTERM, 128 + signal.SIGTERM)}
-# How long a driver call takes, in ms: kills fall before, into and after it.
+# Milliseconds that a driver call takes: signals arrive before, during and after it.
 SLEEPS = (0, 5, 20, 50)
-# A supervisor that goes on for so long after a signal has ignored it.
+# Seconds after which a supervisor has ignored a signal.
 PROMPT = 1.0
 
 
 def run(machine, report, options):
     rounds = max(10, options.calls // 40)
-    complaints = {"calls are right": [], "nothing is left": [], "the next call is right": []}
-    told, hits = [], {"supervisor": 0, "probe": 0}
+    complaints = {"calls are right": [], "nothing is left behind": [], "the next call is right": []}
+    delays, hits = [], {"supervisor": 0, "probe": 0}
     for number in range(rounds):
         traces = measure.Traces()
-        for complaint in one_round(machine, options.random, hits, told):
+        for complaint in one_round(machine, options.random, hits, delays):
             complaints["calls are right"].append(f"round {number}, {complaint}")
-        for name, why in (("nothing is left", traces.after()), ("the next call is right", machine.is_right())):
+        for name, why in (("nothing is left behind", traces.after()), ("the next call is right", machine.is_right())):
             if why:
                 complaints[name].append(f"round {number}, {why}")
-    print(f"{rounds} rounds; killed or ended: {hits['supervisor']} supervisors, {hits['probe']} probes")
-    if told:
-        print(f"signal to the end of the supervisor: {measure.spread(told)}")
+    print(f"{rounds} rounds; signals to {hits['supervisor']} supervisors, {hits['probe']} probes")
+    if delays:
+        print(f"time from the signal to the end of the supervisor: {measure.spread(delays)}")
     for name, all_complaints in complaints.items():
         report.collected(f"kill: {name}", all_complaints)
-    report.check("kill: enough was killed", "" if min(hits.values()) >= rounds / 10 else f"only {hits}")
+    report.check("kill: enough signals hit", "" if min(hits.values()) >= rounds / 10 else f"only {hits}")
 
 
-def one_round(machine, random, hits, told):
-    """Between two and ten calls, and what is wrong with how they ended."""
+def one_round(machine, random, hits, delays):
+    """Runs two to ten calls; returns what is wrong with their ends."""
     hang = random.random() < 0.15
     calls = []
     for _ in range(random.randint(2, 4) if hang else random.randint(2, 10)):
@@ -52,11 +52,11 @@ def one_round(machine, random, hits, told):
         time.sleep(random.choice((0, 0, 0.001, 0.005)))
     for call in random.sample(calls, random.randint(1, len(calls))):
         time.sleep(random.uniform(0, 0.02))
-        strike(call, random, hits, told)
+        strike(call, random, hits, delays)
     return [complaint for complaint in (judge(call) for call in calls) if complaint]
 
 
-def strike(call, random, hits, told):
+def strike(call, random, hits, delays):
     supervisor = call["process"].pid
     if random.random() < 0.5:
         for probe in children(supervisor):
@@ -76,7 +76,7 @@ def strike(call, random, hits, told):
     except subprocess.TimeoutExpired:
         call["late"] = by.name
         return
-    told.append(time.perf_counter() - start)
+    delays.append(time.perf_counter() - start)
     call["allowed"] = ENDED_BY[by]
 
 
@@ -92,9 +92,9 @@ def judge(call):
     if outcome.status in call["allowed"]:
         return ""
     if call["late"]:
-        return f"it went on after {call['late']}: {outcome}"
+        return f"still running after {call['late']}: {outcome}"
     if call["hang"] or call["probe"]:
-        # A probe may have been killed after its last word; one that hangs, or waits for one that does, is told.
+        # A probe may have been killed after its last event. A hanging probe is reported, also by calls that wait for it.
         words = () if call["hang"] else ("SIGKILL",)
         healthy = not call["hang"] and not measure.not_healthy(outcome)
         return "" if healthy else measure.not_unhealthy(outcome, *words)

@@ -1,8 +1,8 @@
-"""Calls from which something is taken: processes, descriptors, streams, memory, time, /proc, the disk.
+"""Calls that lack a resource: processes, descriptors, streams, memory, CPU time, /proc, writable files.
 
-The fake machine is sound. So each call must say `healthy`, or end with 1 and one line that names what was
-taken; never panic, be ended by a signal, or hang. It leaves nothing behind, and the next call is right. A
-limit is swept from nothing upwards; with room enough the verdict must be `healthy`.
+The fake machine is healthy. So each call must report `healthy`, or exit with 1 and one line that names the missing
+resource; it must never panic, be killed by a signal, or hang. It leaves nothing behind, and the next call is right.
+Limits are raised from nothing; with enough of the resource the verdict must be `healthy`.
 """
 
 import http.client
@@ -18,17 +18,17 @@ import time
 import isolation
 import measure
 
-# A user of whom nothing else runs.
+# A user without other processes.
 NOBODY = 54321
 PORT = 9476
 
 PROCESSES = r"process|thread|temporarily unavailable|EAGAIN"
 DESCRIPTORS = r"descriptor|open (any )?(more )?files|too many"
-# The loader's own words for want of address space are the second ones.
+# `failed to map segment` is the loader's error if there is not enough address space.
 MEMORY = r"memory|failed to map segment|SIGKILL"
 SIZE = r"too large|too big|file.size|size of files"
 OUTPUT = r"output|stdout|write|writ|no space|broken pipe"
-WITHOUT_PROC = r"/proc|not start|read-only|no way"
+WITHOUT_PROC = r"/proc|start|read-only|executable"
 
 
 def run(machine, report, options):
@@ -48,30 +48,30 @@ class Suite:
         self.machine, self.report = machine, report
 
     def try_once(self, causes, level, script=None, **options):
-        """One call; what is wrong with it or with what it leaves, and whether it was healthy."""
+        """Runs one call; returns what is wrong, whether it was healthy, and its outcome."""
         traces = measure.Traces()
         outcome = self.machine.call("health", "--level", level, script=script, **options)
         complaints = [measure.unclear(outcome, causes, heard="stdout" not in options), traces.after(), self.machine.is_right()]
         return "; ".join(filter(None, complaints)), outcome.status == 0, outcome
 
     def sweep(self, name, causes, values, before, level="driver", **options):
-        """From little to enough. `before` takes a value and returns what the new process does first."""
-        wrong, sound = {}, []
+        """Runs calls with increasing limits. `before` takes a value and returns what the new process does first."""
+        wrong, passing = {}, []
         for value in values:
             why, healthy, _ = self.try_once(causes, level, before=before(value), **options)
             if why:
-                # Said once, where only numbers differ.
+                # Merge faults that differ only in numbers.
                 wrong.setdefault(re.sub(r"[\d.]+", "", why), (why, []))[1].append(str(value))
             if healthy:
-                sound.append(value)
-        enough = f"healthy with {sound[0]} and more" if sound else "never healthy"
+                passing.append(value)
+        enough = f"healthy from {passing[0]} on" if passing else "never healthy"
         complaints = [f"with {', '.join(some)}: {why}" for why, some in wrong.values()]
         self.report.collected(f"limits: {name} from {values[0]} to {values[-1]} ({enough})", complaints)
-        if values[-1] not in sound:
+        if values[-1] not in passing:
             self.report.fail(f"limits: {name}: {values[-1]} is enough", "not healthy")
 
     def case(self, name, causes, healthy=False, level="driver", **options):
-        """One call that must be clear; and healthy, where it has what it needs."""
+        """Runs one call, which must be healthy if `healthy`."""
         why, was_healthy, outcome = self.try_once(causes, level, **options)
         if not why and healthy and not was_healthy:
             why = f"not healthy: {outcome}"
@@ -88,11 +88,11 @@ class Suite:
                 os.setgid(NOBODY)
                 os.setuid(NOBODY)
             return before
-        # The kernel compares before it counts the new one: with 0 the program itself may still run.
+        # The kernel does not count the process that starts the program: with 0 it can still run.
         self.sweep("processes of a user", PROCESSES, range(0, 21), as_user)
         group = isolation.group("pids", "pids")
         if not group:
-            return print("not measured: a full process table by control group (no pids controller of version 1)")
+            return print("not measured: a full process table by control group (no version 1 pids controller)")
 
         def in_group(value):
             (group / "pids.max").write_text(str(value))
@@ -108,7 +108,7 @@ class Suite:
             names = " and ".join(("stdin", "stdout", "stderr")[stream] for stream in closed)
             traces = measure.Traces()
             outcome = self.machine.call("health", before=before)
-            # Where nobody can be told, the status alone is the verdict.
+            # Without streams, the exit status is the verdict.
             why = "panicked" in outcome.err and str(outcome) or "" if outcome.status == 0 else str(outcome)
             self.report.check(f"limits: {names} closed", "; ".join(filter(None, [why, traces.after(), self.machine.is_right()])))
         with open("/dev/full", "w") as full, open("/dev/null", "w") as null:
@@ -120,16 +120,16 @@ class Suite:
             os.close(read)
             options = dict.fromkeys(streams, write)
             if "stderr" in options:
-                self.silent(f"{name} that nobody reads", **options)
+                self.silent(f"{name} without a reader", **options)
             else:
-                self.case(f"{name} that nobody reads", OUTPUT, **options)
+                self.case(f"{name} without a reader", OUTPUT, **options)
             os.close(write)
 
     def silent(self, name, **options):
-        """Nobody hears it: its status is all that it can say."""
+        """Runs one call without readable output: only its exit status is checked."""
         traces = measure.Traces()
         outcome = self.machine.call("health", **options)
-        why = "" if outcome.status in (0, 1) else f"the status is neither 0 nor 1: {outcome}"
+        why = "" if outcome.status in (0, 1) else f"exit status is neither 0 nor 1: {outcome}"
         self.report.check(f"limits: {name}", "; ".join(filter(None, [why, traces.after(), self.machine.is_right()])))
 
     def few_descriptors(self):
@@ -140,31 +140,31 @@ class Suite:
                    lambda value: lambda: limit("RLIMIT_FSIZE", value))
         path = self.machine.home / "output"
         with open(path, "w") as file:
-            self.silent("no size for files, and a file as stdout", stdout=file, before=lambda: limit("RLIMIT_FSIZE", 0))
+            self.silent("file size 0, and a file as stdout", stdout=file, before=lambda: limit("RLIMIT_FSIZE", 0))
         path.unlink()
 
     def little_memory(self):
         least = next(value for value in range(1, 512) if self.runs_at_all(value << 20))
-        print(f"with {least} MiB of address space the program starts")
+        print(f"the program starts with {least} MiB of address space")
         self.sweep("address space in MiB", MEMORY, [*range(least, least + 24), 64, 128, 256],
                    lambda value: lambda: limit("RLIMIT_AS", value << 20))
         group = isolation.group("memory", "oom", limit_in_bytes=32 << 20)
         if not group:
-            return print("not measured: 32 MiB (no memory controller of version 1)")
+            return print("not measured: 32 MiB (no version 1 memory controller)")
         enter = lambda: isolation.join(group)
         self.case("32 MiB, level nvml", MEMORY, healthy=True, level="nvml", before=enter)
         self.case("32 MiB, level driver", MEMORY, healthy=True, before=enter)
-        # Of the whole machine a census would be taken; a container has less.
+        # In a small root, because the audit of this machine's root would need more memory.
         script = self.machine.script("sms = 2")
         self.case("32 MiB, level gemm", MEMORY, level="gemm", before=enter, script=script, wrapper=self.small_root())
-        # A file in memory cannot be taken back: what it leaves is all that there is.
+        # A file in tmpfs cannot be reclaimed, and so limits the available memory.
         ballast = "/dev/shm/ballast"
 
         def leaves(value):
             write = f"rm -f {ballast}; head -c {32 - value}M /dev/zero >{ballast}"
             subprocess.run(["sh", "-c", write], preexec_fn=enter, check=True)
             return enter
-        # The supervisor needs up to 3 MiB for itself; with less the kernel has nobody else to end.
+        # The supervisor needs up to 3 MiB; with less, the kernel can only kill the supervisor.
         self.sweep("MiB left of 32", MEMORY, [4, 5, 6, 8, 12, 16], leaves)
         script = self.machine.script("gpus = 8\nsms = 2")
         self.sweep("MiB left of 32, 8 probes", MEMORY, [4, 6, 8, 12, 16, 24, 31], leaves, level="smoke", script=script)
@@ -172,7 +172,7 @@ class Suite:
         isolation.remove(group)
 
     def small_root(self):
-        """A command that runs another one in a root with nothing but glibc and the program's own directory."""
+        """A command that runs another one in a root that only has glibc and this test's directory."""
         root = self.machine.home / "root"
         for directory in ("dev", "proc", "tmp", str(self.machine.home)[1:]):
             (root / directory).mkdir(parents=True, exist_ok=True)
@@ -191,17 +191,17 @@ class Suite:
     def little_time(self):
         group = isolation.group("cpu", "cpu", cfs_period_us=100000, cfs_quota_us=5000)
         if not group:
-            return print("not measured: 5 % of a processor (no cpu controller of version 1)")
+            return print("not measured: 5 % of a CPU (no version 1 cpu controller)")
         enter = lambda: isolation.join(group)
         for level in ("nvml", "driver", "smoke"):
-            self.case(f"5 % of a processor, level {level}", "a", healthy=True, level=level, before=enter, script=self.machine.script("sms = 2"))
-        # Its own end takes several periods, in each of which it has 5 ms.
+            self.case(f"5 % of a CPU, level {level}", "a", healthy=True, level=level, before=enter, script=self.machine.script("sms = 2"))
+        # The end of the call takes several periods of 5 ms CPU time each.
         traces = measure.Traces()
         hang = self.machine.script("cuInit = hang")
         outcome = self.machine.call("health", "--level", "driver", "--timeout", "1s", before=enter, script=hang)
         late = "" if outcome.seconds < 2 else f"after {outcome.seconds:.1f} s"
         why = [measure.not_unhealthy(outcome, "cuInit", "did not return"), late, traces.after(), self.machine.is_right()]
-        self.report.check("limits: 5 % of a processor, and a driver that hangs", "; ".join(filter(None, why)))
+        self.report.check("limits: 5 % of a CPU, and a driver that hangs", "; ".join(filter(None, why)))
         isolation.remove(group)
 
     def without_proc_or_disk(self):
@@ -212,13 +212,13 @@ class Suite:
             ("without /proc", no_proc, False),
             ("everything read-only", read_only, True),
             ("without /proc, everything read-only", read_only + no_proc, False),
-            ("without /proc, nowhere to execute from", not_executable + no_proc, False),
+            ("without /proc, no executable file system", not_executable + no_proc, False),
         ):
             self.case(name, WITHOUT_PROC, healthy=healthy, wrapper=["unshare", "--mount", "sh", "-ec", script + 'exec "$@"', "sh"])
 
 
     def servers(self):
-        """What concerns `serve` alone; its port is free, since nothing else lives in this network namespace."""
+        """Cases of `serve`. Its port is free, because nothing else runs in this network namespace."""
         one_process = isolation.group("pids", "one", max=1)
         if one_process:
             self.server("one process", before=lambda: isolation.join(one_process), refused=PROCESSES)
@@ -228,7 +228,7 @@ class Suite:
         self.server("40 descriptors, and silent clients", before=lambda: limit("RLIMIT_NOFILE", 40), silent=64)
 
     def server(self, name, refused=None, silent=0, **options):
-        """It serves and says `healthy`, or refuses to start and says why; killed, it leaves nothing."""
+        """The server reports `healthy`, or refuses to start with a reason; after SIGKILL nothing is left."""
         traces = measure.Traces()
         process = self.machine.start("serve", "--listen", f"127.0.0.1:{PORT}", "--level", "driver", "--interval", "100ms", **options)
         connection = http.client.HTTPConnection("127.0.0.1", PORT, timeout=2)
@@ -251,7 +251,7 @@ class Suite:
 
 
 def answers(connection):
-    """What is wrong with the answer of a server that should be healthy within two seconds."""
+    """What is wrong with a server that must report healthy within two seconds."""
     why, until = "", time.monotonic() + 2
     while time.monotonic() < until:
         try:
@@ -262,7 +262,7 @@ def answers(connection):
             connection.close()
         if said.startswith("healthy: "):
             return ""
-        why = f"it says '{said.strip()[:200]}'"
+        why = f"it answers '{said.strip()[:200]}'"
         time.sleep(0.05)
     return why
 

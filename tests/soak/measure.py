@@ -1,4 +1,4 @@
-"""What the groups share: calls of the binary, what they leave behind, growth as a slope, and verdicts."""
+"""Shared by the groups: calls of the binary, what they leave behind, growth as a slope, and results."""
 
 import math
 import multiprocessing
@@ -14,9 +14,9 @@ from pathlib import Path
 
 import isolation
 
-# A call that has not ended so long after its own deadline hangs.
+# Seconds after its own deadline until a call counts as hanging.
 PATIENCE = 5.0
-# Within this time all that a call started has ended, also where it was killed.
+# Seconds until everything that a call started has ended, even if the call was killed.
 CLEAN = 1.0
 
 
@@ -27,7 +27,7 @@ class Report:
         self.passed = self.failed = 0
 
     def check(self, name, why):
-        """Passes where there is nothing to say against it."""
+        """Passes if `why` is empty."""
         if why:
             self.fail(name, why)
         else:
@@ -39,7 +39,7 @@ class Report:
         print(f"FAIL {name}: {why}", flush=True)
 
     def collected(self, name, complaints, shown=5):
-        """One verdict for many observations."""
+        """One result for many observations."""
         more = f" ... and {len(complaints) - shown} more" if len(complaints) > shown else ""
         self.check(name, "; ".join(complaints[:shown]) + more)
 
@@ -48,10 +48,10 @@ def trace(error):
     traceback.print_exception(error)
 
 
-# --- work beside -------------------------------------------------------------------------------------
+# --- background --------------------------------------------------------------------------------------
 
 def background(work, *arguments):
-    """Runs `work` in a process of its own."""
+    """Runs `work` in a new process."""
     receive, send = multiprocessing.Pipe(duplex=False)
     process = multiprocessing.get_context("fork").Process(target=lambda: send.send(work(*arguments)))
     process.start()
@@ -60,7 +60,7 @@ def background(work, *arguments):
 
 
 def result(started):
-    """Waits for what such work returns, and leaves nothing of it."""
+    """Waits for the result of background work, and cleans up."""
     process, receive = started
     with receive:
         value = receive.recv()
@@ -73,7 +73,7 @@ def result(started):
 
 @dataclass
 class Outcome:
-    status: int | None  # None: it did not end
+    status: int | None  # None: still running
     out: str
     err: str
     seconds: float
@@ -81,18 +81,18 @@ class Outcome:
 
     def __str__(self):
         said = " ".join((self.out + self.err).split())
-        return f"status {self.status} after {self.seconds:.2f} s, saying '{said[:240]}'"
+        return f"status {self.status} after {self.seconds:.2f} s: '{said[:240]}'"
 
 
 class Machine:
-    """The binary and a fake machine, whose scripts are files."""
+    """The binary and a fake machine, controlled by script files."""
 
     def __init__(self, home):
         self.home, self.binary = home, home / "cudacheck"
-        self.environment = {"PATH": os.environ["PATH"], "LD_LIBRARY_PATH": str(home / "fakes"), "FAKE_GPU": self.script("", "sound")}
+        self.environment = {"PATH": os.environ["PATH"], "LD_LIBRARY_PATH": str(home / "fakes"), "FAKE_GPU": self.script("", "healthy")}
 
     def script(self, text, name=None):
-        """A script for the fakes, replaced in one step where it exists."""
+        """Writes or atomically replaces a script for the fakes."""
         name = name or re.sub(r"\W+", "-", text)
         path, fresh = self.home / f"script-{name}", self.home / "fresh"
         fresh.write_text(text + "\n")
@@ -100,18 +100,18 @@ class Machine:
         return str(path)
 
     def start(self, *arguments, script=None, before=None, wrapper=(), **options):
-        """Starts a call. `before` is run in the new process, `wrapper` is a command that executes it."""
+        """Starts a call. `before` runs in the new process; `wrapper` is a command that executes the binary."""
         environment = self.environment if script is None else dict(self.environment, FAKE_GPU=script)
         options = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
         return subprocess.Popen([*wrapper, self.binary, *arguments], env=environment, preexec_fn=before, **options)
 
     def call(self, *arguments, limit=10.0, **options):
-        """One call to its end. The time is the caller's: from before fork to the end of its streams."""
+        """Runs a call to its end. The time is from before fork to the end of its streams, as the caller sees it."""
         before, start = cpu_of_children(), time.perf_counter()
         return end(self.start(*arguments, **options), start, limit + PATIENCE, before)
 
     def is_right(self, level="driver"):
-        """What is wrong with a call on a sound machine, if anything."""
+        """What is wrong with a call on a healthy machine, or an empty string."""
         return not_healthy(self.call("health", "--level", level))
 
 
@@ -121,7 +121,7 @@ def cpu_of_children():
 
 
 def end(process, start, limit, before=0.0):
-    """Waits for a call. Its streams must be closed by then: whatever holds them would hold a caller."""
+    """Waits for a call and for the end of its streams: a process that keeps them open would block the caller."""
     try:
         out, err = process.communicate(timeout=max(0.1, limit - (time.perf_counter() - start)))
         status = process.returncode
@@ -145,31 +145,31 @@ def not_unhealthy(outcome, *words):
 
 
 def unclear(outcome, causes, heard=True):
-    """Against what must hold of any call, whatever was taken from it: a right verdict on a machine that
-    is sound, or a failure whose one line names the cause. `heard`: its output was read."""
+    """What is wrong with a call that lacks some resource on a healthy machine. It must report healthy, or fail with one
+    line that names the cause. `heard`: its output was read."""
     if outcome.status is None:
-        return "it hangs"
+        return "hangs"
     if "panicked" in outcome.out + outcome.err:
-        return f"it panics: {outcome}"
+        return f"panics: {outcome}"
     if outcome.status < 0:
-        return f"it is ended by {signal.Signals(-outcome.status).name}: {outcome}"
+        return f"killed by {signal.Signals(-outcome.status).name}: {outcome}"
     if outcome.status == 0:
-        return "" if outcome.out.startswith("healthy: ") or not heard else f"success without a word: {outcome}"
+        return "" if outcome.out.startswith("healthy: ") or not heard else f"success without a verdict: {outcome}"
     if outcome.status != 1:
-        return f"the status is neither 0 nor 1: {outcome}"
+        return f"exit status is neither 0 nor 1: {outcome}"
     first = outcome.out.partition("\n")[0]
-    told = first if first.startswith("unhealthy: ") else ""
+    verdict = first if first.startswith("unhealthy: ") else ""
     if not outcome.out and outcome.err.count("\n") == 1 and outcome.err.startswith("cudacheck: "):
-        told = outcome.err
-    if not told:
-        return f"no line that is a verdict: {outcome}"
-    return "" if re.search(causes, told, re.IGNORECASE) else f"the line does not name the cause ({causes}): {outcome}"
+        verdict = outcome.err
+    if not verdict:
+        return f"no verdict: {outcome}"
+    return "" if re.search(causes, verdict, re.IGNORECASE) else f"the line does not name the cause ({causes}): {outcome}"
 
 
 # --- what is left behind -----------------------------------------------------------------------------
 
 def processes():
-    """Names and states of all processes, by number."""
+    """Name, state and parent of all processes, by PID."""
     seen = {}
     for entry in os.listdir("/proc"):
         if entry.isdigit():
@@ -183,7 +183,7 @@ def processes():
 
 
 def files():
-    """All that is below the temporary directories, but for this program's own."""
+    """All files below the temporary directories, except this program's own."""
     found = {os.path.join(place, name) for top in isolation.TEMPORARY for place, below, names in os.walk(top) for name in below + names}
     return {path for path in found if not Path(path).is_relative_to(isolation.HOME)}
 
@@ -198,21 +198,21 @@ def descriptors(pid="self"):
 
 
 class Traces:
-    """Remembers what is there, and says later what has been added; but for children of the process beside."""
+    """Records what exists, and later reports what was added, except children of the process `ignored`."""
 
-    def __init__(self, beside=None):
-        self.beside = beside
+    def __init__(self, ignored=None):
+        self.ignored = ignored
         self.processes, self.files, self.descriptors = set(processes()), files(), descriptors()
 
     def left(self):
         found = [f"process {pid} ({name}, {state})" for pid, (name, state, parent) in processes().items()
-                 if pid not in self.processes and parent != self.beside]
+                 if pid not in self.processes and parent != self.ignored]
         found += [f"file {path}" for path in files() - self.files] + [f"socket {name}" for name in sockets()]
         surplus = descriptors() - self.descriptors
         return found + ([f"{surplus} descriptors of the caller"] if surplus > 0 else [])
 
     def after(self, seconds=CLEAN):
-        """What is still left at the end of this time."""
+        """Waits until nothing is left; returns what is left after this time."""
         until = time.monotonic() + seconds
         while (left := self.left()) and time.monotonic() < until:
             time.sleep(0.005)
@@ -245,8 +245,8 @@ def slope(points):
 
 
 class Growth:
-    """Resources over time or calls. Without an allowance a resource must not grow at all. With one, it
-    fails where it certainly grows faster: two standard errors below the slope are still above it."""
+    """Resources over time or calls. Without an allowance a resource must not grow at all. With one, it fails if it
+    certainly grows faster: if the slope minus two standard errors is above the allowance."""
 
     def __init__(self, per):
         self.per, self.rows = per, {}
@@ -255,7 +255,7 @@ class Growth:
         self.rows.setdefault((resource_, unit, allowance), []).append((x, value))
 
     def judge(self, report, group, warm=0):
-        """Prints and judges what came after the first points, which may be of another time."""
+        """Prints and checks the slopes, without the first `warm` points."""
         print(f"{'resource':<34}{'unit':<9}{'first':>11}{'last':>11}   slope per {self.per} (two standard errors)")
         verdicts = []
         for (name, unit, allowance), points in self.rows.items():

@@ -1,4 +1,4 @@
-"""How often a file is opened: what the fake libraries do with their script, once in each process."""
+"""Counts how often a file is opened. Each fake library opens its script once per process."""
 
 import ctypes
 import os
@@ -6,8 +6,8 @@ import struct
 
 
 class Opens:
-    """Counts how often a file of a directory is opened, by inotify. Equal events that follow each other are
-    one, so that closing is watched as well."""
+    """Counts by inotify how often a file of a directory is opened. Consecutive equal events are merged, so that
+    closing is watched, too."""
 
     IN_OPEN, IN_CLOSE_NOWRITE = 0x20, 0x10
 

@@ -1,14 +1,14 @@
-"""Thousands of calls, one after the other, with a few faults among them: does anything grow?
+"""Runs thousands of calls in sequence, some with faults, and checks that no resource grows.
 
-What is counted (processes, descriptors, files, sockets) may not grow at all: nothing else lives in these
-namespaces. What is measured (memory, time) has noise, and an allowance that a real leak exceeds:
+Processes, descriptors, files and sockets are counted exactly and must not grow: nothing else runs in these namespaces.
+Memory and time are measured with noise, and have an allowance that a real leak exceeds, per 1,000 calls:
 
-- open files of the whole machine: other programs open files as well. One left by every second call is 500;
-  those of the caller are counted exactly.
-- memory of the control group, caches of the kernel shrunk: the smallest thing that a call could leave, a socket,
-  takes about 1 KiB, so that one left by every 60th call is 16.
-- time: what is left behind makes later calls slower only by being there, and that is counted exactly; the
-  other work of a shared machine makes the rest.
+- open files of the whole machine: other programs open files, too. One leaked by every second call is 500. The caller's
+  own descriptors are counted exactly.
+- memory of the control group, after shrinking the kernel's caches: the smallest possible leak, a socket, takes about
+  1 KiB, so that one leaked by every 60th call is 16.
+- time: calls only get slower because of something that was left behind, which is counted exactly. The allowance is for
+  other load on the machine.
 """
 
 import statistics
@@ -20,36 +20,36 @@ import measure
 
 BATCHES = 25
 FAULTS = 0.08
-# Of one call; well above a sound call's few milliseconds.
+# The timeout of a call that hangs; a healthy call takes a few milliseconds.
 SHORT = "250ms"
 
 OPEN_FILES, MEMORY, MILLISECONDS = 500.0, 16.0, 1.0
 
 
 def scenarios(machine):
-    """Level, script, and words of the verdict; first those of a sound machine."""
-    sound = [("nvml", machine.script("gpus = 2"), None), ("driver", machine.script("gpus = 2"), None)]
+    """Level, script and words of the verdict: for a healthy machine, and for faults."""
+    healthy = [("nvml", machine.script("gpus = 2"), None), ("driver", machine.script("gpus = 2"), None)]
     faults = []
     for level, call in (("nvml", "nvmlInit_v2"), ("driver", "cuInit")):
         for action in ("999", "segv", "abort", "exit:7", "hang"):
             faults.append((level, machine.script(f"{call} = {action}"), () if action == "999" else (call,)))
-    return sound, faults
+    return healthy, faults
 
 
 def run(machine, report, options):
-    sound, faults = scenarios(machine)
+    healthy, faults = scenarios(machine)
     group = isolation.group("memory", "repeated")
     if group:
         isolation.join(group)
     else:
-        print("not measured: memory (no memory controller of version 1)")
+        print("not measured: memory (no version 1 memory controller)")
     wrong, growth, traces = [], measure.Growth("1000 calls"), None
     size = max(8, options.calls // BATCHES)
     for batch in range(BATCHES + 1):
         times = {"nvml": ([], []), "driver": ([], [])}
         for number in range(size):
             is_fault = options.random.random() < FAULTS
-            level, script, words = options.random.choice(faults) if is_fault else sound[number % 2]
+            level, script, words = options.random.choice(faults) if is_fault else healthy[number % 2]
             limit = ("--timeout", SHORT) if script.endswith("hang") else ()
             outcome = machine.call("health", "--level", level, *limit, script=script)
             complaint = measure.not_healthy(outcome) if words is None else measure.not_unhealthy(outcome, *words)
@@ -58,7 +58,7 @@ def run(machine, report, options):
             if words is None:
                 times[level][0].append(outcome.seconds * 1e3)
                 times[level][1].append(outcome.cpu * 1e3)
-        # The first batch fills caches, and is what the others are compared with.
+        # The first batch fills caches, and is the reference for the others.
         traces = traces or measure.Traces()
         late = traces.after()
         if late:
@@ -68,7 +68,7 @@ def run(machine, report, options):
     if group:
         isolation.join(isolation.CGROUPS / "memory")
         isolation.remove(group)
-    report.collected(f"repeated: {(BATCHES + 1) * size} calls are right and leave nothing", wrong)
+    report.collected(f"repeated: {(BATCHES + 1) * size} calls are right and leave nothing behind", wrong)
     growth.judge(report, "repeated")
 
 
@@ -81,7 +81,7 @@ def sample(growth, x, group, times):
     growth.add(x, "open files of the machine", "", int(Path("/proc/sys/fs/file-nr").read_text().split()[0]), OPEN_FILES)
     if group:
         (group / "memory.force_empty").write_text("0")
-        # Freed objects come back after a grace period of the kernel.
+        # The kernel frees objects after a grace period.
         time.sleep(0.1)
         kernel = int((group / "memory.kmem.usage_in_bytes").read_text())
         statistic = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())

@@ -1,9 +1,9 @@
-"""`serve` under load, while the machine below it is sound, broken, hanging and crashing in turn.
+"""`serve` under load, while the machine is healthy, broken, hanging and crashing in turn.
 
-Latency is a client's: from the request until the whole answer is read. Resources of the server are the
-least of each ten seconds, which is what remains when no check runs; connections of clients are among the
-descriptors. That requests cost no driver call is seen twice: by the server's own count of checks, and by
-how often the fake libraries opened their script, which each does once in a process.
+Latency is measured by the client, from the request to the end of the answer. For each resource of the server, the
+minimum of ten seconds counts: the value while no check runs. Descriptors include the clients' connections. Two counts
+show that requests cause no driver call: the server's own count of checks, and how often the fake libraries opened their
+script, which each of them does once per process.
 """
 
 import http.client
@@ -19,37 +19,36 @@ import isolation
 import measure
 import opens
 
-# A hanging check is stale for a good while before its deadline.
+# A hanging check is stale long before its deadline.
 INTERVAL, TIMEOUT, MAX_AGE = 0.25, 5.0, 2.0
 LEVEL = "driver"
-# Each reads the script once in a probe, at this level.
+# Each reads the script once per probe at this level.
 LIBRARIES = 2
 WORKERS, RATE = 4, 32
 LATENCY = 0.050
-# Of all windows the first quarter warms up.
+# The first quarter of the windows is warm-up.
 WINDOW, WARM = 10.0, 0.25
-# In KiB over the whole run, so that a longer one is stricter: an allocator takes some more for a while, until its
-# free pieces fit. In ten minutes 256 are 3 bytes of a request, and about 200 of a check.
+# KiB over the whole run, so that longer runs are stricter: an allocator grows for a while until its free blocks fit.
+# In ten minutes, 256 KiB are 3 bytes per request, or about 200 bytes per check.
 SETTLES = 256.0
-# Per minute; they come and go.
+# Per minute.
 CONNECTIONS = 1.0
-# A child that is older than the longest check, and a zombie that nobody has reaped for so long, stay.
+# Seconds after which a child is older than any check, and after which a zombie is leaked.
 OLD, UNREAPED = TIMEOUT + 2, 1.0
-# By then one has been reaped that could not be killed for a time: the next checks have been made.
+# Seconds until a thawed probe has been reaped, after the next checks.
 CLEARED = 3.0
 AT_ONCE = 0.5
 MOST_CONNECTIONS = 64
 
-# Script, seconds in each turn, and the right answers to /livez and /readyz; any to /startupz that
-# readiness may give too, and success, since it has started once. Hanging comes after sound: what was
-# healthy must then become stale.
+# Script, seconds per turn, and the right answers of /livez and /readyz. /startupz may give any of them, and success,
+# because the server has started. Hanging follows healthy, so that a healthy result must become stale.
 STATES = {
-    "sound": ("gpus = 2", 14, {(200, "healthy")}, {(200, "healthy")}),
+    "healthy": ("gpus = 2", 14, {(200, "healthy")}, {(200, "healthy")}),
     "hanging": ("cuInit = hang-ignoring-term", 17, {(200, "alive"), (503, "stale")}, {(503, "unhealthy"), (503, "stale")}),
     "broken": ("cuInit = 999", 8, {(200, "alive")}, {(503, "unhealthy")}),
     "crashing": ("cuInit = segv", 8, {(200, "alive")}, {(503, "unhealthy")}),
 }
-# After the state before was seen for the last time: the check that runs, the pause, the next one.
+# Seconds until a new state is visible: the end of the running check, the interval, the next check.
 LAG = {"hanging": MAX_AGE + INTERVAL + 1.0}
 LAG_AFTER_HANGING, OTHER_LAG = TIMEOUT + INTERVAL + 1.5, INTERVAL + 1.5
 
@@ -65,11 +64,11 @@ def run(machine, report, options):
         served.ends()
     finally:
         served.close()
-    report.check("serve: nothing is left", traces.after())
+    report.check("serve: nothing is left behind", traces.after())
 
 
 class Served:
-    """A server, the state of the machine below it, and what has been seen of both."""
+    """A server and the state of its machine."""
 
     def __init__(self, machine, report):
         self.machine, self.report = machine, report
@@ -92,7 +91,7 @@ class Served:
             self.process.wait()
 
     def ask(self, path, again=True):
-        """Status and first word, or what went wrong. A connection that was idle for long has been cut."""
+        """Status and first word, or the error. Reconnects once, because the server closes idle connections."""
         try:
             answer, body = clients.ask(self.connection, path)
             return answer.status, body.partition(":")[0]
@@ -101,7 +100,7 @@ class Served:
             return self.ask(path, again=False) if again else (0, repr(error))
 
     def until(self, path, right, seconds):
-        """Waits for an answer; returns how long, or None."""
+        """Waits for an answer; returns the seconds, or None."""
         start = time.monotonic()
         while time.monotonic() - start < seconds:
             if self.ask(path) == right:
@@ -116,21 +115,21 @@ class Served:
     # --- the phases ----------------------------------------------------------------------------------
 
     def starts(self):
-        """The first check takes 1.5 s, in which there is no verdict."""
+        """There is no verdict during the first check, which takes 1.5 s."""
         came = self.until("/readyz", (503, "starting"), 1.0)
-        # Killing a container that is about to start helps nobody.
+        # Liveness must not kill a starting container.
         right = {"/livez": (200, "starting"), "/startupz": (503, "starting"), "/report": (503, "starting")}
         wrong = {path: answer for path in right if (answer := self.ask(path)) != right[path]}
-        self.report.check("serve: it says that it is starting", f"{came} {wrong} {self.log.read_text()}" if came is None or wrong else "")
+        self.report.check("serve: reports that it is starting", f"{came} {wrong} {self.log.read_text()}" if came is None or wrong else "")
         came = self.until("/readyz", (200, "healthy"), 5)
-        self.report.check("serve: it becomes healthy", "" if came else f"it says {self.ask('/readyz')}")
+        self.report.check("serve: becomes healthy", "" if came else f"it answers {self.ask('/readyz')}")
 
     def under_load(self, minutes):
         self.minutes, seconds, start = minutes, minutes * 60, time.monotonic()
         until = start + seconds
         checks, opened = self.checks(), self.opens.count()
         workers = [measure.background(clients.steady, self.port, until, RATE, number > 0) for number in range(WORKERS)]
-        vandal = measure.background(clients.misbehaving, self.port, until)
+        misbehaving = measure.background(clients.misbehaving, self.port, until)
         growth, samples, wrong = measure.Growth("minute"), [], []
         states, state, before, since = self.turns(), None, None, 0.0
         next_turn, number, window = start, 0, start
@@ -147,13 +146,13 @@ class Served:
                 sample(growth, (now - start) / 60, samples)
                 samples, window = [], now
             time.sleep(0.1)
-        self.machine.script(STATES["sound"][0], "serve")
+        self.machine.script(STATES["healthy"][0], "serve")
         results = [measure.result(worker) for worker in workers]
-        cut, abuse = measure.result(vandal)
+        cut, abuse = measure.result(misbehaving)
         spent = time.monotonic() - start
         self.judge_load(results, seconds, cut, abuse)
         self.judge_checks(spent, self.checks() - checks, self.opens.count() - opened, sum(len(latencies) for latencies, _ in results))
-        self.report.collected(f"serve: {number} answers are right for the state of the machine", wrong)
+        self.report.collected(f"serve: {number} answers match the state of the machine", wrong)
         growth.judge(self.report, "serve", warm=int(WARM * seconds / WINDOW))
 
     @staticmethod
@@ -162,13 +161,13 @@ class Served:
             yield from STATES
 
     def watch(self, path, state, before, age):
-        """An answer is right for this state, or, while the news may be on its way, for the one before."""
+        """Checks an answer: it must match this state or, until a new state is visible, the state before."""
         answer = self.ask(path)
         right = self.right(path, state)
         lag = LAG.get(state) or (LAG_AFTER_HANGING if before == "hanging" else OTHER_LAG)
         if age < lag:
-            right = right | self.right(path, before or "sound")
-        return "" if answer in right else f"{path} says {answer}, {state} for {age:.1f} s, {before} before"
+            right = right | self.right(path, before or "healthy")
+        return "" if answer in right else f"{path} answers {answer}, {state} for {age:.1f} s, {before} before"
 
     @staticmethod
     def right(path, state):
@@ -194,23 +193,23 @@ class Served:
     def judge_load(self, results, seconds, cut, abuse):
         latencies = [latency for some, _ in results for latency in some]
         print(f"{len(latencies) / seconds:.0f} requests per second; latency {measure.spread(latencies)}")
-        print("misbehaving clients, cut in time: " + ", ".join(f"{kind} {count}" for kind, count in cut.items()))
+        print("misbehaving clients, closed in time: " + ", ".join(f"{kind} {count}" for kind, count in cut.items()))
         self.report.check("serve: at least 100 requests per second", "" if len(latencies) >= 100 * seconds else f"{len(latencies) / seconds:.0f}")
         p99 = measure.percentile(latencies, 0.99)
         self.report.check(f"serve: p99 under {LATENCY * 1e3:.0f} ms", "" if p99 < LATENCY else f"{p99 * 1e3:.1f} ms")
         self.report.collected("serve: every answer is well-formed", [complaint for _, some in results for complaint in some])
-        self.report.collected("serve: misbehaving clients are refused or cut", abuse)
+        self.report.collected("serve: misbehaving clients are refused or closed", abuse)
 
     def judge_checks(self, spent, checks, opened, requests):
         most, least = spent / INTERVAL + 2, spent / (TIMEOUT + INTERVAL + 1) - 1
         print(f"{checks:.0f} checks in {spent:.0f} s and {requests} requests; the libraries read their script {opened} times")
-        self.report.check("serve: checks keep their own pace", "" if least <= checks <= most else f"{checks:.0f}, not {least:.0f} to {most:.0f}")
-        # A check may run at either end.
+        self.report.check("serve: checks keep their interval", "" if least <= checks <= most else f"{checks:.0f}, not {least:.0f} to {most:.0f}")
+        # A check may be running at the start and at the end.
         agrees = abs(opened - LIBRARIES * checks) <= 2 * LIBRARIES
-        self.report.check("serve: requests cost no driver call", "" if agrees else f"{opened} for {checks:.0f} checks")
+        self.report.check("serve: requests cause no driver call", "" if agrees else f"{opened} for {checks:.0f} checks")
 
     def flood(self):
-        """Many more connections than are taken, all silent; then the server is as before."""
+        """Opens far more silent connections than the limit; afterwards the server works as before."""
         quiet = measure.descriptors(self.process.pid)
         flood = [socket.socket() for _ in range(4 * MOST_CONNECTIONS)]
         for one in flood:
@@ -223,17 +222,17 @@ class Served:
         for one in flood:
             one.close()
         self.connection.close()
-        # Two pipes, a process and its handle belong to a check that may be running.
+        # A running check adds a few descriptors.
         bounded = most <= quiet + MOST_CONNECTIONS + 8
-        self.report.check("serve: connections are bounded", "" if bounded else f"{quiet} descriptors before a flood, {most} in it")
+        self.report.check("serve: connections are bounded", "" if bounded else f"{quiet} descriptors before, {most} during the flood")
         came = self.until("/readyz", (200, "healthy"), clients.CUT)
-        self.report.check("serve: it answers after a flood", "" if came is not None else f"it says {self.ask('/readyz')}")
+        self.report.check("serve: answers after a flood", "" if came is not None else f"it answers {self.ask('/readyz')}")
 
     def unkillable(self):
-        """A check whose probe is frozen: answers go on, and say what is the matter."""
+        """Freezes the probe of a check: the server still answers, and reports the hang."""
         freezer = isolation.group("freezer", "serve")
         if not freezer:
-            return print("not measured: a probe that cannot be killed (no freezer of version 1)")
+            return print("not measured: a probe that cannot be killed (no version 1 freezer)")
         self.machine.script(STATES["hanging"][0], "serve")
         probe, until = None, time.monotonic() + 5
         while probe is None and time.monotonic() < until:
@@ -241,25 +240,25 @@ class Served:
                           if parent == self.process.pid and ":driver-in" in name), None)
             time.sleep(0.01)
         if probe is None:
-            return self.report.fail("serve: a probe that cannot be killed", "no probe came to cuInit")
+            return self.report.fail("serve: a probe that cannot be killed", "no probe reached cuInit")
         (freezer / "freezer.state").write_text("FROZEN")
         (freezer / "cgroup.procs").write_text(str(probe))
-        self.machine.script(STATES["sound"][0], "serve")
+        self.machine.script(STATES["healthy"][0], "serve")
         time.sleep(TIMEOUT + INTERVAL)
         said = [self.ask("/readyz") for _ in range(50) if time.sleep(0.1) is None]
         probes = [pid for pid, (name, _, _) in measure.processes().items() if name.startswith("cc")]
         isolation.remove(freezer)
         wrong = [answer for answer in set(said) if answer not in STATES["hanging"][3]]
-        self.report.check("serve: a probe that cannot be killed is told", f"{wrong}, probes {probes}" if wrong or len(probes) != 1 else "")
+        self.report.check("serve: a probe that cannot be killed is reported", f"{wrong}, probes {probes}" if wrong or len(probes) != 1 else "")
         came = self.until("/readyz", (200, "healthy"), LAG_AFTER_HANGING)
-        self.report.check("serve: healthy again when it has gone", "" if came is not None else f"it says {self.ask('/readyz')}")
+        self.report.check("serve: healthy again after the probe is gone", "" if came is not None else f"it answers {self.ask('/readyz')}")
         until = time.monotonic() + CLEARED
         while probe in (seen := measure.processes()) and time.monotonic() < until:
             time.sleep(0.01)
-        self.report.check("serve: it is reaped at last", f"process {probe} is {seen[probe]} after {CLEARED} s" if probe in seen else "")
+        self.report.check("serve: the probe is reaped", f"process {probe} is {seen[probe]} after {CLEARED} s" if probe in seen else "")
 
     def ends(self):
-        """In the middle of a check that hangs and is deaf."""
+        """Sends SIGTERM during a check that hangs and ignores SIGTERM."""
         self.machine.script(STATES["hanging"][0], "serve")
         time.sleep(INTERVAL + 0.5)
         start = time.monotonic()
@@ -267,15 +266,15 @@ class Served:
         try:
             status = self.process.wait(5)
         except subprocess.TimeoutExpired:
-            return self.report.fail("serve: SIGTERM ends it at once", "it goes on for 5 s")
+            return self.report.fail("serve: SIGTERM ends it at once", "still running after 5 s")
         took = time.monotonic() - start
         said = self.log.read_text()
         wrong = status != 0 or took > AT_ONCE or "panicked" in said
-        self.report.check("serve: SIGTERM ends it at once", f"status {status} after {took:.2f} s, saying '{said[-200:]}'" if wrong else "")
+        self.report.check("serve: SIGTERM ends it at once", f"status {status} after {took:.2f} s: '{said[-200:]}'" if wrong else "")
 
 
 def sample(growth, minutes, samples):
-    """The least of a window."""
+    """The minimum of a window."""
     for name, unit, allowance in samples[0]:
         growth.add(minutes, name, unit, min(one[name, unit, allowance] for one in samples), allowance)
 

@@ -1,5 +1,5 @@
-//! The border to C: every exported function goes through `call`, and every pointer that a caller
-//! hands in is read or written here.
+//! The C ABI: every exported function goes through `call`, and pointers from callers are only read or
+//! written here.
 //!
 //! The fakes trust their callers as the real libraries do: a pointer is null or valid.
 
@@ -48,7 +48,7 @@ pub fn text<'a>(from: *const c_char) -> Result<&'a str, c_int> {
     std::str::from_utf8(bytes(from)?).map_err(|_| crate::INVALID)
 }
 
-/// Fills a caller's buffer with text and a terminator; says whether all of it fitted.
+/// Writes text and a terminator to a caller's buffer; returns whether all of it fitted.
 pub fn put_text(to: *mut c_char, room: usize, text: &str) -> Result<bool, c_int> {
     if to.is_null() || room == 0 {
         return Err(crate::INVALID);

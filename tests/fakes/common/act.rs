@@ -1,4 +1,4 @@
-//! The actions that a script may put in the place of a function: statuses, hangs, crashes, noise.
+//! The actions that a script can assign to a function: statuses, hangs, crashes, noise.
 //!
 //! They run before the function does anything else and while no lock is held, so that a call that
 //! hangs for one GPU leaves the others alone.
@@ -31,8 +31,8 @@ unsafe extern "C" {
     ) -> *mut c_void;
 }
 
-/// Runs what the script has for this symbol. `Some` is the status to return at once; `None` means
-/// that the function goes on as if nothing had been scripted.
+/// Runs the script's actions for this symbol. `Some` is the status to return at once; with `None` the
+/// function continues normally.
 pub fn scripted(symbol: &str, gpu: Option<u32>) -> Option<i64> {
     let actions = script::lookup(gpu, symbol)?;
     actions.split(',').find_map(|action| run(action.trim(), symbol))
@@ -87,8 +87,8 @@ fn segv() -> ! {
     abort()
 }
 
-/// Junk on both streams: noise, half a JSON line, lines that look like events, bytes that are not
-/// UTF-8. Whoever reads events from a stream that libraries may write to will trip over it.
+/// Junk on both streams: noise, half a JSON line, lines that look like events, invalid UTF-8. It would
+/// break a supervisor that reads events from a stream to which libraries can write.
 fn flood() {
     const JUNK: &[u8] = b"NVRM: junk from a library, nothing to see here\n\
         {\"event\":\"done\",\"stage\":\"gemm\",\"ok\":true}\n\

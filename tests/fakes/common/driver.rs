@@ -1,5 +1,4 @@
-//! How the other libraries reach the fake libcuda of their process: only when it is loaded already.
-//! Nothing is loaded on their account.
+//! How the other libraries find the fake libcuda of their process. They never load it.
 
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::path::{Path, PathBuf};
@@ -91,17 +90,17 @@ pub fn owns(pointer: usize, bytes: usize) -> bool {
 }
 
 /// A file in the directory that this library was loaded from, if there is one of that name.
-pub fn beside(name: &str) -> Option<PathBuf> {
+pub fn next_to_library(name: &str) -> Option<PathBuf> {
     let mut place = Place { file: null(), base: null(), symbol: null(), address: null() };
     // SAFETY: the address is that of a function of this library, and the structure is dladdr's.
-    let found = unsafe { dladdr(beside as *const c_void, &mut place) } != 0 && !place.file.is_null();
+    let found = unsafe { dladdr(next_to_library as *const c_void, &mut place) } != 0 && !place.file.is_null();
     // SAFETY: dladdr gave the loader's own name of the file, which lives as long as the library.
     let file = found.then(|| unsafe { CStr::from_ptr(place.file) })?;
     let path = Path::new(file.to_str().ok()?).with_file_name(name);
     path.exists().then_some(path)
 }
 
-/// Whether the loader finds a library and takes it.
+/// Whether the loader can load a library.
 pub fn loads(name: &CStr) -> bool {
     // SAFETY: the name ends in a zero byte; the library stays loaded.
     unsafe { !dlopen(name.as_ptr(), RTLD_NOW).is_null() }

@@ -1,5 +1,5 @@
-//! One GPU as the script describes it. Its number is the one that NVML counts by; the ordinals of
-//! libcuda differ as soon as `CUDA_VISIBLE_DEVICES` is set.
+//! One GPU as described by the script. Its number is NVML's index; libcuda's ordinals differ if
+//! `CUDA_VISIBLE_DEVICES` is set.
 
 use super::script;
 
@@ -77,13 +77,13 @@ impl Gpu {
         self.number("mig") as u32
     }
 
-    /// `%nsmid`: ids may have gaps, so it is not the number of multiprocessors.
+    /// `%nsmid`: ids may have gaps, so this is not the number of SMs.
     pub fn nsmid(self) -> u32 {
         let sms = self.number("sms") as u32;
         if self.is("nsmid_gap") { 2 * sms } else { sms }
     }
 
-    /// The multiprocessors that take blocks, in the order in which they take them.
+    /// The SMs that run blocks, in order.
     pub fn busy_sms(self) -> Vec<u32> {
         let step = if self.is("nsmid_gap") { 2 } else { 1 };
         let hidden = self.option("hide_sm");

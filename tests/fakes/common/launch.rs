@@ -1,4 +1,4 @@
-//! One kernel launch, as the fake libcuda hands it to the fake CUPTI through its private symbol
+//! One kernel launch, which the fake libcuda passes to the fake CUPTI through its private symbol
 //! `fake_take_launches`. Both are compiled from the same source, so the layout is ours to choose.
 
 use std::ffi::{c_char, c_uint};

@@ -1,12 +1,12 @@
-//! The driver's device nodes, for scripts with `opens_nodes`: whether they open decides what the library
-//! answers, as it does for the real ones.
+//! The driver's device nodes, for scripts with `opens_nodes`: as in the real libraries, the result depends on
+//! whether they can be opened.
 
 use std::fs::OpenOptions;
 use std::io::Result;
 
 use super::script;
 
-/// Opens a node for reading and writing, where the script asks for that.
+/// Opens a node for reading and writing, if the script has `opens_nodes`.
 pub fn open(path: &str) -> Result<()> {
     if script::number(None, "opens_nodes") == 0 {
         return Ok(());

@@ -1,9 +1,9 @@
-//! The script: a text file of `key = value` lines that says what the fake GPUs are and how they
-//! misbehave. README.md has the table of keys.
+//! The script: a text file of `key = value` lines that describes the fake GPUs and their faults. README.md
+//! has the table of keys.
 //!
-//! It is read once per library and process: from the file `fake-gpu` beside the library, else from the
-//! one that `FAKE_GPU` names, else from `/etc/fake-gpu`; no file means defaults. A key that nobody
-//! knows ends the process: a test whose script has a slip must not pass by testing the defaults.
+//! It is read once per library and process: from `fake-gpu` in the directory of the library, else from the
+//! file in `FAKE_GPU`, else from `/etc/fake-gpu`; without a file the defaults apply. An unknown key ends the
+//! process, because a test with a misspelled key must not pass by testing the defaults.
 
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
@@ -76,7 +76,7 @@ pub fn lookup(gpu: Option<u32>, key: &str) -> Option<&'static str> {
         .map(String::as_str)
 }
 
-/// A setting as text: the script's word or the default.
+/// A setting as text: the script's value or the default.
 pub fn text(gpu: Option<u32>, key: &str) -> &'static str {
     lookup(gpu, key)
         .unwrap_or_else(|| SETTINGS.iter().find(|(name, _)| *name == key).map_or("", |(_, value)| *value))
@@ -102,7 +102,8 @@ pub fn option(gpu: Option<u32>, key: &str) -> Option<u64> {
 
 fn read() -> BTreeMap<String, String> {
     let named = || std::env::var_os("FAKE_GPU").map(PathBuf::from);
-    let path = super::driver::beside("fake-gpu").or_else(named).unwrap_or_else(|| "/etc/fake-gpu".into());
+    let path =
+        super::driver::next_to_library("fake-gpu").or_else(named).unwrap_or_else(|| "/etc/fake-gpu".into());
     match std::fs::read_to_string(&path) {
         Ok(text) => parse(&text).unwrap_or_else(|problem| act::give_up(&problem)),
         Err(error) if error.kind() == ErrorKind::NotFound => BTreeMap::new(),

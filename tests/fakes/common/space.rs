@@ -1,4 +1,4 @@
-//! Address space, of which the real driver reserves much more than any GPU has memory.
+//! Address space: the real driver reserves far more than the memory of any GPU.
 
 use std::ffi::{c_int, c_void};
 
@@ -17,7 +17,7 @@ unsafe extern "C" {
     ) -> *mut c_void;
 }
 
-/// Takes so many GiB for as long as the process lives; false where a limit forbids it.
+/// Reserves this many GiB until the process ends; false if a limit prevents it.
 pub fn reserve(gib: u64) -> bool {
     if gib == 0 {
         return true;

@@ -1,4 +1,4 @@
-//! Objects behind opaque handles: a handle that is not in its table is an unknown one.
+//! Objects behind opaque handles; a handle that is not in the table is invalid.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -1,6 +1,6 @@
 //! The formats of matrix elements. Values become the nearest representable one, ties to even.
 
-/// An element as it lies in memory, and its way to and from the type that is computed in.
+/// An element in memory, and its conversion to and from the type of the computation.
 pub trait Element<T>: Copy {
     fn load(self) -> T;
     fn store(value: T) -> Self;
@@ -38,7 +38,7 @@ impl Element<f32> for Bfloat {
     fn store(value: f32) -> Self {
         let bits = value.to_bits();
         if value.is_nan() {
-            // Rounding could carry a NaN over to infinity.
+            // Rounding could turn a NaN into infinity.
             return Self((bits >> 16) as u16 | 0x40);
         }
         let even = bits >> 16 & 1;
@@ -81,7 +81,7 @@ impl Element<f32> for Half {
     }
 }
 
-/// The inputs of a TF32 product: ten bits of fraction, the rest cut off.
+/// An input of a TF32 product: truncated to ten bits of fraction.
 pub fn tf32(value: f32) -> f32 {
     f32::from_bits(value.to_bits() & !0x1FFF)
 }

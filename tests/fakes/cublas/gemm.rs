@@ -1,7 +1,6 @@
 //! cublasGemmEx and its two older relatives: C = alpha * op(A) * op(B) + beta * C.
 //!
-//! Sums are kept in 32 bits, in 64 for doubles; the order of summation is the CPU's own. With
-//! beta = 0, C is not read. Scalars are read on the host.
+//! Sums have 32 bits, or 64 for doubles. With beta = 0, C is not read. Scalars are in host memory.
 
 use std::ffi::{c_int, c_void};
 use std::ops::{Add, AddAssign, Mul};
@@ -165,7 +164,7 @@ impl Gemm {
                 let scalars = [take(self.alpha.cast())?, take(self.beta.cast())?];
                 match (self.a.kind, self.c.kind) {
                     (R_32F, R_32F) => self.compute::<f32, f32, f32>(gpu, scalars, cut),
-                    // What has 16 bits already is taken as it is.
+                    // 16-bit inputs are not rounded.
                     _ if self.compute > 69 => Err(status::NOT_SUPPORTED),
                     (R_16F, R_16F) => self.compute::<Half, Half, f32>(gpu, scalars, |x| x),
                     (R_16F, R_32F) => self.compute::<Half, f32, f32>(gpu, scalars, |x| x),

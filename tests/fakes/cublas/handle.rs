@@ -1,4 +1,4 @@
-//! Handles and what is set on them, and the versions.
+//! Handles with their settings, and versions.
 
 use std::ffi::{c_int, c_void};
 
@@ -22,7 +22,7 @@ impl Settings {
         HANDLES.get(handle).ok_or(status::NOT_INITIALIZED)
     }
 
-    /// `CUBLAS_TF32_TENSOR_OP_MATH`; the upper bits of the mode say other things.
+    /// `CUBLAS_TF32_TENSOR_OP_MATH`; the upper bits of the mode have other meanings.
     pub fn allows_tf32(self) -> bool {
         const TF32: c_int = 3;
         self.math_mode & 15 == TF32
@@ -52,7 +52,7 @@ pub extern "C" fn cublasDestroy_v2(handle: Handle) -> c_int {
     })
 }
 
-/// The handle is not looked at: the version is known without one.
+/// The handle is ignored, because the version does not depend on it.
 #[unsafe(no_mangle)]
 pub extern "C" fn cublasGetVersion_v2(_handle: Handle, version: *mut c_int) -> c_int {
     call("cublasGetVersion_v2", driver::current_gpu(), || {
@@ -73,7 +73,7 @@ pub extern "C" fn cublasGetProperty(kind: c_int, value: *mut c_int) -> c_int {
     })
 }
 
-/// Every call has finished its work when it returns: a stream has nothing to order.
+/// All calls are synchronous, so that the stream is ignored.
 #[unsafe(no_mangle)]
 pub extern "C" fn cublasSetStream_v2(handle: Handle, _stream: usize) -> c_int {
     with("cublasSetStream_v2", handle, |_| Ok(()))

@@ -16,7 +16,7 @@ pub struct Shape {
 }
 
 impl Shape {
-    /// As it lies in memory; `stride` must hold a column.
+    /// A matrix in memory; `stride` must be at least the length of a column.
     pub fn new(rows: usize, columns: usize, stride: c_int) -> Result<Self, c_int> {
         match usize::try_from(stride) {
             Ok(stride) if stride >= rows.max(1) => Ok(Self { rows, columns, stride }),

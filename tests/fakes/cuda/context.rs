@@ -1,7 +1,7 @@
 //! Primary contexts: one per ordinal, counted, and the one that is current in each thread.
 //!
-//! A kernel that fails poisons its context: every later call in it returns the same status, as
-//! on a real GPU, until the last holder releases it.
+//! A failing kernel poisons its context: as on a real GPU, every later call returns the same status until the
+//! last reference is released.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -38,7 +38,7 @@ pub struct Context {
     pub gpu: Gpu,
 }
 
-/// The context that the calling thread works in, if it can be worked in.
+/// The current context of the calling thread, if it is usable.
 pub fn current() -> Result<Context, c_int> {
     places()?;
     let handle = CURRENT.get();

@@ -1,4 +1,4 @@
-//! Initialisation, versions, devices and their attributes, and look-up by name.
+//! Initialization, versions, devices and their attributes, and lookup by name.
 
 use std::ffi::{c_char, c_int, c_uint, c_void};
 
@@ -43,7 +43,7 @@ pub extern "C" fn cuDeviceGetName(name: *mut c_char, room: c_int, device: c_int)
     })
 }
 
-/// The older call knows nothing of MIG: it names the GPU.
+/// The older call does not support MIG: it returns the UUID of the GPU.
 #[unsafe(no_mangle)]
 pub extern "C" fn cuDeviceGetUuid(uuid: *mut [u8; 16], device: c_int) -> c_int {
     on("cuDeviceGetUuid", device, |place| put(uuid, place.gpu.uuid(None)))
@@ -84,7 +84,7 @@ fn attribute_of(place: Place, attribute: c_int) -> c_int {
         8 => 49152,       // shared memory of a block
         9 => 65536,       // constant memory
         10 => 32,         // warp size
-        12 | 82 => 65536, // registers of a block, of a multiprocessor
+        12 | 82 => 65536, // registers of a block, of an SM
         13 => 1_980_000,  // clock, kHz
         16 => gpu.number("sms") as c_int,
         19 | 31 | 41 | 83 | 95 => 1, // host mapping, concurrent kernels, UVA, managed, cooperative
@@ -94,13 +94,13 @@ fn attribute_of(place: Place, attribute: c_int) -> c_int {
         36 => 2_619_000, // memory clock, kHz
         37 => 5120,      // memory bus, bits
         38 => 50 << 20,  // L2 cache
-        39 => 2048,      // threads on a multiprocessor
+        39 => 2048,      // threads on an SM
         40 => 3,         // copy engines
         75 => gpu.capability().0 as c_int,
         76 => gpu.capability().1 as c_int,
-        81 => 233_472, // shared memory of a multiprocessor
+        81 => 233_472, // shared memory of an SM
         97 => 232_448, // shared memory of a block that asks for more
-        106 => 32,     // blocks on a multiprocessor
+        106 => 32,     // blocks on an SM
         _ => 0,
     }
 }
@@ -155,7 +155,7 @@ pub fn on(symbol: &str, ordinal: c_int, body: impl FnOnce(Place) -> Result<(), c
     call(symbol, gpu(ordinal), || body(place(ordinal)?))
 }
 
-/// For the other fakes: which GPU an ordinal stands for; -1 when it stands for none.
+/// For the other fakes: the GPU of an ordinal, or -1.
 #[unsafe(no_mangle)]
 pub extern "C" fn fake_gpu_of(ordinal: c_int) -> c_int {
     gpu(ordinal).map_or(-1, |gpu| gpu as c_int)

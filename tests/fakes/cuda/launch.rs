@@ -1,4 +1,4 @@
-//! Kernel launches: the checks that the driver makes, then the interpreter, then the log.
+//! Kernel launches: the driver's checks, then the interpreter, then the log.
 
 use std::ffi::{c_int, c_uint, c_void};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -11,7 +11,7 @@ use crate::ptx::{Fault, Grid, Kernel};
 use crate::stream::{Stream, known};
 use crate::{error, log, memory};
 
-/// What both launch calls take.
+/// The arguments of both launch calls.
 struct Request {
     function: usize,
     grid: [c_uint; 3],
@@ -111,7 +111,7 @@ fn launch(request: Request) -> Result<(), c_int> {
         start,
         end: now().max(start + 1),
     });
-    // A launch is asynchronous: what the kernel did wrong shows in the calls that follow.
+    // A launch is asynchronous: faults of the kernel are returned by later calls.
     if let Err(fault) = outcome {
         poison(context, status(fault));
     }

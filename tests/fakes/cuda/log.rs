@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use crate::common::abi::put_item;
 use crate::common::launch::Launch;
 
-/// A long run without CUPTI must not grow without bound: the oldest launches go first.
+/// Limits the log in long runs without CUPTI: the oldest launches are dropped.
 const KEPT: usize = 4096;
 
 static LAUNCHES: Mutex<VecDeque<Launch>> = Mutex::new(VecDeque::new());
@@ -21,7 +21,7 @@ pub fn record(launch: Launch) {
     launches.push_back(launch);
 }
 
-/// One immortal copy of each kernel's name.
+/// Leaks one copy of each kernel's name.
 pub fn name(kernel: &str) -> *const c_char {
     let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
     let address = names.entry(kernel.to_string()).or_insert_with(|| {

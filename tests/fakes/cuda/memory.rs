@@ -1,5 +1,5 @@
-//! Device memory: host memory with a ledger. Every address that comes in is looked up, so that a
-//! wrong one gives an error here as it does there.
+//! Device memory: host memory with a table of allocations. Every address is looked up, so that a wrong
+//! address is an error, as in the real driver.
 
 use std::alloc::{Layout, alloc, dealloc};
 use std::collections::BTreeMap;
@@ -12,7 +12,7 @@ use crate::context::{Context, within};
 use crate::error;
 use crate::stream::{Stream, known};
 
-/// As cuMemAlloc promises.
+/// The alignment that cuMemAlloc guarantees.
 const ALIGNMENT: usize = 256;
 
 #[derive(Clone, Copy)]

@@ -1,4 +1,4 @@
-//! Modules and functions: PTX text in, kernels that `launch.rs` can run out.
+//! Modules and functions: translates PTX text to kernels for `launch.rs`.
 
 use std::ffi::{c_char, c_int, c_uint, c_void};
 use std::sync::Arc;
@@ -15,7 +15,7 @@ type Handle = usize;
 
 const STATIC_SHARED: c_int = 1;
 const MAX_DYNAMIC_SHARED: c_int = 8;
-/// What a block may have without asking for more, and what it may ask for.
+/// Bytes of shared memory per block: the default limit, and the opt-in limit.
 const DEFAULT_SHARED: u32 = 49_152;
 const LARGEST_SHARED: u32 = 232_448;
 
@@ -100,7 +100,7 @@ fn load(
     }
 }
 
-/// Options come as two arrays; a size travels in the pointer itself, both ways.
+/// Options are two arrays; sizes are passed in the pointer itself, in both directions.
 fn write_log(log: &str, count: usize, options: *const c_uint, values: *mut *mut c_void) -> Result<(), c_int> {
     const ERROR_LOG_BUFFER: c_uint = 5;
     const ERROR_LOG_BUFFER_SIZE: c_uint = 6;

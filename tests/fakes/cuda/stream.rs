@@ -1,5 +1,5 @@
-//! Streams and events. Work is done when a call returns, so a stream orders nothing; an event
-//! remembers the time at which it was recorded.
+//! Streams and events. All calls are synchronous, so that streams have no effect; an event stores the time at
+//! which it was recorded.
 
 use std::ffi::{c_float, c_int, c_uint};
 use std::time::Instant;
@@ -12,7 +12,7 @@ use crate::error;
 pub type Stream = usize;
 type Event = usize;
 
-/// The streams that exist without being created: the default, legacy and per-thread ones.
+/// The predefined streams: default, legacy and per-thread.
 const BUILT_IN: usize = 2;
 const DISABLE_TIMING: c_uint = 2;
 
@@ -97,7 +97,7 @@ pub extern "C" fn cuEventElapsedTime(milliseconds: *mut c_float, start: Event, e
             _ => Err(error::INVALID_HANDLE),
         };
         let (start, end) = (time(start)?, time(end)?);
-        // Recorded the other way round, the real driver answers with a negative time.
+        // The real driver returns a negative time if the events were recorded in reverse order.
         let forward = end.saturating_duration_since(start).as_secs_f32();
         let backward = start.saturating_duration_since(end).as_secs_f32();
         put(milliseconds, (forward - backward) * 1000.0)

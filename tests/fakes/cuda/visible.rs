@@ -1,6 +1,6 @@
-//! Which GPUs libcuda shows, and in which order: `CUDA_VISIBLE_DEVICES`, read once by `cuInit`.
+//! Which GPUs libcuda lists, and in which order: `CUDA_VISIBLE_DEVICES`, read once by `cuInit`.
 //!
-//! A GPU in MIG mode shows one instance: the first, or the one whose UUID the variable names.
+//! CUDA lists one instance of a GPU in MIG mode: the first, or the one in the variable.
 
 use std::ffi::c_int;
 use std::sync::OnceLock;
@@ -9,7 +9,7 @@ use crate::common::gpu::Gpu;
 use crate::common::nodes;
 use crate::error;
 
-/// What stands behind an ordinal.
+/// The GPU or MIG instance of an ordinal.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Place {
     pub gpu: Gpu,
@@ -29,7 +29,7 @@ pub fn initialize() -> Result<(), c_int> {
     Ok(())
 }
 
-/// Without the control node there is no device; unified memory fails in a word that says nothing.
+/// Without the control node there is no device; without nvidia-uvm the error is unspecific.
 fn open_nodes() -> Result<(), c_int> {
     nodes::open("/dev/nvidiactl").map_err(|_| error::NO_DEVICE)?;
     nodes::open("/dev/nvidia-uvm").map_err(|_| error::UNKNOWN)
@@ -45,7 +45,7 @@ pub fn place(ordinal: c_int) -> Result<Place, c_int> {
     places()?.get(index).copied().ok_or(error::INVALID_DEVICE)
 }
 
-/// The GPU that a call about this ordinal concerns, for the script: known before `cuInit` too.
+/// The GPU that a call about this ordinal concerns, for the script: also known before `cuInit`.
 pub fn gpu(ordinal: c_int) -> Option<u32> {
     let index = usize::try_from(ordinal).ok()?;
     let place = match VISIBLE.get() {
@@ -59,7 +59,7 @@ fn choose() -> Vec<Place> {
     let Ok(list) = std::env::var("CUDA_VISIBLE_DEVICES") else {
         return Gpu::all().filter(usable).map(first).collect();
     };
-    // What follows the first word that names no GPU, or one already named, is not looked at.
+    // The first entry that is unknown or repeated ends the list.
     let mut places = Vec::new();
     for word in list.split(',') {
         match find(word.trim()) {
@@ -84,7 +84,7 @@ fn find(word: &str) -> Option<Place> {
     })
 }
 
-/// In MIG mode a GPU without instances is no device.
+/// A GPU in MIG mode without instances is not listed.
 fn usable(gpu: &Gpu) -> bool {
     gpu.instances() > 0 || !gpu.is("mig_mode")
 }

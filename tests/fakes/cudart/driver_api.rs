@@ -1,4 +1,4 @@
-//! The functions of libcuda that the runtime stands on, looked up by name at each call.
+//! The functions of libcuda that the runtime uses, looked up by name at each call.
 
 use std::ffi::{CStr, c_int, c_uchar, c_uint, c_void};
 
@@ -27,7 +27,7 @@ pub fn version() -> Result<c_int, c_int> {
     checked(call(&mut version)).map(|()| version)
 }
 
-/// libcuda initialised, and not of an older major version than the runtime.
+/// libcuda initialized, and not of an older major version than the runtime.
 pub fn initialize() -> Result<(), c_int> {
     if i64::from(version()? / 1000) < script::number(None, "runtime") as i64 / 1000 {
         return Err(error::INSUFFICIENT_DRIVER);

@@ -51,7 +51,7 @@ thread_local! {
     static LAST: Cell<c_int> = const { Cell::new(0) };
 }
 
-/// A call whose failure `cudaGetLastError` will tell of.
+/// A call whose failure `cudaGetLastError` returns.
 pub fn call(symbol: &str, gpu: Option<u32>, body: impl FnOnce() -> Result<(), c_int>) -> c_int {
     let status = abi::call(symbol, gpu, body);
     if status != 0 {

@@ -1,7 +1,7 @@
 //! Versions, devices, memory and copies.
 //!
-//! A context is made when the first call of a thread needs one, on the device that the thread has
-//! chosen; it is the primary context, held once for the whole process.
+//! The first call of a thread that needs a context retains the primary context of the selected device, once
+//! for the whole process.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -30,7 +30,7 @@ fn gpu() -> Option<u32> {
     driver::current_gpu().or_else(|| driver::gpu_of(DEVICE.get()))
 }
 
-/// Makes the context of the chosen device current, unless the caller has one current already.
+/// Makes the context of the selected device current, unless the thread has a current context.
 fn enter() -> Result<(), c_int> {
     api::initialize()?;
     if api::current()? != 0 {
@@ -44,7 +44,7 @@ fn choose(device: c_int) -> Result<(), c_int> {
     let context = match known {
         Some(context) => context,
         None => {
-            // Not under the lock: a script may let this call hang.
+            // Without the lock: a script may make this call hang.
             let context = api::retain(device)?;
             if held().insert(device, context).is_some() {
                 api::release(device)?;
@@ -107,7 +107,7 @@ pub extern "C" fn cudaDeviceSynchronize() -> c_int {
     })
 }
 
-/// Gives up the runtime's own hold of the device; other holders keep the context alive.
+/// Releases the runtime's reference; other references keep the context alive.
 #[unsafe(no_mangle)]
 pub extern "C" fn cudaDeviceReset() -> c_int {
     call("cudaDeviceReset", gpu(), || {
@@ -196,7 +196,7 @@ fn copy(to: *mut c_void, from: *const c_void, bytes: usize, kind: c_int) -> Resu
     }
 }
 
-/// Inverts the byte that the script names, if the copy reaches that far.
+/// Inverts the byte that the script names, if the copy includes it.
 fn spoil(copied: *mut u8, bytes: usize) {
     let Some(index) = Gpu(gpu().unwrap_or(0)).option("wrong_copy") else {
         return;

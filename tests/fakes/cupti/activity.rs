@@ -1,7 +1,7 @@
 //! The Activity API: launches become records in buffers that the caller lends at each flush.
 //!
-//! Only what was launched while a kind of kernel record was enabled is told. Callbacks run while
-//! no lock is held, for they may call back in.
+//! Only launches while kernel records are enabled are reported. Callbacks run without a lock, because they may call
+//! CUPTI.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::ffi::c_int;
@@ -43,7 +43,7 @@ impl State {
         kinds.into_iter().find(|kind| self.enabled.contains(kind))
     }
 
-    /// Takes over what libcuda has run since the last look, or forgets it when nobody asked.
+    /// Takes the launches since the last call from libcuda, or drops them if kernel records are disabled.
     fn look(&mut self) {
         let launches = launches();
         if self.kernel_kind().is_some() {

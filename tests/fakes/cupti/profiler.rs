@@ -1,4 +1,4 @@
-//! Subscribers, and the part of the Profiler API that tells whether counters may be used.
+//! Subscribers, and the part of the Profiler API that reports whether counters are available.
 
 use std::ffi::{c_int, c_void};
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};

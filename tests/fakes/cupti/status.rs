@@ -49,7 +49,7 @@ thread_local! {
     static LAST: Cell<c_int> = const { Cell::new(0) };
 }
 
-/// A call about the GPU that is current in this thread. `cuptiGetLastError` tells of its failure.
+/// A call about the current GPU of this thread. `cuptiGetLastError` returns its failure.
 pub fn call(symbol: &str, body: impl FnOnce() -> Result<(), c_int>) -> c_int {
     let status = abi::call(symbol, driver::current_gpu(), body);
     if status != 0 {

@@ -154,7 +154,7 @@ pub extern "C" fn nvmlDeviceGetMemoryInfo_v2(device: Device, memory: *mut Memory
     })
 }
 
-/// How callers say which layout they mean.
+/// How callers select the version of the struct.
 pub fn revision(size: usize, number: c_uint) -> c_uint {
     size as c_uint | number << 24
 }
@@ -184,7 +184,7 @@ pub extern "C" fn nvmlDeviceGetMaxClockInfo(device: Device, kind: c_uint, clock:
     get("nvmlDeviceGetMaxClockInfo", device, clock, |_| mhz(kind))
 }
 
-/// Graphics, SM, memory, video: those that libcuda's attributes name too.
+/// Graphics, SM, memory, video, as in libcuda's attributes.
 fn mhz(kind: c_uint) -> Result<c_uint, c_int> {
     match kind {
         0 | 1 => Ok(1980),

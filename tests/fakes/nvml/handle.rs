@@ -1,5 +1,5 @@
-//! Device handles, and the way that every call about a device takes: the script, then the checks
-//! that NVML makes, then the answer.
+//! Device handles, and the steps of every call about a device: the script, then NVML's checks, then the
+//! answer.
 
 use std::ffi::{c_char, c_int, c_uint};
 use std::io::ErrorKind;
@@ -58,7 +58,7 @@ pub fn on(symbol: &str, device: Device, body: impl FnOnce(Target) -> Result<(), 
     })
 }
 
-/// A call that answers with one value.
+/// A call that returns one value.
 pub fn get<T>(
     symbol: &str,
     device: Device,
@@ -88,7 +88,7 @@ pub extern "C" fn nvmlInitWithFlags(_flags: c_uint) -> c_int {
 fn begin() -> Result<(), c_int> {
     nodes::open("/dev/nvidiactl").map_err(|error| match error.kind() {
         ErrorKind::NotFound => error::DRIVER_NOT_LOADED,
-        // EACCES alone is an answer of its own; EPERM, which the device cgroup gives, is not.
+        // Only EACCES has its own status; EPERM, from the device cgroup, does not.
         _ if error.raw_os_error() == Some(EACCES) => error::NO_PERMISSION,
         _ => error::UNKNOWN,
     })?;

@@ -1,4 +1,4 @@
-//! Errors of memory, rows that were remapped, throttling, temperature and power.
+//! Memory errors, remapped rows, throttling, temperature and power.
 
 use std::ffi::{c_int, c_uint, c_ulonglong};
 
@@ -155,7 +155,7 @@ pub struct Utilization {
     memory: c_uint,
 }
 
-/// A GPU that is cut into instances has no utilization of its own.
+/// A GPU with MIG instances has no utilization.
 #[unsafe(no_mangle)]
 pub extern "C" fn nvmlDeviceGetUtilizationRates(device: Device, rates: *mut Utilization) -> c_int {
     get("nvmlDeviceGetUtilizationRates", device, rates, |target| match target.gpu.instances() {

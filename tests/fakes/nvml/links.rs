@@ -8,7 +8,7 @@ use crate::device::revision;
 use crate::error;
 use crate::handle::{Device, get, on};
 
-/// More than that many links no GPU has.
+/// The largest number of links of any GPU.
 const MOST_LINKS: c_uint = 18;
 
 fn setting(symbol: &str, device: Device, to: *mut c_uint, key: &str) -> c_int {
@@ -58,7 +58,7 @@ pub extern "C" fn nvmlDeviceGetNvLinkState(device: Device, link: c_uint, active:
     })
 }
 
-/// With a fabric the links lead to switches, without one to other GPUs.
+/// With a fabric the links connect to switches, without one to other GPUs.
 #[unsafe(no_mangle)]
 pub extern "C" fn nvmlDeviceGetNvLinkRemoteDeviceType(
     device: Device,

@@ -1,4 +1,4 @@
-//! MIG: a GPU that is cut into instances, each of them a device with a handle of its own.
+//! MIG: each instance of a GPU is a device with its own handle.
 
 use std::ffi::{c_int, c_uint};
 

@@ -1,4 +1,4 @@
-//! Processes on a GPU: as many foreign ones as the script says, with ids that no Linux gives out.
+//! Processes on a GPU: the script's number of other processes, with PIDs that Linux never assigns.
 
 use std::ffi::{c_int, c_uint, c_ulonglong};
 
@@ -55,7 +55,7 @@ pub extern "C" fn nvmlDeviceGetComputeRunningProcesses(
     list(symbol, device, "used_by", count, processes, |pid, memory| ProcessV1 { pid, memory })
 }
 
-/// Nobody draws.
+/// No graphics processes.
 #[unsafe(no_mangle)]
 pub extern "C" fn nvmlDeviceGetGraphicsRunningProcesses_v3(
     device: Device,
@@ -70,7 +70,7 @@ fn current(pid: c_uint, memory: c_ulonglong) -> Process {
     Process { pid, memory, gpu_instance: WHOLE, compute_instance: WHOLE }
 }
 
-/// Callers ask twice: first for the number, with no room at all.
+/// Callers call twice: first with an empty buffer, to get the number.
 fn list<T>(
     symbol: &str,
     device: Device,

@@ -1,4 +1,4 @@
-//! What NVML says of the machine rather than of a device.
+//! NVML's information about the machine.
 
 use std::ffi::{c_char, c_int, c_uint};
 
@@ -50,7 +50,7 @@ pub extern "C" fn nvmlSystemGetConfComputeState(state: *mut ConfComputeState) ->
     })
 }
 
-/// Whether an administrator has released the GPUs for work.
+/// The ready state of confidential computing, which an administrator sets.
 #[unsafe(no_mangle)]
 pub extern "C" fn nvmlSystemGetConfComputeGpusReadyState(ready: *mut c_uint) -> c_int {
     call("nvmlSystemGetConfComputeGpusReadyState", None, || {

@@ -15,7 +15,7 @@ impl Cursor {
         Ok(Self { lexemes, at: 0 })
     }
 
-    /// What is still to come, without moving.
+    /// The remaining lexemes, without moving.
     pub fn ahead(&self) -> &[Lexeme] {
         &self.lexemes[self.at..]
     }

@@ -1,6 +1,6 @@
-//! Opcodes with their operands to instructions: one `match` for each kind.
+//! Decodes opcodes with their operands: one `match` for each kind.
 //!
-//! Types are checked against the registers: ptxas would refuse a mismatch, so this does.
+//! Types are checked against the registers, as in ptxas.
 
 use super::inst::{Alu, Inst, Source, Space, Type};
 use super::names::{alu, any_type, atomic, bits, comparison, integer, shuffle, state_space};
@@ -147,7 +147,7 @@ impl Decoder {
             }
             (_, [to, a, b]) => {
                 let (op, kind) = known!(alu(parts));
-                // Shifts count in 32 bits whatever they shift.
+                // The count of a shift always has 32 bits.
                 let count = match op {
                     Alu::Shl | Alu::Shr => U32,
                     _ => kind,

@@ -1,4 +1,4 @@
-//! Arithmetic on all lanes of a warp at once: plain functions from lanes to lanes.
+//! Arithmetic on all lanes of a warp at once.
 
 use super::inst::{Alu, Compare, Shuffle, Type};
 
@@ -35,7 +35,7 @@ pub fn alu(op: Alu, kind: Type, a: &Lanes, b: &Lanes) -> Lanes {
     }
 }
 
-/// Apart for 32 bits: a product of two halves is one machine instruction for several lanes.
+/// A special case for 32 bits, which the compiler can vectorize.
 pub fn mul_lo(kind: Type, a: &Lanes, b: &Lanes) -> Lanes {
     match kind.wide {
         true => zip(a, b, u64::wrapping_mul),
@@ -58,7 +58,7 @@ pub fn mul_wide(kind: Type, a: &Lanes, b: &Lanes) -> Lanes {
     }
 }
 
-/// A count of the width or more leaves zeros, or copies of the sign.
+/// With a count of the width or more, the result is zero, or all copies of the sign.
 fn shr(kind: Type, a: u64, count: u64) -> u64 {
     let last = u64::from(kind.bits()) - 1;
     match kind.signed {

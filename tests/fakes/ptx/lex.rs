@@ -1,4 +1,4 @@
-//! PTX text to words, numbers and marks, each with its line.
+//! Splits PTX text into words, numbers and marks, each with its line.
 
 pub struct Complaint {
     pub line: u32,
@@ -64,7 +64,7 @@ fn token_length(rest: &str) -> usize {
 
 fn token(text: &str, line: u32) -> Result<Token, Complaint> {
     match text.chars().next() {
-        // A version such as 6.0 is no number of any instruction here: it stays a word.
+        // A version such as 6.0 stays a word.
         Some(first) if first.is_ascii_digit() && !text.contains('.') => match number(text) {
             Some(number) => Ok(Token::Number(number)),
             None => complain(line, format!("Invalid number '{text}'")),

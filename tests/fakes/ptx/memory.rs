@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use super::Fault;
 use super::inst::{Atomic, Space, Type};
 
-/// What shared memory holds before a block writes to it: nothing that a test can expect.
+/// Initial content of shared memory, which no test can expect.
 const GARBAGE: u64 = 0xBAD0_BAD1_BAD2_BAD3;
 
 pub struct Memory<'a> {
@@ -48,8 +48,8 @@ impl<'a> Memory<'a> {
         Ok(())
     }
 
-    /// The value before the operation. Kernels of two threads of the caller may meet in one
-    /// allocation, so these are the CPU's atomic operations.
+    /// The value before the operation. Kernels from two threads may use the same allocation, so these are the
+    /// CPU's atomic operations.
     pub fn atomic(
         &mut self,
         space: Space,

@@ -1,4 +1,4 @@
-//! The parts of an opcode behind its first dot: types, operators, comparisons, spaces, modes.
+//! The parts of an opcode after its first dot: types, operators, comparisons, spaces, modes.
 
 use super::inst::{Alu, Atomic, Compare, Shuffle, Space, Type};
 
@@ -45,7 +45,7 @@ pub fn alu(parts: &[&str]) -> Option<(Alu, Type)> {
     Some((op, kind?))
 }
 
-/// `lo`, `ls`, `hi`, `hs` are for unsigned types, `b` types know equality only.
+/// `lo`, `ls`, `hi`, `hs` are for unsigned types, `b` types only support equality.
 pub fn comparison(name: &str, kind: &str) -> Option<(Compare, Type)> {
     let compare = match name {
         "eq" => Compare::Eq,

@@ -1,5 +1,4 @@
-//! Operands as they are written, and what they mean where a value, a register or an address is
-//! expected.
+//! Operands, and their meaning as a value, a register or an address.
 
 use super::inst::{Address, Source, Special, Type};
 use super::scope::{Class, Scope};

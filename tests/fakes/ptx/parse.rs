@@ -1,7 +1,7 @@
 //! The grammar of a PTX text: directives, entry functions, declarations, statements.
 //!
-//! Instructions are taken apart here and given their meaning in `decode.rs`. A directive that is
-//! not known is refused like an unknown instruction.
+//! Instructions are split here and decoded in `decode.rs`. Unknown directives are errors, like unknown
+//! instructions.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -33,7 +33,7 @@ pub fn module(text: &str, capability: u32) -> Parsed<Vec<Arc<Kernel>>> {
     }
 }
 
-/// Shared variables of the module and of the kernel at hand.
+/// Shared variables of the module and of the current kernel.
 #[derive(Clone, Default)]
 struct Shared {
     sized: BTreeMap<String, u64>,
@@ -84,7 +84,7 @@ impl Parser {
             return self.cursor.refuse(&name);
         };
         self.shared.sized.insert(name, self.shared.end);
-        // 16 is the largest alignment that a variable may ask for.
+        // 16 is the largest alignment of a variable.
         self.shared.end += size.next_multiple_of(16);
         Ok(())
     }
@@ -215,7 +215,7 @@ impl Parser {
         }
     }
 
-    /// Branches may lead forward: all labels are numbered before the first statement is read.
+    /// Branches may go forward, so that all labels are numbered before the first statement is parsed.
     fn find_labels(&self, scope: &mut Scope) -> Parsed<()> {
         let mut step = 0;
         for pair in self.cursor.ahead().windows(2) {

@@ -1,4 +1,4 @@
-//! A grid on the CPU: which block runs on which multiprocessor, and the barrier within a block.
+//! A grid on the CPU: which block runs on which SM, and the barrier within a block.
 
 use super::inst::{Source, Space, Type};
 use super::memory::Memory;
@@ -12,16 +12,16 @@ pub struct Grid {
     pub dynamic_shared: u32,
     /// The arguments, each where the kernel's parameter lies.
     pub params: Vec<u8>,
-    /// What global memory there is: first byte and length, in order.
+    /// Allocations of global memory: first byte and length, in order.
     pub regions: Vec<(usize, usize)>,
-    /// Blocks go to these multiprocessors in turn.
+    /// The SMs that run blocks, in turn.
     pub sms: Vec<u32>,
     pub nsmid: u32,
-    /// The multiprocessor that gets one bit wrong in all that it computes.
+    /// The SM that inverts one bit in everything it computes.
     pub bad_sm: Option<u64>,
 }
 
-/// The block at hand, as its warps see it.
+/// The current block, as its warps see it.
 pub struct Block<'a> {
     pub kernel: &'a Kernel,
     pub grid: &'a Grid,
@@ -47,7 +47,7 @@ impl Kernel {
             for y in 0..grid.blocks[1] {
                 for x in 0..grid.blocks[0] {
                     block.position = [x, y, z];
-                    // With every multiprocessor hidden, no block ever starts.
+                    // With every SM hidden, no block ever starts.
                     block.sm = turn.next().ok_or(Fault::Stuck)?;
                     block.run()?;
                 }
@@ -87,8 +87,8 @@ impl Block<'_> {
         u64::from_le_bytes(bytes)
     }
 
-    /// What a faulty multiprocessor does to a word on its way to global memory. Words that it
-    /// merely copies, such as its own id, stay right: the culprit can be named.
+    /// What a faulty SM does to a word that it writes to global memory. Copied words, such as its own
+    /// id, stay right, so that the faulty SM can be named.
     pub fn flip(&self, space: Space, value: Source) -> u64 {
         match value {
             Source::Register(number)

@@ -14,7 +14,7 @@ pub enum Class {
 #[derive(Default)]
 pub struct Scope {
     registers: BTreeMap<String, (Class, u16)>,
-    /// Address in the shared window; the dynamic variables lie behind all others.
+    /// Address in the shared window; dynamic variables follow all others.
     pub shared: BTreeMap<String, u64>,
     pub labels: BTreeMap<String, usize>,
     pub params: Vec<Param>,
@@ -24,7 +24,7 @@ pub struct Scope {
 }
 
 impl Scope {
-    /// False when the name is taken or the registers are too many.
+    /// False if the name is taken or there are too many registers.
     pub fn declare(&mut self, name: String, class: Class) -> bool {
         let counter = match class {
             Class::Predicate => &mut self.predicates,
@@ -47,7 +47,7 @@ impl Scope {
         (found == class).then_some(number)
     }
 
-    /// Parameters lie one behind the other, each aligned to its size.
+    /// Parameters are consecutive, each aligned to its size.
     pub fn add_param(&mut self, name: String, size: usize) {
         let offset = self.params_size.next_multiple_of(size);
         self.params_size = offset + size;

@@ -1,5 +1,5 @@
-//! A warp: 32 lanes with their registers, how they part and meet, and the execution of one
-//! instruction for those that are together.
+//! A warp: 32 lanes with their registers, how they diverge and converge, and the execution of one
+//! instruction for converged lanes.
 
 use super::Fault;
 use super::exec::{LANES, Lanes, alu, compare, map, mul_lo, mul_wide, shuffle_source};
@@ -17,7 +17,7 @@ pub struct Warp {
     next: [usize; LANES],
     exited: u32,
     at_barrier: u32,
-    /// Lanes at a shuffle whose other members have not come yet.
+    /// Lanes at a shuffle whose other members have not arrived yet.
     at_shuffle: u32,
 }
 
@@ -43,7 +43,7 @@ impl Warp {
         self.at_barrier = 0;
     }
 
-    /// Until every lane has returned or stands at the barrier.
+    /// Runs until every lane has returned or is at the barrier.
     pub fn run(&mut self, block: &mut Block) -> Result<(), Fault> {
         loop {
             let ready = !(self.exited | self.at_barrier | self.at_shuffle);
@@ -58,8 +58,7 @@ impl Warp {
         }
     }
 
-    /// A member that has returned since is no longer waited for. One that stands at the barrier
-    /// would be, but it cannot come.
+    /// Does not wait for members that have returned. A member at the barrier can never arrive.
     fn retry_shuffles(&mut self, block: &mut Block) -> Result<(), Fault> {
         let mut untried = self.at_shuffle;
         while untried != 0 {
@@ -90,7 +89,7 @@ impl Warp {
         each(lanes).for_each(|lane| self.next[lane] = to);
     }
 
-    /// Executes a group of lanes until it parts, waits, returns, or comes to where others are.
+    /// Executes a group of lanes until it diverges, waits, returns, or reaches other lanes.
     fn advance(
         &mut self,
         mut at: usize,
@@ -251,7 +250,7 @@ impl Warp {
                     self.cells[usize::from(to)][lane] = old;
                 }
             }
-            // Those that move lanes about are in `advance`.
+            // Control flow is in `advance`.
             Inst::Shfl { .. } | Inst::Barrier | Inst::Branch { .. } | Inst::Return => {}
         }
         Ok(())

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Derives the expected library census of the real root trees (see README.md beside this file).
+"""Derives the expected libraries of the real trees; see README.md in this directory.
 
-Which file a library name means is asked of each tree's own ld.so, run in a chroot; no search rule
-is written down here. The trees are only read. Needs root and pyelftools (PyPI).
+Each tree's own ld.so, run in a chroot, resolves library names: this program does not implement any search rule. The
+trees are only read. Needs root and pyelftools (PyPI).
 
     derive.py [TREE...]    parts: $CUDACHECK_PARTS, default ~/.cache/cudacheck
 """
@@ -13,23 +13,23 @@ from pathlib import Path
 from elftools.elf.elffile import ELFFile
 
 PARTS = Path(os.environ.get("CUDACHECK_PARTS", Path.home() / ".cache/cudacheck"))
-LIBRARIES = {  # in the order of the tables; regular expressions of the part before ".so"
-    "libcuda": "libcuda", "nvml": "libnvidia-ml", "cudart": "libcudart", "cublas": "libcublas|libnvblas",
-    "cublasLt": "libcublasLt", "cufft": "libcufftw?", "curand": "libcurand", "cusparse": "libcusparse",
-    "cusolver": "libcusolver(Mg)?", "cupti": "libcupti|libnvperf_host|libnvperf_target",
-    "cudnn": "libcudnn(_[a-z_]+)?", "nccl": "libnccl(-[a-z-]+)?", "nvjitlink": "libnvJitLink",
-    "nvrtc": "libnvrtc(-builtins)?(\\.alt)?",
+LIBRARIES = {  # in the order of the tables; regular expressions for the part before ".so"
+    "libcuda": "libcuda", "libnvidia-ml": "libnvidia-ml", "libcudart": "libcudart", "libcublas": "libcublas|libnvblas",
+    "libcublasLt": "libcublasLt", "libcufft": "libcufftw?", "libcurand": "libcurand", "libcusparse": "libcusparse",
+    "libcusolver": "libcusolver(Mg)?", "libcupti": "libcupti|libnvperf_host|libnvperf_target",
+    "libcudnn": "libcudnn(_[a-z_]+)?", "libnccl": "libnccl(-[a-z-]+)?", "libnvJitLink": "libnvJitLink",
+    "libnvrtc": "libnvrtc(-builtins)?(\\.alt)?",
 }
-RARE = {  # in a table only where somebody has or wants them
-    "cusparseLt": "libcusparseLt", "cutensor": "libcutensor(Mg)?", "cudss": "libcudss(_[a-z_]+)?",
-    "nvshmem": "libnvshmem_host|nvshmem_[a-z0-9_]+", "cufile": "libcufile(_rdma)?", "nvjpeg": "libnvjpeg",
-    "npp": "libnpp[a-z]+", "nvfatbin": "libnvfatbin", "nvvm": "libnvvm", "nvtx": "libnvToolsExt",
+RARE = {  # only in the table of a tree that has or needs them
+    "libcusparseLt": "libcusparseLt", "libcutensor": "libcutensor(Mg)?", "libcudss": "libcudss(_[a-z_]+)?",
+    "libnvshmem": "libnvshmem_host|nvshmem_[a-z0-9_]+", "libcufile": "libcufile(_rdma)?", "libnvjpeg": "libnvjpeg",
+    "libnpp": "libnpp[a-z]+", "libnvfatbin": "libnvfatbin", "libnvvm": "libnvvm", "libnvToolsExt": "libnvToolsExt",
 }
 FILE_NAME = {name: re.compile(rf"(?:{stem})(?:-[0-9a-f]{{8}})?\.so(?P<version>(?:\.\d+)*)")
              for name, stem in (LIBRARIES | RARE).items()}
-INJECTED = {"libcuda", "nvml"}  # the container runtime brings them
+INJECTED = {"libcuda", "libnvidia-ml"}  # provided by the container runtime
 DRIVER_SONAMES = ["libcuda.so.1", "libnvidia-ml.so.1"]
-HOW = ["needed", "dlopen", "python", "convention"]  # the strongest is the one a user is listed under
+HOW = ["needed", "dlopen", "python", "convention"]  # a user is listed with the first that applies
 LOADER = "/lib64/ld-linux-x86-64.so.2"
 
 
@@ -38,7 +38,7 @@ def library_of(name):
 
 
 class Elf:
-    """What one ELF file says about itself."""
+    """The relevant facts of an ELF file."""
 
     def __init__(self, root, path):
         self.file, self.name = root + path, os.path.basename(path)
@@ -55,9 +55,9 @@ class Elf:
                 if s["sh_type"] == "SHT_PROGBITS" and s["sh_flags"] & 7 == 2]
 
     def strings(self, names):
-        """Those of `names` held as a whole C string. Up to three printable bytes before one may belong
-        to the constant in front of it (libcufftw: the double 1.0 ends in '?'); four make it the tail of
-        a longer text, and a slash that of a path."""
+        """Those of `names` that are a whole C string. Up to three printable bytes before a name may belong to
+        the constant before it (libcufftw: the double 1.0 ends in '?'); four bytes make it the end of a longer
+        text, and a slash the end of a path."""
         rest = b"|".join(re.escape(n[3:].encode()) for n in names if n.startswith("lib"))
         pattern = re.compile(rb"lib(?<![\x20-\x7e]{4}lib)(?<!/lib)(?:" + rest + rb")\0")
         with open(self.file, "rb") as f, mmap.mmap(f.fileno(), 0, access=mmap.ACCESS_READ) as data:
@@ -121,8 +121,7 @@ class Tree:
         """name -> file or None, as the loader resolves `path` with an empty environment.
 
         LD_TRACE_LOADED_OBJECTS (what ldd sets), since --list stops at the first missing library.
-        A preloaded name is searched for with `path` as its requester, that is, exactly as a dlopen
-        from `path` would."""
+        A preloaded name is searched for with `path` as the requester, exactly as for a dlopen from `path`."""
         options = ["--preload", preload] if preload else []
         result = self.run(LOADER, *options, path, LD_TRACE_LOADED_OBJECTS="1")
         found = {}
@@ -139,16 +138,16 @@ class Census:
         links = (l for l in tree.links if library_of(os.path.basename(l)) and tree.real(l) in self.copies)
         self.names = frozenset(x for p in self.copies for x in (tree.elfs[p].soname, tree.elfs[p].name) if x)
         self.names |= {os.path.basename(link) for link in links} | set(DRIVER_SONAMES)
-        self.wished = set()  # libraries of the driver that something asks for at run time
+        self.wished = set()  # driver libraries that something opens at run time
         self.users = defaultdict(dict)  # copy -> {user: how}
         self.resolved = defaultdict(set)  # (object, name) -> whether found, over all closures it is in
-        self.in_torch = {}  # what the loader has mapped once torch is imported, by soname
+        self.in_torch = {}  # what the loader has mapped after importing torch, by soname
         for start in glob.glob(tree.root + tree.site + "torch/_C.*.so") + [
                 tree.root + tree.site + "torch/lib/libtorch_global_deps.so"]:
             self.in_torch |= tree.closure(start[len(tree.root):])
         self.python()
         done, todo = set(), set(tree.elfs) - set(self.copies)
-        while todo:  # the roots, then the copies they turned out to use, and so on
+        while todo:  # the roots, then the copies that they use, and so on
             for path in sorted(todo):
                 self.needed(path)
                 self.dlopened(path)
@@ -158,7 +157,7 @@ class Census:
         self.held = self.hold()
 
     def hold(self):
-        """Copies that nobody uses and nobody's copy replaces stay, and so does what they need."""
+        """Unused copies that no used copy replaces are kept, and so is what they need."""
         held, stubs = set(), {p for p in self.copies if "/stubs/" in p}
         while True:
             more = set()
@@ -224,15 +223,15 @@ class Census:
             self.use(self.in_torch.get(name) or tree.closure(ctypes, name).get(name), user, "python")
 
         for path in tree.files:
-            # cuda.pathfinder finds anything for anyone: not a user.
+            # cuda.pathfinder searches on behalf of others and is not a user.
             if path.endswith(".py") and "/cuda/pathfinder/" not in path and "CDLL" in (text := tree.text(path)):
                 for name in set(re.findall(r"""["'](lib[\w.-]+)["']""", text)) & self.names:
                     by_name(path, name)
-        # Read by hand: CDLL(f"libnvrtc.so.{major_version}"), the major version of torch.version.cuda.
+        # From reading the source: CDLL(f"libnvrtc.so.{major_version}"), the major version of torch.version.cuda.
         utils = tree.site + "torch/cuda/_utils.py"
         if utils in tree.files and 'f"libnvrtc.so.{major_version}"' in tree.text(utils):
             by_name(utils, "libnvrtc.so.13")
-        # torch.__init__: folder and pattern, looked for in nvidia/FOLDER/lib and nvidia/cu13/lib.
+        # torch.__init__ has folders and patterns, for nvidia/FOLDER/lib and nvidia/cu13/lib.
         init = tree.site + "torch/__init__.py"
         for folder, pattern in re.findall(r'"(\w+)"[:,] "(lib[\w-]+\.so\.\*\[0-9\])"', tree.text(init)):
             for place in (f"nvidia/{folder}/lib", "nvidia/cu13/lib"):
@@ -280,7 +279,7 @@ class Census:
                 found["nvcc"].append(self.describe(path))
             elif re.fullmatch(r"nsys(-ui)?|ncu(-ui)?|nsight-(sys|systems|compute)", file):
                 found["nsight"].append(self.describe(path))
-            # Not every cuda.h is CUDA's: torch has some, and the kernel's headers one (for Macs).
+            # Not every cuda.h is CUDA's: torch has some, and the kernel headers one (for Macs).
             elif file == "cuda_runtime.h" or file == "cuda.h" and "#define CUDA_VERSION" in tree.text(path):
                 if folder not in [e["path"] for e in found["headers"]]:
                     found["headers"].append(self.describe(path) | {"path": folder, "bytes": None})

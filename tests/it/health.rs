@@ -33,11 +33,10 @@ fn judged(script: &str, environment: &[(&str, &str)], arguments: &[&str]) -> (i3
     (status, line, leading)
 }
 
-/// Whether this is the one line of a healthy container with this many GPUs.
-fn is_healthy(line: &str, gpus: usize) -> bool {
-    let words: Vec<&str> = line.split(' ').collect();
-    line.lines().count() == 1
-        && words.len() > 2
+/// Whether the first line is that of a healthy container with this many GPUs. Warnings may follow.
+fn is_healthy(text: &str, gpus: usize) -> bool {
+    let words: Vec<&str> = text.lines().next().unwrap_or_default().split(' ').collect();
+    words.len() > 2
         && words[..2] == ["healthy:", &gpus.to_string()]
         && words[2] == if gpus == 1 { "GPU" } else { "GPUs" }
 }

@@ -7,7 +7,7 @@ use std::process::{Command, Output, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::util::{BINARY, evidence, evidence_paths, finding, ids, part, report, tar, text};
+use crate::util::{BINARY, Root, evidence, evidence_paths, finding, ids, part, report, tar, text};
 
 /// A value that must never be printed.
 const SECRET: &str = "hf_abcdefghijklmnopqrstuvwxyzABCDEFGH";
@@ -160,8 +160,9 @@ fn list_shows_files_as_containers_see_them() {
 
 #[test]
 fn ldd_shows_what_the_loader_loads() {
-    let output =
-        Command::new(BINARY).args(["image", "/", "--level", "census", "--ldd", "/bin/sh"]).output().unwrap();
+    let root = Root::glibc();
+    root.copy(&fs::canonicalize("/bin/sh").unwrap(), "/bin/sh");
+    let output = image(&root.path("/"), &["--level", "census", "--ldd", "/bin/sh"]);
     let list = text(&output.stdout);
     assert!(list.starts_with("/bin/sh:\n") && list.contains("libc.so.6 => /"), "{list}");
 }

@@ -7,21 +7,25 @@ use crate::model::{Evidence, Fix, GpuRef, Owner, Severity};
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Finding {
+    /// `family.name`, as `cudacheck explain` takes it.
     pub id: String,
     pub severity: Severity,
     pub owner: Owner,
     pub fix: Fix,
+    /// What is wrong, in general.
     pub title: String,
+    /// What is wrong here.
     pub cause: String,
+    /// What to do: a command, or a sentence.
     pub remedy: String,
     pub evidence: Vec<Evidence>,
     /// The file that the cause is about.
     pub path: Option<String>,
-    /// The GPU that it is about, where it is about one.
+    /// The affected GPU, if the finding concerns a single one.
     pub gpu: Option<GpuRef>,
-    /// The machine that it is about, where it is a prediction.
+    /// The described machine, if the finding is a prediction.
     pub machine: Option<String>,
-    /// Ids of findings that are consequences of this one and are not listed by themselves.
+    /// IDs of findings that this one causes; they are not listed separately.
     pub explains: Vec<String>,
 }
 
@@ -30,7 +34,7 @@ pub struct Finding {
 pub struct AcceptedFinding {
     pub finding: Finding,
     pub reason: String,
-    /// The last day.
+    /// Last day of the acceptance; none if it has no end.
     pub until: Option<String>,
 }
 

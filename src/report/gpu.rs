@@ -12,13 +12,13 @@ pub struct Gpu {
     pub id: GpuRef,
     pub name: String,
     pub pci: Option<String>,
-    /// Such as 9.0.
+    /// Compute capability, such as 9.0.
     pub capability: Option<String>,
     pub sms: Option<u32>,
-    /// Bytes.
+    /// GPU memory, in bytes.
     pub memory: Option<u64>,
     pub state: GpuState,
-    /// The deepest level that this GPU has passed.
+    /// Deepest level that this GPU has passed.
     pub level: Level,
     pub health: Option<Health>,
     pub smoke: Option<Smoke>,
@@ -34,26 +34,26 @@ pub struct Gpu {
 #[serde(rename_all = "lowercase")]
 pub enum GpuState {
     Verified,
-    /// In use, so that not all could be verified; what was is right.
+    /// In use: verified only in part, without a fault.
     Busy,
     Failed,
     Undecided,
-    /// Seen, but not exercised: hidden from CUDA, or not chosen.
+    /// Listed but not exercised: hidden from CUDA, or not selected.
     Seen,
 }
 
-/// Throughput of a large matrix product.
+/// Throughput of a large GEMM.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Speed {
     pub format: String,
     /// m, n and k.
     pub size: [u32; 3],
-    /// 10^12 floating-point operations per second.
+    /// TFLOP/s.
     pub tflops: f64,
-    /// The device's own peak at its highest clock, where that is known.
+    /// The GPU's peak at its maximum clock, if known.
     pub peak_tflops: Option<f64>,
-    /// From 0 to 1.
+    /// Share of the peak, from 0 to 1.
     pub peak_share: Option<f64>,
 }
 

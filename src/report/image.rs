@@ -8,28 +8,28 @@ use super::library::DeviceCode;
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Image {
-    /// The directory, or the name of the archive's image.
+    /// The audited directory, or the image's name in its archive.
     pub root: String,
     pub entries: u64,
     pub elf_files: u64,
-    /// Of all regular files, hard links once.
+    /// Size of all regular files; hard links count once.
     pub bytes: u64,
     pub seconds: f64,
     /// Such as `debian 12`.
     pub distribution: Option<String>,
-    /// Which of NVIDIA's base images it looks like, from its content.
+    /// Which of NVIDIA's base images its content resembles.
     pub flavour: Flavour,
-    /// What verdicts rest on.
+    /// What the verdicts assume.
     pub assumptions: Vec<String>,
-    /// Of all objects, by architecture.
+    /// Of all ELF files, by architecture.
     pub device_code: Vec<DeviceCode>,
-    /// Packages that own copies or tools, and what would go with them.
+    /// Packages that own copies or tools.
     pub packages: Vec<Package>,
     pub leftovers: Vec<Leftover>,
-    /// Of an archive, the lowest first.
+    /// Layers of an archive, lowest first.
     pub layers: Vec<Layer>,
     pub hidden: Vec<Hidden>,
-    /// Bytes of redundant copies.
+    /// Size of all redundant copies.
     pub redundant_bytes: u64,
     pub unreadable: Vec<String>,
     pub skipped: Vec<String>,
@@ -41,14 +41,14 @@ pub struct Package {
     pub manager: Manager,
     pub name: String,
     pub version: String,
-    /// Of all its files.
+    /// Size of all its files.
     pub bytes: u64,
     pub files: u64,
-    /// A line of a Dockerfile that removes it.
+    /// Dockerfile line that removes it.
     pub remove: String,
 }
 
-/// Files of one kind in one place that a production image rarely needs.
+/// Files in one place that a production image rarely needs.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Leftover {

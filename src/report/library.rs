@@ -12,7 +12,7 @@ pub struct Library {
     pub name: String,
     pub status: Status,
     pub copies: Vec<Copy>,
-    /// Objects that need it, where it is missing.
+    /// Objects that need it, if it is missing.
     pub missing_for: Vec<String>,
 }
 
@@ -23,10 +23,10 @@ pub enum Status {
     Present,
     /// An object needs it and nothing provides it.
     Missing,
-    /// There are copies that nothing loads because another one is loaded in their place.
+    /// Some copies are never loaded, because another one is loaded instead.
     Redundant,
     NotNeeded,
-    /// Not part of the image, and rightly so: the container runtime brings it.
+    /// Not part of the image, as intended: the container runtime brings it.
     Injected,
 }
 
@@ -36,12 +36,12 @@ pub struct Copy {
     pub path: String,
     pub soname: Option<String>,
     pub version: Option<String>,
-    /// None for a directory of headers.
+    /// Size of the file; none for a directory of headers.
     pub bytes: Option<u64>,
     pub origin: Origin,
-    /// Name and version of the package that it belongs to.
+    /// Name and version of the owning package.
     pub package: Option<String>,
-    /// By architecture, from the headers of its fatbins.
+    /// By architecture, from the headers of the file's fatbins.
     pub device_code: Vec<DeviceCode>,
     pub verdict: CopyVerdict,
     pub used_by: Vec<User>,
@@ -54,15 +54,15 @@ pub enum CopyVerdict {
     Used,
     /// Nothing loads it, and another copy of the same soname is loaded.
     Redundant,
-    /// Nothing is seen to load it; a plug-in, perhaps.
+    /// No user was found; it may be a plug-in.
     Unreferenced,
-    /// An object means this one, and LD_LIBRARY_PATH puts another in its place.
+    /// An object means this copy, but LD_LIBRARY_PATH puts another first.
     Shadowed,
     /// For linking only.
     Stub,
-    /// Not the image's.
+    /// Mounted by the container runtime.
     Injected,
-    /// No library: a tool or headers.
+    /// A tool or headers, not a library.
     Present,
 }
 
@@ -71,7 +71,7 @@ pub enum CopyVerdict {
 pub struct Loaded {
     pub library: String,
     pub path: String,
-    /// Other files that came with it.
+    /// Other files that were mapped with it.
     pub also: Vec<String>,
 }
 

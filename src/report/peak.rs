@@ -1,12 +1,11 @@
-//! The highest throughput of a device: multiprocessors × clock × operations per clock.
+//! Peak throughput of a GPU: SMs × clock × operations per SM and clock.
 //!
-//! Operations per multiprocessor and clock are those of the architecture white papers (dense, FP32
-//! accumulation; a fused multiply-add counts two). Compute capability alone does not give them:
-//! GeForce boards of one chip have half the tensor rate of its data-centre boards, so the table goes by
-//! name. A device that it does not know has no peak; none is guessed.
+//! The rates are those of NVIDIA's architecture white papers (dense, FP32 accumulation; a fused multiply-add counts
+//! as two operations). Compute capability does not determine them: GeForce boards have half the tensor rate of data
+//! center boards with the same chip. So the table goes by name, and an unknown GPU has no peak.
 
 struct Rate {
-    /// The device's name begins so, after "NVIDIA ".
+    /// Start of the GPU's name, after "NVIDIA ".
     name: &'static str,
     f32: f64,
     tf32: Option<f64>,
@@ -17,7 +16,7 @@ const fn rate(name: &'static str, f32: f64, tf32: Option<f64>, half: f64) -> Rat
     Rate { name, f32, tf32, half }
 }
 
-/// The first that fits counts: longer names before shorter ones.
+/// The first match counts, so longer names come first.
 const RATES: [Rate; 29] = [
     rate("GB200", 256.0, Some(4096.0), 8192.0),
     rate("B200", 256.0, Some(4096.0), 8192.0),
@@ -50,7 +49,7 @@ const RATES: [Rate; 29] = [
     rate("Tesla T4", 128.0, None, 1024.0),
 ];
 
-/// Operations per second in 10^12. `clock` in kHz.
+/// Peak in TFLOP/s; `clock` in kHz.
 pub fn tflops(name: &str, format: &str, sms: i32, clock: i32) -> Option<f64> {
     let name = name.strip_prefix("NVIDIA ").unwrap_or(name);
     let names = |rate: &&Rate| {

@@ -22,6 +22,6 @@ pub enum StageOutcome {
     Passed,
     Failed,
     Skipped,
-    /// It did not return.
+    /// A call did not return.
     Hung,
 }

@@ -203,10 +203,10 @@ fn accept(findings: Vec<Finding>, facts: &Facts) -> (Vec<Finding>, Vec<AcceptedF
                 && rule.about.as_ref().is_none_or(|about| lines().any(|line| line.contains(about.as_str())))
         };
         let rules: Vec<&Accepted> = facts.request.accepted.iter().filter(about).collect();
-        // Dates of this form compare as text.
-        let holds = |rule: &&&Accepted| rule.until.as_ref().is_none_or(|until| *until >= facts.request.today);
+        // Facts without a date are of a command that accepts nothing.
+        let holds = |rule: &&&Accepted| rule.until.is_none_or(|until| Some(until) >= facts.request.today);
         if let Some(rule) = rules.iter().find(holds) {
-            let (reason, until) = (rule.reason.clone(), rule.until.clone());
+            let (reason, until) = (rule.reason.clone(), rule.until.map(|until| until.to_string()));
             accepted.push(AcceptedFinding { finding, reason, until });
             continue;
         }
@@ -290,10 +290,11 @@ mod tests {
     fn what_is_accepted_does_not_stand() {
         let mut facts = Facts::default();
         facts.census.unreadable = vec!["/secret: Permission denied".into()];
-        facts.request.today = "2026-11-24".into();
+        facts.request.today = Some(jiff::civil::date(2026, 11, 24));
         let judged = |about: Option<&str>, until: Option<&str>| {
             let mut facts = facts.clone();
-            let (about, until) = (about.map(str::to_owned), until.map(str::to_owned));
+            let about = about.map(str::to_owned);
+            let until = until.map(|until| until.parse().unwrap());
             facts.request.accepted =
                 vec![Accepted { id: "library.unreadable".into(), about, reason: "known".into(), until }];
             let judgement = judge(&facts);

@@ -16,6 +16,7 @@ pub mod saved;
 pub mod target_machine;
 mod wire;
 
+use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use host::Host;
@@ -45,8 +46,8 @@ pub struct Request {
     pub require_gpus: Option<u32>,
     /// The GPUs that were named, as they were named.
     pub gpus: Vec<String>,
-    /// As in 2026-11-24, in UTC.
-    pub today: String,
+    /// In UTC; acceptance is judged by it.
+    pub today: Option<Date>,
     pub accepted: Vec<Accepted>,
     /// GPU architectures that the image is for, such as 90.
     pub arch: Vec<u32>,
@@ -67,7 +68,7 @@ pub struct Accepted {
     #[serde(default)]
     pub about: Option<String>,
     pub reason: String,
-    /// The last day on which it is accepted, as in 2027-06-30; for ever without.
+    /// The last day on which it is accepted; forever without.
     #[serde(default)]
-    pub until: Option<String>,
+    pub until: Option<Date>,
 }

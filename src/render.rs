@@ -1,4 +1,4 @@
-//! Renderers: one report in, text out. They choose nothing, count nothing, decide nothing.
+//! Renderers: one report in, text out. They filter, count and decide nothing.
 
 mod human;
 mod line;
@@ -19,7 +19,7 @@ use image_audit::loads::Loads;
 use image_audit::tree::{Entry, What};
 use metrics::{Form, View};
 
-/// Says on a terminal that it goes on, when something takes longer than a second.
+/// Reports on a terminal that the check is still running, after a second.
 pub fn progress(timeout: Duration) {
     if !io::stderr().is_terminal() {
         return;
@@ -27,7 +27,7 @@ pub fn progress(timeout: Duration) {
     // Where no thread may be started, it is silent.
     let _ = thread::Builder::new().spawn(move || {
         thread::sleep(Duration::from_secs(1));
-        tell(&format!("still at work, {} s at most", timeout.as_secs()));
+        tell(&format!("still running (timeout {} s)", timeout.as_secs()));
     });
 }
 
@@ -36,7 +36,7 @@ pub fn human(report: &Report) -> io::Result<()> {
     let output = io::stdout();
     let terminal = output.is_terminal();
     // A terminal that does not know its width says 0.
-    let columns = rustix::termios::tcgetwinsize(&output).map_or(0, |size| usize::from(size.ws_col));
+    let columns = terminal_size::terminal_size_of(&output).map_or(0, |(columns, _)| usize::from(columns.0));
     let width = if terminal && columns > 0 { columns.clamp(40, 120) } else { 100 };
     let style = human::Style { colour: terminal && colour_is_welcome(), width };
     text(&human::render(report, style))

@@ -6,6 +6,7 @@
 mod assemble;
 mod finding;
 mod gpu;
+mod gpus;
 mod image;
 mod library;
 mod peak;
@@ -14,6 +15,7 @@ mod prediction;
 mod purpose;
 mod savings;
 mod stage;
+mod summary;
 
 use std::process::ExitCode;
 
@@ -39,7 +41,7 @@ pub const SCHEMA: u32 = 1;
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Report {
     pub schema: u32,
-    /// Of cudacheck.
+    /// Version of cudacheck.
     pub version: String,
     pub verdict: Verdict,
     /// The deepest level that every exercised GPU has passed; `image` where none was exercised.
@@ -48,24 +50,24 @@ pub struct Report {
     pub requested: Level,
     /// The verdict in one sentence.
     pub summary: String,
-    /// The leading cause first.
+    /// Leading cause first.
     pub findings: Vec<Finding>,
     /// Findings that the configuration accepts.
     pub accepted: Vec<AcceptedFinding>,
-    /// Checks that could not look, which is no pass.
+    /// Checks that could not be performed. A skipped check has not passed.
     pub skipped: Vec<Skipped>,
     pub driver: Option<Driver>,
     pub gpus: Vec<Gpu>,
     pub libraries: Vec<Library>,
-    /// Files that the probes really mapped for the libraries that they loaded.
+    /// Files that the probes mapped for the libraries that they loaded.
     pub loaded: Vec<Loaded>,
     pub stages: Vec<StageTime>,
     pub image: Image,
-    /// What can go.
+    /// What can be removed.
     pub savings: Savings,
-    /// Of the machines that were described, in that order.
+    /// One per described machine, in that order.
     pub predictions: Vec<Prediction>,
-    /// From start to report.
+    /// From start to report, in seconds.
     pub seconds: f64,
 }
 
@@ -74,7 +76,7 @@ pub struct Report {
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
     Verified,
-    /// Nothing was to be run, and the image has no fault.
+    /// Nothing was run, and the image has no fault.
     Audited,
     Failed,
     Undecided,
@@ -83,10 +85,10 @@ pub enum Verdict {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Driver {
-    /// Of the kernel module.
+    /// Version of the kernel module.
     pub module: Option<String>,
     pub open_module: Option<bool>,
-    /// Of NVML, which is the version of the user-space driver.
+    /// Version of the user-space driver, as NVML reports it.
     pub version: Option<String>,
     /// The newest CUDA that the driver supports, such as 12.4.
     pub cuda: Option<String>,
@@ -113,7 +115,7 @@ impl From<ExitStatus> for ExitCode {
 }
 
 impl Report {
-    /// With those about machines.
+    /// Including those about described machines.
     pub fn all_findings(&self) -> impl Iterator<Item = &Finding> {
         let of_machines = self.predictions.iter().flat_map(|prediction| &prediction.findings);
         self.findings.iter().chain(of_machines)

@@ -16,8 +16,9 @@ use anyhow::{Context, Result, bail};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::cli::{Serve, Watch};
+use crate::report::Report;
 use crate::supervise::signals;
-use crate::{render, verify};
+use crate::{gather, pipeline, render};
 use status::Status;
 
 /// How long the end of a running check is waited for when a signal has come: what it takes to end and reap a
@@ -69,7 +70,7 @@ impl Checks {
         while signals::signalled().is_none() {
             status.begin();
             let watch = if status.started() { &self.usual } else { &self.first };
-            let result = verify::watch(watch);
+            let result = check(watch);
             // A probe that was ended by the signal says nothing about a GPU.
             if signals::signalled().is_some() {
                 return status.give_up();
@@ -83,6 +84,12 @@ impl Checks {
             rest(self.interval);
         }
     }
+}
+
+fn check(watch: &Watch) -> Result<Report> {
+    let start = Instant::now();
+    let facts = gather::watch(watch, start + watch.timeout)?;
+    pipeline::report(&facts, start, None)
 }
 
 /// Sleeps, unless a signal comes.

@@ -34,9 +34,25 @@ impl Facts {
     /// or holds.
     pub fn gpu_of_index(&self, index: u32) -> GpuRef {
         let bare = GpuRef { index: Some(index), ..GpuRef::default() };
-        let Some(gpu) = self.nvml_devices().find(|gpu| gpu.index == index) else { return bare };
+        let Some(gpu) = self.nvml_devices().find(|gpu| gpu.index == index) else {
+            let device = self.device_by_elimination(index);
+            return device
+                .map_or(bare, |device| GpuRef { index: Some(index), ..self.gpu_of_ordinal(device.ordinal) });
+        };
         let device = self.devices().find(|device| probe::is_device(gpu, device));
         GpuRef { ordinal: device.map(|device| device.ordinal), uuid: gpu.uuid.known().cloned(), ..bare }
+    }
+
+    /// The CUDA device of an index that NVML counts and does not describe, such as one whose query hung: the only
+    /// device that NVML does not describe, if all other indices are described.
+    fn device_by_elimination(&self, index: u32) -> Option<&Device> {
+        let counted = self.probes.iter().flat_map(ProbeRun::nvml).map(|system| system.gpus).max()?;
+        let mut indices = (0..counted).filter(|index| self.nvml_devices().all(|gpu| gpu.index != *index));
+        let is_unknown = |device: &&Device| !self.nvml_devices().any(|gpu| probe::is_device(gpu, device));
+        let mut devices = self.devices().filter(is_unknown);
+        let is_only = indices.next() == Some(index) && indices.next().is_none();
+        let device = devices.next().filter(|_| is_only)?;
+        devices.all(|other| other.ordinal == device.ordinal).then_some(device)
     }
 
     /// The GPU of an event: the stage that queries NVML counts as NVML does, all others as CUDA does.
@@ -62,5 +78,37 @@ impl Facts {
         let of_nvml = || self.nvml_devices().find(|known| Some(known.index) == gpu.index);
         let name = device.map(|device| &device.name).or_else(|| of_nvml()?.name.known());
         name.map_or_else(|| gpu.to_string(), |name| format!("{gpu} ({name})"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::facts::event::Event;
+    use crate::facts::sample::Sample;
+
+    fn without_nvml(indices: &'static [u32]) -> Facts {
+        Sample::machine(3)
+            .run(None, |run| {
+                let goes =
+                    |event: &Event| matches!(event, Event::NvmlDevice(gpu) if indices.contains(&gpu.index));
+                run.events.retain(|event| !goes(event));
+            })
+            .facts()
+    }
+
+    #[test]
+    fn the_only_index_that_nvml_does_not_describe_is_the_only_device_left() {
+        let facts = without_nvml(&[1]);
+        let gpu = facts.gpu_of_index(1);
+        assert_eq!((gpu.ordinal, gpu.index, gpu.uuid.is_some()), (Some(1), Some(1), true));
+        assert!(gpu.is_same(&facts.gpu_of_ordinal(1)));
+        assert_eq!(facts.gpu_of_index(7).ordinal, None, "NVML does not count it");
+    }
+
+    #[test]
+    fn of_two_indices_neither_is_guessed() {
+        let facts = without_nvml(&[1, 2]);
+        assert_eq!((facts.gpu_of_index(1).ordinal, facts.gpu_of_index(2).ordinal), (None, None));
     }
 }

@@ -21,6 +21,7 @@
 
 mod redact;
 mod text;
+mod upgrade;
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
@@ -35,7 +36,10 @@ use super::Facts;
 use super::target_machine::{TargetMachine, is_driver};
 
 /// The version of the file and of all that is in it.
-const SCHEMA: u32 = 1;
+const SCHEMA: u32 = 2;
+
+/// The oldest that is still read; `upgrade.rs` knows what has changed since.
+const OLDEST: u32 = 1;
 
 /// The facts of a toolkit beside PyTorch, 30,000 files, are a fiftieth of this. Read, they are larger.
 const LARGEST: u64 = 8 << 20;
@@ -89,8 +93,7 @@ fn cannot_write(file: &Path) -> String {
 }
 
 pub fn save(file: &Path, facts: &Facts, seconds: f64) -> Result<()> {
-    // By way of text, which the report is written as too: one writer for all facts in the binary instead of two.
-    let mut value: Value = serde_json::from_slice(serde_json::to_string_pretty(facts)?.as_bytes())?;
+    let mut value = serde_json::to_value(facts)?;
     redact::redact(&mut value, &redact::Here::look(&facts.host.environment));
     let document = Document { schema: SCHEMA, version: env!("CARGO_PKG_VERSION"), seconds, facts: value };
     let text = serde_json::to_string_pretty(&document)? + "\n";
@@ -126,7 +129,7 @@ fn parse(bytes: &[u8]) -> Result<Saved> {
     // The version is text of a stranger, printed to a terminal.
     let version: String = head.version.chars().filter(char::is_ascii_graphic).take(40).collect();
     let ours = env!("CARGO_PKG_VERSION");
-    if head.schema != SCHEMA {
+    if !(OLDEST..=SCHEMA).contains(&head.schema) {
         let age = if head.schema > SCHEMA { "newer" } else { "older" };
         bail!(
             "its facts are of schema {}, {age} than schema {SCHEMA} of this cudacheck {ours}: use cudacheck {version}, \
@@ -149,7 +152,14 @@ fn parse(bytes: &[u8]) -> Result<Saved> {
     if sum > MOST {
         bail!("it holds numbers that no machine has: {ANEW}");
     }
-    let saved: Saved = serde_json::from_value(value).with_context(what)?;
+    if head.schema == 1
+        && let Some(facts) = value.get_mut("facts")
+    {
+        upgrade::from_1(facts);
+    }
+    let mut saved: Saved = serde_json::from_value(value).with_context(what)?;
+    // Verdicts follow from the other facts; those in the file are not taken on trust.
+    saved.facts.census.decide();
     sound(&saved)?;
     Ok(saved)
 }
@@ -237,19 +247,19 @@ mod tests {
 
     #[test]
     fn other_versions_are_told_what_to_do() {
-        let newer = error(r#"{"schema": 2, "version": "9.9.9\u001b[2J", "facts": {"other": []}}"#);
+        let newer = error(r#"{"schema": 3, "version": "9.9.9\u001b[2J", "facts": {"other": []}}"#);
         assert!(
-            newer.contains("newer than schema 1") && newer.contains("use cudacheck 9.9.9[2J, which"),
+            newer.contains("newer than schema 2") && newer.contains("use cudacheck 9.9.9[2J, which"),
             "{newer}"
         );
-        assert!(error(r#"{"schema": 0, "version": "0.0.1"}"#).contains("older than schema 1"));
-        let other = error(r#"{"schema": 1, "version": "0.0.9", "seconds": 1, "facts": {"request": {}}}"#);
+        assert!(error(r#"{"schema": 0, "version": "0.0.1"}"#).contains("older than schema 2"));
+        let other = error(r#"{"schema": 2, "version": "0.0.9", "seconds": 1, "facts": {"request": {}}}"#);
         assert!(other.contains("of cudacheck 0.0.9") && other.contains(ANEW), "{other}");
     }
 
     #[test]
     fn hostile_files_are_errors() {
-        let deep = format!("{{\"schema\": 1, \"facts\": {}", "[".repeat(1_000_000));
+        let deep = format!("{{\"schema\": 2, \"facts\": {}", "[".repeat(1_000_000));
         let whole = document(&Facts::default()).to_string();
         for text in [
             "",
@@ -276,7 +286,7 @@ mod tests {
                 "open_module": null, "datacenter": null });
             node[key] = wrong;
             let mut document = document(&Facts::default());
-            document["facts"]["request"]["nodes"] = serde_json::json!([node]);
+            document["facts"]["request"]["machines"] = serde_json::json!([node]);
             parse(document.to_string().as_bytes()).map(drop).map_err(|error| format!("{error:#}"))
         };
         assert_eq!(node("gpu", 90.into()), Ok(()));
@@ -291,6 +301,6 @@ mod tests {
         }
         let key = |name: &str| with("/facts/host/environment", serde_json::json!({ name: "x" }));
         assert!(key("A\u{1b}[2J").contains("names that no machine has"));
-        assert!(with("/facts/request/level", "all".into()).contains("level that does not exist"));
+        assert!(with("/facts/request/level", "all".into()).contains("it is damaged"));
     }
 }

@@ -1,5 +1,5 @@
-//! Metrics, in the two forms that Prometheus reads. Each is a row of [`FAMILIES`]: what it is called, what it
-//! means, and where in the report it is found. docs/metrics.md is made from the same rows.
+//! Metrics, in the two text formats that Prometheus reads. Each is a row of [`FAMILIES`]: its name, its meaning, and
+//! where in the report it is found. docs/metrics.md is generated from the same rows.
 
 use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -16,25 +16,25 @@ pub enum Form {
     OpenMetrics,
 }
 
-/// What is shown.
+/// What metrics are made from.
 pub struct View<'a> {
-    /// Of the last check, if one has come to a report.
+    /// Of the last check that produced a report.
     pub report: Option<&'a Report>,
     /// When that was.
     pub clock: Option<SystemTime>,
-    /// Where metrics are served again and again.
+    /// Set by `serve`.
     pub served: Option<&'a Served>,
 }
 
-/// What a server knows beside the report. Times in seconds.
+/// What a server knows besides the report. Times in seconds.
 pub struct Served {
     pub stale: bool,
     /// A check has passed since the start.
     pub started: bool,
-    /// How many checks ended with each verdict, and how many without one.
+    /// Checks by verdict, and those without a report.
     pub checks: Vec<(Verdict, u64)>,
     pub faults: u64,
-    /// How long the check that runs now has been running; 0 where none is.
+    /// Since the current check started; 0 if none is running.
     pub running: f64,
     pub max_age: f64,
 }
@@ -44,7 +44,7 @@ impl View<'_> {
         self.served.is_some_and(|served| served.stale)
     }
 
-    /// GPUs that the check was about, while what it found is not too old.
+    /// GPUs that were checked, unless the result is stale.
     fn gpus(&self) -> impl Iterator<Item = &Gpu> {
         let gpus = self.report.filter(|_| !self.stale()).map_or(&[][..], |report| &report.gpus);
         gpus.iter().filter(|gpu| gpu.state != GpuState::Seen)
@@ -68,66 +68,66 @@ const FAMILIES: &[Family] = &[
         name: "cudacheck_build_info",
         counter: false,
         labels: &["version"],
-        help: "1, with the version of cudacheck.",
+        help: "Always 1; carries the version of cudacheck.",
         samples: |_| vec![(vec![env!("CARGO_PKG_VERSION").to_owned()], 1.0)],
     },
     Family {
         name: "cudacheck_verdict",
         counter: false,
         labels: &["verdict"],
-        help: "1 for the verdict of the last check, 0 for the others; stale where it is older than allowed.",
+        help: "1 for the verdict of the last check, 0 for the others; stale if the check is too old.",
         samples: verdict,
     },
     Family {
         name: "cudacheck_probe_passing",
         counter: false,
         labels: &["probe"],
-        help: "1 where the probe of that kind passes, 0 where a finding fails it or the last check is stale.",
+        help: "1 if this kind of probe passes, 0 if a finding fails it or the last check is stale.",
         samples: probes,
     },
     Family {
         name: "cudacheck_findings",
         counter: false,
         labels: &["id", "severity", "owner", "uuid"],
-        help: "Number of active findings; `cudacheck explain ID` says what one means. uuid is empty where it concerns no single GPU.",
+        help: "Number of active findings; `cudacheck explain ID` says what one means. uuid is empty if the finding concerns no single GPU.",
         samples: findings,
     },
     Family {
         name: "cudacheck_gpus",
         counter: false,
         labels: &["state"],
-        help: "GPUs in each state; seen are those that CUDA does not show or that were not chosen.",
+        help: "GPUs by state; seen means hidden from CUDA or not selected.",
         samples: states,
     },
     Family {
         name: "cudacheck_gpu_info",
         counter: false,
         labels: &["uuid", "index", "name", "pci", "capability"],
-        help: "1, with what a GPU is; index is CUDA's ordinal, or NVML's where CUDA was not asked.",
+        help: "Always 1; describes a GPU. index is its CUDA ordinal, or its NVML index if CUDA was not queried.",
         samples: info,
     },
     Family {
         name: "cudacheck_gpu_healthy",
         counter: false,
         labels: &["uuid"],
-        help: "1 where a GPU was verified or is busy, 0 where it failed or is undecided.",
+        help: "1 if a GPU was verified or is busy, 0 if it failed or is undecided.",
         samples: |view| {
             let healthy = |gpu: &Gpu| matches!(gpu.state, GpuState::Verified | GpuState::Busy);
             each(view, |gpu| Some(flag(healthy(gpu))))
         },
     },
     Family {
-        name: "cudacheck_gpu_multiprocessors",
+        name: "cudacheck_gpu_sms",
         counter: false,
         labels: &["uuid"],
-        help: "Multiprocessors (SMs) of a GPU that the kernel was to run on; from level smoke on.",
+        help: "SMs of a GPU; from level smoke on.",
         samples: |view| each(view, |gpu| gpu.smoke.as_ref().map(|smoke| f64::from(smoke.sms_present))),
     },
     Family {
-        name: "cudacheck_gpu_multiprocessors_verified",
+        name: "cudacheck_gpu_sms_verified",
         counter: false,
         labels: &["uuid"],
-        help: "Multiprocessors (SMs) of a GPU that ran the kernel and computed what the host's model says.",
+        help: "SMs of a GPU that ran the kernel and returned the expected result.",
         samples: |view| {
             each(view, |gpu| {
                 let smoke = gpu.smoke.as_ref()?;
@@ -139,28 +139,28 @@ const FAMILIES: &[Family] = &[
         name: "cudacheck_gpu_gemm_tflops",
         counter: false,
         labels: &["uuid", "format"],
-        help: "Throughput of a large matrix product, in 10^12 floating-point operations per second; at level gemm.",
+        help: "Throughput of a large GEMM, in TFLOP/s; at level gemm.",
         samples: |view| speeds(view, |speed| Some(speed.tflops)),
     },
     Family {
         name: "cudacheck_gpu_gemm_peak_ratio",
         counter: false,
         labels: &["uuid", "format"],
-        help: "That throughput as a share of the peak of the GPU at its highest clock, from 0 to 1, where that is known.",
+        help: "GEMM throughput as a share of the GPU's peak at its maximum clock, from 0 to 1, if the peak is known.",
         samples: |view| speeds(view, |speed| speed.peak_share),
     },
     Family {
         name: "cudacheck_stage_duration_seconds",
         counter: false,
         labels: &["stage", "uuid"],
-        help: "How long each stage of the last check took; uuid is empty where it concerns no single GPU.",
+        help: "Duration of each stage of the last check; uuid is empty if the stage concerns no single GPU.",
         samples: stages,
     },
     Family {
         name: "cudacheck_redundant_bytes",
         counter: false,
         labels: &[],
-        help: "Bytes of redundant copies of CUDA libraries in the image, where the check looked at it.",
+        help: "Size of redundant copies of CUDA libraries, if the image was audited.",
         samples: |view| {
             let looked = view.report.filter(|report| report.image.entries > 0);
             looked.map(|report| (Vec::new(), report.image.redundant_bytes as f64)).into_iter().collect()
@@ -170,14 +170,14 @@ const FAMILIES: &[Family] = &[
         name: "cudacheck_check_duration_seconds",
         counter: false,
         labels: &[],
-        help: "How long the last check took.",
+        help: "Duration of the last check.",
         samples: |view| view.report.map(|report| (Vec::new(), report.seconds)).into_iter().collect(),
     },
     Family {
         name: "cudacheck_last_check_timestamp_seconds",
         counter: false,
         labels: &[],
-        help: "When the last check ended, in seconds since 1970.",
+        help: "End of the last check, as Unix time.",
         samples: |view| {
             let since = view.clock.and_then(|clock| clock.duration_since(UNIX_EPOCH).ok());
             since.map(|since| (Vec::new(), since.as_secs_f64())).into_iter().collect()
@@ -187,7 +187,7 @@ const FAMILIES: &[Family] = &[
         name: "cudacheck_checks_total",
         counter: true,
         labels: &["verdict"],
-        help: "Checks that have ended since the server started, by verdict; none where one came to no report.",
+        help: "Checks completed since the server started, by verdict; none counts checks without a report.",
         samples: |view| {
             let Some(served) = view.served else { return Vec::new() };
             let counts = VERDICTS.map(|verdict| {
@@ -201,14 +201,14 @@ const FAMILIES: &[Family] = &[
         name: "cudacheck_check_running_seconds",
         counter: false,
         labels: &[],
-        help: "How long the check that runs now has been running, 0 where none is; of serve alone.",
+        help: "Time since the current check started, 0 if none is running; serve only.",
         samples: |view| view.served.map(|served| (Vec::new(), served.running)).into_iter().collect(),
     },
     Family {
         name: "cudacheck_max_age_seconds",
         counter: false,
         labels: &[],
-        help: "How old the last check may be before it is stale, longer until one has passed; of serve alone.",
+        help: "Age at which the last check becomes stale, longer until one has passed; serve only.",
         samples: |view| view.served.map(|served| (Vec::new(), served.max_age)).into_iter().collect(),
     },
 ];
@@ -242,7 +242,7 @@ pub fn render(view: &View, form: Form) -> String {
     text
 }
 
-/// Two samples with the same labels are one; the order is that of their labels.
+/// Samples with the same labels are added up; the order is that of the labels.
 fn sum(samples: Vec<Sample>) -> BTreeMap<Vec<String>, f64> {
     let mut sums = BTreeMap::new();
     for (labels, value) in samples {
@@ -251,7 +251,7 @@ fn sum(samples: Vec<Sample>) -> BTreeMap<Vec<String>, f64> {
     sums
 }
 
-/// As both forms want label values; in help texts a quotation mark may be escaped as well.
+/// As both formats require for label values; help texts may escape quotation marks too.
 fn escaped(text: &str) -> String {
     text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
 }
@@ -355,12 +355,12 @@ mod tests {
 
     #[test]
     fn the_published_table_of_metrics_is_current() {
-        let mut text = "<!-- Made from src/render/metrics.rs by CUDACHECK_BLESS=1 cargo test. -->\n\n\
+        let mut text = "<!-- Generated from src/render/metrics.rs by CUDACHECK_BLESS=1 cargo test. -->\n\n\
             # Metrics\n\n\
-            `cudacheck serve` shows them at `/metrics`, as OpenMetrics 1.0 where the scraper prefers it, else as \
-            Prometheus's text; `--textfile FILE`, of `serve` and of `cudacheck` itself, writes them for \
-            node_exporter. A metric without a value is left out. All come from the last check: a scrape causes \
-            none.\n\n\
+            `cudacheck serve` exposes them at `/metrics`, as OpenMetrics 1.0 if the scraper prefers it, otherwise in the \
+            Prometheus text format. `--textfile FILE`, of `serve` and of `cudacheck` itself, writes them for \
+            node_exporter. A metric without a value is left out. All values come from the last check; a scrape \
+            does not start one.\n\n\
             | name | type | labels | meaning |\n|---|---|---|---|\n"
             .to_owned();
         for family in FAMILIES {
@@ -372,7 +372,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_as_prometheus_wants_them() {
+    fn names_follow_prometheus_conventions() {
         for family in FAMILIES {
             assert!(family.name.starts_with("cudacheck_") && family.help.ends_with('.'), "{}", family.name);
             assert_eq!(family.counter, family.name.ends_with("_total"), "{}", family.name);
@@ -380,7 +380,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_check_nothing_is_called_healthy() {
+    fn nothing_is_healthy_before_the_first_check() {
         let served = Served {
             stale: true,
             started: false,

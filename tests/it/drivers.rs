@@ -1,4 +1,4 @@
-//! Real parts without a GPU: symbols of real drivers, real ptxas, real CUDA libraries.
+//! Real parts without a GPU: drivers, ptxas, CUDA libraries, headers.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -7,7 +7,7 @@ use std::process::Command;
 
 use object::{Object, ObjectSymbol};
 
-use crate::util::{BINARY, PROBE, Root, SOURCE, finding, ids, part, text};
+use crate::util::{BINARY, PROBE, Root, SOURCE, finding, ids, part, stage, text};
 
 fn find(directory: &Path, test: &dyn Fn(&str) -> bool) -> Option<PathBuf> {
     for entry in fs::read_dir(directory).ok()?.flatten() {
@@ -24,7 +24,7 @@ fn find(directory: &Path, test: &dyn Fn(&str) -> bool) -> Option<PathBuf> {
 }
 
 #[test]
-fn real_drivers_since_470_have_every_symbol() {
+fn real_drivers_from_470_on_have_every_symbol() {
     let output = Command::new(PROBE).arg("--driver-symbols").output().unwrap();
     let symbols = text(&output.stdout);
     assert!(symbols.lines().count() > 25, "{symbols}");
@@ -67,11 +67,11 @@ fn real_assemblers_accept_the_kernel_for_every_gpu() {
         }
     }
     for sm in ["50", "75", "80", "90", "100", "120", "121"] {
-        assert!(accepted.contains(&sm), "sm_{sm} was assembled by some release");
+        assert!(accepted.contains(&sm), "no release assembled sm_{sm}");
     }
 }
 
-/// The real user-space driver without a kernel module: real codes, and still the right cause first.
+/// The real driver libraries without a kernel module: real error codes, and the right finding first.
 #[test]
 fn a_real_driver_library_without_a_kernel_module() {
     let Some(driver) = part("driver/535") else { return };
@@ -90,19 +90,15 @@ fn a_real_driver_library_without_a_kernel_module() {
     assert_eq!((status, ids(&report)[0]), (1, "launch.driver-not-loaded"), "{report:#}");
     let explained = finding(&report, "launch.driver-not-loaded")["explains"].to_string();
     assert!(explained.contains("driver.init") && explained.contains("driver.nvml"), "{explained}");
-    let nvml =
-        report["stages"].as_array().unwrap().iter().find(|stage| stage["name"] == "nvml-init").unwrap();
-    assert_eq!(nvml["outcome"], "failed");
-    // As root the driver's libraries have made a node by then; a second call is not led astray by it.
+    assert_eq!(stage(&report, "nvml-init", None)["outcome"], "failed");
+    // As root, the driver's libraries have now made a device node, which must not mislead the second call.
     let (again, status) = root.report(&[]);
     assert_eq!((status, ids(&again)[0]), (1, "launch.driver-not-loaded"), "{again:#}");
-    let init =
-        report["stages"].as_array().unwrap().iter().find(|stage| stage["name"] == "driver-init").unwrap();
-    assert_eq!(init["outcome"], "failed");
+    assert_eq!(stage(&report, "driver-init", None)["outcome"], "failed");
 }
 
-/// Real cuBLAS, libcudart and CUPTI of three CUDA releases load from the files that are named, with
-/// every symbol that is used, and cuBLASLt is the one beside cuBLAS.
+/// cuBLAS, libcudart and CUPTI of three CUDA releases load from the given files and have every symbol that the probe
+/// uses. The cuBLASLt is the one beside cuBLAS.
 #[test]
 fn real_libraries_of_cuda_11_12_and_13_have_every_symbol() {
     for release in ["cublas/11", "cublas/12", "cublas/13"] {
@@ -126,17 +122,17 @@ fn real_libraries_of_cuda_11_12_and_13_have_every_symbol() {
             if library == "cublas" {
                 let versions: Vec<&str> = mapped.lines().next().unwrap().split(' ').collect();
                 assert!(versions[0].len() == 6, "{release}: {versions:?}");
-                assert_eq!(versions[0], versions[1], "{release}: libraries of one release say so");
+                assert_eq!(versions[0], versions[1], "{release}: cuBLAS and cuBLASLt have one version");
             }
             let copies = mapped.lines().filter(|path| path.contains("libcublasLt.so")).count();
-            assert!(copies <= 1, "{release}: one cuBLASLt alone: {mapped}");
+            assert!(copies <= 1, "{release}: more than one cuBLASLt: {mapped}");
         }
     }
 }
 
-/// Constants of NVIDIA's own headers: `explain` names each as the header does.
+/// `explain` shows each constant under the name in NVIDIA's header.
 #[test]
-fn numbers_have_the_names_of_real_headers() {
+fn error_codes_have_the_names_of_real_headers() {
     let headers = [
         ("cublas/11", "driver", "cuda.h", "CUDA_"),
         ("cublas/12", "driver", "cuda.h", "CUDA_"),
@@ -155,7 +151,7 @@ fn numbers_have_the_names_of_real_headers() {
         let Some(part) = part(name) else { continue };
         let file = find(&part, &|file| file == header).unwrap_or_else(|| panic!("{name} has a {header}"));
         let text = text(&fs::read(file).unwrap());
-        // `NAME = 3,` of faults and of success; other enums have other names.
+        // `NAME = 3,` of status enums; other enums have other prefixes.
         let constant = |line: &str| {
             let (constant, number) = line.trim().trim_end_matches(',').split_once('=')?;
             let rest = constant.trim().strip_prefix(prefix)?.to_ascii_lowercase();
@@ -169,10 +165,10 @@ fn numbers_have_the_names_of_real_headers() {
     }
     for (family, number, constant) in constants {
         let output = Command::new(BINARY).arg("explain").arg(format!("{family}:{number}")).output().unwrap();
-        let told = text(&output.stdout);
+        let explained = text(&output.stdout);
         assert!(
-            told.contains(&format!(" {number}: {constant}\n")),
-            "{family} {number} is {constant}: {told}"
+            explained.contains(&format!(" {number}: {constant}\n")),
+            "{family} {number} is {constant}: {explained}"
         );
     }
 }

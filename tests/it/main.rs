@@ -1,23 +1,23 @@
-//! Tests drive the binary, as users do. Each module is a subject:
+//! Integration tests: they run the binary, as users do. One module per subject:
 //!
-//! - `cli`        flags, bad input, exit codes, help
+//! - `cli`        flags, environment variables, configuration files, exit codes, help
 //! - `embedded`   the binary and the probe in it: static, dynamic, glibc floor, size
-//! - `no_gpu`     why there is no GPU, in roots that are made for it
-//! - `machine`    a fake machine of one and of eight GPUs, whole and with faults
-//! - `health`     what fails which probe, which GPUs it is about, limits that it survives
-//! - `serve`      answers over HTTP, their age, bounds on clients, the end
-//! - `supervise`  probes that hang, crash, flood, fork, and cannot be killed
-//! - `start`      the ways of starting the probe, where some of them are refused
-//! - `image`      audits of archives: layers, secrets, budgets, acceptance, forms of output
-//! - `saved`      facts in a file: the same report elsewhere, redaction, hostile files
-//! - `predict`    whether images would work on machines that are only described (real parts)
-//! - `trees`      the census of real trees against tables (real parts)
+//! - `no_gpu`     reasons why there is no GPU, one root each
+//! - `machine`    a fake machine with one GPU or eight, healthy and faulty
+//! - `health`     which faults fail which probe, GPU selection, resource limits
+//! - `serve`      HTTP answers, stale results, limits on clients, shutdown
+//! - `supervise`  probes that hang, crash, flood, fork, or cannot be killed
+//! - `start`      ways to start the probe, with some of them blocked
+//! - `image`      audits of archives: layers, secrets, budgets, accepted findings, output formats
+//! - `saved`      facts in a file: same report elsewhere, redaction, hostile files, older schemas
+//! - `predict`    whether an image would work on a described machine (real parts)
+//! - `trees`      audits of real trees, compared with tables (real parts)
 //! - `drivers`    symbols of real driver libraries, ptxas, real libraries and headers (real parts)
-//! - `matrix`     every way of failing, built as it occurs, against the finding that must come first
-//! - `units`      the probe's own unit tests, which need its feature
+//! - `matrix`     every failure mode, built as it occurs, and the finding that must come first
+//! - `units`      the probe's unit tests, which are behind a feature
 //!
-//! `util` makes roots and runs the binary in them. Suites that need real parts say so when they
-//! are skipped; with CUDACHECK_REAL=1, as in CI, a missing part is a failure.
+//! `util` makes roots and runs the binary in them. A suite whose real parts are missing prints SKIPPED;
+//! with CUDACHECK_REAL=1, as in CI, it fails.
 
 mod cli;
 mod drivers;

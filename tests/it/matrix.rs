@@ -1,9 +1,9 @@
-//! The confusion matrix: every way in which a GPU container fails, built as it occurs, and the finding that
-//! must come first; set-ups that only look broken, of which nothing may be said; remedies, carried out.
+//! The confusion matrix: every failure mode of a GPU container, built as it occurs, and the finding that must come
+//! first; healthy set-ups that look broken, which must have no finding; remedies, applied.
 //!
-//! `faults` and `healthy` are the tables, `machine` is how what they name is built. docs/matrix.md is what a
-//! run has seen. Fakes and stand-ins make failure repeatable and are no evidence of hardware: the modes that
-//! need it are listed as unverified.
+//! `faults` and `healthy` are the tables, `machine` builds what they name. docs/matrix.md records a run. Fakes and
+//! stand-ins make failures repeatable and are no evidence about hardware: modes that need hardware are listed as
+//! unverified.
 
 mod faults;
 mod healthy;
@@ -24,21 +24,21 @@ use healthy::HEALTHY;
 use machine::Machine;
 
 pub struct Scenario {
-    /// Of the catalogue: a letter for the family, and a number. Several that look alike from inside.
+    /// Failure modes: family letter and number. More than one if they look the same from inside.
     mode: &'static str,
     title: &'static str,
     level: &'static str,
     expected: Expected,
     build: fn() -> Machine,
-    /// The remedy, as far as it can be carried out here. It must leave a healthy machine.
+    /// The remedy, where it can be applied here. The machine must then be healthy.
     fix: Option<fn(Machine) -> Machine>,
 }
 
 enum Expected {
-    /// This finding leads.
+    /// This finding comes first.
     First(&'static str),
-    /// Nothing graver than a note, and status 0; but for the one that is named.
-    Healthy { but_for: Option<&'static str> },
+    /// Status 0 and nothing worse than a note, except one finding.
+    Healthy { except: Option<&'static str> },
 }
 
 const fn fault(
@@ -52,22 +52,22 @@ const fn fault(
 }
 
 const fn healthy(title: &'static str, level: &'static str, build: fn() -> Machine) -> Scenario {
-    Scenario { mode: "", title, level, expected: Expected::Healthy { but_for: None }, build, fix: None }
+    Scenario { mode: "", title, level, expected: Expected::Healthy { except: None }, build, fix: None }
 }
 
 impl Scenario {
-    const fn cured(self, fix: fn(Machine) -> Machine) -> Scenario {
+    const fn fixed_by(self, fix: fn(Machine) -> Machine) -> Scenario {
         Scenario { fix: Some(fix), ..self }
     }
 
-    const fn but_for(self, id: &'static str) -> Scenario {
-        Scenario { expected: Expected::Healthy { but_for: Some(id) }, ..self }
+    const fn except(self, id: &'static str) -> Scenario {
+        Scenario { expected: Expected::Healthy { except: Some(id) }, ..self }
     }
 
     fn expected(&self) -> &'static str {
         match self.expected {
             Expected::First(id) => id,
-            Expected::Healthy { but_for } => but_for.unwrap_or(NOTHING),
+            Expected::Healthy { except } => except.unwrap_or(NOTHING),
         }
     }
 
@@ -80,13 +80,13 @@ impl Scenario {
         let (seen, mut wrong) = match self.expected {
             Expected::First(id) => {
                 let first = ids(&report).first().map_or(NOTHING, |id| *id).to_owned();
-                // One cause: no other error stands beside it, and nothing that could not be found out.
-                let wrong = (first != id || beside(&report) > 0).then(|| format!("{:?}", ids(&report)));
+                // One cause: no other error, and no unknown.
+                let wrong = (first != id || others(&report) > 0).then(|| format!("{:?}", ids(&report)));
                 (first, wrong)
             }
-            Expected::Healthy { but_for } => {
-                let grave: Vec<&str> = grave(&report).into_iter().filter(|id| Some(*id) != but_for).collect();
-                let missed = but_for.filter(|id| !ids(&report).contains(id));
+            Expected::Healthy { except } => {
+                let grave: Vec<&str> = grave(&report).into_iter().filter(|id| Some(*id) != except).collect();
+                let missed = except.filter(|id| !ids(&report).contains(id));
                 let right = grave.is_empty() && missed.is_none() && status == 0;
                 let seen = grave.first().copied().unwrap_or(if missed.is_some() {
                     NOTHING
@@ -96,10 +96,10 @@ impl Scenario {
                 (seen.to_owned(), (!right).then(|| format!("status {status}, {:?}", ids(&report))))
             }
         };
-        if let Some(cure) = self.fix
+        if let Some(fix) = self.fix
             && wrong.is_none()
         {
-            let (report, status) = cure(machine).report(self.level);
+            let (report, status) = fix(machine).report(self.level);
             let left = grave(&report);
             if !left.is_empty() || status != 0 || ids(&report).contains(&self.expected()) {
                 wrong = Some(format!("the remedy leaves status {status}, {:?}", ids(&report)));
@@ -109,24 +109,23 @@ impl Scenario {
     }
 }
 
-/// In the place of an id.
+/// Instead of an id.
 const NOTHING: &str = "-";
 
 struct Played {
-    /// The finding that led.
+    /// The first finding.
     seen: Option<String>,
-    /// Why it is off the diagonal.
+    /// Why the result is wrong.
     wrong: Option<String>,
-    /// What this machine lacks, so that nothing was played.
+    /// What this test machine lacks, if the scenario was not run.
     lacks: Option<String>,
 }
 
-/// Errors and unknowns other than the first finding's.
-fn beside(report: &Value) -> usize {
+/// Number of errors and unknowns beside the first finding.
+fn others(report: &Value) -> usize {
     let findings = report["findings"].as_array().unwrap();
     let grave = |finding: &&Value| finding["severity"] == "error" || finding["severity"] == "unknown";
-    let others = findings.iter().filter(grave).filter(|finding| finding["id"] != findings[0]["id"]);
-    others.count()
+    findings.iter().filter(grave).filter(|finding| finding["id"] != findings[0]["id"]).count()
 }
 
 /// Findings that a healthy container must not have.
@@ -138,31 +137,30 @@ fn grave(report: &Value) -> Vec<&str> {
         .collect()
 }
 
-/// Modes that no scenario shows, and why: what a test without hardware cannot build, or what keeps the
-/// container from ever starting.
+/// Modes without a scenario, and why: a test without hardware cannot build them, or the container never starts.
 #[rustfmt::skip]
 const UNVERIFIED: &[(&str, &str)] = &[
-    ("A2", "The engine refuses to start the container: toolkit or host driver absent. Nothing runs inside."),
-    ("B5", "The engine refuses to start the container: the CDI device is not resolved. Nothing runs inside."),
-    ("C12", "Xid errors are in the host's log, which a container does not see."),
-    ("D5", "MIG instances made after the start: from inside they look like any that were never given."),
-    ("D13", "A context that one process has ruined: no other process sees it."),
-    ("E12", "Peer access that is granted and carries wrong data: two GPUs and an IOMMU."),
-    ("E13", "CUDA IPC between containers: two containers with GPUs."),
-    ("E14", "IMEX channels: a multi-node NVLink domain."),
+    ("A2", "The engine does not start the container: no NVIDIA Container Toolkit or no host driver."),
+    ("B5", "The engine does not start the container: unresolvable CDI device."),
+    ("C12", "Xid errors are in the host's kernel log, which containers cannot read."),
+    ("D5", "MIG instances created after the start: from inside, they look like instances that were never injected."),
+    ("D13", "A CUDA context with a sticky error: other processes cannot see it."),
+    ("E12", "Peer access that returns wrong data: needs two GPUs and an IOMMU."),
+    ("E13", "CUDA IPC between containers: needs two containers with GPUs."),
+    ("E14", "IMEX channels: needs a multi-node NVLink domain."),
 ];
 
-/// Modes of the catalogue: families and how many each has.
+/// Families of failure modes, and the number of modes in each.
 const CATALOGUE: [(char, u32); 6] = [('A', 17), ('B', 12), ('C', 18), ('D', 13), ('E', 14), ('F', 2)];
 
 #[test]
-fn every_mode_of_the_catalogue_is_shown_or_said_to_be_unverified() {
+fn every_failure_mode_has_a_scenario_or_is_listed_as_unverified() {
     let shown = FAULTS.iter().flat_map(|scenario| scenario.mode.split(", "));
-    let told: BTreeSet<&str> = shown.chain(UNVERIFIED.iter().map(|(mode, _)| *mode)).collect();
+    let covered: BTreeSet<&str> = shown.chain(UNVERIFIED.iter().map(|(mode, _)| *mode)).collect();
     let modes =
         CATALOGUE.iter().flat_map(|(family, count)| (1..=*count).map(move |n| format!("{family}{n}")));
     let modes: BTreeSet<String> = modes.collect();
-    assert_eq!(told, modes.iter().map(String::as_str).collect());
+    assert_eq!(covered, modes.iter().map(String::as_str).collect());
     assert!(HEALTHY.len() >= 10);
 }
 
@@ -196,7 +194,7 @@ fn every_scenario_is_on_the_diagonal() {
     }
 }
 
-/// All of them, side by side: each is in namespaces of its own.
+/// Runs scenarios in parallel, each in its own namespaces.
 fn play(scenarios: &[&Scenario]) -> Vec<Played> {
     let next = AtomicUsize::new(0);
     let done = Mutex::new(BTreeMap::new());
@@ -214,11 +212,11 @@ fn play(scenarios: &[&Scenario]) -> Vec<Played> {
         }
     });
     let done = done.into_inner().unwrap();
-    assert_eq!(done.len(), scenarios.len(), "every scenario was played");
+    assert_eq!(done.len(), scenarios.len(), "every scenario was run");
     done.into_values().collect()
 }
 
-/// Expected against seen, as often as it occurred; the diagonal is `=`.
+/// Counts of expected and seen ids; `=` is the diagonal.
 fn matrix(scenarios: &[&Scenario], played: &[Played]) -> String {
     let mut cells: BTreeMap<(&str, &str), u32> = BTreeMap::new();
     for (scenario, played) in scenarios.iter().zip(played) {
@@ -240,14 +238,14 @@ fn document(scenarios: &[&Scenario], played: &[Played]) -> String {
         id => format!("[{id}](checks.md#{})", id.replace('.', "")),
     };
     let mut text = "# The confusion matrix\n\n\
-        Generated by `cargo test --test it matrix`; `CUDACHECK_BLESS=1` writes it anew.\n\n\
-        Each way of failing is built as it occurs (fakes that return the driver's codes, NVIDIA's own \
-        libraries without a kernel module, mounts, nodes, environment, a device cgroup), and the first finding of the \
-        report is compared with the right one; no other error may stand beside it. Where the remedy can be \
-        carried out here, or something that stands for it, it is, and the machine must then be healthy. SELinux, \
-        seccomp, gVisor, WSL, Jetson and the memory limit are files that show what those would. Fakes make failure repeatable; nothing here is evidence of \
-        hardware.\n\n## Faults\n\n\
-        | mode | what is the matter | expected first | seen first | after a cure |\n\
+        Generated: `CUDACHECK_BLESS=1 cargo test --test it matrix` writes it.\n\n\
+        Each failure mode is built as it occurs (fakes that return the driver's error codes, NVIDIA's own \
+        libraries without a kernel module, mounts, device nodes, environment variables, a device cgroup). The first \
+        finding of the report must be the expected one, without another error. Where the remedy or a stand-in for it \
+        can be applied here, the machine must be healthy afterwards. SELinux, seccomp, gVisor, WSL, Jetson and the \
+        memory limit are files with the content that those would have. Fakes make failures repeatable; nothing here \
+        is evidence about hardware.\n\n## Faults\n\n\
+        | mode | fault | expected first | seen first | after the fix |\n\
         |---|---|---|---|---|\n"
         .to_owned();
     let rows = || scenarios.iter().zip(played);
@@ -256,17 +254,17 @@ fn document(scenarios: &[&Scenario], played: &[Played]) -> String {
             seen if seen == scenario.expected() => "the same".to_owned(),
             seen => link(seen),
         };
-        let cured = if scenario.fix.is_some() { "healthy" } else { "" };
+        let fixed = if scenario.fix.is_some() { "healthy" } else { "" };
         let (mode, title, expected) = (scenario.mode, scenario.title, scenario.expected());
-        writeln!(text, "| {mode} | {title} | {} | {} | {cured} |", link(expected), seen).unwrap();
+        writeln!(text, "| {mode} | {title} | {} | {} | {fixed} |", link(expected), seen).unwrap();
     }
-    text += "\n## Healthy\n\nNothing graver than a note, and status 0.\n\n| set-up | findings |\n|---|---|\n";
+    text += "\n## Healthy\n\nStatus 0, and nothing worse than a note.\n\n| set-up | findings |\n|---|---|\n";
     for (scenario, played) in rows().filter(|(scenario, _)| scenario.mode.is_empty()) {
         let seen = played.seen.as_deref().unwrap_or(NOTHING);
         writeln!(text, "| {} | {} |", scenario.title, link(seen)).unwrap();
     }
     text += "\n## Unverified\n\n\
-        Modes that only hardware can show, or that keep the container from starting.\n\n\
+        Modes that need hardware, or with which the container does not start.\n\n\
         | mode | why |\n|---|---|\n";
     for (mode, why) in UNVERIFIED {
         writeln!(text, "| {mode} | {why} |").unwrap();
@@ -274,15 +272,12 @@ fn document(scenarios: &[&Scenario], played: &[Played]) -> String {
     text
 }
 
-/// A file that this test makes: compared, and written on request.
+/// Compares a generated file, and writes it on request.
 fn is_current(file: &str, text: &str) {
     let path = Path::new(SOURCE).join(file);
     if std::env::var_os("CUDACHECK_BLESS").is_some() {
         fs::write(&path, text).unwrap();
     }
     let found = fs::read_to_string(&path).unwrap_or_default();
-    assert!(
-        found == text,
-        "{file} is not what was seen; CUDACHECK_BLESS=1 cargo test --test it matrix writes it"
-    );
+    assert!(found == text, "{file} is out of date; CUDACHECK_BLESS=1 cargo test --test it matrix writes it");
 }

@@ -1,4 +1,4 @@
-//! `cudacheck serve`: answers, their age, bounds on clients, and its end.
+//! `cudacheck serve`: answers, stale results, limits on clients, shutdown.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::util::{BINARY, Root, alone, fakes, text, timed};
+use crate::util::{BINARY, Root, alone, fakes, skip, text, timed};
 
 struct Server {
     child: Child,
@@ -43,10 +43,10 @@ impl Server {
         stream
     }
 
-    /// What comes for these bytes until the other side closes.
+    /// The response to these bytes, until the server closes the connection.
     fn raw(&self, request: &str) -> String {
         let mut stream = self.connect();
-        // One that is refused early may be closed before all is written.
+        // The server may close the connection before it has read the whole request.
         let _ = stream.write_all(request.as_bytes());
         let mut answer = Vec::new();
         let _ = stream.read_to_end(&mut answer);
@@ -61,7 +61,7 @@ impl Server {
         (status(&answer), body.to_owned())
     }
 
-    /// Asks until the answer begins so.
+    /// Repeats the request until status and start of the body are as wanted.
     fn becomes(&self, path: &str, wanted: (u16, &str)) -> String {
         let end = Instant::now() + Duration::from_secs(10);
         loop {
@@ -79,7 +79,7 @@ impl Server {
         metrics.lines().find_map(|found| found.strip_prefix(line)?.trim().parse().ok())
     }
 
-    /// Sends SIGTERM, and says how it ended and how long that took.
+    /// Sends SIGTERM; exit status, and the time until exit.
     fn stop(&mut self) -> (Option<i32>, Duration) {
         Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
         let (status, time) = timed(|| self.child.wait().unwrap());
@@ -101,11 +101,13 @@ fn status(answer: &str) -> u16 {
 const QUICK: [&str; 2] = ["--interval", "50ms"];
 
 #[test]
-fn a_healthy_machine_is_so_everywhere() {
+fn a_healthy_machine_is_healthy_on_every_path() {
     let server = Server::start("gpus = 2", &["--level", "driver", "--interval", "50ms"]);
-    server.becomes("/readyz", (200, "healthy: 2 GPUs are listed by CUDA.\n"));
-    assert_eq!(server.get("/livez?verbose").1, "healthy: 2 GPUs are listed by CUDA.\n");
-    assert_eq!(server.get("/startupz"), (200, "healthy: started\n".to_owned()));
+    server.becomes("/readyz", (200, "healthy: 2 GPUs "));
+    for path in ["/livez?verbose", "/startupz"] {
+        let (status, body) = server.get(path);
+        assert!(status == 200 && body.starts_with("healthy: "), "{path}: {status} {body}");
+    }
     let (status, report) = server.get("/report");
     let report: Value = serde_json::from_str(&report).unwrap();
     assert_eq!(
@@ -125,7 +127,7 @@ fn a_healthy_machine_is_so_everywhere() {
 }
 
 #[test]
-fn metrics_come_in_the_form_that_is_asked_for() {
+fn metrics_are_served_as_text_or_openmetrics() {
     let server = Server::start("gpus = 1", &QUICK);
     server.becomes("/readyz", (200, "healthy"));
     let ask = |accept: &str| {
@@ -140,7 +142,7 @@ fn metrics_come_in_the_form_that_is_asked_for() {
     assert!(!plain.contains("# EOF") && plain.contains("# TYPE cudacheck_checks_total counter\n"), "{plain}");
 }
 
-/// Names, types and help as Prometheus's own linter wants them.
+/// Prometheus's linter accepts names, types and help texts.
 fn prometheus_accepts(metrics: &str) {
     let promtool = Command::new("promtool")
         .args(["check", "metrics"])
@@ -148,9 +150,9 @@ fn prometheus_accepts(metrics: &str) {
         .stderr(Stdio::piped())
         .spawn();
     let Ok(mut promtool) = promtool else {
-        let how = "promtool is not there; the Debian package prometheus has it";
+        let how = "promtool is missing; install the Debian package prometheus";
         assert!(std::env::var_os("CUDACHECK_REAL").is_none(), "{how}");
-        return crate::util::skip(how);
+        return skip(how);
     };
     promtool.stdin.take().unwrap().write_all(metrics.as_bytes()).unwrap();
     let output = promtool.wait_with_output().unwrap();
@@ -158,17 +160,20 @@ fn prometheus_accepts(metrics: &str) {
 }
 
 #[test]
-fn what_breaks_and_heals_is_told_with_the_next_check() {
+fn the_next_check_shows_a_fault_and_its_end() {
     let server = Server::start("gpus = 1", &["--level", "driver", "--interval", "50ms"]);
     server.becomes("/readyz", (200, "healthy"));
     fs::write(server.script.path(), "cuInit = 999").unwrap();
     let line = server.becomes("/readyz", (503, "unhealthy: "));
     assert!(line.contains("999"), "{line}");
     let alive = server.get("/livez");
-    assert!(alive.0 == 200 && alive.1.starts_with("alive: "), "no restart cures a broken driver: {alive:?}");
-    assert_eq!(server.get("/startupz").0, 200, "it has started once");
+    assert!(
+        alive.0 == 200 && alive.1.starts_with("alive: "),
+        "a restart does not fix a broken driver: {alive:?}"
+    );
+    assert_eq!(server.get("/startupz").0, 200, "it has passed once");
     assert_eq!(server.metric("cudacheck_verdict{verdict=\"failed\"}"), Some(1.0));
-    let finding = "cudacheck_findings{id=\"driver.init\",severity=\"error\",whose=\"node\"}";
+    let finding = "cudacheck_findings{id=\"driver.init\",severity=\"error\",owner=\"node\",uuid=\"\"}";
     assert_eq!(server.metric(finding), Some(1.0));
     fs::write(server.script.path(), "gpus = 1").unwrap();
     server.becomes("/readyz", (200, "healthy"));
@@ -176,12 +181,11 @@ fn what_breaks_and_heals_is_told_with_the_next_check() {
 }
 
 #[test]
-fn a_check_that_hangs_makes_its_predecessor_stale_and_holds_no_answer_up() {
+fn while_a_check_hangs_the_last_result_becomes_stale_and_answers_stay_fast() {
     let server = Server::start("gpus = 1", &["--interval", "50ms", "--timeout", "60s", "--max-age", "700ms"]);
     server.becomes("/readyz", (200, "healthy"));
     fs::write(server.script.path(), "nvmlInit_v2 = hang").unwrap();
-    let line = server.becomes("/readyz", (503, "stale: "));
-    assert!(line.contains("one has been running for"), "{line}");
+    server.becomes("/readyz", (503, "stale: "));
     for path in ["/livez", "/readyz", "/startupz"] {
         let ((status, body), time) = timed(|| server.get(path));
         assert!(status == 503 && body.starts_with("stale: "), "{path}: {body}");
@@ -194,7 +198,7 @@ fn a_check_that_hangs_makes_its_predecessor_stale_and_holds_no_answer_up() {
 }
 
 #[test]
-fn before_the_first_check_has_ended_it_is_starting() {
+fn before_the_first_result_it_is_starting() {
     let server = Server::start("cuInit = sleep:1500", &["--level", "driver"]);
     assert_eq!(server.get("/livez").0, 200);
     for path in ["/readyz", "/startupz", "/report"] {
@@ -207,7 +211,7 @@ fn before_the_first_check_has_ended_it_is_starting() {
 }
 
 #[test]
-fn the_start_is_checked_at_its_own_level_until_it_has_passed() {
+fn the_startup_level_applies_until_a_check_has_passed() {
     let server = Server::start(
         "sms = 2\ncuModuleLoadDataEx = 222",
         &["--startup-level", "smoke", "--interval", "50ms"],
@@ -215,24 +219,25 @@ fn the_start_is_checked_at_its_own_level_until_it_has_passed() {
     let line = server.becomes("/startupz", (503, "unhealthy: "));
     assert!(line.contains("222"), "{line}");
     fs::write(server.script.path(), "sms = 2").unwrap();
-    server.becomes("/startupz", (200, "healthy: started"));
-    // From now on at the usual level, at which no kernel is loaded.
+    server.becomes("/startupz", (200, "healthy: "));
+    // From now on at the usual level, which loads no kernel.
     fs::write(server.script.path(), "sms = 2\ncuModuleLoadDataEx = 222").unwrap();
     let checks = "cudacheck_checks_total{verdict=\"verified\"}";
     let before = server.metric(checks).unwrap();
     while server.metric(checks).unwrap() < before + 3.0 {
         thread::sleep(Duration::from_millis(20));
     }
-    assert_eq!(server.get("/readyz"), (200, "healthy: 1 GPU is healthy by NVML's account.\n".to_owned()));
+    let (status, body) = server.get("/readyz");
+    assert!(status == 200 && body.starts_with("healthy: 1 GPU "), "{status} {body}");
 }
 
 #[test]
-fn as_long_as_none_has_passed_a_check_may_take_longer() {
+fn until_a_check_has_passed_the_startup_timeout_applies() {
     let arguments =
         ["--interval", "50ms", "--timeout", "500ms", "--startup-level", "driver", "--startup-timeout", "20s"];
     let server = Server::start("cuInit = 999", &arguments);
     server.becomes("/startupz", (503, "unhealthy: "));
-    // Longer than a result may be old later.
+    // Longer than --max-age.
     fs::write(server.script.path(), "cuInit = sleep:1500").unwrap();
     let end = Instant::now() + Duration::from_millis(1200);
     while Instant::now() < end {
@@ -240,11 +245,11 @@ fn as_long_as_none_has_passed_a_check_may_take_longer() {
         assert!(status == 200 && !line.starts_with("stale"), "{line}");
         thread::sleep(Duration::from_millis(50));
     }
-    server.becomes("/startupz", (200, "healthy: started"));
+    server.becomes("/startupz", (200, "healthy: "));
 }
 
 #[test]
-fn a_lost_gpu_keeps_its_name_in_the_metrics() {
+fn a_lost_gpu_keeps_its_uuid_in_the_metrics() {
     let server = Server::start("gpus = 3", &QUICK);
     server.becomes("/readyz", (200, "healthy"));
     let healthy = "cudacheck_gpu_healthy{uuid=\"GPU-00000000-0000-0000-0000-000000000002\"}";
@@ -252,16 +257,19 @@ fn a_lost_gpu_keeps_its_name_in_the_metrics() {
     fs::write(server.script.path(), "gpus = 3\ngpu.2.lost = 1").unwrap();
     server.becomes("/readyz", (503, "unhealthy: "));
     assert_eq!(server.metric(healthy), Some(0.0));
+    let (_, metrics) = server.get("/metrics");
+    let lost = metrics.lines().find(|line| line.contains("id=\"driver.gpu-lost\"")).unwrap();
+    assert!(lost.contains("uuid=\"GPU-00000000-0000-0000-0000-000000000002\""), "{lost}");
     assert_eq!(server.metric("cudacheck_gpus{state=\"failed\"}"), Some(1.0));
     assert_eq!(server.metric("cudacheck_gpus{state=\"verified\"}"), Some(2.0));
-    // One that was never heard of has its number.
+    // A GPU that never reported its UUID is named by its NVML index.
     let server = Server::start("gpus = 2\ngpu.1.lost = 1", &QUICK);
     server.becomes("/readyz", (503, "unhealthy: "));
     assert_eq!(server.metric("cudacheck_gpu_healthy{uuid=\"index-1\"}"), Some(0.0));
 }
 
 #[test]
-fn an_end_during_a_check_leaves_no_false_alarm() {
+fn shutdown_during_a_check_writes_no_false_alarm() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("cudacheck.prom");
     let arguments = ["--interval", "10ms", "--timeout", "60s", "--textfile", file.to_str().unwrap()];
@@ -279,7 +287,7 @@ fn an_end_during_a_check_leaves_no_false_alarm() {
 }
 
 #[test]
-fn an_error_output_that_cannot_be_written_ends_nothing() {
+fn a_full_standard_error_does_not_end_the_server() {
     let full = || fs::File::options().write(true).open("/dev/full").unwrap();
     let mut child = alone(BINARY)
         .args(["serve", "--listen", "127.0.0.1:0", "--textfile", "/nowhere/x"])
@@ -295,7 +303,7 @@ fn an_error_output_that_cannot_be_written_ends_nothing() {
 }
 
 #[test]
-fn requests_cause_no_checks() {
+fn requests_start_no_checks() {
     let server = Server::start("gpus = 1", &["--interval", "60m"]);
     server.becomes("/readyz", (200, "healthy"));
     let paths = ["/livez", "/readyz", "/startupz", "/metrics", "/report"];
@@ -306,7 +314,7 @@ fn requests_cause_no_checks() {
 }
 
 #[test]
-fn bad_requests_get_their_own_answers() {
+fn bad_requests_are_refused() {
     let server = Server::start("gpus = 1", &QUICK);
     let long = format!("GET /livez HTTP/1.1\r\nX: {}\r\n\r\n", "x".repeat(9000));
     let endless = "GET /livez HTTP/1.1\r\n".to_owned() + &"X: y\r\n".repeat(3000);
@@ -333,21 +341,21 @@ fn bad_requests_get_their_own_answers() {
 }
 
 #[test]
-fn a_connection_is_kept_and_requests_may_come_together() {
+fn connections_are_kept_and_requests_may_be_pipelined() {
     let server = Server::start("gpus = 1", &QUICK);
     server.becomes("/readyz", (200, "healthy"));
     let one = "GET /livez HTTP/1.1\r\n\r\n";
     let last = "GET /livez HTTP/1.1\r\nConnection: close\r\n\r\n";
     let answers = server.raw(&format!("{one}{one}{last}"));
     assert_eq!(answers.matches("HTTP/1.1 200 OK").count(), 3, "{answers}");
-    // A client that has closed its side still gets its answers.
+    // A client that has shut down its side still gets responses.
     let mut stream = server.connect();
     stream.write_all(format!("{one}{one}").as_bytes()).unwrap();
     stream.shutdown(std::net::Shutdown::Write).unwrap();
     let mut answers = String::new();
     stream.read_to_string(&mut answers).unwrap();
     assert_eq!(answers.matches("HTTP/1.1 200 OK").count(), 2, "{answers}");
-    // In pieces, too.
+    // A request in several packets.
     let mut stream = server.connect();
     for piece in ["GET /li", "vez HT", "TP/1.0\r\n", "\r\n"] {
         stream.write_all(piece.as_bytes()).unwrap();
@@ -359,12 +367,12 @@ fn a_connection_is_kept_and_requests_may_come_together() {
 }
 
 #[test]
-fn slow_and_many_clients_hold_nobody_up() {
+fn slow_and_idle_clients_block_nobody() {
     let server = Server::start("gpus = 1", &QUICK);
     server.becomes("/readyz", (200, "healthy"));
     let mut slow = server.connect();
     slow.write_all(b"GET /livez HT").unwrap();
-    // More than there are places, all kept open after one request.
+    // More connections than the limit, idle after one request.
     let mut idle = Vec::new();
     for _ in 0..150 {
         let mut stream = server.connect();
@@ -376,18 +384,18 @@ fn slow_and_many_clients_hold_nobody_up() {
     }
     let files = || fs::read_dir(format!("/proc/{}/fd", server.child.id())).unwrap().count();
     assert!(files() < 64 + 20, "{} descriptors", files());
-    // Some say nothing at all, in all places: they make room, too.
+    // As many silent connections as the limit: the server closes some for a new one.
     let silent: Vec<TcpStream> = (0..64).map(|_| server.connect()).collect();
     let (answer, time) = timed(|| server.get("/livez").0);
     assert!(answer == 200 && time < Duration::from_millis(500), "{answer} after {time:?}");
     drop(silent);
-    // The slow one is cut, in its time.
+    // The slow client is disconnected after its timeout.
     let (_, time) = timed(|| slow.read_to_end(&mut Vec::new()));
     assert!(time < Duration::from_secs(7), "{time:?}");
     assert_eq!(server.get("/livez").0, 200);
 }
 
-/// What a process has started, as places in /proc.
+/// /proc directories of a process's children.
 fn children(pid: u32) -> Vec<PathBuf> {
     let tasks = fs::read_dir(format!("/proc/{pid}/task")).unwrap().flatten();
     let lists = tasks.filter_map(|task| fs::read_to_string(task.path().join("children")).ok());
@@ -396,12 +404,12 @@ fn children(pid: u32) -> Vec<PathBuf> {
 }
 
 #[test]
-fn a_signal_ends_it_at_once_and_in_order_also_while_a_check_hangs() {
+fn a_signal_ends_it_at_once_even_while_a_check_hangs() {
     for script in ["gpus = 1", "nvmlInit_v2 = hang-ignoring-term"] {
         let mut server = Server::start(script, &["--timeout", "60s", "--interval", "60m"]);
         let hangs = script.contains("hang");
         let end = Instant::now() + Duration::from_secs(5);
-        // Of the thread that makes the checks.
+        // Children of the thread that runs the checks.
         let probes = loop {
             let probes = children(server.child.id());
             if !hangs || !probes.is_empty() || Instant::now() > end {
@@ -413,12 +421,12 @@ fn a_signal_ends_it_at_once_and_in_order_also_while_a_check_hangs() {
         let (status, time) = server.stop();
         assert_eq!(status, Some(0), "{script}");
         assert!(time < Duration::from_millis(600), "{script}: {time:?}");
-        assert!(probes.iter().all(|probe| !probe.exists()), "{script}: {probes:?} are left");
+        assert!(probes.iter().all(|probe| !probe.exists()), "{script}: {probes:?} are still there");
     }
 }
 
 #[test]
-fn metrics_are_written_for_node_exporter_as_well() {
+fn metrics_are_written_to_a_text_file() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("cudacheck.prom");
     let server = Server::start("gpus = 1", &["--interval", "50ms", "--textfile", file.to_str().unwrap()]);
@@ -429,8 +437,8 @@ fn metrics_are_written_for_node_exporter_as_well() {
     let written = fs::read_to_string(&file).unwrap();
     assert!(written.contains("cudacheck_verdict{verdict=\"verified\"} 1\n"), "{written}");
     drop(server);
-    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1, "nothing half-written is left");
-    // The main command writes one of its own, and says so where it cannot.
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1, "no temporary file is left");
+    // The main command writes one too.
     let root = Root::machine("gpus = 1");
     let run = |file| root.run(&["--level", "nvml", "--textfile", file]);
     assert_eq!(run("/tmp/x.prom").status.code(), Some(0));
@@ -438,22 +446,16 @@ fn metrics_are_written_for_node_exporter_as_well() {
     assert!(written.contains("cudacheck_redundant_bytes "), "{written}");
     let refused = run("/nowhere/x.prom");
     assert_eq!(refused.status.code(), Some(2));
-    assert!(
-        text(&refused.stderr).contains("cannot write metrics to /nowhere/x.prom"),
-        "{}",
-        text(&refused.stderr)
-    );
+    assert!(text(&refused.stderr).contains("/nowhere/x.prom"), "{}", text(&refused.stderr));
 }
 
 #[test]
-fn an_address_that_cannot_be_had_is_refused() {
+fn a_bad_address_is_refused() {
     let server = Server::start("gpus = 1", &QUICK);
     let taken = server.address.to_string();
-    for (address, words) in [
-        (taken.as_str(), "name another address with --listen"),
-        ("localhost:80", "an address is a number with a port"),
-        ("9476", "an address is a number with a port"),
-    ] {
+    for (address, words) in
+        [(taken.as_str(), "--listen"), ("localhost:80", "localhost:80"), ("9476", "--listen")]
+    {
         let output = Command::new(BINARY).args(["serve", "--listen", address]).output().unwrap();
         assert_eq!(output.status.code(), Some(2), "{address}");
         assert!(text(&output.stderr).contains(words), "{}", text(&output.stderr));
@@ -461,13 +463,10 @@ fn an_address_that_cannot_be_had_is_refused() {
 }
 
 #[test]
-fn times_that_contradict_each_other_are_refused() {
+fn a_max_age_below_the_interval_is_refused() {
     let output =
         Command::new(BINARY).args(["serve", "--interval", "60s", "--max-age", "500ms"]).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
-    assert!(
-        text(&output.stderr).contains("--max-age is shorter than --interval"),
-        "{}",
-        text(&output.stderr)
-    );
+    let error = text(&output.stderr);
+    assert!(error.contains("--max-age") && error.contains("--interval"), "{error}");
 }

@@ -1,4 +1,4 @@
-//! Probes that misbehave: each ends with a clear word, on time, and leaves nothing behind.
+//! Probes that misbehave: each ends in time with a clear finding, and leaves nothing behind.
 
 use std::fs;
 use std::io::Read;
@@ -6,75 +6,74 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::util::{BINARY, Root, alone, fakes, finding, ids, is_root, report, text, timed};
+use crate::util::{
+    BINARY, Root, alone, evidence, fakes, finding, ids, is_root, report, skip, stage, text, timed,
+};
 
 const DRIVER: [&str; 2] = ["--level", "driver"];
 
 #[test]
-fn a_driver_that_hangs_is_named_at_the_deadline() {
+fn a_hung_driver_call_is_reported_at_the_deadline() {
     let root = Root::machine("cuInit = hang-ignoring-term");
     let ((report, status), time) = timed(|| root.report(&["--level", "driver", "--timeout", "1500ms"]));
     assert_eq!((status, ids(&report)[0]), (1, "probe.hung"));
     let hung = finding(&report, "probe.hung");
-    assert!(hung["cause"].as_str().unwrap().starts_with("cuInit did not return"), "{hung}");
-    let hanging =
-        report["stages"].as_array().unwrap().iter().find(|stage| stage["outcome"] == "hung").unwrap();
-    assert_eq!(hanging["name"], "driver-init");
+    assert!(hung["cause"].as_str().unwrap().contains("cuInit did not return"), "{hung}");
+    assert_eq!(stage(&report, "driver-init", None)["outcome"], "hung");
     assert!(time >= Duration::from_millis(1400) && time < Duration::from_millis(1900), "{time:?}");
 }
 
 #[test]
-fn a_crash_names_signal_and_stage() {
-    for (action, name) in
-        [("segv", "SIGSEGV (signal 11)"), ("print:assertion failed in fake,abort", "SIGABRT (signal 6)")]
-    {
+fn a_crash_is_reported_with_signal_and_stage() {
+    for (action, name) in [("segv", "SIGSEGV"), ("print:assertion failed in fake,abort", "SIGABRT")] {
         let (report, status) = Root::machine(&format!("cuInit = {action}")).report(&DRIVER);
         assert_eq!((status, ids(&report)[0]), (1, "probe.crashed"), "{action}");
         let crashed = finding(&report, "probe.crashed");
         let cause = crashed["cause"].as_str().unwrap();
-        assert!(cause.contains(name) && cause.contains("in cuInit, stage driver-init"), "{cause}");
-        assert!(crashed["evidence"].to_string().contains("loaded last: /usr/lib/libcuda.so.1"), "{crashed}");
+        for part in [name, "cuInit", "driver-init"] {
+            assert!(cause.contains(part), "{part}: {cause}");
+        }
+        assert!(evidence(crashed).contains("/usr/lib/libcuda.so.1"), "the last library loaded: {crashed}");
         if action.starts_with("print") {
-            assert!(crashed["evidence"].to_string().contains("assertion failed in fake"), "{crashed}");
+            assert!(evidence(crashed).contains("assertion failed in fake"), "{crashed}");
         }
     }
 }
 
 #[test]
-fn a_silent_exit_is_told() {
+fn a_silent_exit_is_reported() {
     for (action, code) in [("exit", 0), ("exit:7", 7)] {
         let (report, status) = Root::machine(&format!("cuInit = {action}")).report(&DRIVER);
         assert_eq!((status, ids(&report)[0]), (1, "probe.ended-early"), "{action}");
         let cause = finding(&report, "probe.ended-early")["cause"].as_str().unwrap();
-        assert!(cause.contains(&format!("status {code} in cuInit")), "{cause}");
+        assert!(cause.contains(&format!("status {code}")) && cause.contains("cuInit"), "{cause}");
     }
 }
 
 #[test]
-fn a_flood_of_output_changes_nothing() {
+fn a_flood_of_output_is_harmless() {
     let root =
         Root::machine("sms = 2\ncuInit = flood\nnvmlInit_v2 = flood\ncuDevicePrimaryCtxRetain = flood");
     let (report, status) = root.report(&["--level", "smoke"]);
     assert_eq!((status, &report["verdict"]), (0, &"verified".into()), "{report:#}");
     let output = root.run(&["--level", "smoke", "--format", "json"]);
-    assert!(output.stderr.is_empty(), "what libraries print is kept: {}", text(&output.stderr));
+    assert!(output.stderr.is_empty(), "output of libraries is not passed on: {}", text(&output.stderr));
 }
 
 #[test]
-fn a_fork_does_not_hold_the_report_up() {
+fn a_forked_process_does_not_delay_the_report() {
     let root = Root::machine("cuInit = fork");
     let ((report, status), time) = timed(|| root.report(&DRIVER));
     assert_eq!((status, &report["verdict"]), (0, &"verified".into()), "{report:#}");
     assert!(time < Duration::from_secs(3), "{time:?}");
 }
 
-/// Process 1 of its own PID namespace: the kernel ends its children with it, so what is left behind
-/// is looked for outside.
+/// Not as PID 1 of a namespace, whose end would kill the forked process too.
 #[test]
-fn what_a_library_forks_is_ended_as_well() {
+fn a_process_that_a_library_forks_is_ended() {
     let mut root = Root::machine("cuInit = fork");
     root.first_process = false;
-    // The forked process keeps the root open: its root link says so.
+    // The link /proc/PID/root identifies processes of this root.
     let inside = root.path("/");
     let inside = inside.to_string_lossy().trim_end_matches('/').to_owned();
     assert_eq!(root.report(&DRIVER).1, 0);
@@ -94,12 +93,12 @@ fn what_a_library_forks_is_ended_as_well() {
 }
 
 #[test]
-fn as_process_1_it_ends_on_sigterm() {
+fn as_pid_1_it_exits_on_sigterm() {
     let root = Root::machine("cuInit = hang");
     let mut child =
         root.command(&["--level", "driver", "--timeout", "30s"]).stdout(Stdio::null()).spawn().unwrap();
     let start = Instant::now();
-    // The binary is the child of unshare; it is found by its root.
+    // The binary is a child of unshare. Find it by its root.
     let inside = root.path("/").to_string_lossy().trim_end_matches('/').to_owned();
     let first = loop {
         let processes = fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path());
@@ -116,11 +115,11 @@ fn as_process_1_it_ends_on_sigterm() {
     thread::sleep(Duration::from_millis(200));
     Command::new("kill").arg(&first).status().unwrap();
     let (status, time) = timed(|| child.wait().unwrap());
-    assert!(time < Duration::from_secs(1), "it ends at once, not at its deadline: {time:?}");
+    assert!(time < Duration::from_secs(1), "it exits at once, not at the deadline: {time:?}");
     assert_eq!(status.code(), Some(128 + 15));
 }
 
-/// A caller's pipe must close with the supervisor, whatever the probe does.
+/// A caller's pipe must close with the supervisor, even if the probe is still there.
 #[test]
 fn nothing_inherited_keeps_a_callers_pipe_open() {
     let mut root = Root::machine("cuInit = hang");
@@ -134,19 +133,19 @@ fn nothing_inherited_keeps_a_callers_pipe_open() {
     child.wait().unwrap();
 }
 
-/// A process that SIGKILL does not end: frozen by the first version of the freezer.
+/// SIGKILL does not end a process that the cgroup v1 freezer has frozen.
 #[test]
 fn a_probe_that_cannot_be_killed_is_left_behind_and_reported() {
     let freezer = std::path::Path::new("/sys/fs/cgroup/freezer");
     if !is_root() || !freezer.join("cgroup.procs").exists() {
-        crate::util::skip("the version 1 freezer is not here; version 2 kills frozen processes");
+        skip("there is no cgroup v1 freezer; v2 kills frozen processes");
         return;
     }
     let group = freezer.join(format!("cudacheck-{}", std::process::id()));
     fs::create_dir_all(&group).unwrap();
     let mut root = Root::machine("cuInit = hang");
     root.first_process = false;
-    // Both calls in one mount namespace, as two calls of one container are.
+    // Both calls in one mount namespace, as in one container.
     root.prepare += "chroot $R /cudacheck --level driver --timeout 2s --format json || sleep 2.2\n";
     let mut command = root.command(&["--level", "driver", "--timeout", "5s", "--format", "json"]);
     let child = command.stdout(Stdio::piped()).spawn().unwrap();
@@ -160,7 +159,7 @@ fn a_probe_that_cannot_be_killed_is_left_behind_and_reported() {
         });
         match ours.next() {
             Some(path) => break path.file_name().unwrap().to_string_lossy().into_owned(),
-            None => assert!(start.elapsed() < Duration::from_secs(3), "the probe has come to cuInit"),
+            None => assert!(start.elapsed() < Duration::from_secs(3), "the probe reaches cuInit"),
         }
         thread::sleep(Duration::from_millis(5));
     };
@@ -179,25 +178,17 @@ fn a_probe_that_cannot_be_killed_is_left_behind_and_reported() {
     let parse = |text: &str| report(&std::process::Output { stdout: text.into(), ..output.clone() });
     let (first, second) = (parse(&first), parse(second));
     assert_eq!(ids(&first)[0], "probe.hung");
-    assert!(
-        finding(&first, "probe.hung")["evidence"].to_string().contains("SIGKILL did not end the process"),
-        "{first:#}"
-    );
+    assert!(evidence(finding(&first, "probe.hung")).contains("SIGKILL"), "{first:#}");
     assert_eq!(ids(&second)[0], "probe.stuck");
     let stuck = finding(&second, "probe.stuck");
     let cause = stuck["cause"].as_str().unwrap();
-    assert!(
-        cause.contains(&format!("Process {pid} "))
-            && cause.contains("driver-in")
-            && cause.contains("past its deadline"),
-        "{cause}"
-    );
-    // Two seconds, the pause, and a second call that starts nothing.
+    assert!(cause.contains(&pid) && cause.contains("driver-in"), "{cause}");
+    // Two seconds, the pause, and a second call that starts no probe.
     assert!(time < Duration::from_millis(5300), "{time:?}");
 }
 
 #[test]
-fn a_younger_probe_is_awaited() {
+fn a_running_probe_of_another_call_is_awaited() {
     let mut root = Root::machine("cuInit = sleep:700");
     root.first_process = false;
     root.prepare += "chroot $R /cudacheck --level driver >/dev/null & sleep 0.2\n";
@@ -206,7 +197,7 @@ fn a_younger_probe_is_awaited() {
 }
 
 #[test]
-fn another_running_check_is_not_taken_for_a_stuck_one() {
+fn a_running_probe_of_another_call_is_not_reported_as_stuck() {
     let mut root = Root::machine("cuInit = sleep:1500");
     root.first_process = false;
     root.prepare += "chroot $R /cudacheck --level driver >/dev/null & sleep 0.2\n";
@@ -214,22 +205,22 @@ fn another_running_check_is_not_taken_for_a_stuck_one() {
     assert_eq!((status, ids(&report)[0]), (3, "probe.another"), "{report:#}");
 }
 
-/// Two containers of a pod share the network namespace, and with it the names of abstract sockets.
+/// Containers of a pod share the network namespace, and with it abstract socket names.
 #[test]
-fn containers_with_one_network_do_not_disturb_each_other() {
+fn containers_of_one_pod_do_not_disturb_each_other() {
     let (hanging, healthy) = (Root::machine("cuInit = hang"), Root::machine("cuInit = sleep:1"));
     let mut first =
         hanging.command(&["--level", "driver", "--timeout", "3s"]).stdout(Stdio::null()).spawn().unwrap();
     thread::sleep(Duration::from_millis(500));
     let ((report, status), time) = timed(|| healthy.report(&DRIVER));
     assert_eq!((status, &report["verdict"]), (0, &"verified".into()), "{report:#}");
-    assert!(time < Duration::from_millis(1500), "it did not wait for the other: {time:?}");
+    assert!(time < Duration::from_millis(1500), "it does not wait for the other: {time:?}");
     first.wait().unwrap();
 }
 
-/// On the machine itself, outside of any root: what `cudacheck health` does for a plain user.
+/// Without chroot, as for a plain user.
 #[test]
-fn health_on_the_machine_itself() {
+fn health_on_the_hosts_root() {
     let script = tempfile::NamedTempFile::new().unwrap();
     fs::write(script.path(), "gpus = 2").unwrap();
     let output = alone(BINARY)
@@ -238,6 +229,7 @@ fn health_on_the_machine_itself() {
         .env("FAKE_GPU", script.path())
         .output()
         .unwrap();
-    assert_eq!(text(&output.stdout), "healthy: 2 GPUs are listed by CUDA.\n");
-    assert_eq!(output.status.code(), Some(0));
+    let line = text(&output.stdout);
+    assert_eq!((output.status.code(), line.lines().count()), (Some(0), 1), "{line}");
+    assert!(line.starts_with("healthy: 2 GPUs "), "{line}");
 }

@@ -1,11 +1,11 @@
-//! The probe's unit tests: it is another program, behind a feature, and its tests run the same way.
+//! The probe's unit tests. The probe is a dynamic program behind a feature, so a plain `cargo test` does not run them.
 
 use std::process::Command;
 
 use crate::util::SOURCE;
 
 #[test]
-fn the_probes_own_tests_pass() {
+fn unit_tests_of_the_probe_pass() {
     let directory = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("probe-tests");
     let output = Command::new(env!("CARGO"))
         .current_dir(SOURCE)

@@ -1,4 +1,4 @@
-//! Roots to run the binary in, the fake libraries, and reports that are checked against the schema.
+//! Roots to run the binary in, the fake libraries, and reports validated against the schema.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -16,7 +16,7 @@ pub const BINARY: &str = env!("CARGO_BIN_EXE_cudacheck");
 pub const PROBE: &str = concat!(env!("OUT_DIR"), "/probe");
 pub const SOURCE: &str = env!("CARGO_MANIFEST_DIR");
 
-/// The fake libraries: file name in a root, source, what it is linked to.
+/// The fake libraries: file name in a root, source file, libraries to link.
 const FAKES: [(&str, &str, &[&str]); 6] = [
     ("libcuda.so.1", "cuda.rs", &[]),
     ("libnvidia-ml.so.1", "nvml.rs", &[]),
@@ -26,7 +26,7 @@ const FAKES: [(&str, &str, &[&str]); 6] = [
     ("libcupti.so.12", "cupti.rs", &[]),
 ];
 
-/// Directory of the fake libraries, built once per change of their sources.
+/// Directory of the fake libraries, rebuilt when a source file is newer.
 pub fn fakes() -> &'static Path {
     static DIRECTORY: OnceLock<PathBuf> = OnceLock::new();
     DIRECTORY.get_or_init(|| {
@@ -39,7 +39,7 @@ pub fn fakes() -> &'static Path {
             if fs::metadata(&library).and_then(|m| m.modified()).is_ok_and(|built| built > newest) {
                 continue;
             }
-            // Under another name first: tests of another run may be using the old one.
+            // Another test run may have the old file mapped, so the new one is renamed over it.
             let fresh = out.join(format!(".{name}.{}", std::process::id()));
             let mut linker = format!("-Wl,-soname,{name} -Wl,-rpath,$ORIGIN -Wl,--no-as-needed");
             for need in needs {
@@ -75,23 +75,22 @@ fn newest(directory: &Path) -> std::time::SystemTime {
     times.max().unwrap_or(std::time::UNIX_EPOCH)
 }
 
-/// A root directory with the binary at `/cudacheck` and whatever a test puts beside it.
+/// A root directory with the binary at `/cudacheck`; tests add the rest.
 pub struct Root {
     directory: TempDir,
     pub environment: Vec<(String, String)>,
-    /// The tree that this root lies over, unchanged.
+    /// A tree under this root, mounted as the lower layer of an overlay.
     below: Option<PathBuf>,
-    /// Commands that the shell outside runs before the binary, in its own mount namespace; `$R` is
-    /// the root.
+    /// Shell commands to run in the mount namespace before chroot; `$R` is the root.
     pub prepare: String,
-    /// uid:gid of the binary; options of chroot may follow.
+    /// uid:gid to run the binary as; more options of chroot may follow.
     pub user: Option<String>,
-    /// The binary is process 1 of a PID namespace.
+    /// Run the binary as PID 1 of a PID namespace.
     pub first_process: bool,
 }
 
 impl Root {
-    /// Nothing but the binary.
+    /// Only the binary.
     pub fn empty() -> Root {
         let directory = tempfile::tempdir().unwrap();
         fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
@@ -111,7 +110,7 @@ impl Root {
         root
     }
 
-    /// With glibc's loader and what the probe needs.
+    /// With glibc and its loader, as the probe needs them.
     pub fn glibc() -> Root {
         let root = Root::empty();
         let output = Command::new("ldd").arg(PROBE).output().unwrap();
@@ -124,7 +123,7 @@ impl Root {
         for file in files {
             root.copy(Path::new(file), file);
         }
-        // The fakes are Rust libraries and need these on any machine.
+        // The fakes are Rust libraries, which need these on every machine.
         for name in ["libgcc_s.so.1", "libc.so.6", "libm.so.6"] {
             let file = format!("/lib/x86_64-linux-gnu/{name}");
             if Path::new(&file).exists() {
@@ -134,7 +133,7 @@ impl Root {
         root
     }
 
-    /// With a fake machine that follows the script.
+    /// A fake machine that follows the script.
     pub fn machine(script: &str) -> Root {
         let mut root = Root::glibc();
         for (name, ..) in FAKES {
@@ -142,7 +141,7 @@ impl Root {
         }
         root.script(script);
         root.give_module();
-        // Any character device that opens stands in for the driver's nodes.
+        // Any character device that opens can stand in for a device node of the driver.
         for node in ["nvidiactl", "nvidia-uvm", "nvidia0"] {
             root.write(&format!("/dev/{node}"), b"");
             root.prepare += &format!("mount --bind /dev/null $R/dev/{node}\n");
@@ -150,8 +149,8 @@ impl Root {
         root
     }
 
-    /// A real tree with the binary, a module and a fake driver in `/fake` put over it. Its own
-    /// libraries are what the application would load.
+    /// A real tree with the binary, a kernel module and a fake driver in `/fake` over it. The application would
+    /// load the tree's own CUDA libraries.
     pub fn over(tree: &Path) -> Root {
         let mut root = Root::empty();
         for name in ["libcuda.so.1", "libnvidia-ml.so.1"] {
@@ -164,7 +163,7 @@ impl Root {
         root
     }
 
-    /// What a loaded kernel module shows in /proc.
+    /// The /proc entries of a loaded kernel module.
     pub fn give_module(&mut self) {
         let version =
             "NVRM version: NVIDIA UNIX x86_64 Kernel Module  550.54.15  Tue Mar  5 22:23:56 UTC 2024\n";
@@ -200,7 +199,7 @@ impl Root {
         self
     }
 
-    /// The command that runs the binary in this root, in namespaces of its own.
+    /// Runs the binary in this root, in its own namespaces.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new("unshare");
         if !is_root() {
@@ -215,7 +214,7 @@ impl Root {
         };
         let user = self.user.as_ref().map_or(String::new(), |user| format!("--userspec={user}"));
         let below = self.below.as_ref().map_or(String::new(), |tree| {
-            // A file system of its own: an overlay cannot lie on another one.
+            // On a tmpfs: an overlay cannot use another overlay as its upper layer.
             format!(
                 "mkdir $R/.m; mount -t tmpfs tmpfs $R/.m; mkdir $R/.m/u $R/.m/w; \
                  mount -t overlay overlay -o lowerdir=$R:{},upperdir=$R/.m/u,workdir=$R/.m/w $R",
@@ -233,7 +232,7 @@ impl Root {
         self.command(arguments).output().unwrap()
     }
 
-    /// The JSON report of the main command and its exit status.
+    /// JSON report and exit status of the main command.
     pub fn report(&self, arguments: &[&str]) -> (Value, i32) {
         let arguments: Vec<&str> = arguments.iter().copied().chain(["--format", "json"]).collect();
         let output = self.run(&arguments);
@@ -241,8 +240,8 @@ impl Root {
     }
 }
 
-/// A program on the machine itself, in a mount namespace of its own, as a container is: probes of one namespace
-/// wait for each other. Its /dev has no nodes of a driver, which real driver libraries leave behind.
+/// Runs a program on the host's root, in its own mount namespace like a container: probes in one namespace wait for
+/// each other. /dev has no NVIDIA device nodes, which real driver libraries leave behind.
 pub fn alone(program: &str) -> Command {
     const DEV: &str = "d=$(mktemp -d); mount -t tmpfs tmpfs $d; mkdir $d/shm\n\
         for node in null zero full random urandom; do : >$d/$node; mount --bind /dev/$node $d/$node; done\n\
@@ -255,7 +254,7 @@ pub fn alone(program: &str) -> Command {
     command
 }
 
-/// Commands for `prepare`: the root cannot be written any more. What was mounted in it is carried over.
+/// For `Root::prepare`: remounts the root read-only. Mounts inside it are kept.
 pub const READ_ONLY: &str = "mount --rbind $R $R; mount -o remount,bind,ro $R\n";
 
 pub fn is_root() -> bool {
@@ -267,13 +266,13 @@ static SCHEMA: LazyLock<jsonschema::Validator> = LazyLock::new(|| {
     jsonschema::validator_for(&serde_json::from_str(&text).unwrap()).unwrap()
 });
 
-/// The report on standard output, which the published schema must accept.
+/// The report on standard output, validated against the published schema.
 pub fn report(output: &Output) -> Value {
     let report: Value = serde_json::from_slice(&output.stdout)
         .unwrap_or_else(|error| panic!("{error}: {}\n{}", text(&output.stdout), text(&output.stderr)));
     let faults: Vec<String> =
         SCHEMA.iter_errors(&report).map(|error| format!("{}: {error}", error.instance_path())).collect();
-    assert!(faults.is_empty(), "the schema refuses the report: {faults:?}");
+    assert!(faults.is_empty(), "the report does not match docs/schema.json: {faults:?}");
     report
 }
 
@@ -281,7 +280,7 @@ pub fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// Ids of the findings, in order.
+/// Ids of the findings, in report order.
 pub fn ids(report: &Value) -> Vec<&str> {
     report["findings"].as_array().unwrap().iter().map(|finding| finding["id"].as_str().unwrap()).collect()
 }
@@ -294,20 +293,59 @@ pub fn finding<'a>(report: &'a Value, id: &str) -> &'a Value {
         .unwrap_or_else(|| panic!("no {id} in {:?}", ids(report)))
 }
 
-/// Runs something and says how long it took.
+/// Text of a finding's evidence, one line each.
+pub fn evidence(finding: &Value) -> String {
+    let lines = finding["evidence"].as_array().unwrap().iter();
+    lines.map(|line| line["text"].as_str().unwrap()).collect::<Vec<_>>().join("\n")
+}
+
+/// Files that a finding's evidence is about.
+pub fn evidence_paths(finding: &Value) -> Vec<&str> {
+    let lines = finding["evidence"].as_array().unwrap().iter();
+    lines.filter_map(|line| line["path"].as_str()).collect()
+}
+
+/// `owner` and `fix` of a finding.
+pub fn action(finding: &Value) -> (&str, &str) {
+    (finding["owner"].as_str().unwrap(), finding["fix"].as_str().unwrap())
+}
+
+/// A stage of the report, by name and by the ordinal of its GPU.
+pub fn stage<'a>(report: &'a Value, name: &str, ordinal: Option<u32>) -> &'a Value {
+    let stages = report["stages"].as_array().unwrap();
+    stages
+        .iter()
+        .find(|stage| {
+            stage["name"] == name && ordinal.is_none_or(|ordinal| stage["gpu"]["ordinal"] == ordinal)
+        })
+        .unwrap_or_else(|| panic!("no stage {name} of {ordinal:?} in {stages:?}"))
+}
+
+/// A tar archive of files: path and content.
+pub fn tar(files: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut builder = tar::Builder::new(Vec::new());
+    for (path, content) in files {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(content.len() as u64);
+        header.set_mode(0o644);
+        builder.append_data(&mut header, path, *content).unwrap();
+    }
+    builder.into_inner().unwrap()
+}
+
+/// Runs a closure and measures how long it took.
 pub fn timed<T>(work: impl FnOnce() -> T) -> (T, Duration) {
     let start = Instant::now();
     let value = work();
     (value, start.elapsed())
 }
 
-/// Says out loud that something is not tested: the test runner keeps what `eprintln` says of a test
-/// that passes.
+/// Prints that something is not tested. Not with `eprintln`, which the test harness captures when a test passes.
 pub fn skip(why: &str) {
     let _ = writeln!(std::io::stderr(), "SKIPPED: {why}");
 }
 
-/// A part of `tests/real/parts.sh`. Without it the test is skipped, out loud; in CI it fails.
+/// A part that `tests/real/parts.sh` fetches. If it is missing, the test is skipped; with CUDACHECK_REAL it fails.
 pub fn part(name: &str) -> Option<PathBuf> {
     let cache = std::env::var_os("CUDACHECK_PARTS")
         .map(PathBuf::from)
@@ -321,14 +359,14 @@ pub fn part(name: &str) -> Option<PathBuf> {
         Some((family, _)) => family.to_owned(),
         None => name.to_owned(),
     };
-    let how = format!("the part {name} is not there; tests/real/parts.sh {fetch} fetches it");
+    let how = format!("the part {name} is missing; fetch it with tests/real/parts.sh {fetch}");
     assert!(std::env::var_os("CUDACHECK_REAL").is_none(), "{how}");
     skip(&how);
     None
 }
 
-/// Text for snapshots: measured seconds taken out, and lines whose presence or content depends on how
-/// long something took or how large the compiler made a fake.
+/// Text for snapshots: without measured times, and without lines that depend on timing or on the size of a compiled
+/// fake.
 pub fn without_times(text: &str) -> String {
     let steady = |line: &&str| !line.starts_with("  time: ") && !line.contains("/usr/lib/lib");
     let text: String = text.split_inclusive('\n').filter(steady).collect();

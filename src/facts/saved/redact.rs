@@ -96,10 +96,10 @@ pub fn redact(facts: &mut Value, here: &Here) {
         .enumerate()
         .map(|(at, name)| (name, format!("user{:0digits$}", at + 1)))
         .collect();
-    let nodes = facts["request"]["nodes"].as_array().into_iter().flatten();
-    let names = nodes.filter_map(|node| node["name"].as_str()).map(str::to_owned);
-    let nodes = names.zip(1..).map(|(name, at): (String, u32)| (name, format!("node{at}"))).collect();
-    let redaction = Redaction { here, users, uuids: seen.uuids.into_iter().collect(), nodes };
+    let machines = facts["request"]["machines"].as_array().into_iter().flatten();
+    let names = machines.filter_map(|machine| machine["name"].as_str()).map(str::to_owned);
+    let machines = names.zip(1..).map(|(name, at): (String, u32)| (name, format!("machine{at}"))).collect();
+    let redaction = Redaction { here, users, uuids: seen.uuids.into_iter().collect(), machines };
     redaction.value(&mut Vec::new(), facts);
 }
 
@@ -129,7 +129,7 @@ struct Redaction<'a> {
     users: Vec<(String, String)>,
     uuids: Vec<String>,
     /// Names of machines that were described, and what stands for them.
-    nodes: Vec<(String, String)>,
+    machines: Vec<(String, String)>,
 }
 
 impl Redaction<'_> {
@@ -164,16 +164,16 @@ impl Redaction<'_> {
                     text.split(':').all(|id| id == "root" || id.bytes().all(|byte| byte.is_ascii_digit()));
                 return if root { text } else { "user".to_owned() };
             }
-            ["request", "nodes", "name"] => {
-                let known = self.nodes.iter().find(|(name, _)| *name == text);
-                return known.map_or("node", |(_, word)| word).to_owned();
+            ["request", "machines", "name"] => {
+                let known = self.machines.iter().find(|(name, _)| *name == text);
+                return known.map_or("machine", |(_, word)| word).to_owned();
             }
             _ => {}
         }
         let words = self.words(keys, &text);
         // A call is a function's name, by which findings are told apart.
         if words.free && keys.last() != Some(&"call") {
-            text = text::variables(&text, &self.nodes);
+            text = text::variables(&text, &self.machines);
             text = text::variables(&text, &self.here.variables);
         }
         text = text::replace(&text, text::homes(&text), |name| self.user(name).to_owned());
@@ -309,12 +309,12 @@ mod tests {
     #[test]
     fn machines_that_were_described() {
         let value = redacted(json!({ "request": {
-            "nodes": [{ "name": "acme-a100", "gpu": 80 }, { "name": "acme-b200", "gpu": 100 }],
+            "machines": [{ "name": "acme-a100", "gpu": 80 }, { "name": "acme-b200", "gpu": 100 }],
             "accepted": [{ "reason": "acme-b200 goes in May" }],
         } }));
-        let names = json!([{ "name": "node1", "gpu": 80 }, { "name": "node2", "gpu": 100 }]);
-        assert_eq!(value["request"]["nodes"], names);
-        assert_eq!(value["request"]["accepted"][0]["reason"], "node2 goes in May");
+        let names = json!([{ "name": "machine1", "gpu": 80 }, { "name": "machine2", "gpu": 100 }]);
+        assert_eq!(value["request"]["machines"], names);
+        assert_eq!(value["request"]["accepted"][0]["reason"], "machine2 goes in May");
     }
 
     #[test]

@@ -1,6 +1,6 @@
-//! The parts of a report that only an audit has: layers, device code, and what can go.
+//! What only an audit shows: layers, device code, and what can be removed.
 
-use super::{Ink, Style, fit, heading, size, wrap};
+use super::layout::{Ink, Style, fit, heading, size, wrap};
 use crate::report::{Base, Change, CodeKind, DeviceCode, Report};
 
 pub fn render(out: &mut String, report: &Report, style: Style) {
@@ -14,7 +14,7 @@ fn layers(out: &mut String, report: &Report, style: Style) {
     if layers.is_empty() {
         return;
     }
-    heading(out, style, "Layers", &format!("{}, the lowest first", layers.len()));
+    heading(out, style, "Layers", &format!("{}, lowest first", layers.len()));
     for (number, layer) in layers.iter().enumerate() {
         let instruction = layer.instruction.as_deref().unwrap_or(&layer.digest);
         let text: String = instruction.chars().take(style.width.saturating_sub(19)).collect();
@@ -28,12 +28,7 @@ fn device_code(out: &mut String, report: &Report, style: Style) {
         return;
     }
     let total: u64 = code.iter().map(|code| code.bytes).sum();
-    heading(
-        out,
-        style,
-        "Device code",
-        &format!("{} at least, by the architecture that it is for", size(total)),
-    );
+    heading(out, style, "Device code", &format!("at least {}, by target architecture", size(total)));
     let of = |kind| code.iter().filter(move |code| code.kind == kind);
     let shown = |code: &DeviceCode| format!("{} {}", code.arch, size(code.bytes));
     for (name, kind) in [("compiled", CodeKind::Cubin), ("PTX", CodeKind::Ptx)] {
@@ -44,7 +39,7 @@ fn device_code(out: &mut String, report: &Report, style: Style) {
     }
 }
 
-/// Changes that are shown; JSON has them all.
+/// Changes that are shown; the JSON has all of them.
 const SHOWN: usize = 3;
 
 fn savings(out: &mut String, report: &Report, style: Style) {
@@ -64,13 +59,13 @@ fn savings(out: &mut String, report: &Report, style: Style) {
     }
     let distribution = image.distribution.as_deref().unwrap_or("unknown distribution");
     let note = format!("{} now · {distribution} · {base}", size(savings.bytes));
-    heading(out, style, "What can go", &note);
+    heading(out, style, "What can be removed", &note);
     if savings.proven + savings.review == 0 {
-        *out += "  nothing that is known of\n";
+        *out += "  nothing found\n";
         return;
     }
     *out += &format!(
-        "  {} with proof, {} more after review\n",
+        "  {} safe to remove; {} more need review\n",
         style.paint(if savings.proven > 0 { Ink::Warn } else { Ink::Good }, &size(savings.proven)),
         size(savings.review)
     );
@@ -86,15 +81,15 @@ fn one_change(out: &mut String, number: usize, change: &Change, style: Style) {
     let proof = if change.proven { "" } else { "  (review)" };
     let what = fit(&change.what, style.width.saturating_sub(28));
     *out += &format!("  {number}. {:>9}  {what}{}\n", size(change.bytes), style.paint(Ink::Dim, proof));
-    // Never broken: it is there to be copied.
+    // Not wrapped, so that it can be pasted.
     *out += &format!("                {}\n", fit_end(&change.line, style.width * 3));
     wrap(out, &change.note, "                ", style, Ink::Dim);
 }
 
-/// At most so many characters; JSON has all of a long line.
+/// At most so many characters; the JSON has the whole line.
 fn fit_end(text: &str, room: usize) -> String {
     match text.char_indices().nth(room) {
-        Some((end, _)) => format!("{}… (all of it with --format json)", &text[..end]),
+        Some((end, _)) => format!("{}… (in full with --format json)", &text[..end]),
         None => text.to_owned(),
     }
 }

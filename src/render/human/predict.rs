@@ -1,7 +1,8 @@
-//! Predictions as a table, a line for each machine and a column for each thing that decides; then what is
-//! wrong, each once, with the machines that it is about.
+//! Predictions as a table, one row per machine and one column per question; then what is wrong, each finding once,
+//! with its machines.
 
-use super::{Ink, Style, fit, heading, one_finding};
+use super::findings::one_finding;
+use super::layout::{Ink, Style, fit, heading, wrap};
 use crate::model::Severity;
 use crate::report::{Foretold, Prediction, Report, shared};
 
@@ -9,16 +10,16 @@ pub fn render(out: &mut String, report: &Report, style: Style) {
     if report.predictions.is_empty() {
         return;
     }
-    let note = format!("{} on machines that were described; nothing was run", report.image.root);
+    let note = format!("{} on the described machines; nothing was run", report.image.root);
     heading(out, style, "Prediction", &fit(&note, style.width.saturating_sub(12)));
     table(out, &report.predictions, style);
-    for (finding, machines) in shared(&report.predictions) {
-        one_finding(out, &finding, style);
-        super::wrap(out, &format!("on {}", machines.join(", ")), "    ", style, Ink::Dim);
+    for (shared, machines) in shared(&report.predictions) {
+        one_finding(out, &shared, style);
+        wrap(out, &format!("on {}", machines.join(", ")), "    ", style, Ink::Dim);
     }
 }
 
-/// Headings of the columns; cells are as wide as the widest, within reason.
+/// Headings of the columns.
 const HEADINGS: [(&str, &str); 5] = [
     ("code", "code"),
     ("cuda", "CUDA"),
@@ -66,7 +67,7 @@ fn table(out: &mut String, predictions: &[Prediction], style: Style) {
     }
 }
 
-/// Names of one fleet begin alike and end alike; both are left.
+/// Names in a fleet share their start and their end, so both are kept.
 fn shortened(name: &str) -> String {
     let count = name.chars().count();
     if count <= WIDEST_NAME {

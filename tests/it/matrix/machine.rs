@@ -1,8 +1,8 @@
-//! The hands that build a machine and break it: each method says what it does to it.
+//! Builds machines and breaks them.
 //!
-//! A machine is put together anew for each run, in namespaces of its own: what a scenario did can be
-//! undone by its remedy, piece by piece. Stand-ins are as near as a machine without a GPU comes: a node that
-//! opens is /dev/null under another name, files of /proc are mounted over the real ones.
+//! A machine is assembled for each run, in its own namespaces, so a remedy can undo single steps. Stand-ins replace
+//! what needs a GPU: a device node that opens is /dev/null under another name, and files are mounted over those of
+//! /proc.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -13,29 +13,29 @@ use serde_json::Value;
 
 use crate::util::{Root, fakes, is_root, part};
 
-/// Of the fake driver, and of the module that is loaded unless a scenario says otherwise.
+/// Version of the fake driver and, by default, of the kernel module.
 pub const DRIVER: &str = "550.54.15";
-/// Of a driver that somebody forgot.
+/// Version of a driver that was left in the image.
 pub const OLD_DRIVER: &str = "535.104.05";
 
 const LIBCUDA: &str = "libcuda.so.1";
 const NVML: &str = "libnvidia-ml.so.1";
 const CUDA: [&str; 4] = ["libcublasLt.so.12", "libcublas.so.12", "libcudart.so.12", "libcupti.so.12"];
 
-/// Where cuda-compat lies.
+/// Directory of cuda-compat.
 const COMPAT: &str = "/usr/local/cuda/compat";
 
-/// Puts the shell, and what it starts, into a device cgroup without NVIDIA's majors.
+/// Moves the shell and its children into a device cgroup that denies NVIDIA's major numbers.
 const DENY: &str = "G=/sys/fs/cgroup/devices/cudacheck-test-$TEST
 mkdir -p $G
 echo 'c 195:* rwm' >$G/devices.deny
 echo 'c 511:* rwm' >$G/devices.deny
 echo 0 >$G/tasks";
 
-/// What stands under a name in /dev.
+/// A device node in /dev.
 #[derive(Clone)]
 enum Node {
-    /// A device that opens.
+    /// Opens.
     Open,
     /// Made by mknod: type and numbers, mode, group.
     Made(&'static str, &'static str, u32),
@@ -44,21 +44,21 @@ enum Node {
 pub struct Machine {
     root: Root,
     nodes: BTreeMap<&'static str, Node>,
-    /// Options of the file system /dev.
+    /// Mount options of /dev.
     dev: &'static str,
-    /// Files and directories that are mounts, as the container runtime makes them.
+    /// Files and directories to bind-mount, as a container runtime does.
     mounts: BTreeSet<String>,
-    /// Files over those of /proc.
+    /// Files to mount over those of /proc.
     proc: BTreeMap<&'static str, String>,
     module: Option<String>,
     environment: BTreeMap<&'static str, String>,
-    /// Commands of the shell that starts the binary; `$R` is the root.
+    /// Commands that run before the binary; `$R` is the root.
     shell: BTreeSet<&'static str>,
     user: Option<&'static str>,
     /// Size of /dev/shm.
     shared_memory: &'static str,
     timeout: &'static str,
-    /// What this machine lacks for the scenario.
+    /// What this test machine lacks for the scenario.
     pub lacks: Option<String>,
 }
 
@@ -80,32 +80,32 @@ impl Machine {
         }
     }
 
-    /// An image of glibc, on a machine without a driver.
+    /// A glibc image on a host without a driver.
     pub fn without_driver() -> Machine {
         Machine::of(Root::glibc())
     }
 
-    /// The same where the driver is loaded; nobody gave the GPU to the container.
+    /// The same on a host with the driver; the GPU was not requested.
     pub fn without_gpu() -> Machine {
         Machine::without_driver().with_module(&closed_module(DRIVER))
     }
 
-    /// A container with its GPU and the libraries of CUDA.
+    /// A container with its GPU and CUDA libraries.
     pub fn whole(script: &str) -> Machine {
         Machine::without_gpu().with_cuda().given_gpu().script(&format!("sms = 2\n{script}"))
     }
 
-    /// The same where initialising opens the device nodes, as the real libraries do.
+    /// The same with libraries that open the device nodes, as the real ones do.
     pub fn that_opens_nodes(script: &str) -> Machine {
         Machine::whole(&format!("opens_nodes = 1\n{script}"))
     }
 
-    /// A file system with nothing in it but the binary, and what the container runtime brings.
+    /// Only the binary and what the container runtime injects.
     pub fn from_scratch() -> Machine {
         Machine::of(Root::empty()).with_module(&closed_module(DRIVER)).given_gpu()
     }
 
-    /// A container of WSL 2: one node, and the driver's libraries where WSL mounts them.
+    /// A WSL 2 container: one device node, and the driver in WSL's directory.
     pub fn wsl(script: &str) -> Machine {
         Machine::without_driver()
             .with_cuda()
@@ -116,7 +116,7 @@ impl Machine {
             .script(&format!("sms = 2\n{script}"))
     }
 
-    /// A container on a Jetson: nodes of Tegra, and no NVML.
+    /// A container on a Jetson: Tegra's device nodes, and no NVML.
     pub fn jetson(script: &str) -> Machine {
         let machine = ["nvmap", "nvhost-ctrl", "nvhost-gpu"]
             .into_iter()
@@ -130,13 +130,13 @@ impl Machine {
 
     pub fn with_module(mut self, version: &str) -> Machine {
         self.module = Some(version.to_owned());
-        // Stand-ins for nodes have the numbers of /dev/null's driver.
+        // Stand-ins for device nodes have the major number of /dev/null.
         self.proc
             .insert("devices", "Character devices:\n  1 nvidia\n  1 nvidiactl\n  1 nvidia-uvm\n\n".into());
         self
     }
 
-    /// What `docker run --gpus all` does: nodes, and the driver's libraries as mounts.
+    /// What `docker run --gpus all` injects: device nodes, and driver libraries as mounts.
     pub fn given_gpu(self) -> Machine {
         self.given_nodes().given_driver("/usr/lib")
     }
@@ -169,7 +169,7 @@ impl Machine {
         self.without(&format!("/usr/lib/{NVML}"))
     }
 
-    /// The libraries of CUDA that the image brings.
+    /// CUDA libraries of the image.
     pub fn with_cuda(self) -> Machine {
         CUDA.into_iter().fold(self, |machine, library| machine.with_fake(library, "/usr/lib"))
     }
@@ -182,7 +182,7 @@ impl Machine {
         self.copied(&fakes().join(library), &format!("{directory}/{library}"))
     }
 
-    /// Libraries of the driver in a version of their own, under their full names, as packages install them.
+    /// Driver libraries of another version under their full names, as packages install them.
     pub fn with_driver_of(self, version: &str) -> Machine {
         [("libcuda.so", LIBCUDA), ("libnvidia-ml.so", NVML)].into_iter().fold(
             self,
@@ -196,7 +196,7 @@ impl Machine {
         )
     }
 
-    /// NVIDIA's own driver libraries.
+    /// NVIDIA's driver libraries.
     pub fn with_real_driver(mut self) -> Machine {
         let Some(driver) = self.part("driver/535") else { return self };
         let from = driver.join("usr/lib/x86_64-linux-gnu/nvidia/current");
@@ -215,7 +215,7 @@ impl Machine {
         self
     }
 
-    /// The stub for linking, from NVIDIA's toolkit.
+    /// The stub libcuda of NVIDIA's toolkit.
     pub fn with_real_stub(mut self, directory: &str) -> Machine {
         let Some(toolkit) = self.part("toolkit11") else { return self };
         let stub = toolkit.join("usr/lib/x86_64-linux-gnu/stubs/libcuda.so");
@@ -223,25 +223,25 @@ impl Machine {
             .linked(&format!("{directory}/{LIBCUDA}"), "libcuda.so")
     }
 
-    /// musl's loader and its settings, as Alpine has them.
+    /// Alpine's musl loader.
     pub fn with_real_musl(mut self) -> Machine {
         let Some(musl) = self.part("musl") else { return self };
         self.copied(&musl.join("lib/ld-musl-x86_64.so.1"), "/lib/ld-musl-x86_64.so.1")
     }
 
-    /// A real library with device code, in the application's directory.
+    /// A real library with device code in /app.
     pub fn with_real_library(mut self, of: &str, path: &str) -> Machine {
         let Some(part) = self.part(of) else { return self };
         let name = path.rsplit('/').next().unwrap_or(path);
         self.copied(&part.join(path), &format!("/app/{name}"))
     }
 
-    /// A libcuda of cuda-compat, in front of the machine's own, that does what its own script says.
+    /// A libcuda of cuda-compat before the driver's in the search path, with its own script.
     pub fn with_compat(self, script: &str) -> Machine {
         self.with_compat_library(script).env("LD_LIBRARY_PATH", COMPAT)
     }
 
-    /// The same as the container runtime puts it in force where it helps: through the loader's cache.
+    /// The same as the container runtime enables it: through ld.so.cache.
     pub fn with_compat_in_force(self, script: &str) -> Machine {
         self.with_compat_library(script).file("/etc/ld.so.conf", COMPAT).shell("ldconfig -r $R")
     }
@@ -252,7 +252,7 @@ impl Machine {
             .file(&format!("{COMPAT}/fake-gpu"), &format!("sms = 2\n{script}"))
     }
 
-    /// A driver library that was linked on a system newer than the image.
+    /// A libcuda that needs a newer glibc than the image has.
     pub fn with_libcuda_of_newer_glibc(self) -> Machine {
         let path = format!("/usr/lib/{LIBCUDA}");
         let machine = self.without(&path).file("/tmp/libc.map", "GLIBC_2.99 { global: of_tomorrow; };");
@@ -269,20 +269,20 @@ impl Machine {
             .mounted(&path)
     }
 
-    /// A library of this name, with nothing in it that matters.
+    /// A library with this soname.
     pub fn with_library(self, path: &str) -> Machine {
         let soname = format!("-Wl,-soname,{}", path.rsplit('/').next().unwrap_or(path));
         self.compiled(path, "int present;", &[&soname])
     }
 
-    /// What the memory cgroup shows after it has ended a process three times.
+    /// The memory cgroup after three OOM kills.
     pub fn at_its_memory_limit(self) -> Machine {
         self.file("/sys/fs/cgroup/memory.max", "268435456\n")
             .file("/sys/fs/cgroup/memory.current", "268300288\n")
             .file("/sys/fs/cgroup/memory.events", "oom 3\noom_kill 3\n")
     }
 
-    /// An object that is linked to a library which may not be there.
+    /// An object that needs a missing library.
     pub fn needing(self, object: &str, library: &str) -> Machine {
         let soname = format!("-Wl,-soname,{library}");
         let place = format!("/app/{library}");
@@ -291,7 +291,7 @@ impl Machine {
             .without(&place)
     }
 
-    /// An application with cuDNN 9.1, and a part of cuDNN 9.5 elsewhere.
+    /// An application with cuDNN 9.1, and a cuDNN 9.5 sub-library in another directory.
     pub fn with_two_cudnns(self) -> Machine {
         let part = "-Wl,-soname,libcudnn_ops.so.9";
         self.compiled("/opt/cudnn-9.5/libcudnn_ops.so.9.5.1", "int ops;", &[part])
@@ -311,7 +311,7 @@ impl Machine {
             )
     }
 
-    /// NVRTC, which loads its builtins by name.
+    /// NVRTC, which loads its builtins with dlopen.
     pub fn with_nvrtc(self) -> Machine {
         let source = "void *dlopen(const char *, int);\n\
             void *nvrtc(void) { return dlopen(\"libnvrtc-builtins.so.12.4\", 2); }";
@@ -322,7 +322,7 @@ impl Machine {
         )
     }
 
-    /// A library that wants more static TLS than the loader keeps for libraries that come late.
+    /// A library that needs more static TLS than the loader reserves for dlopen.
     pub fn with_static_tls(self, path: &str) -> Machine {
         let source = "static __thread char large[1 << 20] __attribute__((tls_model(\"initial-exec\")));\n\
             char *use(void) { return large; }";
@@ -344,7 +344,7 @@ impl Machine {
 
     fn needs_root(mut self, what: &str) -> Machine {
         if !is_root() {
-            self.lacks = Some(format!("root, who alone can have {what}"));
+            self.lacks = Some(format!("root, which is needed for {what}"));
         }
         self
     }
@@ -390,13 +390,13 @@ impl Machine {
         self
     }
 
-    /// What the fakes do.
+    /// The script of the fakes.
     pub fn script(self, text: &str) -> Machine {
         self.root.script(text);
         self
     }
 
-    /// A node that opens.
+    /// A device node that opens.
     pub fn with_node(mut self, name: &'static str) -> Machine {
         self.nodes.insert(name, Node::Open);
         self
@@ -407,7 +407,7 @@ impl Machine {
         self
     }
 
-    /// A node of these numbers, such as `c 195 255`.
+    /// A device node with these numbers, such as `c 195 255`.
     pub fn with_made_node(
         mut self,
         name: &'static str,
@@ -419,7 +419,7 @@ impl Machine {
         self.needs_root("device nodes")
     }
 
-    /// The numbers that NVIDIA's driver has, which nothing answers here.
+    /// Device nodes with NVIDIA's numbers, which no driver serves here.
     pub fn with_nodes_of_nvidia(self) -> Machine {
         let majors = "Character devices:\n195 nvidia\n195 nvidiactl\n511 nvidia-uvm\n\n";
         let machine = self.proc("devices", majors);
@@ -429,30 +429,30 @@ impl Machine {
             .fold(machine, |machine, (name, numbers)| machine.with_made_node(name, numbers, "0666", 0))
     }
 
-    /// Nodes that open for a group alone.
+    /// Device nodes that only a group can open.
     pub fn with_nodes_of_group(self, group: u32) -> Machine {
         let nodes = ["nvidiactl", "nvidia0", "nvidia-uvm"];
         nodes.into_iter().fold(self, |machine, name| machine.with_made_node(name, "c 1 3", "0660", group))
     }
 
-    /// The kernel answers EACCES to whoever opens a node here, as a security module makes it.
+    /// The kernel returns EACCES when a device node is opened, as with a security module.
     pub fn that_refuses_devices(mut self) -> Machine {
         self.dev = "nodev";
         let nodes = ["nvidiactl", "nvidia0", "nvidia-uvm"];
         nodes.into_iter().fold(self, |machine, name| machine.with_made_node(name, "c 1 3", "0666", 0))
     }
 
-    /// Takes NVIDIA's devices from the container's device cgroup.
+    /// Denies NVIDIA's devices in the container's device cgroup.
     pub fn denied_by_cgroup(self) -> Machine {
         let mut machine = self.needs_root("a device cgroup");
         if !Path::new("/sys/fs/cgroup/devices/tasks").exists() {
             machine.lacks =
-                Some("a device cgroup that files control; tests/docker/run.sh has the engine's".into());
+                Some("a cgroup v1 device controller; tests/docker/run.sh uses the engine's".into());
         }
         machine.shell(DENY)
     }
 
-    /// `docker rm`, and `docker run --gpus all` once more: nodes of the driver that runs, allowed.
+    /// `docker rm` and `docker run --gpus all`: current device nodes, allowed by the cgroup.
     pub fn recreated(self) -> Machine {
         let module = self.module.clone().unwrap_or_default();
         self.without_shell(DENY).with_module(&module).given_nodes()
@@ -468,7 +468,7 @@ impl Machine {
         self
     }
 
-    /// Text in the place of a file of /proc.
+    /// Replaces a file of /proc.
     pub fn proc(mut self, name: &'static str, text: &str) -> Machine {
         self.proc.insert(name, text.to_owned());
         self
@@ -484,7 +484,7 @@ impl Machine {
         self
     }
 
-    /// `uid:gid`, and options of chroot.
+    /// `uid:gid`, and options for chroot.
     pub fn user(mut self, user: &'static str) -> Machine {
         self.user = Some(user);
         self.needs_root("other users")
@@ -495,7 +495,7 @@ impl Machine {
         self
     }
 
-    /// The report of the main command, and its status.
+    /// Report and exit status of the main command.
     pub fn report(&mut self, level: &str) -> (Value, i32) {
         self.assemble();
         self.root.report(&["--level", level, "--timeout", self.timeout])
@@ -540,7 +540,7 @@ impl Machine {
     }
 }
 
-/// What the device cgroup was made of.
+/// Removes the device cgroup.
 pub fn clean() {
     let _ = fs::remove_dir(format!("/sys/fs/cgroup/devices/cudacheck-test-{}", std::process::id()));
 }

@@ -1,0 +1,36 @@
+//! What each command does, from its arguments to its exit status. What is looked at, judged and shown is decided
+//! elsewhere: `gather`, `checks`, `render`.
+
+mod explain;
+mod health;
+mod image;
+mod serve;
+mod verify;
+
+use anyhow::Result;
+
+use crate::cli::{Cli, Command, Format, Output};
+use crate::render;
+use crate::report::{ExitStatus, Report};
+
+pub fn run(cli: Cli) -> Result<ExitStatus> {
+    match cli.command {
+        None => verify::run(&cli.verify),
+        Some(Command::Health(options)) => Ok(health::run(&options)),
+        Some(Command::Serve(options)) => serve::run(&options),
+        Some(Command::Image(options)) => image::run(&options),
+        Some(Command::Explain { what }) => explain::run(what.as_deref()),
+    }
+}
+
+/// Refuses `health` and `serve` at the level that looks at the image alone.
+const NO_GPU: &str = "Level image checks no GPU. -> Use --level nvml, or a deeper one";
+
+fn print(report: &Report, output: &Output) -> Result<ExitStatus> {
+    match output.format {
+        Format::Human => render::human(report)?,
+        Format::Json => render::json(report)?,
+        Format::Sarif => render::sarif(report)?,
+    }
+    Ok(report.status(output.fail_on.into()))
+}

@@ -1,0 +1,165 @@
+//! Facts of older schemas, brought to the present one, so that an attached file stays useful.
+//!
+//! Works on the tree of JSON values, before any type sees it: what it does not find it leaves alone, and what is
+//! wrong then is refused by the types.
+
+use serde_json::{Value, json};
+
+/// From schema 1, the last before names were settled.
+pub fn from_1(facts: &mut Value) {
+    with(facts, "request", request);
+    with(facts, "census", census);
+    each(facts, "probes", |run| {
+        each(run, "events", |event| {
+            if let Some(skipped) = event.pointer_mut("/left/outcome/skipped") {
+                skip(skipped);
+            }
+        });
+    });
+}
+
+fn census(census: &mut Value) {
+    each(census, "copies", |copy| {
+        with(copy, "library", library);
+        rename(copy, "owner", "package");
+        rename(copy, "held", "kept");
+        if let Some(fields) = copy.as_object_mut() {
+            // Decided anew from the rest once the facts are read.
+            fields.insert("verdict".to_owned(), "unreferenced".into());
+        }
+    });
+    each(census, "tools", |tool| rename(tool, "owner", "package"));
+    each(census, "packages", |package| rename(package, "owner", "id"));
+    each(census, "leftovers", |leftover| rename(leftover, "owner", "package"));
+    for needs in ["missing", "wished"] {
+        each(census, needs, |need| with(need, "library", library));
+    }
+}
+
+fn request(request: &mut Value) {
+    rename(request, "nodes", "machines");
+    // No level meant an audit, no date a command that accepts nothing.
+    with(request, "level", |level| {
+        if level == "" {
+            *level = "image".into();
+        }
+    });
+    with(request, "today", |today| {
+        if today == "" {
+            *today = Value::Null;
+        }
+    });
+    each(request, "accepted", |accepted| {
+        with(accepted, "id", |id| {
+            let renamed = id.as_str().and_then(|id| {
+                let (family, name) = id.split_once('.')?;
+                let family = FAMILIES.iter().find(|(former, _)| *former == family)?.1;
+                Some(format!("{family}.{name}"))
+            });
+            if let Some(renamed) = renamed {
+                *id = renamed.into();
+            }
+        });
+    });
+}
+
+const FAMILIES: [(&str, &str); 2] = [("contents", "leftovers"), ("on", "predict")];
+
+/// Libraries by the names of their files; most of them only lacked `lib`.
+fn library(name: &mut Value) {
+    let Some(former) = name.as_str() else { return };
+    *name = match former {
+        "nvml" => "libnvidia-ml".into(),
+        "nvjitlink" => "libnvJitLink".into(),
+        "nvtx" => "libnvToolsExt".into(),
+        known if known.starts_with("lib") => return,
+        other => format!("lib{other}").into(),
+    };
+}
+
+/// Why a stage was skipped was a sentence.
+fn skip(skipped: &mut Value) {
+    let Some(why) = skipped.as_str() else { return };
+    let numbers: Vec<u64> =
+        why.split(|c: char| !c.is_ascii_digit()).filter_map(|digits| digits.parse().ok()).collect();
+    let bytes = |mib: &u64| mib.saturating_mul(1 << 20);
+    *skipped = match (why, numbers.as_slice()) {
+        (why, _) if why.starts_with("prohibited") => json!("prohibited"),
+        (_, [free, .., needed]) => json!({ "low-memory": { "free": bytes(free), "needed": bytes(needed) } }),
+        _ => json!("exclusive"),
+    };
+}
+
+fn rename(value: &mut Value, former: &str, name: &str) {
+    if let Some(fields) = value.as_object_mut()
+        && let Some(moved) = fields.remove(former)
+    {
+        fields.insert(name.to_owned(), moved);
+    }
+}
+
+fn with(value: &mut Value, key: &str, change: impl FnOnce(&mut Value)) {
+    value.get_mut(key).map(change);
+}
+
+fn each(value: &mut Value, key: &str, change: impl FnMut(&mut Value)) {
+    value.get_mut(key).and_then(Value::as_array_mut).into_iter().flatten().for_each(change);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sentences_become_types() {
+        for (why, skip) in [
+            ("prohibited: compute mode allows no context", json!("prohibited")),
+            ("busy: compute mode is exclusive, a context would lock the application out", json!("exclusive")),
+            (
+                "busy: 10 MiB of GPU memory are free, a context may take 640",
+                json!({ "low-memory": { "free": 10 << 20, "needed": 640 << 20 } }),
+            ),
+        ] {
+            let mut facts = json!({ "probes": [{ "events": [
+                { "left": { "stage": "context", "outcome": { "skipped": why } } }, "done",
+            ] }] });
+            from_1(&mut facts);
+            assert_eq!(facts.pointer("/probes/0/events/0/left/outcome/skipped"), Some(&skip));
+        }
+    }
+
+    #[test]
+    fn names_become_those_of_today() {
+        let mut facts = json!({
+            "request": { "level": "", "today": "", "nodes": [{ "name": "a" }],
+                         "accepted": [{ "id": "contents.caches" }, { "id": "on.no-code" }, { "id": "device.pcie" }] },
+            "census": {
+                "copies": [{ "library": "cublasLt", "owner": { "name": "x" }, "held": true }, { "library": "libcuda" }],
+                "missing": [{ "library": "nvml" }],
+            },
+        });
+        from_1(&mut facts);
+        let request = &facts["request"];
+        assert_eq!((&request["level"], &request["today"]), (&json!("image"), &Value::Null));
+        assert_eq!(request["machines"], json!([{ "name": "a" }]));
+        let ids: Vec<&Value> =
+            request["accepted"].as_array().unwrap().iter().map(|rule| &rule["id"]).collect();
+        assert_eq!(ids, ["leftovers.caches", "predict.no-code", "device.pcie"]);
+        let copies = &facts["census"]["copies"];
+        let first = json!({
+            "library": "libcublasLt", "package": { "name": "x" }, "kept": true, "verdict": "unreferenced",
+        });
+        assert_eq!(copies[0], first);
+        assert_eq!(copies[1]["library"], "libcuda");
+        assert_eq!(facts["census"]["missing"][0]["library"], "libnvidia-ml");
+    }
+
+    #[test]
+    fn what_is_no_facts_is_left_alone() {
+        for value in [json!(null), json!([1]), json!({ "request": 3, "census": "x", "probes": {} })] {
+            let mut upgraded = value.clone();
+            from_1(&mut upgraded);
+            assert_eq!(upgraded, value);
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! Gathers facts: a container, its GPUs alone, or an image at rest. Order and concurrency are decided here; what is
+//! looked at is decided by `facts` and `image-audit`, what it means by `checks`.
+
+mod background_census;
+
+use std::cell::OnceCell;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use image_audit::archive::{self, Input};
+use image_audit::census;
+use image_audit::loader::{Environment, Loader};
+use image_audit::loads::{self, Loads};
+use image_audit::source::Source;
+use image_audit::tree::{Entry, is_running};
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::Offset;
+use protocol::Libraries;
+
+use crate::cli::{Depth, Gpu, Image, Verify, Watch};
+use crate::facts::event::Device;
+use crate::facts::host::{self, Host};
+use crate::facts::probe::ProbeRun;
+use crate::facts::{Facts, Request};
+use crate::model::Level;
+use crate::supervise;
+use background_census::BackgroundCensus;
+
+/// This container, to the level that was asked for.
+pub fn container(options: &Verify, deadline: Instant) -> Result<Facts> {
+    let request = Request {
+        level: options.level,
+        timeout_seconds: options.timeout.as_secs_f64(),
+        require_gpus: options.require_gpus,
+        gpus: options.gpus.iter().map(Gpu::to_string).collect(),
+        accepted: options.accepted.clone(),
+        today: Some(today()),
+        running: true,
+        ..Request::default()
+    };
+    let mut host = host::gather();
+    // The survey needs no census, so both run at once; only the libraries wait for it.
+    let census = BackgroundCensus::start(&host, deadline);
+    let probes = probe(options.level, &options.gpus, deadline, &host, &|| census.libraries(deadline));
+    refuse_unknown_gpus(&options.gpus, &probes)?;
+    let census = census.finish(deadline)?;
+    host.count_kills();
+    Ok(Facts { request, host, census, image: None, probes })
+}
+
+/// The GPUs of this container alone, as quickly as possible: no census, unless libraries are to be loaded.
+pub fn watch(options: &Watch, deadline: Instant) -> Result<Facts> {
+    let request = Request {
+        level: options.level,
+        timeout_seconds: options.timeout.as_secs_f64(),
+        require_gpus: options.require_gpus,
+        gpus: options.gpus.iter().map(Gpu::to_string).collect(),
+        running: true,
+        ..Request::default()
+    };
+    let mut host = host::gather();
+    let census = OnceCell::new();
+    let libraries = || census.get_or_init(|| BackgroundCensus::start(&host, deadline)).libraries(deadline);
+    let probes = probe(options.level, &options.gpus, deadline, &host, &libraries);
+    let census = census.into_inner().map(|census| census.finish(deadline)).transpose()?.unwrap_or_default();
+    host.count_kills();
+    Ok(Facts { request, host, census, image: None, probes })
+}
+
+/// An audit has no deadline of its own; a tree that takes longer is on a dead file system.
+const PATIENCE: Duration = Duration::from_secs(3600);
+
+/// An image at rest.
+pub fn image(options: &Image) -> Result<Facts> {
+    let (source, host) = source(options)?;
+    let request = Request {
+        running: is_running_root(options),
+        level: Level::Image,
+        arch: options.arch.clone(),
+        max_redundant: options.max_redundant,
+        machines: options.machines.clone(),
+        accepted: options.accepted.clone(),
+        today: Some(today()),
+        ..Request::default()
+    };
+    let census = census::take(&source);
+    Ok(Facts { request, host, census, image: source.image, probes: Vec::new() })
+}
+
+/// The files and links of an image.
+pub fn listing(options: &Image) -> Result<Vec<Entry>> {
+    Ok(source(options)?.0.tree.listing())
+}
+
+/// What the image's loader loads for one object or for all.
+pub fn loads(options: &Image, wanted: &str) -> Result<Vec<Loads>> {
+    let (source, _) = source(options)?;
+    let loader = Loader::new(&source.tree, source.environment.clone());
+    loads::of(&source.tree, &loader, wanted)
+        .with_context(|| format!("{wanted} is no program or library of the image; paths begin with /"))
+}
+
+fn is_running_root(options: &Image) -> bool {
+    is_running(&options.what)
+}
+
+/// Reads what is to be audited.
+fn source(options: &Image) -> Result<(Source, Host)> {
+    let what = options.what.as_path();
+    let host = if is_running_root(options) { host::gather() } else { Host::default() };
+    let full = options.level == Depth::Full;
+    let mut environment = environment(&host);
+    for (name, value) in &options.environment {
+        match name.as_str() {
+            "LD_LIBRARY_PATH" => environment.library_path = Some(value.clone()),
+            "LD_PRELOAD" => environment.preload = Some(value.clone()),
+            // The command line takes no others.
+            _ => {}
+        }
+    }
+    let name = what.display();
+    let kind = what.metadata().map(|metadata| metadata.file_type());
+    if kind.is_ok_and(|kind| !kind.is_dir() && !kind.is_file()) {
+        bail!(
+            "{name} is neither a directory nor a file; an archive from a pipe is read as: cudacheck image -"
+        );
+    }
+    let source = if what == Path::new("-") || archive::is_archive(what) {
+        let input = if what == Path::new("-") { Input::Stdin } else { Input::Path(what) };
+        let read = Source::archive(input, options.image.as_deref(), full, environment);
+        read.with_context(|| format!("cannot read {name} as an image archive"))?
+    } else {
+        let end = Instant::now() + PATIENCE;
+        Source::directory(what, full, environment, &host.mounts, end).with_context(|| {
+            format!("cannot list {name}: name a root directory, an image archive (docker save), an OCI layout, or -")
+        })?
+    };
+    Ok((source, host))
+}
+
+/// In UTC.
+fn today() -> Date {
+    Offset::UTC.to_datetime(Timestamp::now()).date()
+}
+
+fn environment(host: &Host) -> Environment {
+    let variable = |name| host.environment.get(name).cloned();
+    let (library_path, preload) = (variable("LD_LIBRARY_PATH"), variable("LD_PRELOAD"));
+    Environment { library_path, preload, working_directory: "/".to_owned() }
+}
+
+fn probe(
+    level: Level,
+    gpus: &[Gpu],
+    deadline: Instant,
+    host: &Host,
+    libraries: &dyn Fn() -> Libraries,
+) -> Vec<ProbeRun> {
+    if level == Level::Image {
+        return Vec::new();
+    }
+    let control = |path: &str| path == "/dev/nvidiactl" || path == "/dev/nvidia-uvm" || is_gpu_node(path);
+    let nodes = host.nodes.iter().map(|node| node.path.clone()).filter(|path| control(path)).collect();
+    supervise::probe(&supervise::Plan {
+        nodes,
+        driver: level >= Level::Driver,
+        smoke: level >= Level::Smoke,
+        gemm: level >= Level::Gemm,
+        chosen: &|device| gpus.is_empty() || gpus.iter().any(|gpu| is(gpu, device)),
+        libraries,
+        deadline,
+    })
+}
+
+/// `/dev/nvidia0`, and not `/dev/nvidia-modeset`.
+fn is_gpu_node(path: &str) -> bool {
+    path.strip_prefix("/dev/nvidia")
+        .is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_digit()))
+}
+
+fn is(gpu: &Gpu, device: &Device) -> bool {
+    match gpu {
+        Gpu::Index(index) => *index == device.ordinal,
+        Gpu::Uuid(uuid) => uuid[4..] == device.uuid,
+    }
+}
+
+/// A GPU that was named and does not exist is a mistake of the caller, unless nothing answered.
+fn refuse_unknown_gpus(gpus: &[Gpu], probes: &[ProbeRun]) -> Result<()> {
+    let devices: Vec<&Device> = probes.iter().flat_map(ProbeRun::devices).collect();
+    if devices.is_empty() {
+        return Ok(());
+    }
+    if let Some(gpu) = gpus.iter().find(|gpu| !devices.iter().any(|device| is(gpu, device))) {
+        let known: Vec<String> =
+            devices.iter().map(|device| format!("{} (GPU-{})", device.ordinal, device.uuid)).collect();
+        bail!("there is no GPU {} here; --gpus takes one of: {}", gpu, known.join(", "));
+    }
+    Ok(())
+}

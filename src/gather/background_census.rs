@@ -1,0 +1,72 @@
+//! The census of the running root, taken in a thread while probes run.
+
+use std::cell::OnceCell;
+use std::io;
+use std::path::Path;
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use image_audit::census::{self, Census};
+use image_audit::source::Source;
+use protocol::Libraries;
+
+use super::environment;
+use crate::facts::app_libraries;
+use crate::facts::host::Host;
+use crate::supervise;
+
+/// A dead file system can block the thread forever, so nobody waits for it beyond the deadline.
+pub struct BackgroundCensus {
+    receiver: Receiver<io::Result<Census>>,
+    taken: OnceCell<io::Result<Census>>,
+}
+
+/// What the census leaves to judgement and output, of the caller's time.
+const RESERVE: Duration = Duration::from_millis(40);
+
+impl BackgroundCensus {
+    pub fn start(host: &Host, deadline: Instant) -> Self {
+        let environment = environment(host);
+        let (mounts, (sender, receiver)) = (host.mounts.clone(), channel());
+        let errors = sender.clone();
+        let take = move || {
+            // Nobody may wait for it any more.
+            let end = deadline - 2 * RESERVE;
+            let source = Source::directory(Path::new("/"), true, environment, &mounts, end);
+            drop(sender.send(source.map(|source| census::take(&source))));
+        };
+        if let Err(error) = thread::Builder::new().spawn(take) {
+            let unreadable = vec![format!("/: not read, no thread could be started: {error}")];
+            drop(errors.send(Ok(Census { root: "/".into(), unreadable, ..Census::default() })));
+        }
+        BackgroundCensus { receiver, taken: OnceCell::new() }
+    }
+
+    fn wait(&self, end: Instant) -> Option<&io::Result<Census>> {
+        if self.taken.get().is_none() {
+            let result = self.receiver.recv_timeout(end.saturating_duration_since(Instant::now())).ok()?;
+            let _ = self.taken.set(result);
+        }
+        self.taken.get()
+    }
+
+    /// What the application would load. The devices wait for it, but not for more than half of the
+    /// time that is left: the loader's own choice is there without a census.
+    pub fn libraries(&self, deadline: Instant) -> Libraries {
+        let now = Instant::now();
+        match self.wait(now + deadline.saturating_duration_since(now) / 2) {
+            Some(Ok(census)) => app_libraries::libraries(census, supervise::LOADER),
+            _ => Libraries::default(),
+        }
+    }
+
+    pub fn finish(self, deadline: Instant) -> Result<Census> {
+        if self.wait(deadline - RESERVE).is_none() {
+            let unreadable = vec!["/: not read before the deadline".to_owned()];
+            return Ok(Census { root: "/".into(), unreadable, ..Census::default() });
+        }
+        self.taken.into_inner().expect("it was waited for").context("cannot list the root directory")
+    }
+}

@@ -1,0 +1,140 @@
+//! How text is laid out: colours, headings, wrapping by display width, sizes. Nothing of the report is known here.
+
+use textwrap::core::display_width;
+use textwrap::{Options, WordSeparator, WordSplitter};
+
+#[derive(Clone, Copy)]
+pub struct Style {
+    pub colour: bool,
+    pub width: usize,
+}
+
+#[derive(Clone, Copy)]
+pub enum Ink {
+    Plain,
+    Bold,
+    Dim,
+    Good,
+    Bad,
+    Warn,
+}
+
+impl Style {
+    pub fn paint(self, ink: Ink, text: &str) -> String {
+        let code = match ink {
+            Ink::Plain => return text.to_owned(),
+            Ink::Bold => "1",
+            Ink::Dim => "2",
+            Ink::Good => "1;32",
+            Ink::Bad => "1;31",
+            Ink::Warn => "1;33",
+        };
+        if self.colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+    }
+}
+
+pub fn heading(out: &mut String, style: Style, title: &str, note: &str) {
+    *out += &format!("\n{}", style.paint(Ink::Bold, title));
+    if !note.is_empty() {
+        *out += &format!("  {}", style.paint(Ink::Dim, note));
+    }
+    out.push('\n');
+}
+
+/// Text in lines of the width, each after the indent. A longer word has a line to itself and is never broken: it may
+/// be a path or a command to paste.
+pub fn wrap(out: &mut String, text: &str, indent: &str, style: Style, ink: Ink) {
+    let room = style.width.saturating_sub(indent.len()).max(20);
+    let options = Options::new(room)
+        .break_words(false)
+        .word_separator(WordSeparator::AsciiSpace)
+        .word_splitter(WordSplitter::NoHyphenation);
+    for line in textwrap::wrap(text, options) {
+        *out += &format!("{indent}{}\n", style.paint(ink, &line));
+    }
+}
+
+/// At most so many columns. The start is cut, since the end of a path tells more.
+pub fn fit(text: &str, room: usize) -> String {
+    if display_width(text) <= room {
+        return text.to_owned();
+    }
+    let mut tail = text;
+    while display_width(tail) + 1 > room {
+        let mut rest = tail.chars();
+        if rest.next().is_none() {
+            break;
+        }
+        tail = rest.as_str();
+    }
+    format!("…{tail}")
+}
+
+/// Bytes in decimal units, as disks and registries count.
+pub fn size(bytes: u64) -> String {
+    let units = ["B", "kB", "MB", "GB", "TB"];
+    let mut value = bytes as f64;
+    let mut unit = 0;
+    while value >= 999.5 && unit + 1 < units.len() {
+        value /= 1000.0;
+        unit += 1;
+    }
+    if unit == 0 || value >= 99.95 {
+        format!("{value:.0} {}", units[unit])
+    } else {
+        format!("{value:.1} {}", units[unit])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes() {
+        let cases = [
+            (0, "0 B"),
+            (999, "999 B"),
+            (1000, "1.0 kB"),
+            (99_900, "99.9 kB"),
+            (123_456, "123 kB"),
+            (999_600, "1.0 MB"),
+            (5_000_000_000, "5.0 GB"),
+        ];
+        for (bytes, text) in cases {
+            assert_eq!(size(bytes), text);
+        }
+    }
+
+    fn wrapped(text: &str, width: usize) -> Vec<String> {
+        let mut out = String::new();
+        wrap(&mut out, text, "  ", Style { colour: false, width }, Ink::Plain);
+        out.lines().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn lines_keep_to_the_width() {
+        let lines = wrapped("some words that do not fit on one line of forty columns, do they", 40);
+        assert!(lines.len() == 2 && lines.iter().all(|line| display_width(line) <= 40), "{lines:?}");
+        // A character of two columns counts as two.
+        let wide = wrapped(&"\u{8b66}\u{544a} ".repeat(12), 40);
+        assert!(wide.iter().all(|line| display_width(line) <= 40), "{wide:?}");
+    }
+
+    #[test]
+    fn commands_are_not_broken() {
+        let path = "/usr/lib/python3/dist-packages/nvidia/cublas/lib/libcublas.so.12";
+        assert_eq!(wrapped(&format!("in {path} here"), 40), ["  in", &format!("  {path}"), "  here"]);
+        assert_eq!(
+            wrapped("run --gpus=all-of-them-that-there-are now", 30)[1],
+            "  --gpus=all-of-them-that-there-are"
+        );
+    }
+
+    #[test]
+    fn the_start_is_cut() {
+        assert_eq!(fit("/usr/lib/libcuda.so", 10), "…ibcuda.so");
+        assert_eq!(fit("short", 10), "short");
+        assert_eq!(fit("/a/\u{8b66}\u{544a}", 4), "…\u{544a}");
+    }
+}

@@ -1,0 +1,113 @@
+//! The table of libraries: name, status, version, size, verdict, and where each copy comes from.
+
+use super::layout::{Ink, Style, fit, heading, size, wrap};
+use crate::report::{Copy, CopyVerdict, Library, Report, Status};
+
+pub fn libraries(out: &mut String, report: &Report, style: Style) {
+    let of = |status| report.libraries.iter().filter(|library| library.status == status).count();
+    let note = format!(
+        "{} · {} present · {} redundant · {} missing · {} entries read in {:.2} s",
+        report.image.root,
+        of(Status::Present),
+        of(Status::Redundant),
+        of(Status::Missing),
+        report.image.entries,
+        report.image.seconds
+    );
+    heading(out, style, "Libraries", &note);
+    let shown = |library: &&Library| library.status != Status::NotNeeded;
+    for library in report.libraries.iter().filter(shown) {
+        library_lines(out, library, style);
+    }
+    let rest: Vec<&str> = report
+        .libraries
+        .iter()
+        .filter(|library| !shown(library))
+        .map(|library| library.name.as_str())
+        .collect();
+    if !rest.is_empty() {
+        wrap(out, &format!("not needed: {}", rest.join(", ")), "  ", style, Ink::Dim);
+    }
+}
+
+fn library_lines(out: &mut String, library: &Library, style: Style) {
+    let (status, ink) = match library.status {
+        Status::Present => ("present", Ink::Good),
+        Status::Missing => ("missing", Ink::Bad),
+        Status::Redundant => ("redundant", Ink::Warn),
+        Status::NotNeeded => ("not needed", Ink::Dim),
+        Status::Injected => ("injected", Ink::Good),
+    };
+    let mut name = library.name.as_str();
+    let mut status = style.paint(ink, &format!("{status:<11}"));
+    if library.copies.is_empty() {
+        let why = match library.status {
+            Status::Injected => "the container runtime brings it".to_owned(),
+            _ if library.missing_for.is_empty() => "the container runtime did not bring it".to_owned(),
+            _ => format!("for {}", library.missing_for.join(", ")),
+        };
+        *out += &format!("  {name:<10} {status} {}\n", fit(&why, style.width.saturating_sub(25)));
+    }
+    for group in grouped(&library.copies) {
+        let copy = group[0];
+        let bytes: Option<u64> = group.iter().map(|copy| copy.bytes).sum();
+        let version = copy.version.as_deref().unwrap_or("-");
+        let verdict = match copy.verdict {
+            CopyVerdict::Used => match users(&group) {
+                1 => "1 user".to_owned(),
+                users => format!("{users} users"),
+            },
+            CopyVerdict::Redundant => "redundant".to_owned(),
+            CopyVerdict::Unreferenced => "unreferenced".to_owned(),
+            CopyVerdict::Shadowed => "shadowed".to_owned(),
+            CopyVerdict::Stub => "stub".to_owned(),
+            CopyVerdict::Injected => "injected".to_owned(),
+            CopyVerdict::Present => String::new(),
+        };
+        let ink = if copy.verdict == CopyVerdict::Redundant { Ink::Warn } else { Ink::Dim };
+        let from = match (&copy.package, group.len()) {
+            (Some(package), 1) => name_of(package).to_owned(),
+            (Some(package), files) => format!("{}, {files} files", name_of(package)),
+            (None, _) => copy.path.clone(),
+        };
+        let from = fit(&from, style.width.saturating_sub(66).max(12));
+        *out += &format!(
+            "  {name:<10} {status} {:<18} {:>9}  {} {from}\n",
+            version.chars().take(18).collect::<String>(),
+            bytes.map(size).unwrap_or_default(),
+            style.paint(ink, &format!("{verdict:<13}"))
+        );
+        (name, status) = ("", " ".repeat(11));
+    }
+}
+
+/// A package without its version.
+fn name_of(package: &str) -> &str {
+    package.split(' ').next().unwrap_or(package)
+}
+
+/// Copies that one line can show: of one package, version and verdict.
+fn grouped(copies: &[Copy]) -> Vec<Vec<&Copy>> {
+    let mut groups: Vec<Vec<&Copy>> = Vec::new();
+    for copy in copies {
+        let alike = |group: &&mut Vec<&Copy>| {
+            let first = group[0];
+            first.package.is_some()
+                && (&first.package, first.verdict, &first.version)
+                    == (&copy.package, copy.verdict, &copy.version)
+        };
+        match groups.iter_mut().find(alike) {
+            Some(group) => group.push(copy),
+            None => groups.push(vec![copy]),
+        }
+    }
+    groups
+}
+
+fn users(group: &[&Copy]) -> usize {
+    let mut users: Vec<&str> =
+        group.iter().flat_map(|copy| &copy.used_by).map(|user| user.path.as_str()).collect();
+    users.sort();
+    users.dedup();
+    users.len()
+}

@@ -250,7 +250,7 @@ class Census:
         return {"path": path, "soname": None,
                 "version": owner_version if by_nvidia else in_name or (None if library and kind == "wheel" else owner_version),
                 "bytes": os.path.getsize(self.tree.root + path), "origin": origin,
-                "owner": f"{owner} {owner_version}" if kind == "wheel" else owner}
+                "package": f"{owner} {owner_version}" if kind == "wheel" else owner}
 
     def copy(self, path):
         same = {p for p in self.copies if p != path and self.tree.elfs[p].soname == self.tree.elfs[path].soname}

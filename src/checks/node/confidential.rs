@@ -12,7 +12,7 @@ pub const CHECK: Check = Check {
     severity: Severity::Error,
     owner: Owner::Node,
     fix: Fix::Host,
-    title: "Confidential GPUs are not marked as ready yet",
+    title: "GPUs in confidential mode are not marked ready",
     why: "With confidential computing, a GPU accepts no work until it is attested and marked as ready. Until then CUDA \
           reports that the system is not ready.",
     remedy: "On the host or in the guest, after attestation: sudo nvidia-smi conf-compute -srs 1",

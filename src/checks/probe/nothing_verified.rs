@@ -10,7 +10,7 @@ pub const CHECK: Check = Check {
     severity: Severity::Unknown,
     owner: Owner::Launch,
     fix: Fix::Recreate,
-    title: "No GPU could be verified here",
+    title: "No GPU could be verified",
     why: "No probe reported a fault, but none reported a working GPU either. That is not healthy.",
     remedy: "Run cudacheck --format json and check the stages.",
     explains: &[],

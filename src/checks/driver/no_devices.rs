@@ -26,7 +26,11 @@ fn judge(facts: &Facts) -> Outcome {
     }
     let mut problem = Problem::new("cuInit succeeded, but cuDeviceGetCount returned 0 devices.");
     if let Some(nvml) = facts.probes.iter().find_map(|run| run.nvml().next()) {
-        problem = problem.evidence(format!("GPUs listed by NVML: {}", nvml.gpus));
+        problem = problem.evidence(format!(
+            "NVML reports {} GPU{}",
+            nvml.gpus,
+            if nvml.gpus == 1 { "" } else { "s" }
+        ));
     }
     if let Some(value) = facts.host.environment.get("CUDA_VISIBLE_DEVICES") {
         problem = problem.evidence(format!("CUDA_VISIBLE_DEVICES={value}"));
@@ -54,7 +58,7 @@ mod tests {
         let problems = judge(&sample.facts()).problems();
         assert_eq!(problems.len(), 1);
         let evidence: Vec<&str> = problems[0].evidence.iter().map(|line| line.text.as_str()).collect();
-        assert_eq!(evidence, ["GPUs listed by NVML: 2", "CUDA_VISIBLE_DEVICES=7"]);
+        assert_eq!(evidence, ["NVML reports 2 GPUs", "CUDA_VISIBLE_DEVICES=7"]);
     }
 
     #[test]

@@ -24,9 +24,9 @@ pub const CHECK: Check = Check {
 fn judge(facts: &Facts) -> Outcome {
     let is_empty = |gpu: &NvmlDevice| gpu.mig_enabled.known() == Some(&true) && gpu.mig_devices.is_empty();
     // Level nvml does not ask CUDA, which would see none of these GPUs.
-    let cuda_sees_none = facts.request.level == Level::Nvml || sees_none(facts);
+    let without_cuda = facts.request.level == Level::Nvml || sees_none(facts);
     let mut gpus = facts.nvml_devices().peekable();
-    if gpus.peek().is_none() || !cuda_sees_none || !gpus.all(is_empty) {
+    if gpus.peek().is_none() || !without_cuda || !gpus.all(is_empty) {
         return Outcome::Pass;
     }
     Some(Problem::new("Every GPU is in MIG mode, and NVML lists no instance.")).into()

@@ -106,6 +106,21 @@ impl Problem {
     }
 }
 
+#[cfg(test)]
+impl Outcome {
+    /// None of a check that passed or was skipped.
+    pub fn problems(self) -> Vec<Problem> {
+        match self {
+            Outcome::Fail(problems) => problems,
+            Outcome::Pass | Outcome::Skip(_) => Vec::new(),
+        }
+    }
+
+    pub fn causes(self) -> Vec<String> {
+        self.problems().into_iter().map(|problem| problem.cause).collect()
+    }
+}
+
 impl From<Vec<Problem>> for Outcome {
     fn from(problems: Vec<Problem>) -> Self {
         if problems.is_empty() { Outcome::Pass } else { Outcome::Fail(problems) }

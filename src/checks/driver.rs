@@ -1,4 +1,4 @@
-//! The driver library: whether it loads, initializes, and lists devices.
+//! The driver's libraries: whether they load, initialize, and list GPUs.
 
 use crate::facts::Facts;
 use crate::facts::event::Fault;
@@ -15,6 +15,7 @@ family! {
     too_few
 }
 
+/// Why NVML as a whole does not work.
 pub fn nvml_fault(facts: &Facts) -> Option<&Fault> {
     let survey = facts.probes.first()?;
     survey.fault(Stage::LoadNvml).or(survey.fault(Stage::NvmlInit))

@@ -1,8 +1,8 @@
-//! No context can be created on a GPU.
+//! Finds GPUs on which CUDA cannot create a context.
 
+use crate::checks::device::{each_gpu, stage_failures};
+use crate::checks::shared::faults::is_taken;
 use crate::checks::{Check, Outcome, Problem};
-use crate::checks::device::{health, is_shallow, of_stage};
-use crate::checks::shared::faults::TAKEN;
 use crate::facts::Facts;
 use crate::facts::event::Outcome as StageOutcome;
 use crate::facts::probe::ProbeRun;
@@ -13,17 +13,21 @@ pub const CHECK: Check = Check {
     severity: Severity::Error,
     owner: Owner::Node,
     fix: Fix::Host,
-    title: "No context can be created on a GPU",
-    why: "A context is what every CUDA program creates first. The driver's number says why it is refused.",
-    remedy: "Look at `nvidia-smi` on the host: another process in exclusive mode, memory that is full, or a GPU \
-             that must be reset.",
+    title: "CUDA cannot create a context on a GPU",
+    why: "Every CUDA program creates a context first. The driver's error code says why it refused.",
+    remedy: "Run `nvidia-smi` on the host: look for a process in exclusive mode, full memory, or a GPU that needs \
+             a reset.",
     explains: &[],
     codes: &[],
     judge,
 };
 
+const PROHIBITED: &str = "compute mode is prohibited, so no program can use it.";
+const ALLOW_CONTEXTS: &str = "On the host: sudo nvidia-smi -c 0";
+
 fn judge(facts: &Facts) -> Outcome {
-    match of_stage(facts, Stage::Context, |fault| !fault.code.is_some_and(|code| TAKEN.contains(&code))) {
+    // A GPU that is full or held exclusively is busy, not broken.
+    match stage_failures(facts, Stage::Context, |fault| !is_taken(fault)) {
         Outcome::Pass => prohibited(facts),
         other => other,
     }
@@ -33,29 +37,65 @@ fn prohibited(facts: &Facts) -> Outcome {
     let problem = |run: &ProbeRun| match run.outcome(Stage::Context) {
         Some(StageOutcome::Skipped(Skip::Prohibited)) => {
             let gpu = facts.gpu_of_run(run);
-            let cause = format!(
-                "{}: compute mode is prohibited, so that no program can use it.",
-                facts.gpu_name(gpu.as_ref())
-            );
-            Some(Problem::new(cause).gpu(gpu).remedy("On the host: sudo nvidia-smi -c 0"))
+            Some(Problem::new(format!("{}: {PROHIBITED}", facts.gpu_name(gpu.as_ref()))).gpu(gpu))
         }
         _ => None,
     };
-    let found: Vec<Problem> = facts.probes.iter().filter_map(problem).collect();
-    if !found.is_empty() || !is_shallow(facts) {
-        return found.into();
-    }
-    let found = health(facts, |gpu| {
-        let prohibited = gpu.compute_mode.known().is_some_and(|mode| *mode == ComputeMode::Prohibited);
-        prohibited.then(|| "compute mode is prohibited, so that no program can use it.".to_owned())
-    });
-    match found {
-        Outcome::Fail(problems) => {
-            let cured =
-                problems.into_iter().map(|problem| problem.remedy("On the host: sudo nvidia-smi -c 0"));
-            Outcome::Fail(cured.collect())
+    let mut problems: Vec<Problem> = facts.probes.iter().filter_map(problem).collect();
+    if problems.is_empty() && facts.request.level.creates_no_context() {
+        let reported = each_gpu(facts, |gpu| {
+            (gpu.compute_mode.known() == Some(&ComputeMode::Prohibited)).then(|| PROHIBITED.to_owned())
+        });
+        if let Outcome::Fail(reported) = reported {
+            problems = reported;
         }
-        // Where NVML did not answer, contexts speak for themselves.
-        Outcome::Pass | Outcome::Skip(_) => Outcome::Pass,
+    }
+    problems.into_iter().map(|problem| problem.remedy(ALLOW_CONTEXTS)).collect::<Vec<_>>().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::facts::sample::{Sample, fault};
+    use crate::model::{Field, Level};
+
+    #[test]
+    fn a_refused_context_is_an_error_unless_the_gpu_is_busy() {
+        let causes = |code| {
+            let fault = fault("cuDevicePrimaryCtxRetain", code);
+            judge(&Sample::machine(2).fault(Some(1), Stage::Context, fault).facts()).causes()
+        };
+        assert_eq!(
+            causes(719),
+            [
+                "GPU 1 (NVIDIA H100 80GB HBM3): cuDevicePrimaryCtxRetain returned 719 (CUDA_ERROR_LAUNCH_FAILED)."
+            ]
+        );
+        // Out of memory; device unavailable.
+        assert!(causes(2).is_empty() && causes(46).is_empty());
+    }
+
+    #[test]
+    fn prohibited_compute_mode_has_its_own_remedy() {
+        let skipped = |skip| {
+            let outcome = judge(&Sample::machine(2).skip(1, Stage::Context, skip).facts());
+            outcome.problems().into_iter().map(|problem| (problem.cause, problem.remedy)).next()
+        };
+        let (cause, remedy) = skipped(Skip::Prohibited).expect("it fails");
+        assert!(cause.starts_with("GPU 1 (") && cause.ends_with(PROHIBITED), "{cause}");
+        assert_eq!(remedy.as_deref(), Some(ALLOW_CONTEXTS));
+        assert_eq!(skipped(Skip::Exclusive), None);
+    }
+
+    #[test]
+    fn nvml_reports_the_compute_mode_where_no_context_is_created() {
+        let count = |level, mode| {
+            let sample = Sample::machine(2).level(level).nvml(0, |gpu| gpu.compute_mode = Field::Known(mode));
+            judge(&sample.facts()).causes().len()
+        };
+        assert_eq!(count(Level::Nvml, ComputeMode::Prohibited), 1);
+        assert_eq!(count(Level::Driver, ComputeMode::Prohibited), 1);
+        assert_eq!(count(Level::Driver, ComputeMode::Default), 0);
+        assert_eq!(count(Level::Smoke, ComputeMode::Prohibited), 0, "the context was created");
     }
 }

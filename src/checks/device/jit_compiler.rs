@@ -1,7 +1,7 @@
-//! The driver's PTX compiler is missing.
+//! Finds containers without the driver's PTX compiler library.
 
+use crate::checks::device::stage_failures;
 use crate::checks::{Check, Outcome};
-use crate::checks::device::of_stage;
 use crate::codes::Family;
 use crate::facts::Facts;
 use crate::model::{Fix, Owner, Severity, Stage};
@@ -11,16 +11,36 @@ pub const CHECK: Check = Check {
     severity: Severity::Error,
     owner: Owner::Launch,
     fix: Fix::Recreate,
-    title: "The driver's PTX compiler is missing",
-    why: "libcuda loads libnvidia-ptxjitcompiler.so.1 when it has to compile PTX. It belongs to the driver and must be \
-          of its version; a mount of libcuda alone leaves it out.",
-    remedy: "docker run --gpus all -e NVIDIA_DRIVER_CAPABILITIES=compute,utility ...   brings all of the driver's \
-             libraries; where they are mounted by hand, mount libnvidia-ptxjitcompiler.so.1 of the same version too",
+    title: "The driver's PTX compiler library is missing",
+    why: "libcuda loads libnvidia-ptxjitcompiler.so.1 to compile PTX. The library belongs to the driver and must have \
+          its version; a container that mounts only libcuda lacks it.",
+    remedy: "docker run --gpus all -e NVIDIA_DRIVER_CAPABILITIES=compute,utility ...   mounts all driver libraries; if \
+             you mount them by hand, also mount libnvidia-ptxjitcompiler.so.1 of the same version",
     explains: &["device.jit"],
-    codes: &[(Family::Driver, 221), (Family::Runtime, 221)],
+    codes: &[(Family::Driver, JIT_COMPILER_NOT_FOUND), (Family::Runtime, JIT_COMPILER_NOT_FOUND)],
     judge,
 };
 
+/// CUDA_ERROR_JIT_COMPILER_NOT_FOUND.
+const JIT_COMPILER_NOT_FOUND: i64 = 221;
+
 fn judge(facts: &Facts) -> Outcome {
-    of_stage(facts, Stage::Jit, |fault| fault.code == Some(221))
+    stage_failures(facts, Stage::Jit, |fault| fault.code == Some(JIT_COMPILER_NOT_FOUND))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::facts::sample::{Sample, fault};
+
+    #[test]
+    fn only_its_own_code_says_that_the_compiler_is_missing() {
+        let causes = |code| {
+            let fault = fault("cuModuleLoadDataEx", code);
+            judge(&Sample::machine(1).fault(Some(0), Stage::Jit, fault).facts()).causes()
+        };
+        assert_eq!(causes(221).len(), 1);
+        assert!(causes(221)[0].contains("CUDA_ERROR_JIT_COMPILER_NOT_FOUND"), "{:?}", causes(221));
+        assert!(causes(218).is_empty());
+    }
 }

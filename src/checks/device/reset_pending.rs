@@ -1,7 +1,7 @@
-//! A GPU waits for a reset to replace failing memory.
+//! Finds GPUs that replace failing memory at their next reset.
 
+use crate::checks::device::each_gpu;
 use crate::checks::{Check, Outcome};
-use crate::checks::device::health;
 use crate::codes::Family;
 use crate::facts::Facts;
 use crate::model::{Fix, Owner, Severity};
@@ -11,18 +11,52 @@ pub const CHECK: Check = Check {
     severity: Severity::Warning,
     owner: Owner::Node,
     fix: Fix::Host,
-    title: "A GPU waits for a reset to replace failing memory",
-    why: "Failing rows or pages were found and are replaced at the next reset.",
-    remedy: "Drain the node when it suits, then reset the GPU.",
+    title: "A GPU needs a reset to replace failing memory",
+    why: "The GPU found failing memory rows or pages, and replaces them at its next reset.",
+    remedy: "Drain the node at a convenient time, then reset the GPU.",
     explains: &[],
     codes: &[(Family::Nvml, 16)],
     judge,
 };
 
 fn judge(facts: &Facts) -> Outcome {
-    health(facts, |gpu| {
+    each_gpu(facts, |gpu| {
         let rows = gpu.remapped_rows.known().is_some_and(|rows| rows.pending);
         let pages = gpu.retired_pages_pending.known() == Some(&true);
-        (rows || pages).then(|| "failing memory is replaced at the next reset.".to_owned())
+        let what = match (rows, pages) {
+            (true, _) => "row remapping",
+            (false, true) => "page retirement",
+            (false, false) => return None,
+        };
+        Some(format!("{what} is pending until the next reset."))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::facts::event::RemappedRows;
+    use crate::facts::sample::Sample;
+    use crate::model::Field;
+
+    #[test]
+    fn pending_rows_or_pages() {
+        let causes = |pending, pages| {
+            let sample = Sample::machine(1).nvml(0, |gpu| {
+                gpu.remapped_rows =
+                    Field::Known(RemappedRows { correctable: 1, uncorrectable: 1, pending, failed: false });
+                gpu.retired_pages_pending = Field::Known(pages);
+            });
+            judge(&sample.facts()).causes()
+        };
+        assert_eq!(
+            causes(true, false),
+            ["GPU 0 (NVIDIA H100 80GB HBM3): row remapping is pending until the next reset."]
+        );
+        assert_eq!(
+            causes(false, true),
+            ["GPU 0 (NVIDIA H100 80GB HBM3): page retirement is pending until the next reset."]
+        );
+        assert!(causes(false, false).is_empty(), "rows that were replaced already");
+    }
 }

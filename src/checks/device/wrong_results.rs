@@ -1,7 +1,8 @@
-//! A GPU computes wrong results.
+//! Finds GPUs that compute wrong results, and the SMs that do.
 
 use crate::checks::{Check, Outcome, Problem};
 use crate::facts::Facts;
+use crate::facts::event::Smoke;
 use crate::model::{Fix, Owner, Severity};
 
 pub const CHECK: Check = Check {
@@ -10,10 +11,9 @@ pub const CHECK: Check = Check {
     owner: Owner::Node,
     fix: Fix::Host,
     title: "A GPU computes wrong results",
-    why: "The smoke kernel is integer arithmetic with one right answer, and every word is compared with the \
-          host's model. A multiprocessor whose words differ is faulty, or its memory is.",
-    remedy: "Take the GPU out of service: drain the node, then reset the GPU. If it happens again, have it \
-             replaced.",
+    why: "The test kernel is integer arithmetic with one right answer, and cudacheck compares every word with its \
+          own model on the host. If words differ, the SM or the memory is faulty.",
+    remedy: "Take the GPU out of service: drain the node, then reset the GPU. If it happens again, replace the GPU.",
     explains: &[],
     codes: &[],
     judge,
@@ -24,33 +24,60 @@ fn judge(facts: &Facts) -> Outcome {
     for run in &facts.probes {
         for smoke in run.smoke() {
             let gpu = facts.gpu_of_run(run);
-            let name = facts.gpu_name(gpu.as_ref());
-            if !smoke.sms_wrong.is_empty() {
-                let ids: Vec<String> = smoke.sms_wrong.iter().map(u32::to_string).collect();
-                let which = if ids.len() == 1 { "multiprocessor" } else { "multiprocessors" };
-                problems.push(
-                    Problem::new(format!("{name}: {which} {} computed wrong words.", ids.join(", ")))
-                        .gpu(gpu)
-                        .evidence(format!(
-                            "{} of {} words differ from the host's model",
-                            smoke.words_wrong, smoke.words
-                        )),
-                );
-            } else if smoke.words_wrong > 0 {
-                let cause = format!(
-                    "{name}: {} words are wrong, and no multiprocessor signed for them.",
-                    smoke.words_wrong
-                );
-                problems.push(Problem::new(cause).gpu(gpu));
-            } else if !smoke.sums_right {
-                problems.push(
-                    Problem::new(format!(
-                        "{name}: sums kept by atomics are wrong, though every word is right."
-                    ))
-                    .gpu(gpu),
-                );
-            }
+            let problem = wrong(smoke, &facts.gpu_name(gpu.as_ref()));
+            problems.extend(problem.map(|problem| problem.gpu(gpu)));
         }
     }
     problems.into()
+}
+
+fn wrong(smoke: &Smoke, name: &str) -> Option<Problem> {
+    if !smoke.sms_wrong.is_empty() {
+        let ids: Vec<String> = smoke.sms_wrong.iter().map(u32::to_string).collect();
+        let sms = if ids.len() == 1 { "SM" } else { "SMs" };
+        let words = format!("{} of {} words differ from the host's model", smoke.words_wrong, smoke.words);
+        let cause = format!("{name}: {sms} {} computed wrong words.", ids.join(", "));
+        return Some(Problem::new(cause).evidence(words));
+    }
+    if smoke.words_wrong > 0 {
+        let words = smoke.words_wrong;
+        return Some(Problem::new(format!("{name}: {words} wrong words cannot be attributed to an SM.")));
+    }
+    let cause = format!("{name}: the sums of atomic additions are wrong, although every word is right.");
+    (!smoke.sums_right).then(|| Problem::new(cause))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::device::tests::with_smoke;
+
+    #[test]
+    fn wrong_words_name_their_sms() {
+        let problems = judge(&with_smoke(|smoke| {
+            smoke.sms_wrong = vec![5, 77];
+            smoke.words_wrong = 3;
+        }))
+        .problems();
+        assert_eq!(problems.len(), 1, "the other GPU is right");
+        assert_eq!(problems[0].cause, "GPU 1 (NVIDIA H100 80GB HBM3): SMs 5, 77 computed wrong words.");
+        assert_eq!(problems[0].evidence[0].text, "3 of 1048576 words differ from the host's model");
+        assert_eq!(problems[0].gpu.as_ref().and_then(|gpu| gpu.ordinal), Some(1));
+    }
+
+    #[test]
+    fn wrong_words_of_no_sm_and_wrong_sums() {
+        let causes = |words_wrong, sums_right| {
+            judge(&with_smoke(|smoke| (smoke.words_wrong, smoke.sums_right) = (words_wrong, sums_right)))
+                .causes()
+        };
+        assert!(causes(2, true)[0].ends_with("2 wrong words cannot be attributed to an SM."));
+        assert!(causes(0, false)[0].ends_with("although every word is right."));
+        assert!(causes(0, true).is_empty());
+    }
+
+    #[test]
+    fn an_sm_that_ran_no_block_is_not_wrong() {
+        assert!(judge(&with_smoke(|smoke| smoke.sms_covered = 131)).causes().is_empty());
+    }
 }

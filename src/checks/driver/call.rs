@@ -1,7 +1,7 @@
-//! The driver refuses to describe its devices.
+//! Finds drivers that fail to describe their devices after cuInit succeeded.
 
-use crate::checks::{Check, Outcome, Problem};
 use crate::checks::shared::faults::{faults, phrase};
+use crate::checks::{Check, Outcome, Problem};
 use crate::facts::Facts;
 use crate::model::{Fix, Owner, Severity, Stage};
 
@@ -10,9 +10,9 @@ pub const CHECK: Check = Check {
     severity: Severity::Error,
     owner: Owner::Node,
     fix: Fix::Host,
-    title: "The driver refuses to describe its devices",
-    why: "cuInit succeeded and a plain question after it failed.",
-    remedy: "Look at `nvidia-smi` and `dmesg | grep -i -e xid -e nvrm` on the host.",
+    title: "The driver fails to describe its devices",
+    why: "cuInit succeeded, but a simple query after it failed.",
+    remedy: "Run `nvidia-smi` and `dmesg | grep -i -e xid -e nvrm` on the host.",
     explains: &["probe.nothing-verified"],
     codes: &[],
     judge,
@@ -20,4 +20,21 @@ pub const CHECK: Check = Check {
 
 fn judge(facts: &Facts) -> Outcome {
     faults(facts, Stage::Enumerate).map(|(_, fault)| Problem::new(phrase(fault))).collect::<Vec<_>>().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::facts::sample::{Sample, fault};
+
+    #[test]
+    fn a_failed_query_is_found_and_a_failed_cuinit_is_not() {
+        let causes =
+            |stage, call| judge(&Sample::machine(1).fault(None, stage, fault(call, 999)).facts()).causes();
+        assert_eq!(
+            causes(Stage::Enumerate, "cuDeviceGetName"),
+            ["cuDeviceGetName returned 999 (CUDA_ERROR_UNKNOWN)."]
+        );
+        assert!(causes(Stage::DriverInit, "cuInit").is_empty());
+    }
 }

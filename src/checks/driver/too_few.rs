@@ -1,8 +1,8 @@
-//! Fewer GPUs than required.
+//! Finds containers with fewer GPUs than --require-gpus asks for.
 
 use crate::checks::{Check, Outcome, Problem};
-use crate::facts::{Facts, gpu_selection};
 use crate::facts::probe::ProbeRun;
+use crate::facts::{Facts, gpu_selection};
 use crate::model::{Fix, Level, Owner, Severity};
 
 pub const CHECK: Check = Check {
@@ -10,8 +10,8 @@ pub const CHECK: Check = Check {
     severity: Severity::Error,
     owner: Owner::Launch,
     fix: Fix::Recreate,
-    title: "Fewer GPUs than required",
-    why: "--require-gpus names how many GPUs must be there.",
+    title: "Fewer GPUs are available than required",
+    why: "--require-gpus sets how many GPUs the container must have.",
     remedy: "Give the container more GPUs (docker run --gpus N ...), or lower --require-gpus.",
     explains: &["probe.nothing-verified"],
     codes: &[],
@@ -23,15 +23,46 @@ fn judge(facts: &Facts) -> Outcome {
         return Outcome::Skip("--require-gpus was not given");
     };
     let count = |run: &ProbeRun| match facts.request.level {
-        // One of NVML's list that CUDA does not show, or that was not chosen, is none that this container has.
+        // NVML also lists GPUs that CUDA does not show or that were not selected.
         Level::Nvml => run.nvml_devices().filter(|gpu| gpu_selection::chosen(facts, gpu).is_some()).count(),
         _ => run.devices().filter(|device| gpu_selection::is_named(facts, device)).count(),
     };
-    let seen = facts.probes.iter().map(count).max();
-    let seen = seen.unwrap_or(0);
-    // That there is none at all is told by what keeps it away.
-    if seen >= required as usize || seen == 0 {
+    let answered = facts.probes.iter().map(count).max().unwrap_or(0);
+    // If no GPU answered, the check that found the reason reports it.
+    if answered >= required as usize || answered == 0 {
         return Outcome::Pass;
     }
-    Some(Problem::new(format!("{seen} GPUs answered, {required} are required."))).into()
+    let gpus = if answered == 1 { "GPU" } else { "GPUs" };
+    Some(Problem::new(format!("{answered} {gpus} answered, but {required} are required."))).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::facts::sample::{Sample, fault};
+    use crate::model::Stage;
+
+    fn require(sample: Sample, required: u32) -> Vec<String> {
+        judge(&sample.with(|facts| facts.request.require_gpus = Some(required)).facts()).causes()
+    }
+
+    #[test]
+    fn fewer_gpus_than_required() {
+        for level in [Level::Nvml, Level::Driver, Level::Gemm] {
+            let machine = || Sample::machine(2).level(level);
+            assert_eq!(require(machine(), 3), ["2 GPUs answered, but 3 are required."], "{level}");
+            assert!(require(machine(), 2).is_empty(), "{level}");
+        }
+        let none = Sample::machine(2).fault(None, Stage::DriverInit, fault("cuInit", 100));
+        assert!(require(none, 2).is_empty(), "the fault has a check of its own");
+        assert!(matches!(judge(&Sample::machine(1).facts()), Outcome::Skip(_)));
+    }
+
+    #[test]
+    fn only_the_gpus_of_this_container_count() {
+        let hidden = Sample::machine(2).level(Level::Nvml).env("CUDA_VISIBLE_DEVICES", "0");
+        assert_eq!(require(hidden, 2), ["1 GPU answered, but 2 are required."]);
+        let named = Sample::machine(2).with(|facts| facts.request.gpus = vec!["0".into()]);
+        assert_eq!(require(named, 2), ["1 GPU answered, but 2 are required."]);
+    }
 }

@@ -1,7 +1,8 @@
-//! libcuda and the kernel module do not fit each other.
+//! Finds compatibility drivers that do not work with the kernel module's version.
 
+use crate::checks::image::{COMPAT_CONSEQUENCES, init_refused};
+use crate::checks::shared::loading::loads_compat;
 use crate::checks::{Check, Outcome};
-use crate::checks::shared::loading::{AFTER_INIT, after_init, has_compat};
 use crate::codes::Family;
 use crate::facts::Facts;
 use crate::model::{Fix, Owner, Severity};
@@ -11,23 +12,47 @@ pub const CHECK: Check = Check {
     severity: Severity::Error,
     owner: Owner::Image,
     fix: Fix::Rebuild,
-    title: "libcuda and the kernel module do not fit each other",
-    why: "CUDA's number 803 says so. The usual reason is a forward-compatibility package (cuda-compat) that the \
-          loader finds before the driver's own libcuda: it works only where it is newer than the driver, and only \
-          with drivers of its table.",
-    remedy: "Take /usr/local/cuda/compat out of LD_LIBRARY_PATH and /etc/ld.so.conf.d: RUN rm -f \
+    title: "cuda-compat does not match the kernel module",
+    why: "CUDA error 803 means that libcuda and the kernel module do not match. Usually the loader finds a \
+          forward-compatibility package (cuda-compat) before the driver's own libcuda: it works only if it is newer \
+          than the driver, and only with the drivers that it supports.",
+    remedy: "Remove /usr/local/cuda/compat from LD_LIBRARY_PATH and /etc/ld.so.conf.d: RUN rm -f \
              /etc/ld.so.conf.d/*compat* && ldconfig",
-    explains: AFTER_INIT,
+    explains: COMPAT_CONSEQUENCES,
     codes: &[(Family::Driver, 803), (Family::Runtime, 803)],
     judge,
 };
 
 fn judge(facts: &Facts) -> Outcome {
-    // Without a compatibility package the driver itself is in two versions, and that is told as such.
-    if !has_compat(facts) {
+    // Without a compatibility package the driver itself has two versions, which other checks find.
+    if !loads_compat(facts) {
         return Outcome::Pass;
     }
-    after_init(facts, 803, |path| {
-        format!("{path}, a compatibility package, does not go with the kernel module's version.")
+    init_refused(facts, 803, |path| {
+        format!("{path} is a compatibility driver that does not match the kernel module's version.")
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::image::tests::{COMPAT, DRIVER, refused_by};
+
+    #[test]
+    fn a_compatibility_driver_that_cuinit_refuses() {
+        let problems = |path, code| judge(&refused_by(path, code)).problems();
+        let found = problems(COMPAT, 803);
+        assert_eq!(found[0].path.as_deref(), Some(COMPAT));
+        let evidence: Vec<&str> = found[0].evidence.iter().map(|line| line.text.as_str()).collect();
+        assert_eq!(
+            evidence,
+            [
+                "cuInit returned 803 (CUDA_ERROR_SYSTEM_DRIVER_MISMATCH).",
+                &format!("{COMPAT} was loaded"),
+                "kernel module 550.54.15"
+            ]
+        );
+        assert!(problems(DRIVER, 803).is_empty());
+        assert!(problems(COMPAT, 804).is_empty());
+    }
 }

@@ -1,7 +1,7 @@
-//! LD_LIBRARY_PATH puts the compatibility driver in front of the machine's.
+//! Finds images whose LD_LIBRARY_PATH puts cuda-compat before the host's driver.
 
+use crate::checks::image::on_library_path;
 use crate::checks::{Check, Outcome};
-use crate::checks::shared::driver_files::elements;
 use crate::facts::Facts;
 use crate::model::{Fix, Owner, Severity};
 
@@ -10,16 +10,29 @@ pub const CHECK: Check = Check {
     severity: Severity::Warning,
     owner: Owner::Image,
     fix: Fix::Rebuild,
-    title: "LD_LIBRARY_PATH puts the compatibility driver in front of the machine's",
-    why: "cuda-compat holds a newer libcuda for machines whose kernel module is older, on data-center GPUs alone. \
-          On other GPUs, and where the machine's driver is newer, it fails with error 803 or 804. The container \
-          runtime chooses it by itself where it helps.",
-    remedy: "Take the compat directory out of ENV LD_LIBRARY_PATH",
+    title: "LD_LIBRARY_PATH puts cuda-compat before the host's driver",
+    why: "cuda-compat contains a newer libcuda for machines with an older kernel module, and supports only data-center \
+          GPUs. On other GPUs, or if the host's driver is newer, it fails with error 803 or 804. Where it helps, the \
+          container runtime selects it without LD_LIBRARY_PATH.",
+    remedy: "Remove the compat directory from ENV LD_LIBRARY_PATH",
     explains: &[],
     codes: &[],
     judge,
 };
 
 fn judge(facts: &Facts) -> Outcome {
-    elements(facts, "compat")
+    on_library_path(facts, "compat")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::image::tests::{COMPAT, with_library_path};
+
+    #[test]
+    fn the_directory_must_be_on_the_path() {
+        let causes = |value| judge(&with_library_path(value, COMPAT).facts()).causes();
+        assert_eq!(causes("/usr/local/cuda-12.6/compat").len(), 1);
+        assert!(causes("/usr/local/cuda-12.6/lib64").is_empty());
+    }
 }

@@ -1,7 +1,7 @@
-//! Forward compatibility was tried on a GPU that does not support it.
+//! Finds compatibility drivers on GPUs that do not support them.
 
+use crate::checks::image::{COMPAT_CONSEQUENCES, init_refused};
 use crate::checks::{Check, Outcome};
-use crate::checks::shared::loading::{AFTER_INIT, after_init};
 use crate::codes::Family;
 use crate::facts::Facts;
 use crate::model::{Fix, Owner, Severity};
@@ -11,18 +11,34 @@ pub const CHECK: Check = Check {
     severity: Severity::Error,
     owner: Owner::Image,
     fix: Fix::Rebuild,
-    title: "Forward compatibility was tried on a GPU that does not support it",
-    why: "A newer libcuda over an older kernel module works on data-center GPUs and some workstation ones. On GeForce \
-          the driver answers with 804.",
-    remedy: "Upgrade the driver on the host, or use an image of an older CUDA. Without rebuilding: docker run -e \
+    title: "This GPU does not support forward compatibility",
+    why: "A libcuda that is newer than the kernel module works on data-center GPUs and some workstation GPUs. On \
+          GeForce, the driver returns error 804.",
+    remedy: "Upgrade the driver on the host, or use an image with an older CUDA. Without rebuilding: docker run -e \
              LD_LIBRARY_PATH= ...   or, on the host, disable the toolkit's cuda-compat-mode",
-    explains: AFTER_INIT,
+    explains: COMPAT_CONSEQUENCES,
     codes: &[(Family::Driver, 804), (Family::Runtime, 804)],
     judge,
 };
 
 fn judge(facts: &Facts) -> Outcome {
-    after_init(facts, 804, |path| {
-        format!("{path} is newer than the kernel module, and this GPU does not allow that.")
+    init_refused(facts, 804, |path| {
+        format!("{path} is newer than the kernel module, which this GPU does not support.")
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::image::tests::{COMPAT, refused_by};
+
+    #[test]
+    fn a_gpu_without_forward_compatibility() {
+        let causes = |code| judge(&refused_by(COMPAT, code)).causes();
+        assert_eq!(
+            causes(804),
+            [format!("{COMPAT} is newer than the kernel module, which this GPU does not support.")]
+        );
+        assert!(causes(803).is_empty());
+    }
 }

@@ -1,6 +1,7 @@
-//! CUDA libraries are in an image without glibc.
+//! Finds images with CUDA libraries but without glibc.
 
 use image_audit::census::Origin;
+
 use crate::checks::{Check, Outcome, Problem};
 use crate::facts::Facts;
 use crate::model::{Fix, Owner, Severity};
@@ -10,8 +11,8 @@ pub const CHECK: Check = Check {
     severity: Severity::Error,
     owner: Owner::Image,
     fix: Fix::Rebuild,
-    title: "CUDA libraries are in an image without glibc",
-    why: "NVIDIA builds its libraries for glibc alone. On Alpine, with musl, the loader cannot load them, whatever \
+    title: "The image has CUDA libraries but no glibc",
+    why: "NVIDIA builds its libraries only for glibc. On Alpine, the musl loader cannot load them, whatever \
           compatibility layer is installed.",
     remedy: "Use a base with glibc: FROM debian:bookworm-slim, FROM ubuntu:24.04 or gcr.io/distroless/cc",
     explains: &["library.missing", "library.version"],
@@ -24,15 +25,41 @@ fn judge(facts: &Facts) -> Outcome {
     if census.glibc {
         return Outcome::Pass;
     }
-    // A directory of libraries is no root that programs run in.
+    // No program runs in a plain directory of libraries.
     if census.distribution.is_none() && facts.image.is_none() {
-        return Outcome::Skip("this is no root of a system");
+        return Outcome::Skip("the directory is not the root of an operating system");
     }
     let copy = census.copies.iter().find(|copy| copy.bytes > 0 && copy.origin != Origin::Injected);
     let distribution = census.distribution.as_deref().unwrap_or("the image");
     let problem = copy.map(|copy| {
-        Problem::new(format!("{} is there, and {distribution} has no glibc.", copy.path))
-            .evidence("there is no loader of glibc, such as /lib64/ld-linux-x86-64.so.2")
+        Problem::new(format!("{} exists, but {distribution} has no glibc.", copy.path))
+            .at(&copy.path)
+            .evidence("no glibc loader, such as /lib64/ld-linux-x86-64.so.2")
     });
     problem.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::facts::sample::{Sample, copy};
+
+    #[test]
+    fn cuda_on_musl() {
+        let path = "/usr/lib/python3/site-packages/nvidia/cublas/lib/libcublas.so.12";
+        let outcome = |glibc, origin, distribution: Option<&str>| {
+            let sample = Sample::image().copy(copy("libcublas", path, "12.4.5.8")).with(|facts| {
+                facts.census.glibc = glibc;
+                facts.census.copies[0].origin = origin;
+                facts.census.distribution = distribution.map(str::to_owned);
+            });
+            judge(&sample.facts())
+        };
+        let problems = outcome(false, Origin::Wheel, Some("alpine 3.20")).problems();
+        assert_eq!(problems[0].cause, format!("{path} exists, but alpine 3.20 has no glibc."));
+        assert_eq!(problems[0].path.as_deref(), Some(path));
+        assert!(outcome(true, Origin::Wheel, Some("debian 12")).causes().is_empty());
+        assert!(outcome(false, Origin::Injected, Some("alpine 3.20")).causes().is_empty());
+        assert!(matches!(outcome(false, Origin::Wheel, None), Outcome::Skip(_)));
+    }
 }

@@ -1,7 +1,7 @@
-//! The image archive is damaged, so that the audit knows only a part of it.
+//! Finds image archives with damaged or truncated layers.
 
-use crate::checks::{Check, Outcome, Problem};
 use crate::checks::leftovers::layer;
+use crate::checks::{Check, Outcome, Problem};
 use crate::facts::Facts;
 use crate::model::{Fix, Owner, Severity};
 
@@ -10,10 +10,10 @@ pub const CHECK: Check = Check {
     severity: Severity::Unknown,
     owner: Owner::Image,
     fix: Fix::Rebuild,
-    title: "The image archive is damaged, so that the audit knows only a part of it",
-    why: "A layer ends before its end, or has another size than the manifest says. What was read is told, and \
-          what is missing is not known.",
-    remedy: "Save it again, and see that there is room for it: docker save IMAGE -o image.tar",
+    title: "The image archive is damaged or truncated",
+    why: "A layer ends early, or its size differs from the manifest. The audit reports what could be read; the rest is \
+          unknown.",
+    remedy: "Save the image again, with enough free disk space: docker save IMAGE -o image.tar",
     explains: &["library.unreadable"],
     codes: &[],
     judge,
@@ -21,10 +21,42 @@ pub const CHECK: Check = Check {
 
 fn judge(facts: &Facts) -> Outcome {
     let Some(image) = &facts.image else { return Outcome::Skip("no image archive was read") };
-    let cut = image.layers.iter().position(|layer| !layer.whole);
-    let problem = cut.map(|number| {
-        let problem = Problem::new(format!("{} is not whole.", layer(image, number)));
+    let damaged = image.layers.iter().position(|layer| !layer.whole);
+    let problem = damaged.map(|number| {
+        let problem = Problem::new(format!("{} is incomplete.", layer(image, number)));
         facts.census.unreadable.iter().fold(problem, |problem, line| problem.evidence(line))
     });
     problem.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use image_audit::image::{Image, Layer};
+
+    use super::*;
+    use crate::facts::sample::Sample;
+
+    #[test]
+    fn a_layer_that_ends_early() {
+        let outcome = |whole: &[bool]| {
+            let layers = whole.iter().map(|whole| Layer {
+                digest: "sha256:0".into(),
+                instruction: Some("COPY . /app".into()),
+                stored_bytes: 1000,
+                bytes: 1000,
+                whole: *whole,
+            });
+            let image = Image { layers: layers.collect(), ..Image::default() };
+            let sample = Sample::image().with(|facts| {
+                facts.image = Some(image);
+                facts.census.unreadable = vec!["layer.tar: it ends early".into()];
+            });
+            judge(&sample.facts())
+        };
+        let problems = outcome(&[true, false]).problems();
+        assert_eq!(problems[0].cause, "layer 1 (COPY . /app) is incomplete.");
+        assert_eq!(problems[0].evidence[0].text, "layer.tar: it ends early");
+        assert!(outcome(&[true, true]).causes().is_empty());
+        assert!(matches!(judge(&Sample::image().facts()), Outcome::Skip(_)));
+    }
 }

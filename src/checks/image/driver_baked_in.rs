@@ -1,8 +1,9 @@
-//! Driver libraries are baked into the image.
+//! Finds images that contain driver libraries.
 
 use image_audit::census::{Copy, Origin};
+
+use crate::checks::image::driver_copies;
 use crate::checks::{Check, Outcome, Problem};
-use crate::checks::shared::driver_files::driver_copies;
 use crate::codes::Family;
 use crate::facts::Facts;
 use crate::model::{Fix, Owner, Severity};
@@ -13,9 +14,9 @@ pub const CHECK: Check = Check {
     owner: Owner::Image,
     fix: Fix::Rebuild,
     title: "Driver libraries are baked into the image",
-    why: "libcuda and libnvidia-ml must be those of the host's kernel module, and the container runtime brings \
-          them. A copy in the image works on machines with exactly that driver and fails on all others, with \
-          NVML error 18 or CUDA error 803.",
+    why: "libcuda and libnvidia-ml must match the host's kernel module, and the container runtime mounts them. A copy \
+          in the image works only on machines with exactly that driver and fails on all others, with NVML error 18 or \
+          CUDA error 803.",
     remedy: "Do not install driver packages (libcuda1, libnvidia-compute-*, nvidia-driver-*) in the Dockerfile",
     explains: &[],
     codes: &[(Family::Nvml, 18), (Family::Driver, 803)],
@@ -24,7 +25,7 @@ pub const CHECK: Check = Check {
 
 fn judge(facts: &Facts) -> Outcome {
     if facts.request.running && facts.host.platform.container.is_none() {
-        return Outcome::Skip("no container: the driver's libraries are at home here");
+        return Outcome::Skip("not in a container: the driver's libraries belong to this machine");
     }
     let baked = |copy: &&Copy| {
         let own = matches!(copy.origin, Origin::Package | Origin::Other | Origin::Vendored);
@@ -33,15 +34,53 @@ fn judge(facts: &Facts) -> Outcome {
     };
     let copies: Vec<&Copy> = driver_copies(facts).filter(baked).collect();
     let Some(first) = copies.first() else { return Outcome::Pass };
-    let owner =
-        first.package.as_ref().map(|owner| format!(", from package {}", owner.name)).unwrap_or_default();
-    let mut problem = Problem::new(format!("{} is part of the image{owner}.", first.path));
-    for copy in copies {
+    let package = first.package.as_ref().map(|package| format!(", from package {}", package.name));
+    let cause = format!("{} is part of the image{}.", first.path, package.unwrap_or_default());
+    let mut problem = copies.iter().fold(Problem::new(cause).at(&first.path), |problem, copy| {
         let version = copy.version.as_deref().unwrap_or("version unknown");
-        problem = problem.evidence(format!("{} ({version}, {} bytes)", copy.path, copy.bytes));
-    }
+        problem.file(&copy.path, &format!(" ({version}, {} bytes)", copy.bytes))
+    });
     if let Some(module) = facts.host.module.as_ref().and_then(|module| module.version.as_ref()) {
-        problem = problem.evidence(format!("the kernel module is {module}"));
+        problem = problem.evidence(format!("kernel module {module}"));
     }
     Some(problem).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::facts::sample::{Sample, copy};
+
+    const LIBCUDA: &str = "/usr/lib/x86_64-linux-gnu/libcuda.so.550.54.15";
+
+    fn with(library: &str, path: &str, origin: Origin) -> Sample {
+        let copy = Copy { origin, ..copy(library, path, "550.54.15") };
+        Sample::image().copy(copy)
+    }
+
+    #[test]
+    fn drivers_of_packages_and_drivers_that_were_mounted() {
+        let problems = judge(&with("libcuda", LIBCUDA, Origin::Package).facts()).problems();
+        assert_eq!(problems[0].cause, format!("{LIBCUDA} is part of the image."));
+        assert_eq!(problems[0].path.as_deref(), Some(LIBCUDA));
+        assert_eq!(problems[0].evidence[0].text, format!("{LIBCUDA} (550.54.15, 1000000 bytes)"));
+        for (library, path, origin) in [
+            ("libcuda", LIBCUDA, Origin::Injected),
+            ("libcuda", "/usr/local/cuda/lib64/stubs/libcuda.so", Origin::Stub),
+            ("libcuda", "/usr/local/cuda-12.6/compat/libcuda.so.560.35.05", Origin::Package),
+            ("libcublas", "/usr/lib/libcublas.so.12", Origin::Package),
+        ] {
+            assert!(judge(&with(library, path, origin).facts()).causes().is_empty(), "{path}");
+        }
+    }
+
+    #[test]
+    fn outside_a_container_the_driver_is_at_home() {
+        let running = |container: Option<&str>| {
+            let sample = with("libcuda", LIBCUDA, Origin::Package).with(|facts| facts.request.running = true);
+            judge(&sample.host(|host| host.platform.container = container.map(str::to_owned)).facts())
+        };
+        assert!(matches!(running(None), Outcome::Skip(_)));
+        assert_eq!(running(Some("docker")).causes().len(), 1);
+    }
 }

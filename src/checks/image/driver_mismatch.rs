@@ -1,8 +1,7 @@
-//! The image brings a driver of another version than the machine's kernel module.
+//! Finds images whose driver has a different version from the machine's kernel module.
 
+use crate::checks::shared::driver_files::{is_driver_of_image, version_mismatch};
 use crate::checks::{Check, Outcome};
-use crate::checks::node::mismatch;
-use crate::checks::shared::driver_files::is_driver_of_image;
 use crate::codes::Family;
 use crate::facts::Facts;
 use crate::model::{Fix, Owner, Severity};
@@ -12,9 +11,9 @@ pub const CHECK: Check = Check {
     severity: Severity::Error,
     owner: Owner::Image,
     fix: Fix::Rebuild,
-    title: "The image brings a driver of another version than the machine's kernel module",
-    why: "A driver package was installed in the image, and its libraries are loaded in the place of the \
-          machine's. They work with a kernel module of exactly their own version.",
+    title: "The image's driver does not match the kernel module",
+    why: "A driver package was installed in the image, and its libraries are loaded instead of the machine's. They \
+          work only with a kernel module of exactly their own version.",
     remedy: "Do not install driver packages (libcuda1, libnvidia-compute-*, nvidia-driver-*) in the Dockerfile, and \
              remove those that are there",
     explains: &[
@@ -30,7 +29,26 @@ pub const CHECK: Check = Check {
     judge,
 };
 
-/// The image brings driver libraries of its own.
 fn judge(facts: &Facts) -> Outcome {
-    if is_driver_of_image(facts) { mismatch(facts).into() } else { Outcome::Pass }
+    // For a driver that was mounted, node.driver-mismatch reports it.
+    if is_driver_of_image(facts) { version_mismatch(facts).into() } else { Outcome::Pass }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::shared::driver_files::tests::with_libcuda;
+    use crate::facts::event::Api;
+    use crate::facts::sample::of_api;
+    use crate::model::Stage;
+
+    #[test]
+    fn the_owner_is_who_brought_the_libraries() {
+        let causes = |mounted| {
+            let mismatch = of_api(Api::Nvml, "nvmlInit_v2", 18);
+            judge(&with_libcuda(mounted).fault(None, Stage::NvmlInit, mismatch).facts()).causes()
+        };
+        assert_eq!(causes(false).len(), 1);
+        assert!(causes(true).is_empty());
+    }
 }

@@ -1,7 +1,7 @@
-//! The loader does not know of the driver's libraries: /etc/ld.so.cache lacks them.
+//! Finds images whose loader cache lacks the driver's libraries.
 
+use crate::checks::shared::loading::{Directory, LOAD_CONSEQUENCES, not_searched};
 use crate::checks::{Check, Outcome};
-use crate::checks::shared::loading::{BEYOND, unfound_problem};
 use crate::codes::Family;
 use crate::facts::Facts;
 use crate::model::{Fix, Owner, Severity};
@@ -11,17 +11,35 @@ pub const CHECK: Check = Check {
     severity: Severity::Error,
     owner: Owner::Image,
     fix: Fix::Rebuild,
-    title: "The loader does not know of the driver's libraries: /etc/ld.so.cache lacks them",
-    why: "Libraries that are mounted into a container are found through the loader's cache, which the NVIDIA \
-          Container Toolkit writes with the image's ldconfig. Images without one (distroless, busybox) and old \
-          toolkits leave it out.",
+    title: "Driver libraries are missing from /etc/ld.so.cache",
+    why: "The loader finds mounted libraries through its cache, which the NVIDIA Container Toolkit updates with the \
+          image's ldconfig. With images that have no ldconfig (distroless, busybox), and with old toolkits, it does \
+          not.",
     remedy: "Upgrade the NVIDIA Container Toolkit on the host; or, with the directory of libcuda.so.1, in the \
              Dockerfile: ENV LD_LIBRARY_PATH=DIRECTORY",
-    explains: BEYOND,
+    explains: LOAD_CONSEQUENCES,
     codes: &[(Family::Runtime, 35)],
     judge,
 };
 
 fn judge(facts: &Facts) -> Outcome {
-    unfound_problem(facts, true)
+    not_searched(facts, Directory::System)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::shared::loading::tests::{CANNOT_OPEN, with_libcuda_at};
+
+    #[test]
+    fn a_system_directory_is_searched_through_the_cache() {
+        let causes = |path| judge(&with_libcuda_at(path, CANNOT_OPEN)).causes();
+        assert_eq!(
+            causes("/usr/lib/x86_64-linux-gnu/libcuda.so.1"),
+            [
+                "/usr/lib/x86_64-linux-gnu/libcuda.so.1 exists, but the loader does not search /usr/lib/x86_64-linux-gnu."
+            ]
+        );
+        assert!(causes("/usr/local/nvidia/lib64/libcuda.so.1").is_empty());
+    }
 }

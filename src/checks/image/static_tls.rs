@@ -1,7 +1,7 @@
-//! A library does not fit into static thread-local storage.
+//! Finds libraries for which static thread-local storage has no room.
 
-use crate::checks::{Check, Outcome, Problem};
 use crate::checks::shared::faults::faults;
+use crate::checks::{Check, Outcome, Problem};
 use crate::facts::Facts;
 use crate::model::{Fix, Owner, Severity, Stage};
 
@@ -10,9 +10,9 @@ pub const CHECK: Check = Check {
     severity: Severity::Error,
     owner: Owner::Image,
     fix: Fix::Rebuild,
-    title: "A library does not fit into static thread-local storage",
-    why: "Libraries that use static TLS must be loaded early, since glibc reserves little room for late ones. It \
-          happens mostly on aarch64, with libgomp.",
+    title: "A library does not fit into static TLS",
+    why: "Libraries that use static thread-local storage (TLS) must be loaded early, because glibc reserves little room \
+          for later ones. This happens mostly on aarch64, with libgomp.",
     remedy: "ENV LD_PRELOAD=/usr/lib/aarch64-linux-gnu/libgomp.so.1   or, with glibc 2.35 and newer, ENV \
              GLIBC_TUNABLES=glibc.rtld.optional_static_tls=16384",
     explains: &["driver.load", "math.cublas-load", "math.runtime-load", "math.cupti-failed"],
@@ -22,9 +22,28 @@ pub const CHECK: Check = Check {
 
 fn judge(facts: &Facts) -> Outcome {
     let stages = [Stage::LoadDriver, Stage::LoadBlas, Stage::LoadRuntime, Stage::LoadCupti];
-    let said = stages.iter().flat_map(|stage| faults(facts, *stage)).map(|(_, fault)| fault.detail.as_str());
-    let Some(text) = said.into_iter().find(|text| text.contains("static TLS block")) else {
+    let mut messages = stages.iter().flat_map(|stage| faults(facts, *stage)).map(|(_, fault)| &fault.detail);
+    let Some(text) = messages.find(|text| text.contains("static TLS block")) else {
         return Outcome::Pass;
     };
     Some(Problem::new("The loader has no room left in the static TLS block.").evidence(text)).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::facts::sample::{Sample, not_loaded};
+
+    #[test]
+    fn the_loader_names_the_tls_block() {
+        let count = |gpu, stage, message| {
+            judge(&Sample::machine(1).fault(gpu, stage, not_loaded(message)).facts()).causes().len()
+        };
+        let message = "libgomp.so.1: cannot allocate memory in static TLS block";
+        assert_eq!(count(None, Stage::LoadDriver, message), 1);
+        assert_eq!(count(Some(0), Stage::LoadBlas, message), 1);
+        assert_eq!(count(Some(0), Stage::LoadRuntime, message), 1);
+        assert_eq!(count(Some(0), Stage::LoadCupti, message), 1);
+        assert_eq!(count(Some(0), Stage::LoadBlas, "libgomp.so.1: cannot open shared object file"), 0);
+    }
 }

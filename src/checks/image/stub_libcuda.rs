@@ -1,4 +1,4 @@
-//! A stub is loaded in place of the driver library.
+//! Finds containers that load a stub instead of the driver's libcuda.
 
 use crate::checks::{Check, Outcome, Problem};
 use crate::codes::Family;
@@ -11,12 +11,12 @@ pub const CHECK: Check = Check {
     severity: Severity::Error,
     owner: Owner::Image,
     fix: Fix::Rebuild,
-    title: "A stub is loaded in place of the driver library",
-    why: "A toolkit's stubs/ directory holds a libcuda.so for linking programs where there is no driver. At run \
-          time it answers every call with error 34. It is loaded when that directory is on the loader's path or \
-          a link to it stands in a library directory.",
-    remedy: "Take the stubs directory out of LD_LIBRARY_PATH and /etc/ld.so.conf.d (for linking use \
-             LIBRARY_PATH), then run ldconfig",
+    title: "A stub libcuda is loaded instead of the driver",
+    why: "The toolkit's stubs/ directory contains a libcuda.so for linking programs on machines without a driver. At \
+          run time every call of it returns error 34. It is loaded if that directory is on the loader's path, or if a \
+          library directory contains a link to it.",
+    remedy: "Remove the stubs directory from LD_LIBRARY_PATH and /etc/ld.so.conf.d (for linking use LIBRARY_PATH), \
+             then run ldconfig",
     explains: &[
         "image.stubs-on-path",
         "driver.init",
@@ -25,25 +25,26 @@ pub const CHECK: Check = Check {
         "driver.nvml",
         "probe.nothing-verified",
     ],
-    codes: &[(Family::Driver, 34)],
+    codes: &[(Family::Driver, STUB_LIBRARY)],
     judge,
 };
 
+/// CUDA_ERROR_STUB_LIBRARY.
+const STUB_LIBRARY: i64 = 34;
+
 fn judge(facts: &Facts) -> Outcome {
-    let events = facts.probes.iter().flat_map(|run| &run.events);
-    let loaded = events.filter_map(|event| match event {
-        Event::Library { name, asked, path, .. } if name == "libcuda" => Some((asked, path)),
+    let code = facts.probes.iter().find_map(|run| run.fault(Stage::DriverInit)?.code);
+    let stub = facts.probes.iter().flat_map(|run| &run.events).find_map(|event| match event {
+        // The real file may have another name, so that the code counts as well as the directory.
+        Event::Library { name, asked, path, .. } if name == "libcuda" => {
+            (path.contains("/stubs/") || asked.contains("/stubs/") || code == Some(STUB_LIBRARY))
+                .then_some(path)
+        }
         _ => None,
     });
-    let code = facts.probes.iter().find_map(|run| run.fault(Stage::DriverInit)?.code);
-    let stub = |(asked, path): &(&String, &String)| {
-        // The real file may carry another name: a stub is known by its place, or by what it answers.
-        path.contains("/stubs/") || asked.contains("/stubs/") || code == Some(34)
-    };
-    let found = loaded.into_iter().find(stub);
-    let problem = found.map(|(_, path)| {
+    let problem = stub.map(|path| {
         let mut problem =
-            Problem::new(format!("The loader takes {path} for libcuda.so.1.")).evidence(path.clone());
+            Problem::new(format!("{path} is loaded as libcuda.so.1.")).at(path).file(path, " is a stub");
         if let Some(code) = code {
             problem = problem.evidence(format!("cuInit returned {code}"));
         }
@@ -53,4 +54,21 @@ fn judge(facts: &Facts) -> Outcome {
         problem
     });
     problem.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::image::tests::{DRIVER, refused_by};
+
+    #[test]
+    fn a_stub_is_known_by_its_directory_or_its_code() {
+        let problems = |path, code| judge(&refused_by(path, code)).problems();
+        let stub = "/usr/local/cuda/lib64/stubs/libcuda.so";
+        let found = problems(stub, 3);
+        assert_eq!(found[0].cause, format!("{stub} is loaded as libcuda.so.1."));
+        assert_eq!(found[0].path.as_deref(), Some(stub));
+        assert_eq!(problems("/usr/lib/libcuda.so.1", STUB_LIBRARY).len(), 1, "a copy elsewhere");
+        assert!(problems(DRIVER, 3).is_empty());
+    }
 }

@@ -1,7 +1,7 @@
 //! WSL does not give this container its GPU.
 
 use crate::checks::{Check, Outcome};
-use crate::checks::shared::loading::unfound;
+use crate::checks::shared::loading::unsearched_libcuda;
 use crate::checks::shared::platform::{BEYOND, unusable};
 use crate::codes::Family;
 use crate::facts::Facts;
@@ -28,7 +28,7 @@ fn judge(facts: &Facts) -> Outcome {
     let libraries = facts.host.driver_files.iter().any(|file| file.path.contains("/wsl/"));
     let dxg = facts.host.nodes.iter().any(|node| node.path == "/dev/dxg");
     // Libraries that the loader does not search have a finding of their own.
-    if unfound(facts).is_some() {
+    if unsearched_libcuda(facts).is_some() {
         return Outcome::Pass;
     }
     let cause = match libraries {

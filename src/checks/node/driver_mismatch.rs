@@ -1,8 +1,7 @@
-//! The driver's libraries and its kernel module are of different versions.
+//! Finds machines whose kernel module has a different version from the driver's libraries.
 
+use crate::checks::shared::driver_files::{is_driver_of_image, version_mismatch};
 use crate::checks::{Check, Outcome};
-use crate::checks::node::mismatch;
-use crate::checks::shared::driver_files::is_driver_of_image;
 use crate::codes::Family;
 use crate::facts::Facts;
 use crate::model::{Fix, Owner, Severity};
@@ -12,9 +11,9 @@ pub const CHECK: Check = Check {
     severity: Severity::Error,
     owner: Owner::Node,
     fix: Fix::Host,
-    title: "The driver's libraries and its kernel module are of different versions",
+    title: "Driver libraries and kernel module have different versions",
     why: "The driver was upgraded on the host while its old kernel module is still loaded, or this container still \
-          has the libraries of before. Both must be of exactly one version.",
+          has the old libraries. Both must have exactly the same version.",
     remedy: "Recreate the container; if `nvidia-smi` fails on the host as well, reboot it or reload the modules: sudo \
              rmmod nvidia_uvm nvidia_drm nvidia_modeset nvidia && sudo modprobe nvidia",
     explains: &[
@@ -29,8 +28,25 @@ pub const CHECK: Check = Check {
     judge,
 };
 
-
 fn judge(facts: &Facts) -> Outcome {
-    // A driver that is part of the image is the image's fault.
-    if is_driver_of_image(facts) { Outcome::Pass } else { mismatch(facts).into() }
+    // For a driver that the image brought, image.driver-mismatch reports it.
+    if is_driver_of_image(facts) { Outcome::Pass } else { version_mismatch(facts).into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::shared::driver_files::tests::with_libcuda;
+    use crate::facts::sample::fault;
+    use crate::model::Stage;
+
+    #[test]
+    fn the_owner_is_who_brought_the_libraries() {
+        let causes = |mounted| {
+            let sample = with_libcuda(mounted).fault(None, Stage::DriverInit, fault("cuInit", 803));
+            judge(&sample.facts()).causes()
+        };
+        assert_eq!(causes(true).len(), 1);
+        assert!(causes(false).is_empty());
+    }
 }

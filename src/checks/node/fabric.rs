@@ -1,10 +1,9 @@
-//! The NVLink fabric is not ready.
+//! Finds machines whose NVLink fabric is not ready.
 
+use crate::checks::shared::faults::init_failure;
 use crate::checks::{Check, Outcome, Problem};
-use crate::checks::node::init;
 use crate::codes::Family;
 use crate::facts::Facts;
-use crate::facts::probe::ProbeRun;
 use crate::model::{Fix, Owner, Severity};
 
 pub const CHECK: Check = Check {
@@ -13,30 +12,44 @@ pub const CHECK: Check = Check {
     owner: Owner::Node,
     fix: Fix::Host,
     title: "The NVLink fabric is not ready",
-    why: "GPUs behind NVSwitch must be joined to the fabric by the fabric manager before CUDA may use them; \
-          nvidia-smi works all the same. The manager is not installed, not running, or not of exactly the driver's \
-          version.",
-    remedy: "On the host: sudo systemctl start nvidia-fabricmanager   (same version as the driver: systemctl status \
-             nvidia-fabricmanager says so); where confidential computing is on: nvidia-smi conf-compute -grs",
-    explains: &[
-        "device.fabric",
-        "driver.init",
-        "driver.no-devices",
-        "driver.nvml",
-        "probe.nothing-verified",
-    ],
+    why: "The fabric manager must register GPUs behind NVSwitch before CUDA can use them; nvidia-smi works without it. \
+          The fabric manager is not installed, not running, or does not have exactly the driver's version.",
+    remedy: "On the host: sudo systemctl start nvidia-fabricmanager   (same version as the driver: check systemctl \
+             status nvidia-fabricmanager); with confidential computing: nvidia-smi conf-compute -grs",
+    explains: &["device.fabric", "driver.init", "driver.no-devices", "driver.nvml", "probe.nothing-verified"],
     codes: &[(Family::Driver, 802), (Family::Runtime, 802)],
     judge,
 };
 
 fn judge(facts: &Facts) -> Outcome {
-    let Some((802, phrase)) = init(facts) else { return Outcome::Pass };
-    let mut problem = Problem::new("CUDA says that the system is not ready.").evidence(phrase);
-    for gpu in facts.probes.iter().flat_map(ProbeRun::nvml_devices) {
+    let Some((802, phrase)) = init_failure(facts) else { return Outcome::Pass };
+    let mut problem = Problem::new("CUDA reports that the system is not ready.").evidence(phrase);
+    for gpu in facts.nvml_devices() {
         if let Some(fabric) = gpu.fabric.known() {
-            problem = problem
-                .evidence(format!("GPU {}: fabric {}, status {}", gpu.index, fabric.state, fabric.status));
+            let (index, state, status) = (gpu.index, &fabric.state, fabric.status);
+            problem =
+                problem.evidence(format!("GPU with NVML index {index}: fabric {state}, status {status}"));
         }
     }
     Some(problem).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::facts::event::Fabric;
+    use crate::facts::sample::{Sample, fault};
+    use crate::model::{Field, Stage};
+
+    #[test]
+    fn a_system_that_is_not_ready_is_told_with_the_fabric_of_each_gpu() {
+        let problems = |code| {
+            let fabric = Fabric { state: "in-progress".into(), status: 0 };
+            let sample = Sample::machine(2).nvml(1, |gpu| gpu.fabric = Field::Known(fabric));
+            judge(&sample.fault(None, Stage::DriverInit, fault("cuInit", code)).facts()).problems()
+        };
+        let evidence = &problems(802)[0].evidence;
+        assert_eq!(evidence[2].text, "GPU with NVML index 1: fabric in-progress, status 0");
+        assert!(problems(999).is_empty());
+    }
 }

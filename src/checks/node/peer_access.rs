@@ -1,4 +1,4 @@
-//! GPUs copy zeros to each other, or NCCL hangs.
+//! Explains GPU-to-GPU copies that return zeros.
 
 use crate::checks::Check;
 use crate::checks::shared::explain_only::unseen;
@@ -9,9 +9,9 @@ pub const CHECK: Check = Check {
     severity: Severity::Error,
     owner: Owner::Node,
     fix: Fix::Host,
-    title: "GPUs copy zeros to each other, or NCCL hangs",
-    why: "The driver says that two GPUs can reach each other, and the IOMMU or PCIe's access control sends what one \
-          writes elsewhere. cudacheck does not copy between GPUs.",
+    title: "GPU-to-GPU copies return zeros, or NCCL hangs",
+    why: "The driver reports that two GPUs can access each other, but the IOMMU or PCIe access control (ACS) redirects \
+          what one writes to the other. cudacheck does not copy between GPUs.",
     remedy: "On the host: boot with iommu=pt and turn ACS off in the BIOS; until then NCCL_P2P_DISABLE=1",
     explains: &[],
     codes: &[],

@@ -1,9 +1,9 @@
-//! Another check of this container is still running.
+//! Finds checks that gave way to another check of the same container.
 
 use protocol::TAKEN;
-use crate::checks::{Check, Outcome, Problem};
-use crate::checks::probe::{of, problems};
 
+use crate::checks::probe::{each_run, for_gpu};
+use crate::checks::{Check, Outcome, Problem};
 use crate::facts::Facts;
 use crate::facts::probe::Ending;
 use crate::model::{Fix, Owner, Severity};
@@ -13,34 +13,68 @@ pub const CHECK: Check = Check {
     severity: Severity::Unknown,
     owner: Owner::Nobody,
     fix: Fix::Wait,
-    title: "Another check of this container is still running",
-    why: "Two probes at once would disturb each other, so this call waited for the other one, up to its own \
-          deadline.",
-    remedy: "Try again later, or give this call a longer --timeout than the other one.",
+    title: "Another check in this container is still running",
+    why: "Two probes at a time would disturb each other. This check waited for the other one until its own deadline.",
+    remedy: "Try again later, or give this check a longer --timeout than the other one.",
     explains: &["probe.nothing-verified"],
     codes: &[],
     judge,
 };
 
 fn judge(facts: &Facts) -> Outcome {
-    problems(facts, |run| match &run.ending {
-        // It has waited, and each time another probe was quicker; who, /proc does not tell.
-        Ending::Exited { code: TAKEN } if !run.spoke() => {
-            let cause = format!(
-                "Another probe{} was there before this call's deadline.",
-                of(facts.gpu_of_run(run).as_ref())
-            );
-            vec![Problem::new(cause).gpu(facts.gpu_of_run(run))]
-        }
-        Ending::Occupied(holder) if !holder.is_stuck() => {
-            let cause = format!(
-                "Process {}{} is in stage {} and was not done before the deadline of this call.",
-                holder.pid,
-                of(facts.gpu_of_run(run).as_ref()),
-                holder.stage
-            );
-            vec![Problem::new(cause).gpu(facts.gpu_of_run(run))]
-        }
-        _ => Vec::new(),
+    each_run(facts, |run| {
+        let gpu = facts.gpu_of_run(run);
+        let which = for_gpu(gpu.as_ref());
+        let cause = match &run.ending {
+            // The lock was taken each time that this probe tried; the kernel does not tell by whom.
+            Ending::Exited { code: TAKEN } if !run.spoke() => {
+                format!("Another probe{which} was running until the deadline of this check.")
+            }
+            Ending::Occupied(holder) if !holder.is_stuck() => {
+                format!(
+                    "Process {}{which} is in stage {} and did not finish before the deadline of this check.",
+                    holder.pid, holder.stage
+                )
+            }
+            _ => return Vec::new(),
+        };
+        vec![Problem::new(cause).gpu(gpu)]
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::probe::tests::with_silent;
+    use crate::facts::probe::Holder;
+    use crate::facts::sample::Sample;
+
+    fn holder(age: f64) -> Holder {
+        Holder { pid: 42, state: "S".into(), stage: "driver-init".into(), age, timeout: 15.0 }
+    }
+
+    #[test]
+    fn a_probe_within_its_deadline_is_waited_for() {
+        let causes = |age| {
+            let sample = Sample::machine(2).run(Some(1), |run| run.ending = Ending::Occupied(holder(age)));
+            judge(&sample.facts()).causes()
+        };
+        assert_eq!(
+            causes(3.0),
+            [
+                "Process 42 for GPU 1 is in stage driver-init and did not finish before the deadline of this check."
+            ]
+        );
+        assert!(causes(20.0).is_empty(), "it is stuck");
+    }
+
+    #[test]
+    fn a_probe_that_found_its_lock_taken() {
+        let causes = |code| judge(&with_silent(Ending::Exited { code })).causes();
+        assert_eq!(causes(TAKEN), ["Another probe was running until the deadline of this check."]);
+        assert!(causes(1).is_empty());
+        // A library that exits with the same status did not run into the lock.
+        let spoke = Sample::machine(1).run(None, |run| run.ending = Ending::Exited { code: TAKEN });
+        assert!(judge(&spoke.facts()).causes().is_empty());
+    }
 }

@@ -1,87 +1,92 @@
-//! Whether libcuda was found and loaded, and what it said next.
+//! Whether the loader found libcuda, and which file it loaded.
 
-use crate::checks::shared::faults::{faults, phrase};
+use std::collections::BTreeSet;
+
+use crate::checks::shared::faults::faults;
 use crate::checks::{Outcome, Problem};
 use crate::facts::Facts;
 use crate::facts::event::{Api, Event};
 use crate::facts::host::DriverFile;
 use crate::model::Stage;
-use std::collections::BTreeSet;
 
-pub const BEYOND: &[&str] = &["driver.load", "driver.nvml", "driver.nvml-failed", "probe.nothing-verified"];
+/// Checks that fail because libcuda cannot be loaded.
+pub const LOAD_CONSEQUENCES: &[&str] =
+    &["driver.load", "driver.nvml", "driver.nvml-failed", "probe.nothing-verified"];
 
-pub const AFTER_INIT: &[&str] =
-    &["image.compat-on-path", "driver.init", "driver.no-devices", "driver.nvml", "probe.nothing-verified"];
+/// Where libcuda is, if the loader did not find it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Directory {
+    /// Searched through the loader's cache.
+    System,
+    /// Searched only if LD_LIBRARY_PATH names it.
+    Other,
+}
 
-/// What the loader said when it refused the driver's library.
-pub fn message(facts: &Facts) -> Option<&str> {
+impl Directory {
+    fn of(path: &str) -> Directory {
+        let system = path.starts_with("/usr/lib") || path.starts_with("/lib");
+        if system && !path.contains("/wsl/") { Directory::System } else { Directory::Other }
+    }
+}
+
+/// What the loader reported when it could not load a driver library.
+pub fn loader_message(facts: &Facts) -> Option<&str> {
     let stages = [Stage::LoadDriver, Stage::LoadNvml];
     let fault = stages.iter().find_map(|stage| faults(facts, *stage).next()).map(|(_, fault)| fault)?;
     (fault.api == Api::Loader).then_some(fault.detail.as_str())
 }
 
-/// A libcuda that is there, and that the loader did not find.
-pub fn unfound(facts: &Facts) -> Option<(&DriverFile, &str)> {
-    let text = message(facts).filter(|text| text.starts_with("libcuda.so.1: cannot open"))?;
+/// A libcuda that exists but that the loader did not find, and the loader's message.
+pub fn unsearched_libcuda(facts: &Facts) -> Option<(&DriverFile, &str)> {
+    let message = loader_message(facts).filter(|text| text.starts_with("libcuda.so.1: cannot open"))?;
     faults(facts, Stage::LoadDriver).next()?;
     let usable = |file: &&DriverFile| file.path.contains("/libcuda.so.") && file.bytes > 0;
-    Some((facts.host.driver_files.iter().find(usable)?, text))
+    Some((facts.host.driver_files.iter().find(usable)?, message))
 }
 
-pub fn unfound_problem(facts: &Facts, of_system: bool) -> Outcome {
-    let Some((file, text)) = unfound(facts) else { return Outcome::Pass };
+/// Fails if such a libcuda is in a directory of this kind.
+pub fn not_searched(facts: &Facts, kind: Directory) -> Outcome {
+    let Some((file, message)) = unsearched_libcuda(facts) else { return Outcome::Pass };
     let directory = file.path.rsplit_once('/').map_or("/", |(directory, _)| directory);
-    let system = directory.starts_with("/usr/lib") || directory.starts_with("/lib");
-    if (system && !directory.contains("/wsl/")) != of_system {
+    if Directory::of(directory) != kind {
         return Outcome::Pass;
     }
     if !file.path.ends_with("/libcuda.so.1") {
-        return Some(without_link(file, text)).into();
+        return Some(without_link(file, message)).into();
     }
-    let mut problem =
-        Problem::new(format!("{} is there, and the loader does not look in {directory}.", file.path))
-            .evidence(text)
-            .remedy(format!(
-                "{}in the Dockerfile: ENV LD_LIBRARY_PATH={directory}${{LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}}",
-                if of_system {
-                    "Upgrade the NVIDIA Container Toolkit, which writes the loader's cache; or "
-                } else {
-                    ""
-                }
-            ));
+    let toolkit = match kind {
+        Directory::System => "Upgrade the NVIDIA Container Toolkit, which writes the loader's cache; or ",
+        Directory::Other => "",
+    };
+    let mut problem = Problem::new(format!(
+        "{} exists, but the loader does not search {directory}.",
+        file.path
+    ))
+    .at(&file.path)
+    .evidence(message)
+    .remedy(format!(
+        "{toolkit}in the Dockerfile: ENV LD_LIBRARY_PATH={directory}${{LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}}"
+    ));
     let path = facts.host.environment.get("LD_LIBRARY_PATH").map_or("not set", String::as_str);
     problem = problem.evidence(format!("LD_LIBRARY_PATH: {path}"));
     if !facts.host.ld_cache {
-        problem = problem.evidence("/etc/ld.so.cache does not exist");
+        problem = problem.file("/etc/ld.so.cache", " does not exist");
     }
     Some(problem).into()
 }
 
-pub fn without_link(file: &DriverFile, text: &str) -> Problem {
-    Problem::new(format!("{} is there, and ldconfig has not made its link libcuda.so.1.", file.path))
-        .evidence(text)
+fn without_link(file: &DriverFile, message: &str) -> Problem {
+    Problem::new(format!("{} exists, but ldconfig has not created its link libcuda.so.1.", file.path))
+        .at(&file.path)
+        .evidence(message)
         .remedy(
             "Upgrade the NVIDIA Container Toolkit on the host, which runs ldconfig in containers, or run `ldconfig` as \
              root when the container starts",
         )
 }
 
-pub fn after_init(facts: &Facts, number: i64, cause: impl Fn(&str) -> String) -> Outcome {
-    let fault =
-        faults(facts, Stage::DriverInit).map(|(_, fault)| fault).find(|fault| fault.code == Some(number));
-    let Some(fault) = fault else { return Outcome::Pass };
-    let loaded = libcuda_loaded(facts);
-    let path = loaded.first().map_or("libcuda.so.1", String::as_str);
-    let mut problem = Problem::new(cause(path)).evidence(phrase(fault)).evidence(format!("loaded: {path}"));
-    let module = facts.host.module.as_ref().and_then(|module| module.version.as_deref());
-    problem.evidence.extend(module.map(|module| format!("kernel module {module}").into()));
-    let path = facts.host.environment.get("LD_LIBRARY_PATH");
-    problem.evidence.extend(path.map(|value| format!("LD_LIBRARY_PATH={value}").into()));
-    Some(problem).into()
-}
-
-/// The libcuda that was loaded is a forward-compatibility package's.
-pub fn has_compat(facts: &Facts) -> bool {
+/// The libcuda that was loaded belongs to a forward-compatibility package.
+pub fn loads_compat(facts: &Facts) -> bool {
     libcuda_loaded(facts).iter().any(|path| path.contains("/compat/"))
 }
 
@@ -93,4 +98,51 @@ pub fn libcuda_loaded(facts: &Facts) -> BTreeSet<String> {
         _ => None,
     };
     events.filter_map(path).collect()
+}
+
+#[cfg(test)]
+pub mod tests {
+    use super::*;
+    use crate::facts::sample::{Sample, not_loaded};
+
+    pub const CANNOT_OPEN: &str = "libcuda.so.1: cannot open shared object file: No such file or directory";
+
+    /// A container with this libcuda, in which the loader reports something.
+    pub fn with_libcuda_at(path: &str, message: &str) -> Facts {
+        let file = DriverFile { path: path.into(), real: path.into(), bytes: 1_000_000, mounted: true };
+        let sample = Sample::machine(1).host(|host| host.driver_files = vec![file]);
+        sample.fault(None, Stage::LoadDriver, not_loaded(message)).facts()
+    }
+
+    #[test]
+    fn a_libcuda_that_the_loader_does_not_find() {
+        let system = "/usr/lib/x86_64-linux-gnu/libcuda.so.1";
+        for (path, kind, other) in [
+            (system, Directory::System, Directory::Other),
+            ("/usr/local/nvidia/lib64/libcuda.so.1", Directory::Other, Directory::System),
+            ("/usr/lib/wsl/lib/libcuda.so.1", Directory::Other, Directory::System),
+        ] {
+            let facts = with_libcuda_at(path, CANNOT_OPEN);
+            let problems = not_searched(&facts, kind).problems();
+            assert_eq!(problems.len(), 1, "{path}");
+            assert_eq!(problems[0].path.as_deref(), Some(path));
+            let directory = path.trim_end_matches("/libcuda.so.1");
+            let remedy = problems[0].remedy.as_deref().unwrap_or_default();
+            assert!(remedy.contains(&format!("LD_LIBRARY_PATH={directory}$")), "{remedy}");
+            assert!(not_searched(&facts, other).problems().is_empty(), "{path}");
+        }
+        for message in ["libcuda.so.1: file too short", "libdl.so.2: cannot open shared object file"] {
+            assert!(unsearched_libcuda(&with_libcuda_at(system, message)).is_none(), "{message}");
+        }
+        let mut empty = with_libcuda_at(system, CANNOT_OPEN);
+        empty.host.driver_files[0].bytes = 0;
+        assert!(unsearched_libcuda(&empty).is_none());
+    }
+
+    #[test]
+    fn a_libcuda_without_its_link_needs_ldconfig() {
+        let facts = with_libcuda_at("/usr/lib/x86_64-linux-gnu/libcuda.so.550.54.15", CANNOT_OPEN);
+        let problems = not_searched(&facts, Directory::System).problems();
+        assert!(problems[0].cause.ends_with("ldconfig has not created its link libcuda.so.1."));
+    }
 }

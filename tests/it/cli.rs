@@ -193,7 +193,7 @@ max-redundant = "1GB"
 [[accepted]]
 id = "library.working-directory"
 reason = "known"
-until = "2999-12-31"
+until = 2999-12-31
 
 [machines.pool]
 gpu = "H100"

@@ -190,6 +190,7 @@ fn findings_are_accepted_with_a_reason_until_a_date() {
         (json!([{ "id": "no.such", "reason": "x" }]), "no.such"),
         (json!([{ "id": "leftovers.secret", "reason": " " }]), "reason"),
         (json!([{ "id": "leftovers.secret", "reason": "x", "until": "soon" }]), "2027-06-30"),
+        (json!([{ "id": "leftovers.secret", "reason": "x", "until": "2027-02-30" }]), "2027-06-30"),
         (json!([{ "id": "leftovers.secret" }]), "reason"),
     ] {
         let output = run(accepted);

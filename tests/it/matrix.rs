@@ -71,10 +71,10 @@ impl Scenario {
         }
     }
 
-    fn play(&self) -> Played {
+    fn run(&self) -> Outcome {
         let mut machine = (self.build)();
         if let Some(what) = machine.lacks {
-            return Played { seen: None, wrong: None, lacks: Some(what) };
+            return Outcome { seen: None, wrong: None, lacks: Some(what) };
         }
         let (report, status) = machine.report(self.level);
         let (seen, mut wrong) = match self.expected {
@@ -105,14 +105,14 @@ impl Scenario {
                 wrong = Some(format!("the remedy leaves status {status}, {:?}", ids(&report)));
             }
         }
-        Played { seen: Some(seen), wrong, lacks: None }
+        Outcome { seen: Some(seen), wrong, lacks: None }
     }
 }
 
 /// Instead of an id.
 const NOTHING: &str = "-";
 
-struct Played {
+struct Outcome {
     /// The first finding.
     seen: Option<String>,
     /// Why the result is wrong.
@@ -167,18 +167,18 @@ fn every_failure_mode_has_a_scenario_or_is_listed_as_unverified() {
 #[test]
 fn every_scenario_is_on_the_diagonal() {
     let scenarios: Vec<&Scenario> = FAULTS.iter().chain(HEALTHY).collect();
-    let played = play(&scenarios);
+    let outcomes = run_all(&scenarios);
     machine::clean();
-    println!("{}", matrix(&scenarios, &played));
+    println!("{}", matrix(&scenarios, &outcomes));
     let mut wrong = Vec::new();
     let mut whole = true;
-    for (scenario, played) in scenarios.iter().zip(&played) {
+    for (scenario, outcome) in scenarios.iter().zip(&outcomes) {
         let name = format!("{:<6} {}", scenario.mode, scenario.title);
-        if let Some(what) = &played.lacks {
+        if let Some(what) = &outcome.lacks {
             skip(&format!("{name}: this machine lacks {what}"));
             whole = false;
         }
-        if let Some(why) = &played.wrong {
+        if let Some(why) = &outcome.wrong {
             wrong.push(format!("{name}: {} expected, {why}", scenario.expected()));
         }
     }
@@ -186,16 +186,16 @@ fn every_scenario_is_on_the_diagonal() {
         wrong.is_empty(),
         "{} of {} are off the diagonal:\n{}",
         wrong.len(),
-        played.len(),
+        outcomes.len(),
         wrong.join("\n")
     );
     if whole {
-        is_current("docs/matrix.md", &document(&scenarios, &played));
+        is_current("docs/matrix.md", &document(&scenarios, &outcomes));
     }
 }
 
 /// Runs scenarios in parallel, each in its own namespaces.
-fn play(scenarios: &[&Scenario]) -> Vec<Played> {
+fn run_all(scenarios: &[&Scenario]) -> Vec<Outcome> {
     let next = AtomicUsize::new(0);
     let done = Mutex::new(BTreeMap::new());
     let workers = std::thread::available_parallelism().map_or(2, usize::from);
@@ -205,8 +205,8 @@ fn play(scenarios: &[&Scenario]) -> Vec<Played> {
                 while let place = next.fetch_add(1, Relaxed)
                     && let Some(scenario) = scenarios.get(place)
                 {
-                    let played = scenario.play();
-                    done.lock().unwrap().insert(place, played);
+                    let outcome = scenario.run();
+                    done.lock().unwrap().insert(place, outcome);
                 }
             });
         }
@@ -217,10 +217,10 @@ fn play(scenarios: &[&Scenario]) -> Vec<Played> {
 }
 
 /// Counts of expected and seen ids; `=` is the diagonal.
-fn matrix(scenarios: &[&Scenario], played: &[Played]) -> String {
+fn matrix(scenarios: &[&Scenario], outcomes: &[Outcome]) -> String {
     let mut cells: BTreeMap<(&str, &str), u32> = BTreeMap::new();
-    for (scenario, played) in scenarios.iter().zip(played) {
-        if let Some(seen) = &played.seen {
+    for (scenario, outcome) in scenarios.iter().zip(outcomes) {
+        if let Some(seen) = &outcome.seen {
             *cells.entry((scenario.expected(), seen)).or_default() += 1;
         }
     }
@@ -232,7 +232,7 @@ fn matrix(scenarios: &[&Scenario], played: &[Played]) -> String {
     text
 }
 
-fn document(scenarios: &[&Scenario], played: &[Played]) -> String {
+fn document(scenarios: &[&Scenario], outcomes: &[Outcome]) -> String {
     let link = |id: &str| match id {
         NOTHING => "none".to_owned(),
         id => format!("[{id}](checks.md#{})", id.replace('.', "")),
@@ -248,9 +248,9 @@ fn document(scenarios: &[&Scenario], played: &[Played]) -> String {
         | mode | fault | expected first | seen first | after the fix |\n\
         |---|---|---|---|---|\n"
         .to_owned();
-    let rows = || scenarios.iter().zip(played);
-    for (scenario, played) in rows().filter(|(scenario, _)| !scenario.mode.is_empty()) {
-        let seen = match played.seen.as_deref().unwrap_or(NOTHING) {
+    let rows = || scenarios.iter().zip(outcomes);
+    for (scenario, outcome) in rows().filter(|(scenario, _)| !scenario.mode.is_empty()) {
+        let seen = match outcome.seen.as_deref().unwrap_or(NOTHING) {
             seen if seen == scenario.expected() => "the same".to_owned(),
             seen => link(seen),
         };
@@ -259,8 +259,8 @@ fn document(scenarios: &[&Scenario], played: &[Played]) -> String {
         writeln!(text, "| {mode} | {title} | {} | {} | {fixed} |", link(expected), seen).unwrap();
     }
     text += "\n## Healthy\n\nStatus 0, and nothing worse than a note.\n\n| set-up | findings |\n|---|---|\n";
-    for (scenario, played) in rows().filter(|(scenario, _)| scenario.mode.is_empty()) {
-        let seen = played.seen.as_deref().unwrap_or(NOTHING);
+    for (scenario, outcome) in rows().filter(|(scenario, _)| scenario.mode.is_empty()) {
+        let seen = outcome.seen.as_deref().unwrap_or(NOTHING);
         writeln!(text, "| {} | {} |", scenario.title, link(seen)).unwrap();
     }
     text += "\n## Unverified\n\n\

@@ -12,7 +12,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::cli::{Depth, Gpu, Health, Image, Verify, Watch};
 use crate::facts::event::Device;
-use crate::facts::host::Host;
+use crate::facts::host::{GLIBC_LOADER, Host};
 use crate::facts::probe::ProbeRun;
 use crate::facts::saved::{self, Saved};
 use crate::facts::{Facts, Request, app_libraries, host};
@@ -54,7 +54,7 @@ pub fn container(options: &Verify) -> Result<Report> {
     let probes = probe(options.level, &options.gpus, deadline, &host, &|| census.libraries(deadline));
     refuse_unknown_gpus(&options.gpus, &probes)?;
     let census = census.finish(deadline)?;
-    host.count_kills();
+    host.limits.count_oom_kills();
     judge(&Facts { request, host, census, image: None, probes }, start, saving)
 }
 
@@ -88,7 +88,7 @@ fn look(options: &Watch, deadline: Instant) -> Result<Facts> {
     let libraries = || census.get_or_init(|| CensusInProgress::start(&host, deadline)).libraries(deadline);
     let probes = probe(options.level, &options.gpus, deadline, &host, &libraries);
     let census = census.into_inner().map(|census| census.finish(deadline)).transpose()?.unwrap_or_default();
-    host.count_kills();
+    host.limits.count_oom_kills();
     Ok(Facts { request, host, census, image: None, probes })
 }
 
@@ -133,7 +133,7 @@ impl CensusInProgress {
     fn libraries(&self, deadline: Instant) -> Libraries {
         let now = Instant::now();
         match self.wait(now + deadline.saturating_duration_since(now) / 2) {
-            Some(Ok(census)) => app_libraries::libraries(census, supervise::LOADER),
+            Some(Ok(census)) => app_libraries::libraries(census, GLIBC_LOADER),
             _ => Libraries::default(),
         }
     }

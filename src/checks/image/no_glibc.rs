@@ -25,7 +25,7 @@ fn judge(facts: &Facts) -> Outcome {
     if facts.host.glibc_loader {
         return Outcome::Pass;
     }
-    let loader = crate::supervise::LOADER;
+    let loader = crate::facts::host::GLIBC_LOADER;
     let problem = match &facts.host.musl_loader {
         Some(musl) => Problem::new("The image is built on musl, and has no loader for glibc programs.")
             .evidence(format!("{musl} exists")),

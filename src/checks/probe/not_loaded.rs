@@ -1,6 +1,6 @@
 //! The image's loader could not load the probe.
 
-use protocol::TAKEN;
+use protocol::LOCK_TAKEN;
 use crate::checks::{Check, Outcome, Problem};
 use crate::checks::probe::{problems, signal_name, with_noise};
 
@@ -25,7 +25,7 @@ pub const CHECK: Check = Check {
 
 fn judge(facts: &Facts) -> Outcome {
     problems(facts, |run| match run.ending {
-        Ending::Exited { code } if !run.spoke() && code != TAKEN => {
+        Ending::Exited { code } if !run.spoke() && code != LOCK_TAKEN => {
             let problem = Problem::new(format!("The probe exited with status {code} before its first word."));
             vec![with_noise(problem, run)]
         }

@@ -450,7 +450,7 @@ fn an_address_that_cannot_be_had_is_refused() {
     let server = Server::start("gpus = 1", &QUICK);
     let taken = server.address.to_string();
     for (address, words) in [
-        (taken.as_str(), "name another address with --listen"),
+        (taken.as_str(), "choose another address with --listen"),
         ("localhost:80", "an address is a number with a port"),
         ("9476", "an address is a number with a port"),
     ] {

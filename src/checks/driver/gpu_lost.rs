@@ -40,7 +40,7 @@ fn judge(facts: &Facts) -> Outcome {
     let lost = facts.probes.iter().flat_map(|run| &run.events).filter_map(|event| match event {
         Event::Left { stage: Stage::NvmlDevice, gpu, outcome: StageOutcome::Failed(fault), .. }
             // NVML counts GPUs that belong to other containers, and says so when they are asked.
-            if (fault.code != Some(NO_PERMISSION) || gpu_selection::is_said(facts)) && gpu.is_none_or(concerns) =>
+            if (fault.code != Some(NO_PERMISSION) || gpu_selection::is_explicit(facts)) && gpu.is_none_or(concerns) =>
         {
             let cause = format!("GPU {} as NVML counts: {}", gpu.unwrap_or_default(), phrase(fault));
             let counted = |index| match alike && cuda.is_some() {

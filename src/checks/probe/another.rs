@@ -25,7 +25,7 @@ pub const CHECK: Check = Check {
 fn judge(facts: &Facts) -> Outcome {
     problems(facts, |run| match &run.ending {
         // It has waited, and each time another probe was quicker; who, /proc does not tell.
-        Ending::Exited { code: LOCK_TAKEN } if !run.spoke() => {
+        Ending::Exited { code: LOCK_TAKEN } if !run.said_hello() => {
             let cause = format!(
                 "Another probe{} was there before this call's deadline.",
                 of(facts.gpu_of_run(run).as_ref())

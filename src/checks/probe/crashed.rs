@@ -23,7 +23,7 @@ pub const CHECK: Check = Check {
 
 fn judge(facts: &Facts) -> Outcome {
     problems(facts, |run| match run.ending {
-        Ending::Signalled { signal } if run.spoke() && !run.finished() => {
+        Ending::Signalled { signal } if run.said_hello() && !run.finished() => {
             let (place, gpu) = place(facts, run);
             let problem = Problem::new(format!(
                 "The probe died of {}{} {place}.",

@@ -21,7 +21,7 @@ pub const CHECK: Check = Check {
 
 fn judge(facts: &Facts) -> Outcome {
     problems(facts, |run| match run.ending {
-        Ending::Exited { code } if run.spoke() && !run.finished() => {
+        Ending::Exited { code } if run.said_hello() && !run.finished() => {
             let (place, gpu) = place(facts, run);
             let problem = Problem::new(format!("The probe exited with status {code} {place}.")).gpu(gpu);
             vec![with_noise(last_library(problem, run), run)]

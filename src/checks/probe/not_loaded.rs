@@ -25,11 +25,11 @@ pub const CHECK: Check = Check {
 
 fn judge(facts: &Facts) -> Outcome {
     problems(facts, |run| match run.ending {
-        Ending::Exited { code } if !run.spoke() && code != LOCK_TAKEN => {
+        Ending::Exited { code } if !run.said_hello() && code != LOCK_TAKEN => {
             let problem = Problem::new(format!("The probe exited with status {code} before its first word."));
             vec![with_noise(problem, run)]
         }
-        Ending::Signalled { signal } if !run.spoke() => {
+        Ending::Signalled { signal } if !run.said_hello() => {
             let problem =
                 Problem::new(format!("The probe died of {} before its first word.", signal_name(signal)));
             vec![with_noise(problem, run)]

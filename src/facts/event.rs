@@ -247,7 +247,7 @@ pub struct Device {
     /// CUDA's ordinal.
     pub ordinal: u32,
     pub name: String,
-    /// Without prefix, lowercase; a MIG instance's own where the driver can tell it from its GPU's.
+    /// Without prefix, lowercase. For a MIG instance its own, unless the driver is older than 470.42.
     pub uuid: String,
     /// PCI bus ID: `domain:bus:device.function`.
     pub pci: String,

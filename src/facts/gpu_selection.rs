@@ -53,15 +53,15 @@ pub fn concerns(facts: &Facts, index: u32) -> bool {
 /// Entries of --gpus that match no GPU of this container, as far as that is known.
 pub fn absent(facts: &Facts) -> Vec<&String> {
     let devices = || facts.probes.iter().flat_map(ProbeRun::devices);
-    let asked = facts.probes.iter().find_map(|run| run.driver().next()).map(|driver| driver.devices);
-    let is_here = |named: &&String| match (named.parse::<u32>(), asked) {
+    let listed = facts.probes.iter().find_map(|run| run.driver().next()).map(|driver| driver.devices);
+    let is_here = |named: &&String| match (named.parse::<u32>(), listed) {
         (Ok(number), Some(devices)) => number < devices,
         (Ok(number), None) => visible(facts).is_none_or(|visible| (number as usize) < visible.len()),
         (Err(_), Some(_)) => devices().any(|device| named.get(4..) == Some(device.uuid.as_str())),
         (Err(_), None) => gpus(facts).any(|gpu| has_uuid(gpu, named, true) && concerns(facts, gpu.index)),
     };
     // Without any list of GPUs, the cause is something else.
-    if asked.is_none() && gpu_count(facts).is_none() {
+    if listed.is_none() && gpu_count(facts).is_none() {
         return Vec::new();
     }
     facts.request.gpus.iter().filter(|named| !is_here(named)).collect()

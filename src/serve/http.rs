@@ -23,7 +23,7 @@ pub use message::{Answer, Request};
 const CONNECTIONS: usize = 64;
 /// File descriptors that checks need, and that are always open.
 const RESERVED: usize = 32;
-/// How long not to accept connections after that failed, for want of a file descriptor.
+/// How long to stop accepting connections after accept failed, usually because no file descriptor was left.
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// Serves until a signal arrives.

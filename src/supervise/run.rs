@@ -55,11 +55,14 @@ impl Running {
         }
         // Take what has arrived by now.
         self.listen(Instant::now());
+        self.kill();
+        self.probes.into_iter().map(Probe::into_run).collect()
+    }
+
+    /// Kills the probes that have not exited, and the processes that probes started.
+    fn kill(&mut self) {
         let late: Vec<usize> =
             (0..self.probes.len()).filter(|probe| self.probes[*probe].exited.is_none()).collect();
-        for probe in &late {
-            self.probes[*probe].run.ending = Ending::TimedOut { reaped: false };
-        }
         self.probes.iter().for_each(Probe::kill);
         let end = Instant::now() + REAP;
         self.probes.iter().filter(|probe| probe.exited.is_some()).for_each(|probe| probe.kill_group(end));
@@ -73,14 +76,25 @@ impl Running {
                 probe.kill_group(end);
             }
         }
-        self.probes.into_iter().map(Probe::into_run).collect()
     }
 
     /// Waits until something arrives or `end` is reached, and takes what has arrived.
     fn listen(&mut self, end: Instant) {
+        for source in self.wait(end) {
+            match source {
+                Source::Events(number) => self.probes[number].read_events(),
+                Source::Output(number) => self.probes[number].read_output(),
+                Source::Process(number) => self.probes[number].reap(),
+                Source::Signal => {}
+            }
+        }
+        self.probes.iter_mut().filter(|probe| probe.needs_polling()).for_each(Probe::reap);
+    }
+
+    /// Waits until something is ready or `end` is reached.
+    fn wait(&self, end: Instant) -> Vec<Source> {
         let mut sources = Vec::new();
         let mut descriptors = Vec::new();
-        let mut without_handle = false;
         for (number, probe) in self.probes.iter().enumerate() {
             let pipes = [
                 (probe.events.as_ref(), Source::Events(number)),
@@ -92,13 +106,9 @@ impl Running {
                     sources.push(source);
                 }
             }
-            match &probe.handle {
-                _ if probe.exited.is_some() => {}
-                Some(handle) => {
-                    descriptors.push(PollFd::new(handle, PollFlags::IN));
-                    sources.push(Source::Process(number));
-                }
-                None => without_handle = true,
+            if let Some(handle) = probe.handle.as_ref().filter(|_| probe.exited.is_none()) {
+                descriptors.push(PollFd::new(handle, PollFlags::IN));
+                sources.push(Source::Process(number));
             }
         }
         // The signal is never read from the pipe, so after it the pipe would always be ready.
@@ -107,30 +117,18 @@ impl Running {
             sources.push(Source::Signal);
         }
         let left = end.saturating_duration_since(Instant::now());
-        let left = if without_handle { left.min(POLL) } else { left };
-        let any_ready = match poll(&mut descriptors, Timespec::try_from(left).ok().as_ref()) {
-            Ok(ready) => ready > 0,
-            Err(Errno::INTR) => false,
-            // Out of memory, perhaps: do not spin.
+        let left = if self.probes.iter().any(Probe::needs_polling) { left.min(POLL) } else { left };
+        match poll(&mut descriptors, Timespec::try_from(left).ok().as_ref()) {
+            Ok(_) => {}
+            Err(Errno::INTR) => return Vec::new(),
             Err(_) => {
+                // Out of memory, perhaps: do not spin.
                 std::thread::sleep(POLL);
-                false
+                return Vec::new();
             }
-        };
+        }
         let ready = descriptors.iter().map(|descriptor| !descriptor.revents().is_empty());
-        let ready: Vec<Source> =
-            sources.into_iter().zip(ready).filter_map(|(source, ready)| ready.then_some(source)).collect();
-        for source in ready.into_iter().filter(|_| any_ready) {
-            match source {
-                Source::Events(number) => self.probes[number].read_events(),
-                Source::Output(number) => self.probes[number].read_output(),
-                Source::Process(number) => self.probes[number].reap(),
-                Source::Signal => {}
-            }
-        }
-        if without_handle {
-            self.probes.iter_mut().filter(|probe| probe.handle.is_none()).for_each(Probe::reap);
-        }
+        sources.into_iter().zip(ready).filter_map(|(source, ready)| ready.then_some(source)).collect()
     }
 }
 

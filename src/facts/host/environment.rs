@@ -26,18 +26,13 @@ const VARIABLES: [&str; 17] = [
 
 /// The variables of this process.
 pub fn environment() -> BTreeMap<String, String> {
-    VARIABLES
-        .iter()
-        .filter_map(|name| {
-            std::env::var_os(name).map(|value| (name.to_string(), value.to_string_lossy().into_owned()))
-        })
-        // The address of the API server is not recorded, only that there is one.
-        .map(
-            |(name, value)| {
-                if name == "KUBERNETES_SERVICE_HOST" { (name, "set".into()) } else { (name, value) }
-            },
-        )
-        .collect()
+    let recorded = |name: &str| {
+        let value = std::env::var_os(name)?;
+        // Whether there is an API server is recorded, not its address.
+        let is_address = name == "KUBERNETES_SERVICE_HOST";
+        Some(if is_address { "set".to_owned() } else { value.to_string_lossy().into_owned() })
+    };
+    VARIABLES.iter().filter_map(|name| Some((name.to_string(), recorded(name)?))).collect()
 }
 
 /// The variables that decide which libraries and GPUs a program gets.

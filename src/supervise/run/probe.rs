@@ -82,6 +82,11 @@ impl Probe {
         }
     }
 
+    /// Its exit has to be polled for, because the kernel has no pidfd.
+    pub fn needs_polling(&self) -> bool {
+        self.handle.is_none() && self.exited.is_none()
+    }
+
     /// Nothing more can come from it.
     pub fn is_over(&self) -> bool {
         self.abandoned || (self.exited.is_some() && self.events.is_none() && self.output.is_none())

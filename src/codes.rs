@@ -1,8 +1,7 @@
-//! Numbers that NVIDIA's libraries return: their names and what they mean. No judgement: which finding a
-//! number may belong to, the checks say themselves.
+//! Error codes of NVIDIA's libraries: names and meanings. Checks decide which finding a code belongs to.
 //!
-//! A family's numbers are one string, a line for each: a slice of structs would take three times the bytes in
-//! the program, most of them addresses for the loader to fix at every start.
+//! The codes of a library are one string, a line for each: a slice of structs would be three times as large in the
+//! binary, and most of it relocations.
 
 use crate::facts::event::Api;
 
@@ -22,7 +21,7 @@ mod nvml;
 mod nvrtc;
 mod runtime;
 
-/// Owner numbers they are: the same number means different things in different libraries.
+/// The library that a code belongs to: the same number means different things in different libraries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Family {
     Driver,
@@ -38,7 +37,7 @@ pub enum Family {
 pub struct Code {
     pub number: i64,
     pub name: &'static str,
-    /// One sentence.
+    /// What it means, in one sentence.
     pub meaning: &'static str,
 }
 
@@ -53,7 +52,7 @@ impl Family {
         Family::Cupti,
     ];
 
-    /// For `family:number` on the command line.
+    /// The prefix in `family:number` on the command line.
     pub fn key(self) -> &'static str {
         match self {
             Family::Driver => "driver",
@@ -66,6 +65,7 @@ impl Family {
         }
     }
 
+    /// The product's name.
     pub fn label(self) -> &'static str {
         match self {
             Family::Driver => "CUDA driver",
@@ -78,6 +78,7 @@ impl Family {
         }
     }
 
+    /// None for the loader, which has no codes.
     pub fn of(api: Api) -> Option<Family> {
         match api {
             Api::Loader => None,
@@ -89,7 +90,7 @@ impl Family {
         }
     }
 
-    /// All that is known of a library, by number.
+    /// All codes of a library, by number.
     pub fn codes(self) -> impl Iterator<Item = Code> {
         let table = match self {
             Family::Driver => driver::TABLE,
@@ -100,7 +101,7 @@ impl Family {
             Family::Nvrtc => nvrtc::TABLE,
             Family::Cupti => cupti::TABLE,
         };
-        // What the runtime's table leaves out is what the driver's says; both ascend.
+        // A meaning that the runtime's table omits is the driver's. Both tables ascend.
         let mut drivers = lines(driver::TABLE);
         lines(table).filter_map(move |(number, name, meaning)| {
             let meaning = meaning.or_else(|| drivers.find(|(other, ..)| *other == number)?.2)?;
@@ -108,7 +109,7 @@ impl Family {
         })
     }
 
-    /// What the names of a library begin with: for faults, and for success.
+    /// The prefixes of a library's names, squeezed: of errors first.
     fn prefixes(self) -> &'static [&'static str] {
         match self {
             Family::Driver | Family::Runtime => &["cudaerror", "cuda"],
@@ -120,7 +121,7 @@ impl Family {
         }
     }
 
-    /// The squeezed name of a code without what all of the library's begin with.
+    /// The squeezed name of a code without the library's prefix.
     pub fn bare(self, code: &Code) -> String {
         let name = squeezed(code.name);
         let bare = self.prefixes().iter().find_map(|prefix| name.strip_prefix(prefix));
@@ -139,12 +140,13 @@ fn lines(table: &'static str) -> impl Iterator<Item = (i64, &'static str, Option
     })
 }
 
+/// The code with a number.
 pub fn named(family: Family, number: i64) -> Option<Code> {
     family.codes().find(|code| code.number == number)
 }
 
-/// `803`, `driver:803`, `CUDA_ERROR_SYSTEM_DRIVER_MISMATCH`, `system_driver_mismatch`: all that it may be.
-/// The driver and the runtime write the same name in two ways, and either finds both.
+/// All codes that a text may mean, such as `803`, `driver:803`, `CUDA_ERROR_SYSTEM_DRIVER_MISMATCH` or
+/// `system_driver_mismatch`. The driver and the runtime spell the same name differently; each spelling finds both.
 pub fn find(text: &str) -> Vec<(Family, Code)> {
     let (only, text) = match text.split_once(':') {
         Some((key, rest)) => match Family::from_key(key.trim()) {
@@ -167,7 +169,7 @@ pub fn find(text: &str) -> Vec<(Family, Code)> {
         .collect()
 }
 
-/// A name as it is compared: CUDA_ERROR_NO_DEVICE and cudaErrorNoDevice are alike.
+/// Normalizes a name for comparison: CUDA_ERROR_NO_DEVICE and cudaErrorNoDevice become equal.
 pub fn squeezed(name: &str) -> String {
     name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
 }

@@ -46,7 +46,7 @@ pub fn container(options: &Verify, deadline: Instant) -> Result<Facts> {
     let probes = probe(options.level, &options.gpus, deadline, &host, &|| census.libraries(deadline));
     refuse_unknown_gpus(&options.gpus, &probes)?;
     let census = census.finish(deadline)?;
-    host.count_kills();
+    host.limits.count_oom_kills();
     Ok(Facts { request, host, census, image: None, probes })
 }
 
@@ -65,7 +65,7 @@ pub fn watch(options: &Watch, deadline: Instant) -> Result<Facts> {
     let libraries = || census.get_or_init(|| BackgroundCensus::start(&host, deadline)).libraries(deadline);
     let probes = probe(options.level, &options.gpus, deadline, &host, &libraries);
     let census = census.into_inner().map(|census| census.finish(deadline)).transpose()?.unwrap_or_default();
-    host.count_kills();
+    host.limits.count_oom_kills();
     Ok(Facts { request, host, census, image: None, probes })
 }
 

@@ -1,4 +1,4 @@
-//! The words that facts, checks, report and renderers share: small types without I/O and without opinion.
+//! Small types that facts, checks, report and renderers share. No I/O, no judgement.
 
 pub mod compute_mode;
 pub mod evidence;

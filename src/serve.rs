@@ -1,8 +1,7 @@
-//! `cudacheck serve`: the answers of probes, metrics and the report over HTTP.
+//! `cudacheck serve`: health endpoints, metrics and the report over HTTP.
 //!
-//! Checks are made at their own pace in a thread of their own ([`Checks`]), and leave what they found on a status
-//! (`status.rs`). Requests are answered from the status by the main thread (`http.rs`): none of them causes a
-//! call into the driver, and a check that hangs holds none up.
+//! A thread runs checks at an interval ([`Checks`]) and records their results in the [`Status`]. The main thread answers
+//! requests from it (`http.rs`), so no request calls the driver, and a check that hangs delays none.
 
 mod http;
 mod status;
@@ -17,44 +16,44 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::cli::{Serve, Watch};
 use crate::report::Report;
+use crate::render::metrics::Form;
 use crate::supervise::signals;
 use crate::{gather, pipeline, render};
 use status::Status;
 
-/// How long the end of a running check is waited for when a signal has come: what it takes to end and reap a
-/// probe, with some to spare.
-const LEAVE: Duration = Duration::from_millis(500);
+/// How long to wait for a running check after a signal: longer than it takes to kill and reap a probe.
+const SHUTDOWN: Duration = Duration::from_millis(500);
 
-/// Serves until a signal comes.
+/// Serves until a signal arrives.
 pub fn run(options: &Serve) -> Result<()> {
     if options.max_age.is_some_and(|age| age < options.interval) {
-        bail!(
-            "--max-age is shorter than --interval: every result would be stale before the next check begins"
-        );
+        bail!("--max-age is shorter than --interval: every result would be stale before the next check");
     }
-    // From here on a signal ends the program by the return of this function.
+    // From here on, a signal makes this function return rather than end the program.
     let busy = signals::Busy::new();
     let listen = options.listen;
     let listener = TcpListener::bind(listen)
-        .with_context(|| format!("cannot listen on {listen}: name another address with --listen"))?;
+        .with_context(|| format!("cannot listen on {listen}: choose another address with --listen"))?;
     let status = Arc::new(Status::new(options));
-    let (theirs, checks) = (Arc::clone(&status), Checks::new(options));
-    thread::Builder::new().spawn(move || checks.run(&theirs)).context(
-        "cannot start the thread of the checks: raise the limit of processes (docker run --pids-limit)",
-    )?;
+    let (shared, checks) = (Arc::clone(&status), Checks::new(options));
+    thread::Builder::new()
+        .spawn(move || checks.run(&shared))
+        .context("cannot start a thread for checks: raise the process limit (docker run --pids-limit)")?;
     render::tell(&format!("serving on http://{}", listener.local_addr().unwrap_or(listen)));
     http::serve(&listener, |request| status.answer(request))?;
-    status.wait_for_the_check(Instant::now() + LEAVE);
-    // It was asked to end and has ended in order, which is status 0 and no signal's.
+    status.wait_for_check(Instant::now() + SHUTDOWN);
+    // A clean shutdown exits with status 0; dropping the guard would exit with the signal's.
     std::mem::forget(busy);
     Ok(())
 }
 
+/// The checks to run, and how often.
 struct Checks {
     usual: Watch,
-    /// Until one has passed.
-    first: Watch,
+    /// The check to run until one has passed.
+    startup: Watch,
     interval: Duration,
+    /// Where to write metrics for node_exporter.
     textfile: Option<std::path::PathBuf>,
 }
 
@@ -62,40 +61,34 @@ impl Checks {
     fn new(options: &Serve) -> Self {
         let usual = options.watch.clone();
         let level = options.startup_level.unwrap_or(usual.level);
-        let first = Watch { level, timeout: options.startup_timeout.max(usual.timeout), ..usual.clone() };
-        Checks { usual, first, interval: options.interval, textfile: options.textfile.clone() }
+        let startup = Watch { level, timeout: options.startup_timeout.max(usual.timeout), ..usual.clone() };
+        Checks { usual, startup, interval: options.interval, textfile: options.textfile.clone() }
     }
 
     fn run(&self, status: &Status) {
         while signals::signalled().is_none() {
             status.begin();
-            let watch = if status.started() { &self.usual } else { &self.first };
+            let watch = if status.started() { &self.usual } else { &self.startup };
             let result = check(watch);
-            // A probe that was ended by the signal says nothing about a GPU.
+            // The signal killed the probes, so the result says nothing about the GPUs.
             if signals::signalled().is_some() {
-                return status.give_up();
+                return status.discard();
             }
-            status.end(result);
+            status.record(result);
             if let Some(file) = &self.textfile
-                && let Err(error) = render::textfile(file, &status.metrics_for_a_file())
+                && let Err(error) = render::textfile(file, &status.metrics(Form::Prometheus))
             {
                 render::tell(&format!("{error:#}"));
             }
-            rest(self.interval);
+            sleep(self.interval);
         }
     }
 }
 
-fn check(watch: &Watch) -> Result<Report> {
-    let start = Instant::now();
-    let facts = gather::watch(watch, start + watch.timeout)?;
-    pipeline::report(&facts, start, None)
-}
-
-/// Sleeps, unless a signal comes.
-fn rest(time: Duration) {
+/// Sleeps until the time is over or a signal arrives.
+fn sleep(time: Duration) {
     let mut signal: Vec<PollFd> =
         signals::pipe().map(|pipe| PollFd::new(pipe, PollFlags::IN)).into_iter().collect();
-    // An interruption makes one pause shorter, no more.
+    // An error only makes the sleep shorter.
     let _ = poll(&mut signal, Timespec::try_from(time).ok().as_ref());
 }

@@ -1,8 +1,8 @@
-//! The supervisor: starts probes, listens, and is back at the deadline whatever they do.
+//! The supervisor: starts probes, listens to them, and returns by the deadline whatever they do.
 //!
-//! `start.rs` turns the embedded program into a process, `lock.rs` finds one that an earlier call
-//! left behind, `run.rs` listens and ends, `signals.rs` knows of signals. What comes out are facts: what
-//! each probe said and how it ended. Nothing here loads a GPU library, opens a device node, or judges.
+//! `start.rs` starts the embedded program, `lock.rs` finds probes that earlier calls left behind, `run.rs` listens to
+//! probes and kills them, `signals.rs` handles signals to this program. The result is facts: what each probe reported
+//! and how it ended. Nothing here loads a GPU library, opens a device node, or judges.
 
 mod lock;
 mod run;
@@ -13,36 +13,37 @@ use std::time::{Duration, Instant};
 
 use crate::facts::event::{Device, Event};
 use crate::facts::probe::{Ending, ProbeRun, Target};
-use protocol::{DeviceTask, Job, Libraries, PROTOCOL, Survey, TAKEN, Task};
-pub use start::LOADER;
+use protocol::{DeviceTask, Job, LOCK_TAKEN, Libraries, PROTOCOL, Survey, Task};
 
-/// Time that the supervisor keeps for itself out of the caller's: to kill, to judge, to print.
+/// Part of the caller's time that is reserved to kill probes, judge and print.
 const RESERVE: Duration = Duration::from_millis(60);
 
-/// How long NVML may take over one GPU: its answers take milliseconds, a second under load.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long to wait for NVML to report on all GPUs. It takes milliseconds, or a second under load.
+const NVML_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// What to run.
 pub struct Plan<'a> {
+    /// Device nodes to open.
     pub nodes: Vec<String>,
-    /// cuInit and the list of devices.
+    /// Initialize the driver and list its devices.
     pub driver: bool,
-    /// A context and the smoke kernel on each device.
+    /// Run the smoke kernel on each device.
     pub smoke: bool,
-    /// The libraries as well.
+    /// Exercise the libraries on each device.
     pub gemm: bool,
-    /// Which of the devices that the driver lists are exercised.
+    /// Selects the devices to exercise.
     pub chosen: &'a dyn Fn(&Device) -> bool,
-    /// Asked once, after the survey.
+    /// The libraries to exercise. Called once, after the survey.
     pub libraries: &'a dyn Fn() -> Libraries,
     pub deadline: Instant,
 }
 
-/// Runs the survey, then one probe per device, all of them at once.
+/// Runs the survey, then one probe per device in parallel.
 pub fn probe(plan: &Plan) -> Vec<ProbeRun> {
     let deadline = plan.deadline - RESERVE;
     let _busy = signals::Busy::new();
-    // What a library starts in a probe, and what is left of a probe that could not be killed, comes to this program
-    // and not to process 1, which in most containers reaps nobody. Linux has it since 3.4.
+    // Orphaned processes of probes become children of this program rather than of process 1, which in most containers
+    // does not reap them.
     let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
     run::Running::reap_rest();
     let mut program = match start::Program::new() {
@@ -54,11 +55,11 @@ pub fn probe(plan: &Plan) -> Vec<ProbeRun> {
         nodes: plan.nodes.clone(),
         nvml,
         driver: plan.driver,
-        // So that the other GPUs are exercised all the same.
-        patience_ms: (left / 2).min(PATIENCE).as_millis() as u64,
+        // Leaves time to exercise the other GPUs.
+        nvml_timeout_ms: (left / 2).min(NVML_TIMEOUT).as_millis() as u64,
     };
     let mut runs = run_all(&mut program, vec![(Target::Survey, Task::Survey(survey(true)))], deadline);
-    // NVML and CUDA are two libraries: one that kills its process says nothing about the other.
+    // A crash in NVML says nothing about the driver: survey again without NVML.
     if runs[0].crashed_in_nvml() && plan.driver {
         let again = Task::Survey(Survey { nodes: Vec::new(), ..survey(false) });
         runs.extend(run_all(&mut program, vec![(Target::Survey, again)], deadline));
@@ -92,18 +93,18 @@ pub fn probe(plan: &Plan) -> Vec<ProbeRun> {
     runs
 }
 
-/// Starts a probe for each task unless an earlier one still holds its place, and hears them all out.
+/// Runs a probe for each task, and waits for probes of other calls that hold the locks of these.
 fn run_all(program: &mut start::Program, tasks: Vec<(Target, Task)>, deadline: Instant) -> Vec<ProbeRun> {
     let mut ended = Vec::new();
     let mut tasks = tasks;
-    // A place can be taken between the look at it and the probe's own claim: then it is waited for again, less and
-    // less often, since who holds it may be out of sight.
+    // A lock can be taken between the look at it and the start of the probe. Back off, because its holder may be in
+    // another PID namespace, where it cannot be seen.
     let mut pause = lock::POLL;
     while !tasks.is_empty() {
         let runs = run_once(program, tasks.clone(), deadline);
         let again = Instant::now() + pause < deadline && signals::signalled().is_none();
         let (late, over): (Vec<_>, Vec<_>) =
-            runs.into_iter().partition(|run| again && run.ending == (Ending::Exited { code: TAKEN }));
+            runs.into_iter().partition(|run| again && run.ending == (Ending::Exited { code: LOCK_TAKEN }));
         ended.extend(over);
         tasks.retain(|(target, _)| late.iter().any(|run| run.target == *target));
         if !tasks.is_empty() {
@@ -118,10 +119,10 @@ fn run_all(program: &mut start::Program, tasks: Vec<(Target, Task)>, deadline: I
 fn run_once(program: &mut start::Program, tasks: Vec<(Target, Task)>, deadline: Instant) -> Vec<ProbeRun> {
     let mut ended = Vec::new();
     let mut running = run::Running::default();
-    // Those whose place is free first: a probe that holds one place must not cost the others their time.
-    let (free, held): (Vec<_>, Vec<_>) =
-        tasks.into_iter().partition(|(target, _)| lock::held(&lock::name(*target)).is_none());
-    for (target, task) in free.into_iter().chain(held) {
+    // Those with a free lock first: waiting for a lock must not delay the others.
+    let (free, locked): (Vec<_>, Vec<_>) =
+        tasks.into_iter().partition(|(target, _)| lock::holder(&lock::name(*target)).is_none());
+    for (target, task) in free.into_iter().chain(locked) {
         let lock = lock::name(target);
         if let Some(holder) = lock::wait(&lock, deadline) {
             ended.push(ProbeRun { ending: Ending::Occupied(holder), ..ProbeRun::new(target) });

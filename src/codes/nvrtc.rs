@@ -1,4 +1,4 @@
-//! nvrtcResult: what functions of NVRTC, the run-time compiler, return.
+//! nvrtcResult: status codes of NVRTC, the runtime compiler.
 
 table! {
     0 NVRTC_SUCCESS "The call succeeded.";
@@ -7,22 +7,21 @@ table! {
     3 NVRTC_ERROR_INVALID_INPUT "An argument of the call is not valid.";
     4 NVRTC_ERROR_INVALID_PROGRAM "The program's handle is not valid.";
     5 NVRTC_ERROR_INVALID_OPTION
-        "An option of the compiler is not valid; an architecture newer than this NVRTC is a common one.";
-    6 NVRTC_ERROR_COMPILATION "The source did not compile; the program's log has the messages.";
+        "A compiler option is not valid, such as an architecture that this NVRTC is too old to support.";
+    6 NVRTC_ERROR_COMPILATION "The source did not compile; see the program log.";
     7 NVRTC_ERROR_BUILTIN_OPERATION_FAILURE
-        "The library's built-ins failed: usually libnvrtc-builtins of the same version is not found.";
+        "A built-in operation failed: usually libnvrtc-builtins of the same version was not found.";
     8 NVRTC_ERROR_NO_NAME_EXPRESSIONS_AFTER_COMPILATION
-        "A name was registered after the program had been compiled.";
+        "A name expression was added after the program was compiled.";
     9 NVRTC_ERROR_NO_LOWERED_NAMES_BEFORE_COMPILATION
-        "A lowered name was asked for before the program had been compiled.";
-    10 NVRTC_ERROR_NAME_EXPRESSION_NOT_VALID "The name expression is not one of the program's.";
-    11 NVRTC_ERROR_INTERNAL_ERROR "The compiler failed inside itself.";
-    12 NVRTC_ERROR_TIME_FILE_WRITE_FAILED "The file for the compiler's timings could not be written.";
-    13 NVRTC_ERROR_NO_PCH_CREATE_ATTEMPTED "No precompiled header was tried to be made.";
+        "A lowered name was requested before the program was compiled.";
+    10 NVRTC_ERROR_NAME_EXPRESSION_NOT_VALID "The name expression does not belong to the program.";
+    11 NVRTC_ERROR_INTERNAL_ERROR "The compiler failed internally.";
+    12 NVRTC_ERROR_TIME_FILE_WRITE_FAILED "The file for compilation times could not be written.";
+    13 NVRTC_ERROR_NO_PCH_CREATE_ATTEMPTED "No precompiled header was attempted.";
     14 NVRTC_ERROR_PCH_CREATE_HEAP_EXHAUSTED "The heap for precompiled headers is too small.";
-    15 NVRTC_ERROR_PCH_CREATE "The precompiled header could not be made.";
+    15 NVRTC_ERROR_PCH_CREATE "The precompiled header could not be created.";
     16 NVRTC_ERROR_CANCELLED "The compilation was cancelled.";
-    17 NVRTC_ERROR_TIME_TRACE_FILE_WRITE_FAILED
-        "The file for the compiler's time trace could not be written.";
+    17 NVRTC_ERROR_TIME_TRACE_FILE_WRITE_FAILED "The time trace file could not be written.";
     18 NVRTC_ERROR_BUSY "The compiler is busy with another call.";
 }

@@ -1,5 +1,5 @@
-//! cudaError_t: what functions of the CUDA runtime return. Without a sentence, the number means what the
-//! driver's number means.
+//! cudaError_t: error codes of the CUDA runtime. A code without a sentence has the meaning of the driver's code with
+//! the same number.
 
 table! {
     0 cudaSuccess;
@@ -12,32 +12,31 @@ table! {
     7 cudaErrorProfilerAlreadyStarted;
     8 cudaErrorProfilerAlreadyStopped;
     9 cudaErrorInvalidConfiguration
-        "The kernel's grid, block or shared memory is larger than the GPU allows, or zero.";
+        "The grid, block or shared memory of the kernel is zero, or larger than the GPU supports.";
     10 cudaErrorVersionTranslation
-        "The driver is newer than the runtime and told of a graph what the runtime cannot read.";
+        "The driver is newer than the runtime, and returned graph data that the runtime cannot read.";
     12 cudaErrorInvalidPitchValue "The pitch of the copy is not valid.";
     13 cudaErrorInvalidSymbol "No device variable or function has this name.";
     16 cudaErrorInvalidHostPointer "A host pointer is not valid; no current release returns this.";
     17 cudaErrorInvalidDevicePointer "A device pointer is not valid; no current release returns this.";
     18 cudaErrorInvalidTexture "The texture is not valid.";
-    19 cudaErrorInvalidTextureBinding "The texture is not bound, or not in a valid way.";
+    19 cudaErrorInvalidTextureBinding "The texture binding is not valid.";
     20 cudaErrorInvalidChannelDescriptor "The channel format is not valid.";
-    21 cudaErrorInvalidMemcpyDirection "The direction of a copy does not fit its addresses.";
+    21 cudaErrorInvalidMemcpyDirection "The direction of a copy does not match its addresses.";
     22 cudaErrorAddressOfConstant
-        "The address of a constant was taken where it cannot be; no current release returns this.";
+        "The address of a constant was taken where that is not allowed; no current release returns this.";
     23 cudaErrorTextureFetchFailed "A texture could not be read; no current release returns this.";
     24 cudaErrorTextureNotBound "A texture is not bound; no current release returns this.";
-    25 cudaErrorSynchronizationError "Synchronising failed; no current release returns this.";
+    25 cudaErrorSynchronizationError "Synchronization failed; no current release returns this.";
     26 cudaErrorInvalidFilterSetting "A texture that is not of floats cannot be filtered linearly.";
-    27 cudaErrorInvalidNormSetting "A texture of this kind cannot be read as normalised floats.";
+    27 cudaErrorInvalidNormSetting "A texture of this type cannot be read as normalized floats.";
     28 cudaErrorMixedDeviceExecution
-        "Code for the device and for its emulation were mixed; no current release returns this.";
+        "Device code and emulated code were mixed; no current release returns this.";
     31 cudaErrorNotYetImplemented "The call does not exist yet; no current release returns this.";
-    32 cudaErrorMemoryValueTooLarge
-        "A device pointer is wider than 32 bits can hold; no current release returns this.";
+    32 cudaErrorMemoryValueTooLarge "A device pointer exceeds 32 bits; no current release returns this.";
     34 cudaErrorStubLibrary;
     35 cudaErrorInsufficientDriver
-        "The driver is older than this runtime needs, or no driver library is in the container at all.";
+        "The driver is too old for this runtime, or the container has no driver library.";
     36 cudaErrorCallRequiresNewerDriver;
     37 cudaErrorInvalidSurface "The surface is not valid.";
     43 cudaErrorDuplicateVariableName "Two global variables have the same name.";
@@ -45,23 +44,22 @@ table! {
     45 cudaErrorDuplicateSurfaceName "Two surfaces have the same name.";
     46 cudaErrorDevicesUnavailable;
     49 cudaErrorIncompatibleDriverContext
-        "The current driver context is not the primary one, of another version, or destroyed.";
-    52 cudaErrorMissingConfiguration "A kernel was started without a configuration.";
+        "The current driver context is not the primary one, has another version, or was destroyed.";
+    52 cudaErrorMissingConfiguration "A kernel was launched without a configuration.";
     53 cudaErrorPriorLaunchFailure "An earlier kernel failed; no current release returns this.";
-    65 cudaErrorLaunchMaxDepthExceeded "Kernels start kernels deeper than is allowed.";
-    66 cudaErrorLaunchFileScopedTex "A kernel that kernels start uses a texture of file scope.";
-    67 cudaErrorLaunchFileScopedSurf "A kernel that kernels start uses a surface of file scope.";
-    68 cudaErrorSyncDepthExceeded "Kernels wait for kernels deeper than was reserved for.";
+    65 cudaErrorLaunchMaxDepthExceeded "Kernels launch kernels more deeply nested than allowed.";
+    66 cudaErrorLaunchFileScopedTex "A kernel launched by a kernel uses a file-scoped texture.";
+    67 cudaErrorLaunchFileScopedSurf "A kernel launched by a kernel uses a file-scoped surface.";
+    68 cudaErrorSyncDepthExceeded "Kernels wait for kernels more deeply nested than the limit that was set.";
     69 cudaErrorLaunchPendingCountExceeded
-        "More kernels wait to be started by kernels than was reserved for.";
+        "More launches by kernels are pending than the limit that was set.";
     98 cudaErrorInvalidDeviceFunction
-        "The function is no kernel of this GPU: it was not compiled for it, or is of another module.";
+        "The function is not a kernel for this GPU: it was not compiled for it, or belongs to another module.";
     100 cudaErrorNoDevice;
     101 cudaErrorInvalidDevice;
     102 cudaErrorDeviceNotLicensed;
-    103 cudaErrorSoftwareValidityNotEstablished
-        "A self-test of the runtime or the driver failed, so that neither can be trusted.";
-    127 cudaErrorStartupFailure "The runtime failed inside itself while it started.";
+    103 cudaErrorSoftwareValidityNotEstablished "A self-test of the runtime or the driver failed.";
+    127 cudaErrorStartupFailure "The runtime failed internally while it started.";
     200 cudaErrorInvalidKernelImage;
     201 cudaErrorDeviceUninitialized;
     205 cudaErrorMapBufferObjectFailed;
@@ -75,7 +73,7 @@ table! {
     213 cudaErrorNotMappedAsPointer;
     214 cudaErrorECCUncorrectable;
     215 cudaErrorUnsupportedLimit;
-    216 cudaErrorDeviceAlreadyInUse "The GPU is in use by another thread or context that does not share it.";
+    216 cudaErrorDeviceAlreadyInUse "The GPU is in use by another thread or context.";
     217 cudaErrorPeerAccessUnsupported;
     218 cudaErrorInvalidPtx;
     219 cudaErrorInvalidGraphicsContext;
@@ -103,7 +101,8 @@ table! {
     703 cudaErrorLaunchIncompatibleTexturing;
     704 cudaErrorPeerAccessAlreadyEnabled;
     705 cudaErrorPeerAccessNotEnabled;
-    708 cudaErrorSetOnActiveProcess "The process has used the GPU already, too late for this setting.";
+    708 cudaErrorSetOnActiveProcess
+        "The process has already used the GPU, so it is too late for this setting.";
     709 cudaErrorContextIsDestroyed;
     710 cudaErrorAssert;
     711 cudaErrorTooManyPeers;
@@ -151,5 +150,5 @@ table! {
     919 cudaErrorFabricNotReady;
     999 cudaErrorUnknown;
     10000 cudaErrorApiFailureBase
-        "Numbers from here on were once the driver's own; no current release returns them.";
+        "Numbers from here on stood for driver errors; no current release returns them.";
 }

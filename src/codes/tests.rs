@@ -5,7 +5,7 @@ use std::process::Command;
 
 use super::*;
 
-/// Every line of every table is read, numbers ascend, and names and sentences are what they should be.
+/// Every line of every table is parsed, numbers ascend, and names and sentences have the right form.
 #[test]
 fn tables_are_sorted_and_plain() {
     let tables = [
@@ -24,7 +24,7 @@ fn tables_are_sorted_and_plain() {
         assert!(codes.len() >= 10);
         assert!(codes.is_sorted_by(|one, next| one.number < next.number), "{family:?}");
         let names: BTreeSet<&str> = codes.iter().map(|code| code.name).collect();
-        // Release 9 of cuDNN gave old names new numbers.
+        // cuDNN 9 renumbered old names.
         assert!(names.len() == codes.len() || family == Family::Cudnn, "{family:?}: names are unique");
         for Code { number, name, meaning } in codes {
             let bare = squeezed(name);
@@ -39,7 +39,7 @@ fn tables_are_sorted_and_plain() {
     }
 }
 
-/// What manuals and reports of users say; the bindings were not asked.
+/// From manuals and bug reports, independent of the bindings.
 #[test]
 fn well_known_numbers() {
     let known = [
@@ -77,14 +77,20 @@ fn well_known_numbers() {
     }
 }
 
-/// The bindings that the probe is built with have exactly these numbers: a new release of theirs with new
-/// ones fails here.
+/// The probe's bindings have exactly these numbers: fails when a new release of theirs adds some.
 #[test]
 fn the_bindings_have_the_same_numbers() {
-    // Of other platforms' packages nothing was fetched.
+    // Packages for other platforms have not been downloaded.
     let platform = format!("--filter-platform={}-unknown-linux-gnu", std::env::consts::ARCH);
     let output = Command::new(env!("CARGO"))
-        .args(["metadata", "--format-version=1", "--locked", "--offline", "--features=probe", &platform])
+        .args([
+            "metadata",
+            "--format-version=1",
+            "--locked",
+            "--offline",
+            "--features=cudacheck-probe/program",
+            &platform,
+        ])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()
         .unwrap();
@@ -96,7 +102,7 @@ fn the_bindings_have_the_same_numbers() {
         let manifest = PathBuf::from(found["manifest_path"].as_str().unwrap());
         fs::read_to_string(manifest.with_file_name("src").join(file)).unwrap()
     };
-    // `NAME = 3,` within each enum of that name: there is one for each range of CUDA releases.
+    // `NAME = 3,` in all enums of that name: there is one for each range of CUDA releases.
     let members = |file: &str, name: &str| {
         let text = source("cudarc", file);
         let start = format!("pub enum {name} {{");
@@ -127,7 +133,7 @@ fn the_bindings_have_the_same_numbers() {
     };
     bindings.push((Family::Nvml, nvml.lines().filter_map(constant).collect()));
     for (family, mut binding) in bindings {
-        // It only makes the type as wide as an int.
+        // It only widens the enum to an int.
         binding.retain(|(_, name)| name != "CUPTI_ERROR_FORCE_INT");
         let ours: BTreeSet<_> = family.codes().map(|code| (code.number, code.name.to_owned())).collect();
         let differ: Vec<_> = binding.symmetric_difference(&ours).collect();

@@ -1,7 +1,7 @@
-//! The copies that the application would load: asked of the image's own loader, for its root object.
+//! Which copies of the CUDA libraries the application loads.
 //!
-//! The root is libtorch_cuda where torch is there, else what process 1 has loaded or is, else there
-//! is none and a soname means what the loader finds by default.
+//! If the image contains PyTorch, the image's loader resolves the dependencies of libtorch_cuda. Otherwise, the libraries
+//! that process 1 has loaded, or the dependencies of its program. Otherwise, what the loader finds by soname.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -18,11 +18,11 @@ use protocol::Libraries;
 use image_audit::catalogue::library_of;
 use image_audit::census::{Census, Copy, Origin};
 
-/// What one object's dependencies resolve to, by soname.
+/// The resolved dependencies of an object, by soname.
 type Resolved = BTreeMap<String, String>;
 
-/// The loader answers in a fraction of a second; on a dead network file system it may never.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// The loader takes a fraction of a second, but may hang on a dead network file system.
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The files to load, dependencies first.
 pub fn libraries(census: &Census, loader: &str) -> Libraries {
@@ -38,7 +38,7 @@ pub fn libraries(census: &Census, loader: &str) -> Libraries {
     };
     let blas = pick(&["cublasLt", "cublas"]);
     Libraries {
-        // cuBLASLt alone is no cuBLAS.
+        // cuBLASLt may have been loaded without cuBLAS.
         blas: if blas.last().is_some_and(|last| is(last, "cublas")) {
             blas
         } else {
@@ -57,8 +57,7 @@ fn or_copies(picked: Vec<String>, census: &Census, library: &str) -> Vec<String>
     if picked.is_empty() { only_copies(census, &[library]) } else { picked }
 }
 
-/// Where no root object says which copy is meant and none has a place that the loader searches by
-/// itself: the copy that is there. An empty list leaves it to the loader.
+/// A copy outside of the loader's default directories, if there is none within. An empty list leaves it to the loader.
 fn only_copies(census: &Census, libraries: &[&str]) -> Vec<String> {
     let usable = |copy: &&Copy| !matches!(copy.origin, Origin::Stub) && copy.bytes > 0;
     let main = libraries.last().copied().unwrap_or_default();
@@ -88,7 +87,7 @@ fn only_copies(census: &Census, libraries: &[&str]) -> Vec<String> {
     libraries.iter().filter_map(beside).collect()
 }
 
-/// What process 1 has loaded, where that may be read; else what its program would load.
+/// What process 1 has loaded, if its memory map can be read, or else the dependencies of its program.
 fn of_first_process(loader: &str) -> Resolved {
     if std::process::id() == 1 {
         return Resolved::new();
@@ -107,7 +106,7 @@ fn of_first_process(loader: &str) -> Resolved {
     fs::read_link("/proc/1/exe").map(|program| list(loader, &program.to_string_lossy())).unwrap_or_default()
 }
 
-/// `ld.so --list`: the loader maps the object and its needs and runs nothing of them.
+/// Runs `ld.so --list`, which maps an object and its dependencies without running any of their code.
 fn list(loader: &str, object: &str) -> Resolved {
     if !Path::new(loader).exists() {
         return Resolved::new();
@@ -116,10 +115,10 @@ fn list(loader: &str, object: &str) -> Resolved {
     command.arg("--list").arg(object).stdin(Stdio::null()).stderr(Stdio::null()).stdout(Stdio::piped());
     let Ok(mut child) = command.spawn() else { return Resolved::new() };
     let Some(mut output) = child.stdout.take() else { return Resolved::new() };
-    let text = read_until(&mut output, Instant::now() + PATIENCE);
+    let text = read_until(&mut output, Instant::now() + TIMEOUT);
     if text.is_none() {
         let _ = child.kill();
-        // A loader on a file system that has died cannot be killed, and is not waited for.
+        // On a dead file system it cannot be killed. Do not wait for it.
         std::thread::sleep(Duration::from_millis(10));
         let _ = child.try_wait();
         return Resolved::new();
@@ -128,7 +127,7 @@ fn list(loader: &str, object: &str) -> Resolved {
     parse_list(&String::from_utf8_lossy(&text.unwrap_or_default()))
 }
 
-/// All that comes until the other end is closed; none where that is too late.
+/// Reads until the other end is closed; `None` if that takes longer.
 fn read_until(pipe: &mut ChildStdout, end: Instant) -> Option<Vec<u8>> {
     rustix::fs::fcntl_setfl(&*pipe, OFlags::NONBLOCK).ok()?;
     let mut text = Vec::new();
@@ -145,7 +144,7 @@ fn read_until(pipe: &mut ChildStdout, end: Instant) -> Option<Vec<u8>> {
     None
 }
 
-/// Lines such as `\tlibcublas.so.12 => /usr/lib/libcublas.so.12 (0x00007f…)`.
+/// Parses lines such as `\tlibcublas.so.12 => /usr/lib/libcublas.so.12 (0x00007f...)`.
 fn parse_list(text: &str) -> Resolved {
     let pair = |line: &str| {
         let (soname, rest) = line.trim().split_once(" => ")?;
@@ -160,7 +159,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_loader_lists() {
+    fn resolved_dependencies_are_parsed() {
         let text = "\tlinux-vdso.so.1 (0x00007ffc)\n\tlibcublas.so.12 => /a b/libcublas.so.12 (0x00007f)\n\
             \tlibx.so => not found\n\t/lib64/ld-linux-x86-64.so.2 (0x00007f)\n";
         assert_eq!(

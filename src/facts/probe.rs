@@ -1,4 +1,4 @@
-//! What the probes said and how each ended, and plain questions about that.
+//! What the probes reported, how each ended, and simple queries of both.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,11 +7,13 @@ use super::event::{
 };
 use crate::model::{Field, Stage};
 
+/// What a probe was started for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Target {
+    /// The survey of all GPUs.
     Survey,
-    /// One device, by the driver's ordinal.
+    /// One device, by CUDA's ordinal.
     Gpu(u32),
 }
 
@@ -19,22 +21,29 @@ pub enum Target {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Way {
+    /// From a memfd.
     Memory,
+    /// From a file in a writable directory.
     File,
+    /// From a memfd, through the image's loader.
     Loader,
 }
 
+/// One probe.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ProbeRun {
     pub target: Target,
+    /// None if it could not be started.
     pub way: Option<Way>,
     pub events: Vec<Event>,
     pub ending: Ending,
-    /// The last of what libraries printed.
+    /// The end of what libraries printed.
     pub noise: String,
+    /// Wall-clock time.
     pub seconds: f64,
 }
 
+/// How a probe ended.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Ending {
@@ -44,39 +53,45 @@ pub enum Ending {
     Signalled {
         signal: i32,
     },
-    /// Killed at the deadline; `reaped` says whether it could be.
+    /// It was killed at the deadline. If it was not reaped, it could not be killed.
     TimedOut {
         reaped: bool,
     },
-    /// No process came of it.
+    /// It could not be started.
     NotStarted {
         reasons: Vec<Refusal>,
     },
-    /// An earlier probe still runs, and no second one was started.
+    /// It was not started, because a probe of another call was still running.
     Occupied(Holder),
 }
 
+/// Why one way of starting the probe failed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Refusal {
+    /// None if no way could work.
     pub way: Option<Way>,
     #[serde(default)]
     pub errno: Option<i32>,
     pub error: String,
 }
 
-/// A probe of an earlier call, as /proc tells of it. Times in seconds.
+/// A running probe of another call, as described by /proc.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Holder {
     pub pid: u32,
+    /// Process state, such as `S` or `D`.
     pub state: String,
+    /// Name of the stage; may be truncated.
     pub stage: String,
+    /// Seconds since it was started.
     pub age: f64,
+    /// Seconds after which its supervisor kills it.
     pub timeout: f64,
 }
 
 impl Holder {
-    /// Past its deadline, in a call that cannot be interrupted; or by so much that its supervisor, which ends it at
-    /// the deadline, would have done so by now even with little of the processor.
+    /// It is past its timeout, in an uninterruptible system call; or by so much that even a slow supervisor would have
+    /// killed it.
     pub fn is_stuck(&self) -> bool {
         self.age > self.timeout + if self.state == "D" { 0.0 } else { 1.0 }
     }
@@ -92,17 +107,17 @@ impl ProbeRun {
         ProbeRun { ending: Ending::NotStarted { reasons }, ..Self::new(target) }
     }
 
-    /// It said all that it had to say.
+    /// It ran to completion.
     pub fn finished(&self) -> bool {
         self.events.last() == Some(&Event::Done)
     }
 
-    /// It has come to speak its first line: the image's loader could load it.
-    pub fn spoke(&self) -> bool {
+    /// It wrote its first line, so the image's loader could load it.
+    pub fn said_hello(&self) -> bool {
         self.events.iter().any(|event| matches!(event, Event::Hello { .. }))
     }
 
-    /// The calls that were announced and did not return, one per GPU or thread at most.
+    /// The calls that were announced and did not return, at most one per stage and GPU.
     pub fn open_calls(&self) -> Vec<(Stage, &str, Option<u32>)> {
         let mut open: Vec<(Stage, &str, Option<u32>)> = Vec::new();
         for event in &self.events {
@@ -118,6 +133,7 @@ impl ProbeRun {
         open
     }
 
+    /// It ended unexpectedly within a call of NVML.
     pub fn crashed_in_nvml(&self) -> bool {
         let nvml = [Stage::LoadNvml, Stage::NvmlInit, Stage::NvmlDevice];
         let crashed =
@@ -125,7 +141,7 @@ impl ProbeRun {
         crashed && self.open_calls().iter().any(|(stage, ..)| nvml.contains(stage))
     }
 
-    /// How a stage ended, of the last time that it ran.
+    /// How a stage ended, the last time it ran.
     pub fn outcome(&self, wanted: Stage) -> Option<&Outcome> {
         self.events.iter().rev().find_map(|event| match event {
             Event::Left { stage, outcome, .. } if *stage == wanted => Some(outcome),
@@ -133,6 +149,7 @@ impl ProbeRun {
         })
     }
 
+    /// The fault that a stage ended with.
     pub fn fault(&self, stage: Stage) -> Option<&Fault> {
         match self.outcome(stage) {
             Some(Outcome::Failed(fault)) => Some(fault),
@@ -141,25 +158,25 @@ impl ProbeRun {
     }
 }
 
-/// Whether NVML's UUID and the driver's are of one GPU: only NVML's has a prefix.
+/// Whether NVML's UUID, which has a prefix, and CUDA's are the same.
 fn same(field: &Field<String>, uuid: &str) -> bool {
     let bare = |text: &str| text.trim_start_matches("GPU-").trim_start_matches("MIG-").to_owned();
     field.known().is_some_and(|known| bare(known) == bare(uuid))
 }
 
-/// Whether NVML's GPU, or an instance of it, is the driver's device.
+/// Whether NVML's GPU, or a MIG instance of it, is CUDA's device.
 pub fn is_device(gpu: &NvmlDevice, device: &Device) -> bool {
     same(&gpu.uuid, &device.uuid) || gpu.mig_devices.iter().any(|mig| same(&mig.uuid, &device.uuid))
 }
 
-/// What NVML says is free on a device of the driver, in bytes.
+/// Free memory of a device, as reported by NVML, in bytes.
 pub fn free_memory(runs: &[ProbeRun], device: &Device) -> Option<u64> {
     let gpu = runs.iter().flat_map(ProbeRun::nvml_devices).find(|gpu| is_device(gpu, device))?;
     let instance = gpu.mig_devices.iter().find(|mig| same(&mig.uuid, &device.uuid));
     instance.map_or(&gpu.memory_free, |mig| &mig.memory_free).known().copied()
 }
 
-/// `run.smoke()` and the like: the events of one kind.
+/// Methods such as `run.smoke()`: the events of one kind.
 macro_rules! events {
     ($($name:ident: $variant:ident -> $kind:ty;)*) => {
         impl ProbeRun {

@@ -1,27 +1,27 @@
-//! A machine that an image is to run on, as somebody described it: nothing of it was looked at.
+//! A machine that an image should run on, as described by the user.
 
 use serde::{Deserialize, Serialize};
 
-/// Major and minor, as in 12.2.
+/// Major and minor version.
 pub type Cuda = (u32, u32);
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TargetMachine {
-    /// Of the configuration, or put together from what was said.
+    /// From the configuration, or composed from the flags.
     pub name: String,
     /// Compute capability, such as 90.
     pub gpu: u32,
-    /// Of the host's driver, such as 535.104.05.
+    /// Version of the host's driver, such as 535.104.05.
     pub driver: Option<String>,
-    /// The newest CUDA that the host's driver supports, where it was said.
+    /// The newest CUDA version that the host's driver supports, if given.
     pub cuda: Option<Cuda>,
-    /// Whether the kernel module is the open one, where it was said.
+    /// Whether the kernel module is the open one, if given.
     pub open_module: Option<bool>,
-    /// Whether the GPU is one for data centres, where it was said or the GPU's name tells.
+    /// Whether it is a data center GPU, if given or evident from its name.
     pub datacenter: Option<bool>,
 }
 
-/// Whether it is a version of a driver as nvidia-smi prints it.
+/// Whether a text is a driver version as shown by nvidia-smi.
 pub fn is_driver(text: &str) -> bool {
     let parts: Vec<&str> = text.split('.').collect();
     let digits = |part: &&str| (1..=4).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_digit());

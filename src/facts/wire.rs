@@ -1,4 +1,4 @@
-//! From the wire to facts: the one place that knows both shapes.
+//! Converts events of the wire protocol to facts, and pins the JSON of facts.
 
 use super::event::*;
 use crate::model::{ComputeMode, Field, Skip, Stage};
@@ -288,5 +288,118 @@ impl From<protocol::GemmCase> for GemmCase {
 impl From<protocol::Cupti> for Cupti {
     fn from(from: protocol::Cupti) -> Self {
         Cupti { version: from.version, kernels: from.kernels, counters: field(from.counters) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+    use std::mem::discriminant;
+
+    use super::*;
+
+    /// One event of each kind. Facts have the same JSON as the wire; saved facts depend on it.
+    const EVENTS: [&str; 15] = [
+        r#"{"hello":{"protocol":2,"pid":7,"libc":"2.36"}}"#,
+        r#"{"enter":{"stage":"nvml-device","call":"nvmlDeviceGetUUID","gpu":0}}"#,
+        r#"{"left":{"stage":"context","gpu":1,"seconds":0.25,"outcome":{"failed":{"api":"driver","call":"cuCtxCreate","code":2,"name":"CUDA_ERROR_OUT_OF_MEMORY","detail":"out of memory"}}}}"#,
+        r#"{"node":{"path":"/dev/nvidia0","errno":13}}"#,
+        r#"{"library":{"name":"libcuda","asked":"libcuda.so.1","path":"/lib/libcuda.so.550","also":["/lib/libdl.so.2"]}}"#,
+        r#"{"nvml":{"driver":"550.54.15","nvml":"12.550.54.15","cuda":12040,"gpus":8,"confidential_ready":{"unavailable":"off"}}}"#,
+        concat!(
+            r#"{"nvml-device":{"index":1,"uuid":"GPU-6c1d","name":"NVIDIA A100","pci":"00000000:07:00.0","#,
+            r#""memory_total":4,"memory_free":3,"memory_used":1,"compute_mode":"exclusive-process","#,
+            r#""compute_processes":2,"utilization_percent":50,"persistence":true,"ecc_enabled":false,"#,
+            r#""ecc_uncorrected":6,"ecc_corrected":5,"#,
+            r#""remapped_rows":{"correctable":1,"uncorrectable":2,"pending":true,"failed":false},"#,
+            r#""retired_pages_pending":{"unavailable":"not supported"},"throttle":["power-cap"],"#,
+            r#""pcie_generation":{"current":3,"max":4},"pcie_width":{"current":8,"max":16},"pcie_replays":9,"#,
+            r#""nvlinks":{"active":11,"inactive":1},"fabric":{"state":"completed","status":10},"#,
+            r#""temperature":40,"power":70000,"sm_clock":1410,"sm_clock_max":1980,"performance_state":"P0","#,
+            r#""mig_enabled":true,"mig_devices":[{"index":0,"uuid":"MIG-77","memory_total":2,"memory_free":1}]}}"#,
+        ),
+        r#"{"driver":{"cuda":12040,"devices":2}}"#,
+        r#"{"device":{"ordinal":1,"name":"NVIDIA A100","uuid":"6c1d","pci":"0000:07:00.0","memory":4,"capability":[8,6],"sms":108,"clock":1410000,"compute_mode":3,"cooperative":true,"integrated":false}}"#,
+        r#"{"smoke":{"sms_present":108,"sms_covered":107,"sms_wrong":[5],"words":4096,"words_wrong":1,"sums_right":false,"launches":20,"cooperative":true}}"#,
+        r#"{"runtime":{"version":12040,"driver":12020,"devices":1,"copied":1024,"wrong_at":7}}"#,
+        r#"{"blas":{"cublas":120405,"cublas_lt":120301}}"#,
+        r#"{"gemm-case":{"format":"f16/f32","transpose":"nt","m":2,"n":3,"k":4,"alpha":-2.0,"beta":0.5,"verdict":{"wrong":{"elements":2,"first":"C[0, 1] = 3, not 4"}},"flops":null}}"#,
+        r#"{"cupti":{"version":22,"kernels":["cudacheck_smoke"],"counters":false}}"#,
+        r#""done""#,
+    ];
+
+    fn converted(json: &str) -> Event {
+        serde_json::from_str::<protocol::Event>(json).unwrap().into()
+    }
+
+    #[test]
+    fn every_event_keeps_its_values() {
+        let mut kinds = HashSet::new();
+        for json in EVENTS {
+            let event = converted(json);
+            assert_eq!(serde_json::to_string(&event).unwrap(), json);
+            assert_eq!(serde_json::from_str::<Event>(json).unwrap(), event, "saved facts load again");
+            kinds.insert(discriminant(&event));
+        }
+        assert_eq!(kinds.len(), EVENTS.len(), "one event of each kind");
+    }
+
+    #[test]
+    fn stages_keep_their_names_and_their_order() {
+        let names = [
+            "start",
+            "nodes",
+            "load-nvml",
+            "nvml-init",
+            "nvml-device",
+            "load-driver",
+            "driver-init",
+            "enumerate",
+            "context",
+            "jit",
+            "launch",
+            "compare",
+            "load-runtime",
+            "runtime",
+            "load-blas",
+            "blas-init",
+            "gemm",
+            "gemm-timing",
+            "load-cupti",
+            "cupti",
+        ];
+        let stages = names.map(|name| {
+            let stage: Stage = serde_json::from_value::<protocol::Stage>(name.into()).unwrap().into();
+            assert_eq!((stage.name(), serde_json::to_value(stage).unwrap()), (name, name.into()));
+            stage
+        });
+        assert!(stages.is_sorted() && stages.iter().all(|stage| *stage <= Stage::Cupti));
+    }
+
+    #[test]
+    fn outcomes_and_verdicts_keep_their_values() {
+        let outcomes = [
+            r#""passed""#,
+            r#"{"skipped":"prohibited"}"#,
+            r#"{"skipped":"exclusive"}"#,
+            r#"{"skipped":{"low-memory":{"free":1,"needed":2}}}"#,
+        ];
+        for json in outcomes {
+            let outcome: Outcome = serde_json::from_str::<protocol::Outcome>(json).unwrap().into();
+            assert_eq!(serde_json::to_string(&outcome).unwrap(), json);
+        }
+        for json in [r#""exact""#, r#""not-tf32""#, r#"{"overrun":{"at":"the padding"}}"#] {
+            let verdict: GemmVerdict = serde_json::from_str::<protocol::GemmVerdict>(json).unwrap().into();
+            assert_eq!(serde_json::to_string(&verdict).unwrap(), json);
+        }
+        for name in ["loader", "nvml", "driver", "runtime", "cublas", "cupti"] {
+            let api: Api = serde_json::from_value::<protocol::Api>(name.into()).unwrap().into();
+            assert_eq!(serde_json::to_value(api).unwrap(), name);
+        }
+        for name in ["default", "exclusive-thread", "prohibited", "exclusive-process"] {
+            let mode: ComputeMode =
+                serde_json::from_value::<protocol::ComputeMode>(name.into()).unwrap().into();
+            assert_eq!(serde_json::to_value(mode).unwrap(), name);
+        }
     }
 }

@@ -14,8 +14,7 @@ use protocol::Libraries;
 
 use super::environment;
 use crate::facts::app_libraries;
-use crate::facts::host::Host;
-use crate::supervise;
+use crate::facts::host::{GLIBC_LOADER, Host};
 
 /// A dead file system can block the thread forever, so nobody waits for it beyond the deadline.
 pub struct BackgroundCensus {
@@ -57,7 +56,7 @@ impl BackgroundCensus {
     pub fn libraries(&self, deadline: Instant) -> Libraries {
         let now = Instant::now();
         match self.wait(now + deadline.saturating_duration_since(now) / 2) {
-            Some(Ok(census)) => app_libraries::libraries(census, supervise::LOADER),
+            Some(Ok(census)) => app_libraries::libraries(census, GLIBC_LOADER),
             _ => Libraries::default(),
         }
     }

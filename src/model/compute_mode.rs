@@ -1,8 +1,8 @@
-//! How many contexts a GPU takes.
+//! Compute mode.
 
 use serde::{Deserialize, Serialize};
 
-/// As `nvidia-smi -c` sets it.
+/// Which processes may create contexts on a GPU, as set by `nvidia-smi -c`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
@@ -14,6 +14,7 @@ pub enum ComputeMode {
 }
 
 impl ComputeMode {
+    /// A single context or process may use the GPU.
     pub fn is_exclusive(self) -> bool {
         matches!(self, ComputeMode::ExclusiveThread | ComputeMode::ExclusiveProcess)
     }

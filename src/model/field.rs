@@ -1,8 +1,8 @@
-//! A value that may not be had.
+//! Values that may be unavailable.
 
 use serde::{Deserialize, Serialize};
 
-/// A value, or the reason why there is none. A refusal is never a zero.
+/// A value, or the reason why it is unavailable. An unavailable number is never reported as zero.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(untagged)]
@@ -16,13 +16,6 @@ impl<T> Field<T> {
         match self {
             Field::Known(value) => Some(value),
             Field::Unavailable { .. } => None,
-        }
-    }
-
-    pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Field<U> {
-        match self {
-            Field::Known(value) => Field::Known(change(value)),
-            Field::Unavailable { unavailable } => Field::Unavailable { unavailable },
         }
     }
 }

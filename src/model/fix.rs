@@ -1,4 +1,4 @@
-//! What makes a finding go away.
+//! The kind of fix that a finding needs.
 
 use std::fmt;
 
@@ -10,15 +10,15 @@ use serde::{Deserialize, Serialize};
 pub enum Fix {
     /// Restart the container as it is.
     Restart,
-    /// Recreate the container from the same specification: what Kubernetes does when a liveness probe fails.
+    /// Recreate the container from the same specification, as Kubernetes does when a liveness probe fails.
     RecreateSame,
-    /// Recreate the container with other flags.
+    /// Recreate the container with different flags.
     Recreate,
     /// Rebuild the image.
     Rebuild,
     /// Change something on the host.
     Host,
-    /// Wait, or free what other processes hold.
+    /// Wait, or stop other processes that use the GPU.
     Wait,
 }
 

@@ -1,25 +1,25 @@
-//! Which GPU is meant. CUDA and NVML number GPUs independently, so that a bare number names none.
+//! References to GPUs. CUDA and NVML number GPUs independently, so a bare number is ambiguous.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// A GPU or a MIG instance, by each name that is known. `facts/gpus.rs` makes them.
+/// A GPU or a MIG instance, with all of its known identifiers. Made by `facts/gpus.rs`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct GpuRef {
-    /// CUDA's ordinal in this container; none where CUDA was not asked or does not list it.
+    /// CUDA's ordinal in this container. None if CUDA was not queried or does not list it.
     pub ordinal: Option<u32>,
-    /// NVML's index, as nvidia-smi shows it; none where NVML does not list it.
+    /// NVML's index, as shown by nvidia-smi. None if NVML does not list it.
     pub index: Option<u32>,
-    /// As nvidia-smi prints it: GPU-… or MIG-….
+    /// As shown by nvidia-smi: `GPU-...` or `MIG-...`.
     pub uuid: Option<String>,
-    /// A MIG instance.
+    /// It is a MIG instance.
     pub mig: bool,
 }
 
 impl GpuRef {
-    /// Whether both name one GPU: by the most specific name that both have.
+    /// Whether both refer to the same GPU, by the first identifier that both have: ordinal, UUID, index.
     pub fn is_same(&self, other: &GpuRef) -> bool {
         fn both<'a, T: PartialEq>(a: &'a Option<T>, b: &'a Option<T>) -> Option<bool> {
             Some(a.as_ref()? == b.as_ref()?)
@@ -30,7 +30,7 @@ impl GpuRef {
             .unwrap_or(false)
     }
 
-    /// The number that people see: CUDA's, which programs use, else NVML's.
+    /// The number to show: CUDA's ordinal, which programs use, or else NVML's index.
     pub fn number(&self) -> Option<u32> {
         self.ordinal.or(self.index)
     }
@@ -51,21 +51,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_gpu_under_two_names() {
+    fn references_with_a_common_identifier_are_compared_by_it() {
         let uuid = |text: &str| Some(text.to_owned());
         let whole = GpuRef { ordinal: Some(0), index: Some(3), uuid: uuid("GPU-a"), mig: false };
         let by_index = GpuRef { index: Some(3), ..GpuRef::default() };
         let by_uuid = GpuRef { uuid: uuid("GPU-a"), ..GpuRef::default() };
         let by_ordinal = GpuRef { ordinal: Some(3), ..GpuRef::default() };
         assert!(whole.is_same(&by_index) && by_index.is_same(&whole) && whole.is_same(&by_uuid));
-        // A number of CUDA's is none of NVML's.
+        // An ordinal is not an index.
         assert!(!whole.is_same(&by_ordinal) && !by_index.is_same(&by_ordinal));
-        assert!(!by_index.is_same(&by_uuid), "nothing says so");
+        assert!(!by_index.is_same(&by_uuid), "no identifier in common");
         assert_eq!((whole.to_string(), by_index.to_string()), ("GPU 0".into(), "GPU 3".into()));
     }
 
     #[test]
-    fn two_instances_of_one_gpu_are_two() {
+    fn two_instances_of_one_gpu_are_different() {
         let instance = |ordinal, uuid: &str| GpuRef {
             ordinal: Some(ordinal),
             index: Some(0),

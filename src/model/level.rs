@@ -1,11 +1,11 @@
-//! How deep a check looks.
+//! Levels of verification.
 
 use std::fmt;
 
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
-/// Each level includes those before it.
+/// How much to verify. Each level includes those before it.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, ValueEnum, Serialize, Deserialize,
 )]
@@ -36,7 +36,7 @@ impl Level {
         }
     }
 
-    /// NVML and the driver are queried; no context is created.
+    /// Queries NVML and the driver at most.
     pub fn creates_no_context(self) -> bool {
         self <= Level::Driver
     }
@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_name_everywhere() {
+    fn flag_json_and_name_are_the_same() {
         for level in Level::value_variants() {
             let flag = level.to_possible_value().expect("no level is hidden");
             assert_eq!(flag.get_name(), level.name());

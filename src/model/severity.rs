@@ -1,19 +1,19 @@
-//! How bad a finding is.
+//! Severity of findings.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// In order: each is worse than those before it.
+/// From least to most severe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
-    /// Worth knowing: it works, or is as intended.
+    /// It works, but this is worth knowing.
     Note,
-    /// It works now, and something is wrong.
+    /// It works now, but something is wrong.
     Warning,
-    /// It could not be determined whether it works.
+    /// Whether it works could not be determined.
     Unknown,
     /// It does not work.
     Error,

@@ -1,22 +1,23 @@
-//! Why a stage was not run on a GPU that may well be healthy.
+//! Why a stage was skipped.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+/// Why a stage did not run on a GPU that may be healthy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Skip {
-    /// The compute mode allows no context at all.
+    /// The compute mode allows no contexts.
     Prohibited,
-    /// The compute mode allows one context, and ours would lock the application out.
+    /// The compute mode allows a single context, and the probe's would lock the application out.
     Exclusive,
-    /// Too little GPU memory is free, in bytes.
+    /// Too little GPU memory is free. Both in bytes.
     LowMemory { free: u64, needed: u64 },
 }
 
 impl Skip {
-    /// The GPU is in use, and works as far as anybody can tell.
+    /// The GPU is in use, which is not a fault.
     pub fn is_busy(self) -> bool {
         match self {
             Skip::Exclusive | Skip::LowMemory { .. } => true,

@@ -1,5 +1,6 @@
-//! What the checks found last, and the answers that follow from it. A result that is too old is stale, which is
-//! never healthy.
+//! The state that requests are answered from: the last result, its age, and counters.
+//!
+//! A result that is too old is stale, and a stale result is never healthy.
 
 use std::collections::BTreeMap;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -13,37 +14,40 @@ use crate::render;
 use crate::render::metrics::{self, Form, Served, View};
 use crate::report::{Purpose, Report, Verdict};
 
-/// For the end of a check, and the beginning of the next.
+/// Time between the end of a check and the start of the next, beyond the interval.
 const GRACE: Duration = Duration::from_secs(1);
 
+/// Shared between the thread that checks and the thread that answers.
 pub struct Status {
     state: Mutex<State>,
-    /// A check has ended.
+    /// Signals the end of a check.
     ended: Condvar,
-    /// What a result may be old at most; and as long as none has passed, since those checks may take longer.
+    /// How old a result may be.
     max_age: Duration,
+    /// The same until a check has passed, because startup checks may take longer.
     max_age_at_start: Duration,
-    since: Instant,
+    /// When the server started.
+    start: Instant,
 }
 
 #[derive(Default)]
 struct State {
-    last: Option<Round>,
-    /// When the check that runs now began.
+    last: Option<Finished>,
+    /// When the running check began.
     running: Option<Instant>,
-    /// A check at the level for the start has passed.
+    /// A startup check has passed.
     started: bool,
-    /// How many checks ended so.
+    /// Number of checks by verdict.
     checks: Vec<(Verdict, u64)>,
-    /// That ended without a report.
+    /// Number of checks that ended without a report.
     faults: u64,
-    /// UUIDs by NVML's index, of GPUs that have told theirs.
+    /// UUIDs of the GPUs seen so far, by NVML's index.
     uuids: BTreeMap<u32, String>,
 }
 
 impl State {
-    /// A GPU that is lost does not tell its UUID any more; it had one before.
-    fn remember_names(&mut self, report: &mut Report) {
+    /// Adds the UUIDs of lost GPUs, which NVML no longer reports, so that their metrics keep their labels.
+    fn fill_in_uuids(&mut self, report: &mut Report) {
         for gpu in &report.gpus {
             if let (Some(index), Some(uuid), false) = (gpu.id.index, &gpu.id.uuid, gpu.id.mig) {
                 self.uuids.insert(index, uuid.clone());
@@ -55,11 +59,12 @@ impl State {
     }
 }
 
-/// What one check left.
-struct Round {
+/// A check that has ended.
+struct Finished {
     at: Instant,
+    /// The same in wall-clock time, for metrics.
     clock: SystemTime,
-    /// The report and its JSON, or what kept the check from being made.
+    /// The report and its JSON, or why there is none.
     report: Result<(Report, String), String>,
 }
 
@@ -73,18 +78,20 @@ impl Status {
             ended: Condvar::new(),
             max_age,
             max_age_at_start: max_age.max(first + GRACE),
-            since: Instant::now(),
+            start: Instant::now(),
         }
     }
 
+    /// A check begins.
     pub fn begin(&self) {
         self.lock().running = Some(Instant::now());
     }
 
-    pub fn end(&self, result: Result<Report>) {
+    /// The running check has ended.
+    pub fn record(&self, result: Result<Report>) {
         let mut state = self.lock();
         let report = result.map_err(|error| format!("{error:#}")).map(|mut report| {
-            state.remember_names(&mut report);
+            state.fill_in_uuids(&mut report);
             let json = render::to_json(&report);
             (report, json)
         });
@@ -100,12 +107,12 @@ impl Status {
             }
             Err(_) => state.faults += 1,
         }
-        state.last = Some(Round { at: Instant::now(), clock: SystemTime::now(), report });
+        state.last = Some(Finished { at: Instant::now(), clock: SystemTime::now(), report });
         self.ended.notify_all();
     }
 
-    /// The check that runs is not to count.
-    pub fn give_up(&self) {
+    /// The running check was interrupted, and does not count.
+    pub fn discard(&self) {
         self.lock().running = None;
         self.ended.notify_all();
     }
@@ -114,7 +121,8 @@ impl Status {
         self.lock().started
     }
 
-    pub fn wait_for_the_check(&self, end: Instant) {
+    /// Waits until no check is running, or until `end`.
+    pub fn wait_for_check(&self, end: Instant) {
         let mut state = self.lock();
         while state.running.is_some() && Instant::now() < end {
             let left = end.saturating_duration_since(Instant::now());
@@ -134,19 +142,19 @@ impl Status {
                 Answer { status: 200, kind: metrics::PROMETHEUS, body: self.metrics(Form::Prometheus) }
             }
             "/report" => self.report(),
-            _ => text(404, "there are /livez, /readyz, /startupz, /metrics and /report here\n".to_owned()),
+            _ => text(404, "not found; try /livez, /readyz, /startupz, /metrics or /report\n".to_owned()),
         }
     }
 
     fn report(&self) -> Answer {
         let state = self.lock();
-        match (self.stale(&state), state.last.as_ref().map(|round| &round.report)) {
+        match (self.stale(&state), state.last.as_ref().map(|last| &last.report)) {
             (Some(stale), _) => text(503, stale),
             (None, Some(Ok((_, json)))) => {
                 Answer { status: 200, kind: "application/json", body: json.clone() }
             }
             (None, Some(Err(error))) => text(503, format!("no report: {error}\n")),
-            (None, None) => text(503, "starting: the first check has not ended yet\n".to_owned()),
+            (None, None) => text(503, "starting: the first check is still running\n".to_owned()),
         }
     }
 
@@ -155,16 +163,16 @@ impl Status {
         if let Some(stale) = self.stale(&state) {
             return text(503, stale);
         }
-        let Some(round) = &state.last else {
-            // Killing a container that is about to start helps nobody.
+        let Some(last) = &state.last else {
+            // Do not let kubelet kill a container that is still starting.
             let status = if purpose == Purpose::Liveness { 200 } else { 503 };
-            return text(status, "starting: the first check has not ended yet\n".to_owned());
+            return text(status, "starting: the first check is still running\n".to_owned());
         };
-        match &round.report {
-            // No fault of the GPU, and none that a new container cures.
+        match &last.report {
+            // Restarting the container would not help.
             Err(error) if purpose == Purpose::Liveness => text(200, format!("alive: {error}\n")),
             Err(error) => text(503, format!("unhealthy: {error}\n")),
-            // What comes after the start is the matter of the other two.
+            // Later failures are reported by the other two endpoints.
             Ok(_) if purpose == Purpose::Startup && state.started => {
                 text(200, "healthy: started\n".to_owned())
             }
@@ -175,37 +183,34 @@ impl Status {
         }
     }
 
-    /// How old a result may be now.
+    /// How old a result may be.
     fn limit(&self, state: &State) -> Duration {
         if state.started { self.max_age } else { self.max_age_at_start }
     }
 
-    /// One line where the last result is too old, or the first one too late.
+    /// One line of text if the last result is too old, or the first one is overdue.
     fn stale(&self, state: &State) -> Option<String> {
-        let (since, what) = match &state.last {
-            Some(round) => (round.at, "the last check ended"),
-            None => (self.since, "no check has ended since the start"),
-        };
+        let since = state.last.as_ref().map_or(self.start, |last| last.at);
         let limit = self.limit(state);
         let age = since.elapsed();
         if age <= limit {
             return None;
         }
         let running = state.running.map_or(String::new(), |since| {
-            format!("; one has been running for {:.0} s", since.elapsed().as_secs_f64())
+            format!("; a check has been running for {:.0} s", since.elapsed().as_secs_f64())
         });
         let (age, limit) = (age.as_secs_f64(), limit.as_secs_f64());
+        let what = match &state.last {
+            Some(_) => format!("the last check ended {age:.1} s ago"),
+            None => format!("no check has ended in the {age:.1} s since the start"),
+        };
         Some(format!(
-            "stale: {what} {age:.1} s ago, and {limit:.1} s are allowed{running} -> Raise --max-age if checks take so \
-             long; if one never ends, look at `dmesg | grep -i -e xid -e nvrm` on the host\n"
+            "stale: {what} (limit {limit:.1} s){running} -> Raise --max-age if checks take this \
+             long; if one never ends, check `dmesg | grep -i -e xid -e nvrm` on the host\n"
         ))
     }
 
-    pub fn metrics_for_a_file(&self) -> String {
-        self.metrics(Form::Prometheus)
-    }
-
-    fn metrics(&self, form: Form) -> String {
+    pub fn metrics(&self, form: Form) -> String {
         let state = self.lock();
         let served = Served {
             stale: self.stale(&state).is_some(),
@@ -215,17 +220,17 @@ impl Status {
             running: state.running.map_or(0.0, |since| since.elapsed().as_secs_f64()),
             max_age: self.limit(&state).as_secs_f64(),
         };
-        let report = state.last.as_ref().and_then(|round| round.report.as_ref().ok());
+        let report = state.last.as_ref().and_then(|last| last.report.as_ref().ok());
         let view = View {
             report: report.map(|(report, _)| report),
-            clock: state.last.as_ref().map(|round| round.clock),
+            clock: state.last.as_ref().map(|last| last.clock),
             served: Some(&served),
         };
         metrics::render(&view, form)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        // Nobody panics with it held; a value that was left half-way is better than none.
+        // No code that holds it panics.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

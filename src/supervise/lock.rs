@@ -1,10 +1,9 @@
-//! Finds a probe that an earlier call of this container left behind.
+//! One probe per target: finds the probe of another call that holds the lock of a target.
 //!
-//! Each probe holds an abstract socket while it lives: no disk is needed and it goes with the
-//! process. Abstract names belong to the network namespace, which the containers of a pod share, so
-//! the mount namespace is part of the name. Who holds one is found by the name that probes give
-//! themselves, without a connection that could wait; what it does is read from its stat line, which
-//! answers even for a process that is stuck in a call.
+//! The lock is an abstract socket that the probe binds: it needs no disk and disappears with the process. Abstract
+//! sockets belong to the network namespace, which the containers of a pod share, so the name of the lock includes the
+//! mount namespace. The holder is found by the name that probes give themselves, and its state is read from
+//! `/proc/PID/stat`, which works even if the process is stuck in a system call.
 
 use std::fs;
 use std::os::linux::net::SocketAddrExt;
@@ -15,11 +14,12 @@ use std::time::{Duration, Instant};
 use super::signals;
 use crate::facts::probe::{Holder, Target};
 
-/// How often a place that is taken is looked at.
+/// How often to look whether a lock is free.
 pub const POLL: Duration = Duration::from_millis(20);
 
+/// The name of a target's lock.
 pub fn name(target: Target) -> String {
-    // "mnt:[4026531841]"; without /proc all containers of the network namespace count as one.
+    // "mnt:[4026531841]"; without /proc, all containers of the network namespace share the lock.
     let namespace = fs::read_link("/proc/self/ns/mnt").unwrap_or_default();
     let namespace: String = namespace.to_string_lossy().chars().filter(char::is_ascii_digit).collect();
     match target {
@@ -28,33 +28,33 @@ pub fn name(target: Target) -> String {
     }
 }
 
-/// The probe that holds a name now.
-pub fn held(name: &str) -> Option<Holder> {
+/// The probe that holds a lock.
+pub fn holder(name: &str) -> Option<Holder> {
     let address = SocketAddr::from_abstract_name(name).ok()?;
-    // Binding tells whether anybody holds it, and leaves nothing in the holder's queue.
+    // Binding succeeds only if the lock is free. Connecting would fill the holder's backlog.
     if UnixListener::bind_addr(&address).is_ok() {
         return None;
     }
     by_name(name)
 }
 
-/// Waits for a younger probe to end, as long as this call may. Returns the one that is in the way.
+/// Waits until the lock is free, the deadline is reached, or its holder is stuck. Returns the holder that remains.
 pub fn wait(name: &str, deadline: Instant) -> Option<Holder> {
     let address = SocketAddr::from_abstract_name(name).ok()?;
-    let holder = held(name)?;
+    let first = holder(name)?;
     let start = Instant::now();
-    let stuck = || Holder { age: holder.age + start.elapsed().as_secs_f64(), ..holder.clone() }.is_stuck();
+    let stuck = || Holder { age: first.age + start.elapsed().as_secs_f64(), ..first.clone() }.is_stuck();
     while !stuck() && Instant::now() + POLL < deadline && signals::signalled().is_none() {
         if UnixListener::bind_addr(&address).is_ok() {
             return None;
         }
         thread::sleep(POLL);
     }
-    held(name)
+    holder(name)
 }
 
-/// A living process that is named as a probe of the same target, and is not known to be of another mount
-/// namespace: the link to it can be read by the same user alone.
+/// A running process with the name of a probe of the same target. It may be in another mount namespace if that cannot
+/// be read, because it belongs to another user.
 fn by_name(name: &str) -> Option<Holder> {
     let gpu = name.rsplit_once(".gpu").map_or("", |(_, ordinal)| ordinal);
     let own = fs::read_link("/proc/self/ns/mnt").ok()?;
@@ -69,12 +69,12 @@ fn by_name(name: &str) -> Option<Holder> {
             return None;
         }
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-        // One that has ended and was not reaped holds nothing.
+        // A zombie holds no lock.
         parse(pid, &stat, uptime, ticks).filter(|holder| !matches!(holder.state.as_str(), "Z" | "X"))
     })
 }
 
-/// Reads a stat line of `proc_pid_stat(5)` whose name is one that the probe gives itself.
+/// Parses `/proc/PID/stat` (proc_pid_stat(5)) of a process with the name of a probe.
 fn parse(pid: u32, stat: &str, uptime: f64, ticks: f64) -> Option<Holder> {
     let (head, rest) = stat.rsplit_once(") ")?;
     let name = head.split_once('(')?.1;
@@ -95,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_stat_line_tells_stage_age_and_patience() {
+    fn stage_age_and_timeout_are_read_from_a_stat_line() {
         let tail = "0 0 0 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 500 0 0";
         let line = format!("77 (cc20/3:context) D 1 {}", tail.split_once(' ').unwrap().1);
         let holder = parse(77, &line, 30.0, 100.0).unwrap();
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn other_processes_are_not_taken_for_probes() {
+    fn other_processes_are_not_mistaken_for_probes() {
         for line in [
             "",
             "1 (init) S 0",

@@ -1,8 +1,8 @@
-//! Signals that ask this program to end.
+//! Signals that terminate this program.
 //!
-//! As process 1 of a container it has no default action for them, and `docker stop` would wait for nothing. While
-//! no probe runs, a signal ends the program at once. While one runs it is ended and reaped first, since process 1
-//! of a container often reaps nobody ([`Busy`]); `serve` is busy for as long as it serves.
+//! As process 1 of a container it has no default action for them, and `docker stop` would time out. While no probe
+//! runs, a signal ends the program at once. While one runs ([`Busy`]), the program kills and reaps it first, because
+//! process 1 of a container often does not reap orphans. `serve` is always busy.
 
 use std::io;
 use std::os::unix::net::UnixStream;
@@ -11,25 +11,25 @@ use std::sync::{Arc, OnceLock};
 
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 
-/// How many have something to put in order before the program may end.
+/// Number of [`Busy`] guards.
 static BUSY: AtomicUsize = AtomicUsize::new(0);
 
 struct Signals {
-    /// The number of the last one, or 0.
+    /// The last signal, or 0.
     last: Arc<AtomicUsize>,
-    /// Nobody is busy.
+    /// There is no [`Busy`] guard: a signal ends the program.
     idle: Arc<AtomicBool>,
-    /// Has something to read from the first signal on; nobody takes it out.
+    /// Readable from the first signal on, because it is never read.
     pipe: UnixStream,
 }
 
 static SIGNALS: OnceLock<Signals> = OnceLock::new();
 
-/// Once, before anything is started.
+/// Installs the handlers. Call once, before starting threads or processes.
 pub fn listen() -> io::Result<()> {
-    // A caller may have it ignored, and that is inherited: probes would then be reaped by the kernel, unseen.
+    // If the caller ignores SIGCHLD, this program inherits that, and the kernel would discard the statuses of probes.
     signal_hook::flag::register(SIGCHLD, Arc::new(AtomicBool::new(false)))?;
-    // A file that a limit forbids is an error to tell of, and nothing to die of.
+    // Exceeding the file size limit should be a write error, not a crash.
     signal_hook::flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false)))?;
     let (last, idle) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(true)));
     let (pipe, writer) = UnixStream::pair()?;
@@ -42,18 +42,18 @@ pub fn listen() -> io::Result<()> {
     Ok(())
 }
 
-/// The signal that has come.
+/// The signal that this program received.
 pub fn signalled() -> Option<i32> {
     let last = SIGNALS.get()?.last.load(SeqCst);
     i32::try_from(last).ok().filter(|signal| *signal != 0)
 }
 
-/// For `poll`: ready to be read from the first signal on.
+/// For `poll`: readable from the first signal on.
 pub fn pipe() -> Option<&'static UnixStream> {
     SIGNALS.get().map(|signals| &signals.pipe)
 }
 
-/// While one of these lives, a signal does not end the program. With the last of them it does.
+/// A guard: while there is one, a signal does not end the program. Dropping the last one ends it if a signal arrived.
 pub struct Busy(());
 
 impl Busy {
@@ -74,7 +74,6 @@ impl Drop for Busy {
         if let Some(signals) = SIGNALS.get() {
             signals.idle.store(true, SeqCst);
         }
-        // One that came meanwhile.
         if let Some(signal) = signalled() {
             std::process::exit(128 + signal);
         }

@@ -1,10 +1,10 @@
-//! Turns the embedded program into a process, in whatever root this is.
+//! Starts the embedded program in whatever container this is.
 //!
-//! Three ways, tried in this order, each remembered when it works:
-//! 1. execute a sealed memory file: needs no disk;
-//! 2. execute a file in the first directory that allows it, removed as soon as it runs;
-//! 3. have the image's own loader load the memory file by its /proc path, which works where memory
-//!    files may not be executed (`vm.memfd_noexec`) and nothing is writable.
+//! Three ways, tried in this order; the first one that works is used for later probes as well:
+//! 1. execute a sealed memfd, which needs no disk;
+//! 2. execute a file in the first directory that allows it, and remove it as soon as it runs;
+//! 3. have the image's loader load the memfd by its /proc path, which works where memfds may not be executed
+//!    (`vm.memfd_noexec`) and nothing is writable.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -16,22 +16,20 @@ use std::process::{Child, Command};
 
 use rustix::fs::{MemfdFlags, SealFlags};
 
+use crate::facts::host::GLIBC_LOADER;
 use crate::facts::probe::{Refusal, Way};
 use protocol::Job;
 
-/// The probe, as build.rs left it: a frame of zstd.
+/// The probe, compressed with zstd by build.rs.
 static COMPRESSED: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/probe.zst"));
 
 const NAME: &str = "cudacheck-probe";
 
-/// Where a glibc image has its loader: what the probe asks for as its interpreter.
-pub const LOADER: &str =
-    if cfg!(target_arch = "aarch64") { "/lib/ld-linux-aarch64.so.1" } else { "/lib64/ld-linux-x86-64.so.2" };
-
 pub struct Program {
     bytes: Vec<u8>,
-    /// The probe in memory, if the kernel gives memory files at all.
+    /// The probe in a memfd, if the kernel allows one.
     memory: Option<File>,
+    /// The way that worked.
     way: Option<Way>,
     refusals: Vec<Refusal>,
 }
@@ -39,15 +37,17 @@ pub struct Program {
 pub struct Started {
     pub child: Child,
     pub events: io::PipeReader,
-    pub noise: io::PipeReader,
+    /// Standard output and error.
+    pub output: io::PipeReader,
     pub way: Way,
 }
 
 impl Program {
-    /// Fails only where no way can work: the image has no glibc loader.
+    /// Fails if no way can work because the image has no glibc loader.
     pub fn new() -> Result<Self, Vec<Refusal>> {
-        if !Path::new(LOADER).exists() {
-            return Err(vec![Refusal { way: None, errno: None, error: format!("{LOADER} does not exist") }]);
+        if !Path::new(GLIBC_LOADER).exists() {
+            let error = format!("{GLIBC_LOADER} does not exist");
+            return Err(vec![Refusal { way: None, errno: None, error }]);
         }
         let mut refusals = Vec::new();
         let size = env!("CUDACHECK_PROBE_BYTES").parse().expect("build.rs counted them");
@@ -78,23 +78,23 @@ impl Program {
         let memory = || self.memory.as_ref().ok_or_else(|| io::Error::other("no memory file"));
         let start = |program: &Path, arguments: &[&str]| {
             let (events, events_in) = io::pipe()?;
-            let (noise, noise_in) = io::pipe()?;
+            let (output, output_in) = io::pipe()?;
             let mut command = Command::new(program);
             command
                 .arg0(NAME)
                 .args(arguments)
-                // The pipe for events takes the place of an input that no probe needs.
+                // The probe takes the pipe for events from its standard input.
                 .stdin(OwnedFd::from(events_in))
-                .stdout(noise_in.try_clone()?)
-                .stderr(noise_in)
-                // Kernels compiled for this check have no place in the application's cache.
+                .stdout(output_in.try_clone()?)
+                .stderr(output_in)
+                // Do not write the smoke kernel to the application's JIT cache.
                 .env("CUDA_CACHE_DISABLE", "1")
                 .process_group(0);
-            // From a thread that outlives the probe: the kernel ends the probe with the *thread* that started it.
-            let expendable = Expendable::new();
+            let raised = OomScore::raise();
+            // Call from a thread that outlives the probe: PR_SET_PDEATHSIG is about the parent *thread*.
             let child = command.spawn()?;
-            drop(expendable);
-            Ok(Started { child, events, noise, way })
+            drop(raised);
+            Ok(Started { child, events, output, way })
         };
         match way {
             Way::Memory => {
@@ -109,7 +109,7 @@ impl Program {
                         started
                     }) {
                         Ok(started) => return Ok(started),
-                        // The number alone: words would hide it from the check.
+                        // Unchanged, because a check needs its error number.
                         Err(error) => last = error,
                     }
                 }
@@ -117,31 +117,31 @@ impl Program {
             }
             Way::Loader => {
                 let file = format!("/proc/{}/fd/{}", std::process::id(), memory()?.as_raw_fd());
-                // The loader's own complaint would come after it has been started.
+                // A missing file would otherwise be reported by the loader, after the start.
                 fs::metadata(&file)?;
-                start(Path::new(LOADER), &[&file, argument])
+                start(Path::new(GLIBC_LOADER), &[&file, argument])
             }
         }
     }
 }
 
-/// While this lives, what is started is the first that the kernel ends for want of memory: the probe, and not the
-/// supervisor, which is there to tell of it. Anybody may raise this number, and bring it back to what it was.
-struct Expendable(Option<Vec<u8>>);
+/// A guard that raises this process's OOM score, which probes inherit: out of memory, the kernel kills the probe, and
+/// the supervisor reports it. No privilege is needed to raise the score and to restore it.
+struct OomScore(Option<Vec<u8>>);
 
-const BADNESS: &str = "/proc/self/oom_score_adj";
+const OOM_SCORE: &str = "/proc/self/oom_score_adj";
 
-impl Expendable {
-    fn new() -> Self {
-        let before = fs::read(BADNESS).ok();
-        Expendable(before.filter(|_| fs::write(BADNESS, "1000").is_ok()))
+impl OomScore {
+    fn raise() -> Self {
+        let before = fs::read(OOM_SCORE).ok();
+        OomScore(before.filter(|_| fs::write(OOM_SCORE, "1000").is_ok()))
     }
 }
 
-impl Drop for Expendable {
+impl Drop for OomScore {
     fn drop(&mut self) {
         if let Some(before) = &self.0 {
-            let _ = fs::write(BADNESS, before);
+            let _ = fs::write(OOM_SCORE, before);
         }
     }
 }
@@ -150,12 +150,12 @@ fn refusal(way: Way, error: &io::Error) -> Refusal {
     Refusal { way: Some(way), errno: error.raw_os_error(), error: error.to_string() }
 }
 
-/// The probe in a memory file that nobody can change any more.
+/// The probe in a sealed memfd.
 fn memory_file(bytes: &[u8]) -> io::Result<File> {
     let wanted = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
     let create = |flags| rustix::fs::memfd_create(NAME, flags);
-    // Kernels before 6.3 know neither flag; a kernel that forbids executable memory files still
-    // gives one that the loader can map.
+    // Kernels before 6.3 know neither flag. With vm.memfd_noexec, the loader can still map a memfd that cannot be
+    // executed.
     let memory = create(wanted | MemfdFlags::EXEC)
         .or_else(|_| create(wanted | MemfdFlags::NOEXEC_SEAL))
         .or_else(|_| create(wanted))?;
@@ -175,7 +175,7 @@ fn directories() -> Vec<PathBuf> {
 
 fn temporary_file(directory: &Path, bytes: &[u8]) -> io::Result<PathBuf> {
     let path = directory.join(format!(".{NAME}.{}", std::process::id()));
-    // A file of that name is from a process of the same number that was killed.
+    // Left behind by a killed process with the same ID.
     let _ = fs::remove_file(&path);
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o700).open(&path)?;
     file.write_all(bytes).inspect_err(|_| drop(fs::remove_file(&path)))?;

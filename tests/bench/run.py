@@ -68,7 +68,7 @@ def bare_probe(binary, runs):
     probes = sorted((ROOT / "target").rglob("build/cudacheck-*/out/probe"), key=lambda path: path.stat().st_mtime)
     if not probes:
         return None
-    survey = {"nodes": [], "nvml": True, "driver": True, "patience_ms": 1000}
+    survey = {"nodes": [], "nvml": True, "driver": True, "nvml_timeout_ms": 1000}
     # The probe requires that its parent is the process that the job names.
     job = {"protocol": 2, "parent": os.getpid(), "task": {"survey": survey}, "lock": "cudacheck.bench", "timeout_ms": 9000}
     environment = dict(os.environ, CUDA_CACHE_DISABLE="1")

@@ -1,5 +1,5 @@
-//! CUPTI, the copy that the application's profiler would load: the smoke kernel traced through the
-//! Activity API, and the permission to read hardware counters, which is another matter.
+//! CUPTI: traces the smoke kernel through the Activity API, and asks whether this process may read hardware
+//! counters, which is a separate permission.
 
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::mem::offset_of;
@@ -20,8 +20,8 @@ type Complete = extern "C" fn(CUcontext, u32, *mut u8, usize, usize);
 type NextRecord = unsafe extern "C" fn(*mut u8, usize, *mut *mut u8) -> c_int;
 
 table! {
-    /// CUPTI's functions. The kinds of activity are numbers here: newer releases have kinds that no
-    /// binding knows.
+    /// The functions of CUPTI. Activity kinds are numbers, because newer releases have kinds that no binding
+    /// knows.
     Library, Api::Cupti;
     fn cuptiGetVersion(version: *mut u32);
     fn cuptiActivityRegisterCallbacks(request: Request, complete: Complete);
@@ -31,14 +31,17 @@ table! {
     fn cuptiActivityGetNextRecord(buffer: *mut u8, valid: usize, record: *mut *mut u8);
 }
 
+// CUpti_ActivityKind
 const CONCURRENT_KERNEL: u32 = 10;
 const KERNEL: u32 = 3;
+/// CUPTI_ACTIVITY_FLAG_FLUSH_FORCED
 const FORCED: u32 = 1;
-/// CUPTI_ERROR_INSUFFICIENT_PRIVILEGES, and the same on a virtual device.
+/// CUPTI_ERROR_INSUFFICIENT_PRIVILEGES and CUPTI_ERROR_VIRTUALIZED_DEVICE_INSUFFICIENT_PRIVILEGES.
 const REFUSALS: [i64; 2] = [35, 40];
+/// Size of an activity buffer in bytes.
 const BUFFER: usize = 64 * 1024;
 
-/// What the callbacks found; CUPTI gives them no argument of ours.
+// CUPTI passes no user data to its callbacks, so their results are global.
 static KERNELS: Mutex<Vec<String>> = Mutex::new(Vec::new());
 static NEXT_RECORD: OnceLock<NextRecord> = OnceLock::new();
 
@@ -53,8 +56,8 @@ impl Library {
         let mut text = std::ptr::null();
         // SAFETY: the function takes the status as a number and writes a static string or nothing.
         let name = unsafe {
-            ffi::symbol::<Lookup>(self.library, Api::Cupti, "cuptiGetResultString").ok().and_then(|ask| {
-                ask(code, &mut text);
+            ffi::symbol::<Lookup>(self.library, Api::Cupti, "cuptiGetResultString").ok().and_then(|look_up| {
+                look_up(code, &mut text);
                 static_text(text)
             })
         };
@@ -65,7 +68,7 @@ impl Library {
 pub fn trace(library: Library, cuda: &Cuda, device: CUdevice, kernel: &Kernel) -> Result<Cupti, Fault> {
     let _ = NEXT_RECORD.set(library.cuptiActivityGetNextRecord);
     let mut version = 0;
-    // SAFETY: `version` is written once; the callbacks are functions that live as long as the process.
+    // SAFETY: `version` is written before the call returns; the callbacks are functions of this program.
     unsafe {
         library.cuptiGetVersion(&mut version)?;
         library.cuptiActivityRegisterCallbacks(request, complete)?;
@@ -73,7 +76,7 @@ pub fn trace(library: Library, cuda: &Cuda, device: CUdevice, kernel: &Kernel) -
     }
     kernel.run_once()?;
     cuda.synchronize()?;
-    // SAFETY: numbers alone.
+    // SAFETY: takes no pointers.
     unsafe {
         library.cuptiActivityFlushAll(FORCED)?;
         library.cuptiActivityDisable(CONCURRENT_KERNEL)?;
@@ -83,10 +86,9 @@ pub fn trace(library: Library, cuda: &Cuda, device: CUdevice, kernel: &Kernel) -
 }
 
 extern "C" fn request(buffer: *mut *mut u8, size: *mut usize, max_records: *mut usize) {
-    // Words rather than bytes: records are read in place and must be aligned. CUPTI owns the buffer
-    // until `complete`; it is never freed, for the process ends soon.
+    // Words, because records are read in place and must be aligned. Never freed: the process ends soon.
     let words = Box::leak(vec![0u64; BUFFER / 8].into_boxed_slice());
-    // SAFETY: CUPTI passes pointers to three variables of its own.
+    // SAFETY: CUPTI passes pointers to three of its variables.
     unsafe {
         *buffer = words.as_mut_ptr().cast();
         *size = BUFFER;
@@ -97,15 +99,15 @@ extern "C" fn request(buffer: *mut *mut u8, size: *mut usize, max_records: *mut 
 extern "C" fn complete(_context: CUcontext, _stream: u32, buffer: *mut u8, _size: usize, valid: usize) {
     let Some(next) = NEXT_RECORD.get() else { return };
     let mut record = std::ptr::null_mut();
-    // SAFETY: `buffer` came from `request`, `valid` bytes of it are records, and the function steps
-    // through them; any status but 0 is their end.
+    // SAFETY: `buffer` came from `request`, and its first `valid` bytes are records. After the last one the
+    // status is not 0.
     while unsafe { next(buffer, valid, &mut record) } == 0 {
-        // SAFETY: every record begins with its kind, read as a number since no enum knows them all.
+        // SAFETY: every record begins with its kind.
         let kind = unsafe { record.cast::<u32>().read_unaligned() };
         if kind != KERNEL && kind != CONCURRENT_KERNEL {
             continue;
         }
-        // SAFETY: all versions of the kernel record since the fourth (CUDA 9) have the name at this place.
+        // SAFETY: the kernel record has its name at this offset since version 4 (CUDA 9).
         let name = unsafe {
             let name =
                 record.add(offset_of!(CUpti_ActivityKernel4, name)).cast::<*const c_char>().read_unaligned();
@@ -115,10 +117,10 @@ extern "C" fn complete(_context: CUcontext, _stream: u32, buffer: *mut u8, _size
     }
 }
 
-/// Whether the driver lets this process read hardware counters: asked, not guessed from settings.
+/// Whether the driver lets this process read hardware counters, by trying.
 fn counters(library: &Library, cuda: &Cuda, device: CUdevice) -> Field<bool> {
     let unavailable = |why: String| Field::Unavailable { unavailable: why };
-    match ask_counters(library, cuda, device) {
+    match query_counters(library, cuda, device) {
         Ok(()) => Field::Known(true),
         Err(fault) if fault.code.is_some_and(|code| REFUSALS.contains(&code)) => Field::Known(false),
         Err(fault) => match fault.code {
@@ -130,11 +132,11 @@ fn counters(library: &Library, cuda: &Cuda, device: CUdevice) -> Field<bool> {
     }
 }
 
-fn ask_counters(library: &Library, cuda: &Cuda, device: CUdevice) -> Result<(), Fault> {
+fn query_counters(library: &Library, cuda: &Cuda, device: CUdevice) -> Result<(), Fault> {
     let mut context = std::ptr::null_mut();
-    // SAFETY: `context` is written once; the primary context is retained already.
+    // SAFETY: `context` is written before the call returns.
     unsafe { cuda.cuDevicePrimaryCtxRetain(&mut context, device)? };
-    let mut initialise = CUpti_Profiler_Initialize_Params {
+    let mut initialize = CUpti_Profiler_Initialize_Params {
         structSize: size_of::<CUpti_Profiler_Initialize_Params>(),
         pPriv: std::ptr::null_mut(),
     };
@@ -143,24 +145,24 @@ fn ask_counters(library: &Library, cuda: &Cuda, device: CUdevice) -> Result<(), 
         pPriv: std::ptr::null_mut(),
         ctx: context,
         counterAvailabilityImageSize: 0,
-        // Null asks for the size alone.
+        // Null requests only the size.
         pCounterAvailabilityImage: std::ptr::null_mut(),
     };
-    call_profiler(library, "cuptiProfilerInitialize", (&raw mut initialise).cast())?;
-    let ask = "cuptiProfilerGetCounterAvailability";
-    call_profiler(library, ask, (&raw mut availability).cast())?;
-    // The first answer is the size alone; the permission shows when the counters are asked for.
+    call_profiler(library, "cuptiProfilerInitialize", (&raw mut initialize).cast())?;
+    let query = "cuptiProfilerGetCounterAvailability";
+    call_profiler(library, query, (&raw mut availability).cast())?;
+    // The permission is checked when the counters are requested, not their size.
     let mut image = vec![0u8; availability.counterAvailabilityImageSize];
     if !image.is_empty() {
         availability.pCounterAvailabilityImage = image.as_mut_ptr();
-        call_profiler(library, ask, (&raw mut availability).cast())?;
+        call_profiler(library, query, (&raw mut availability).cast())?;
     }
     Ok(())
 }
 
 fn call_profiler(library: &Library, name: &str, parameters: *mut c_void) -> Result<(), Fault> {
     type Call = unsafe extern "C" fn(*mut c_void) -> c_int;
-    // SAFETY: the functions take one pointer to a struct that begins with its own size.
+    // SAFETY: `parameters` points to the struct of this function, which begins with its size.
     let code = unsafe {
         let call: Call = ffi::symbol(library.library, Api::Cupti, name)?;
         crate::emit::enter(name);

@@ -1,34 +1,33 @@
-//! One device, from its context to its profiler, stage by stage.
+//! Exercises one device, stage by stage, from creating a context to tracing a kernel.
 //!
-//! A stage that does not pass ends what depends on it and nothing else: a wrong cuBLAS says nothing
-//! about CUPTI. The memory taken is the least that decides.
+//! A stage that fails ends only what depends on it: a broken cuBLAS says nothing about CUPTI.
 
 use crate::driver::Cuda;
-use crate::emit::{Stop, emit, stage};
+use crate::emit::{NotPassed, emit, stage};
 use crate::smoke::Kernel;
 use crate::{blas, cupti, runtime, smoke, survey};
 use protocol::{DeviceTask, Event, Skip, Stage};
 
-/// Free memory that a context may need, in bytes: 555 MiB is the largest that is on record.
+/// Free memory required to create a context, in bytes. The largest context on record takes 555 MiB.
 const CONTEXT: u64 = 640 << 20;
 
-/// CUDA's compute modes in which a context of ours would lock the application out, or fail.
+// CUcomputemode: in these, a context of the probe would fail or lock the application out.
 const EXCLUSIVE_THREAD: i32 = 1;
 const PROHIBITED: i32 = 2;
 const EXCLUSIVE_PROCESS: i32 = 3;
 
 pub fn run(task: &DeviceTask) {
-    let Some(cuda) = survey::initialise() else { return };
+    let Some(cuda) = survey::initialize() else { return };
     let gpu = Some(task.ordinal);
     let Some((device, facts)) = stage(Stage::Context, gpu, || {
         let (device, facts) = cuda.device(task.ordinal)?;
         match facts.compute_mode {
-            PROHIBITED => return Err(Stop::Skip(Skip::Prohibited)),
-            EXCLUSIVE_PROCESS | EXCLUSIVE_THREAD => return Err(Stop::Skip(Skip::Exclusive)),
+            PROHIBITED => return Err(NotPassed::Skip(Skip::Prohibited)),
+            EXCLUSIVE_PROCESS | EXCLUSIVE_THREAD => return Err(NotPassed::Skip(Skip::Exclusive)),
             _ => {}
         }
         if let Some(free) = task.memory_free.filter(|free| *free < CONTEXT) {
-            return Err(Stop::Skip(Skip::LowMemory { free, needed: CONTEXT }));
+            return Err(NotPassed::Skip(Skip::LowMemory { free, needed: CONTEXT }));
         }
         smoke::enter_context(&cuda, device)?;
         Ok((device, facts))
@@ -38,13 +37,13 @@ pub fn run(task: &DeviceTask) {
     let Some(kernel) = stage(Stage::Jit, gpu, || Ok(smoke::compile(&cuda)?)) else { return };
     let launches = stage(Stage::Launch, gpu, || Ok(kernel.run(&facts)?));
     let launched = launches.and_then(|launches| {
-        // The host's part, apart from the device's time.
+        // A stage of its own, so that the time of Launch is the device's.
         stage(Stage::Compare, gpu, || {
             emit(&Event::Smoke(launches.compare()));
             Ok(())
         })
     });
-    // After a failed launch the context is dead, and every later answer would repeat that.
+    // After a failed launch the context is dead, and every later call would fail for that reason.
     if task.gemm && launched.is_some() {
         libraries(&cuda, device, &kernel, task, &facts);
     }

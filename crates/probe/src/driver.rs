@@ -1,4 +1,4 @@
-//! libcuda: the driver interface, by symbols that exist since driver 470 alone.
+//! libcuda: the driver API. Uses only symbols that exist since driver 470.
 
 use std::ffi::{c_char, c_int, c_uint, c_void};
 
@@ -11,7 +11,7 @@ use crate::ffi::{self, open, static_text, table, text};
 use protocol::{Api, Device, Fault};
 
 table! {
-    /// The driver's functions under the names that it exports.
+    /// The functions of libcuda, under the names that it exports.
     Cuda, Api::Driver;
     fn cuInit(flags: c_uint);
     fn cuDriverGetVersion(version: *mut c_int);
@@ -44,10 +44,9 @@ table! {
     fn cuEventDestroy_v2(event: CUevent);
 }
 
-/// All that is needed of libcuda; a test looks each up in real drivers.
+/// The symbols that libcuda must export; a test looks them up in real drivers.
 pub const SYMBOLS: &[&str] = Cuda::SYMBOLS;
 
-/// The name that every driver's libcuda carries.
 pub const SONAME: &str = "libcuda.so.1";
 
 impl Cuda {
@@ -56,14 +55,14 @@ impl Cuda {
     }
 
     fn fault(&self, call: &str, code: c_int) -> Fault {
-        let ask = |symbol: &str| {
+        let look_up = |symbol: &str| {
             type Lookup = unsafe extern "C" fn(c_int, *mut *const c_char) -> c_int;
-            // SAFETY: both look-up functions have this signature, with the status as a number.
-            let lookup: Lookup = unsafe { ffi::symbol(self.library, Api::Driver, symbol) }.ok()?;
+            // SAFETY: cuGetErrorName and cuGetErrorString have this signature, with the status as a number.
+            let function: Lookup = unsafe { ffi::symbol(self.library, Api::Driver, symbol) }.ok()?;
             let mut name = std::ptr::null();
             // SAFETY: `name` receives a pointer to a static string, or null.
             unsafe {
-                lookup(code, &mut name);
+                function(code, &mut name);
                 static_text(name)
             }
         };
@@ -71,21 +70,21 @@ impl Cuda {
             api: Api::Driver,
             call: call.to_owned(),
             code: Some(code.into()),
-            name: ask("cuGetErrorName"),
-            detail: ask("cuGetErrorString").unwrap_or_default(),
+            name: look_up("cuGetErrorName"),
+            detail: look_up("cuGetErrorString").unwrap_or_default(),
         }
     }
 
     pub fn version(&self) -> Result<i32, Fault> {
         let mut version = 0;
-        // SAFETY: `version` is written once, before the call returns.
+        // SAFETY: `version` is written before the call returns.
         unsafe { self.cuDriverGetVersion(&mut version)? };
         Ok(version)
     }
 
     pub fn device_count(&self) -> Result<u32, Fault> {
         let mut count = 0;
-        // SAFETY: `count` is written once, before the call returns.
+        // SAFETY: `count` is written before the call returns.
         unsafe { self.cuDeviceGetCount(&mut count)? };
         Ok(count.max(0) as u32)
     }
@@ -95,7 +94,7 @@ impl Cuda {
         let mut name = [0u8; 256];
         let mut pci = [0u8; 64];
         let mut memory = 0;
-        // SAFETY: each out-pointer is valid for its call, buffers with the size that is passed on.
+        // SAFETY: each out-pointer is valid during its call, and buffers have the size that is passed.
         unsafe {
             self.cuDeviceGet(&mut device, ordinal as c_int)?;
             self.cuDeviceGetName(name.as_mut_ptr().cast(), name.len() as c_int, device)?;
@@ -125,23 +124,23 @@ impl Cuda {
 
     fn attribute(&self, device: CUdevice, attribute: CUdevice_attribute) -> Result<i32, Fault> {
         let mut value = 0;
-        // SAFETY: `value` is written once, before the call returns.
+        // SAFETY: `value` is written before the call returns.
         unsafe { self.cuDeviceGetAttribute(&mut value, attribute, device)? };
         Ok(value)
     }
 
-    /// As nvidia-smi prints it. Only the second version of the call (driver 470.42) tells a MIG
-    /// instance from its GPU, so it is used where the driver has it.
+    /// Without the prefix that nvidia-smi prints. Only the second version of the function, which exists since driver
+    /// 470.42, returns the UUID of a MIG instance rather than of its GPU.
     fn uuid(&self, device: CUdevice) -> Result<String, Fault> {
         type Get = unsafe extern "C" fn(*mut CUuuid, CUdevice) -> c_int;
         let mut uuid = CUuuid { bytes: [0; 16] };
-        // SAFETY: the symbol has this signature; `uuid` has the sixteen bytes that it writes.
+        // SAFETY: the symbol has this signature; `uuid` has the 16 bytes that it writes.
         let second = unsafe {
             ffi::symbol::<Get>(self.library, Api::Driver, "cuDeviceGetUuid_v2")
                 .map(|get| get(&mut uuid, device))
         };
         if second != Ok(0) {
-            // SAFETY: `uuid` has the sixteen bytes that the call writes.
+            // SAFETY: `uuid` has the 16 bytes that the call writes.
             unsafe { self.cuDeviceGetUuid(&mut uuid, device)? };
         }
         let hex: Vec<String> = uuid.bytes.iter().map(|byte| format!("{:02x}", *byte as u8)).collect();
@@ -150,7 +149,7 @@ impl Cuda {
 
     pub fn free_memory(&self) -> Result<u64, Fault> {
         let (mut free, mut total) = (0, 0);
-        // SAFETY: both are written once, before the call returns.
+        // SAFETY: both are written before the call returns.
         unsafe { self.cuMemGetInfo_v2(&mut free, &mut total)? };
         Ok(free as u64)
     }
@@ -161,7 +160,7 @@ impl Cuda {
     }
 }
 
-/// Device memory that is given back when it goes out of scope.
+/// Device memory, freed when it goes out of scope.
 pub struct Memory<'a> {
     cuda: &'a Cuda,
     pub pointer: CUdeviceptr,
@@ -171,7 +170,7 @@ pub struct Memory<'a> {
 impl<'a> Memory<'a> {
     pub fn new(cuda: &'a Cuda, bytes: usize) -> Result<Self, Fault> {
         let mut pointer = 0;
-        // SAFETY: `pointer` is written once, before the call returns.
+        // SAFETY: `pointer` is written before the call returns.
         unsafe { cuda.cuMemAlloc_v2(&mut pointer, bytes)? };
         Ok(Memory { cuda, pointer, bytes })
     }
@@ -203,12 +202,12 @@ impl<'a> Memory<'a> {
 
 impl Drop for Memory<'_> {
     fn drop(&mut self) {
-        // SAFETY: the pointer came from cuMemAlloc_v2 and is freed once. A failure shows in the next call.
+        // SAFETY: the pointer came from cuMemAlloc_v2 and is freed once. If this fails, so will the next call.
         let _ = unsafe { self.cuda.cuMemFree_v2(self.pointer) };
     }
 }
 
-/// Time on the device between two points of the default stream.
+/// Measures time on the device, in the default stream.
 pub struct Stopwatch<'a> {
     cuda: &'a Cuda,
     events: [CUevent; 2],
@@ -218,18 +217,18 @@ impl<'a> Stopwatch<'a> {
     pub fn start(cuda: &'a Cuda) -> Result<Self, Fault> {
         let mut events = [std::ptr::null_mut(); 2];
         for event in &mut events {
-            // SAFETY: `event` is written once, before the call returns.
+            // SAFETY: `event` is written before the call returns.
             unsafe { cuda.cuEventCreate(event, 0)? };
         }
         let watch = Stopwatch { cuda, events };
-        // SAFETY: the event is live and the null stream always exists.
+        // SAFETY: the event exists, and null is the default stream.
         unsafe { cuda.cuEventRecord(watch.events[0], std::ptr::null_mut())? };
         Ok(watch)
     }
 
     pub fn seconds(self) -> Result<f64, Fault> {
         let mut milliseconds = 0.0;
-        // SAFETY: both events are live and recorded; `milliseconds` is written once.
+        // SAFETY: both events exist; `milliseconds` is written before the call returns.
         unsafe {
             self.cuda.cuEventRecord(self.events[1], std::ptr::null_mut())?;
             self.cuda.cuEventSynchronize(self.events[1])?;

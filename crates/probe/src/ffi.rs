@@ -1,8 +1,8 @@
 //! Loading libraries, and calling C functions that return a status.
 //!
-//! Every function of a table returns `c_int`, never a binding's enum: a status that the enum does
-//! not know would be undefined behaviour, and an unknown status is just what a diagnosis needs.
-//! cudarc gives the types of the arguments, the constants and the record layouts.
+//! The functions are declared to return `c_int` rather than the enum of a binding: a status that the enum
+//! lacks would be undefined behavior, and diagnosis needs exactly those. cudarc provides the types of
+//! arguments, constants and struct layouts.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -12,9 +12,9 @@ use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
 use crate::emit::{emit, enter};
 use protocol::{Api, Event, Fault};
 
-/// Declares a struct of C functions: `table! { Name, Api::X; fn symbol(argument: type); … }`.
-/// Each becomes an unsafe method that announces the call, makes it, and turns a status other than
-/// zero into a [`Fault`]. `SYMBOLS` lists what the library must export.
+/// Declares a struct of C functions: `table! { Name, Api::X; fn symbol(argument: type); ... }`.
+/// Each becomes an unsafe method that announces the call, makes it, and returns a [`Fault`] if the status is
+/// not zero. `SYMBOLS` lists the symbols that the library must export.
 macro_rules! table {
     ($(#[$doc:meta])* $table:ident, $api:expr; $(fn $name:ident($($argument:ident: $kind:ty),* $(,)?);)*) => {
         $(#[$doc])*
@@ -29,16 +29,16 @@ macro_rules! table {
             pub const SYMBOLS: &[&str] = &[$(stringify!($name)),*];
 
             fn bind(library: &'static libloading::os::unix::Library) -> Result<Self, protocol::Fault> {
-                // SAFETY: the signatures are those of the library's documented interface.
+                // SAFETY: the signatures are those of the library's documented API.
                 Ok(unsafe { $table { $($name: $crate::ffi::symbol(library, $api, stringify!($name))?,)* library } })
             }
 
             $(
                 /// # Safety
-                /// Pointers must be valid for what the C function reads and writes.
+                /// Pointers must be valid for the C function's reads and writes.
                 pub unsafe fn $name(&self, $($argument: $kind),*) -> Result<(), protocol::Fault> {
                     $crate::emit::enter(stringify!($name));
-                    // SAFETY: the caller vouches for the arguments, `bind` for the signature.
+                    // SAFETY: the caller is responsible for the arguments, `bind` for the signature.
                     let code = unsafe { (self.$name)($($argument),*) };
                     if code == 0 { Ok(()) } else { Err(self.fault(stringify!($name), code)) }
                 }
@@ -48,10 +48,12 @@ macro_rules! table {
 }
 pub(crate) use table;
 
+/// Looks up a symbol.
+///
 /// # Safety
 /// `T` must be the type of the C function of that name.
 pub unsafe fn symbol<T: Copy>(library: &Library, api: Api, name: &str) -> Result<T, Fault> {
-    // SAFETY: passed on to the caller.
+    // SAFETY: the caller guarantees it.
     match unsafe { library.get::<T>(name) } {
         Ok(symbol) => Ok(*symbol),
         Err(error) => Err(Fault {
@@ -59,15 +61,15 @@ pub unsafe fn symbol<T: Copy>(library: &Library, api: Api, name: &str) -> Result
             call: "dlsym".into(),
             code: None,
             name: None,
-            detail: format!("{} ({api:?} interface)", words(&error)),
+            detail: format!("{} ({api:?} interface)", message(&error)),
         }),
     }
 }
 
-/// Loads a library under `name` for reports: from `files` (dependencies first), else by the first of
-/// `sonames` that the loader finds. Reports which files the process mapped in doing so.
+/// Loads a library from `files` (dependencies first), or without files the first of `sonames` that the
+/// loader finds. Reports under `name` the files that this mapped.
 ///
-/// What is loaded stays loaded: closing a driver's library runs code that nobody has asked for.
+/// Libraries stay loaded: unloading a driver runs its destructors.
 pub fn open(name: &str, files: &[String], sonames: &[&str]) -> Result<&'static Library, Fault> {
     let before = mapped();
     let mut opened = None;
@@ -95,7 +97,7 @@ pub fn open(name: &str, files: &[String], sonames: &[&str]) -> Result<&'static L
         }
     }
     let Some((asked, library)) = opened else {
-        // Of several sonames that are not there, the loader's word on the first says it all.
+        // If none of the sonames exists, the loader's message about the first is enough.
         let present = failures.iter().find(|failure| !failure.contains("No such file"));
         let detail = present.or(failures.first()).cloned().unwrap_or_default();
         return Err(Fault { api: Api::Loader, call: "dlopen".into(), code: None, name: None, detail });
@@ -114,17 +116,17 @@ pub fn open(name: &str, files: &[String], sonames: &[&str]) -> Result<&'static L
 
 fn load(file: &str) -> Result<&'static Library, String> {
     enter(&format!("dlopen {file}"));
-    // SAFETY: loading runs the library's constructors; that it may crash is why this process exists.
+    // SAFETY: loading runs the library's constructors. They may crash, which is why this process exists.
     let library = unsafe { Library::open(Some(file), RTLD_NOW | RTLD_LOCAL) };
-    library.map(|library| &*Box::leak(Box::new(library))).map_err(|error| words(&error))
+    library.map(|library| &*Box::leak(Box::new(library))).map_err(|error| message(&error))
 }
 
-/// The loader's own words, which libloading keeps as the source of its error.
-fn words(error: &libloading::Error) -> String {
+/// The loader's message, which libloading keeps as the source of its error.
+fn message(error: &libloading::Error) -> String {
     std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string)
 }
 
-/// The files mapped into this process, as the kernel names them; empty where /proc is masked.
+/// The files that are mapped into this process; empty where /proc is masked.
 pub fn mapped() -> BTreeSet<String> {
     let maps = std::fs::read_to_string("/proc/self/maps").unwrap_or_default();
     maps.lines().filter_map(|line| line.find('/').map(|start| line[start..].to_owned())).collect()
@@ -136,11 +138,11 @@ pub fn text(buffer: &[u8]) -> String {
     String::from_utf8_lossy(&buffer[..end]).into_owned()
 }
 
-/// A static C string that a library returned; null where it knows none.
+/// A static C string that a library returned; `None` for null.
 ///
 /// # Safety
-/// `string` is null or points to a string that ends in NUL.
+/// `string` must be null or point to a static string that ends in NUL.
 pub unsafe fn static_text(string: *const std::ffi::c_char) -> Option<String> {
-    // SAFETY: passed on to the caller.
+    // SAFETY: the caller guarantees it.
     (!string.is_null()).then(|| unsafe { std::ffi::CStr::from_ptr(string) }.to_string_lossy().into_owned())
 }

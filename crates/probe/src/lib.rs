@@ -1,4 +1,5 @@
-//! Where the sources of the probe are, for the build script of cudacheck; the program is `main.rs`.
+//! Locates the sources of the probe for cudacheck's build script. The program itself is `main.rs`, built with the
+//! feature `program`.
 
-/// The directory of this package's manifest: in a workspace, a registry's cache or a vendored copy.
+/// The directory of this package, in a workspace, in Cargo's registry cache or in a vendored copy.
 pub const DIRECTORY: &str = env!("CARGO_MANIFEST_DIR");

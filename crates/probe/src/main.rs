@@ -1,8 +1,9 @@
-//! The probe: the only program of the two that loads GPU libraries, and the only place of unsafe code.
+//! The probe: the program that loads the GPU libraries, and the only one with unsafe code.
 //!
-//! It is dynamic, so that the image's own loader loads it and it sees what the application would
-//! see. It reads its job from its argument, tells what it does line by line (`emit.rs`), and ends by
-//! `_exit`: destructors of a broken driver are never run. It judges nothing.
+//! It is linked dynamically, so that the image's own loader loads it and it gets the libraries that the
+//! application would get. It takes a job from its argument, reports what it does line by line
+//! (`emit.rs`), and ends with `_exit`, because the destructors of a broken driver can hang. It judges
+//! nothing.
 
 mod blas;
 mod cupti;
@@ -21,21 +22,21 @@ use protocol::{Event, Job, PROTOCOL, Task};
 
 fn main() {
     let argument = std::env::args().nth(1).unwrap_or_default();
-    // Questions that tests ask, about the program alone and about libraries without a GPU.
+    // For tests, without a GPU.
     match argument.as_str() {
         "--driver-symbols" => return driver::SYMBOLS.iter().for_each(|symbol| println!("{symbol}")),
         "--load" => return load(std::env::args().skip(2).collect()),
         _ => {}
     }
     let Ok(job) = serde_json::from_slice::<Job>(argument.as_bytes()) else {
-        eprintln!("this is a part of cudacheck and is started by it");
+        eprintln!("this program is part of cudacheck, which starts it");
         std::process::exit(2);
     };
     emit::start(process::claim_standard_streams());
     process::die_with(job.parent);
-    process::remember_timeout(job.timeout_ms);
+    process::set_timeout(job.timeout_ms);
     process::show(protocol::Stage::Start, None);
-    let _lock = process::hold(&job.lock);
+    let _lock = process::lock(&job.lock);
     emit::emit(&Event::Hello { protocol: PROTOCOL, pid: std::process::id(), libc: process::libc_version() });
     if job.protocol == PROTOCOL {
         match &job.task {
@@ -44,10 +45,10 @@ fn main() {
         }
     }
     emit::emit(&Event::Done);
-    process::leave();
+    process::exit();
 }
 
-/// Loads libcudart, cuBLAS or CUPTI from files, as a job does, and finds every symbol that is used.
+/// Loads libcudart, cuBLAS or CUPTI as a job does, looks up every symbol, and prints the files that were mapped.
 fn load(mut files: Vec<String>) {
     let library = files.remove(0);
     let bound = match library.as_str() {
@@ -62,5 +63,5 @@ fn load(mut files: Vec<String>) {
         Some(fault) => println!("{}: {}", fault.call, fault.detail),
         None => ffi::mapped().iter().for_each(|path| println!("{path}")),
     }
-    process::leave();
+    process::exit();
 }

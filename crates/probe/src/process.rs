@@ -1,4 +1,4 @@
-//! The probe's own process: its streams, its parent, its lock, its name and its end.
+//! The probe's process: standard streams, parent, lock, name and exit.
 
 use std::ffi::CStr;
 use std::fs::File;
@@ -8,80 +8,79 @@ use std::os::unix::net::{SocketAddr, UnixListener};
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 
-use protocol::{Stage, TAKEN};
+use protocol::{LOCK_TAKEN, Stage};
 
-/// Takes the event pipe from standard input, where the supervisor puts it, and leaves an empty
-/// stream in its place, so that no library reads or writes it by accident. All else that was
-/// inherited is closed: a stuck probe must not hold what the supervisor's caller waits for.
+/// Takes the event pipe from standard input and puts an empty stream in its place, so that no library
+/// uses the pipe by accident. Closes all other inherited descriptors: a stuck probe must not keep open a
+/// pipe that the supervisor's caller waits on.
 pub fn claim_standard_streams() -> File {
-    // SAFETY: nothing of this process is open yet above the standard streams. By number, since
-    // glibc has a function for it only from 2.34; a kernel before 5.9 refuses and changes nothing.
+    // SAFETY: this process has opened nothing beyond the standard streams yet. By number, because glibc has
+    // close_range only since 2.34; kernels before 5.9 return an error.
     if unsafe { libc::syscall(libc::SYS_close_range, 3, libc::c_uint::MAX, 0) } != 0 {
         for descriptor in 3..256 {
-            // SAFETY: as above; closing a number that is not open is refused.
+            // SAFETY: as above; closing a descriptor that is not open only returns an error.
             unsafe { libc::close(descriptor) };
         }
     }
-    // SAFETY: descriptor 0 is open, the supervisor put the pipe there; F_DUPFD_CLOEXEC makes a new one.
+    // SAFETY: F_DUPFD_CLOEXEC returns a new descriptor or an error.
     let pipe = unsafe { libc::fcntl(0, libc::F_DUPFD_CLOEXEC, 10) };
     if pipe < 0 {
-        leave();
+        exit();
     }
     let empty = File::open("/dev/null").map(OwnedFd::from).ok().or_else(|| {
-        // A root without /dev/null: the read end of a pipe that nobody writes to.
+        // Without /dev/null: the read end of a pipe without a writer.
         let mut ends = [0; 2];
         // SAFETY: `ends` has room for the two descriptors that pipe2 writes.
         if unsafe { libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC) } != 0 {
             return None;
         }
-        // SAFETY: both descriptors are new and owned by nobody else.
+        // SAFETY: both descriptors are new and have no other owner.
         let [read, _write] = unsafe { ends.map(|end| OwnedFd::from_raw_fd(end)) };
         Some(read)
     });
     if let Some(empty) = empty {
-        // SAFETY: both are open descriptors; dup2 replaces 0 in one step.
+        // SAFETY: both descriptors are open.
         unsafe { libc::dup2(empty.as_raw_fd(), 0) };
     }
-    // SAFETY: `pipe` is a new descriptor, owned by nobody else.
+    // SAFETY: `pipe` is a new descriptor and has no other owner.
     unsafe { File::from_raw_fd(pipe) }
 }
 
-/// Has the kernel end this process when the supervisor ends, and ends it now if that has happened.
+/// Makes the kernel kill this process when the supervisor ends; exits if it has ended already.
 pub fn die_with(parent: u32) {
-    // SAFETY: prctl with PR_SET_PDEATHSIG takes a signal number and touches no memory.
+    // SAFETY: PR_SET_PDEATHSIG takes a signal number and no pointers.
     unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
     if std::os::unix::process::parent_id() != parent {
-        leave();
+        exit();
     }
 }
 
-/// What [`show`] tells of the supervisor's patience, in whole seconds.
-pub fn remember_timeout(milliseconds: u64) {
-    TIMEOUT.store(milliseconds.div_ceil(1000), Relaxed);
-}
-
-/// Binds the name by which a later supervisor finds this process while it lives. Where another probe has
-/// taken the place since the supervisor looked, this one ends before it has touched anything. A kernel that
-/// gives no such names (seccomp) is no fault: probes are not told apart then.
-pub fn hold(name: &str) -> Option<UnixListener> {
+/// Binds the abstract socket that marks the target of this probe as taken. Exits if another probe has
+/// bound it since the supervisor looked. Where sockets are not allowed (seccomp), there is no lock.
+pub fn lock(name: &str) -> Option<UnixListener> {
     match SocketAddr::from_abstract_name(name).and_then(|address| UnixListener::bind_addr(&address)) {
-        Ok(place) => Some(place),
-        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => end(TAKEN),
+        Ok(socket) => Some(socket),
+        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => exit_with(LOCK_TAKEN),
         Err(_) => None,
     }
 }
 
+/// The supervisor's timeout in seconds, for [`show`].
 static TIMEOUT: AtomicU64 = AtomicU64::new(0);
 
-/// Puts timeout, GPU and stage into the process's name (`cc60/3:context`), which /proc shows even
-/// when the process is stuck. `supervise/lock.rs` reads it.
+pub fn set_timeout(milliseconds: u64) {
+    TIMEOUT.store(milliseconds.div_ceil(1000), Relaxed);
+}
+
+/// Puts timeout, GPU and stage into the process's name, such as `cc60/3:context`. Another supervisor reads
+/// it from /proc (`supervise/lock.rs`), which works even when the process is stuck in a system call.
 pub fn show(stage: Stage, gpu: Option<u32>) {
     let stage = serde_json::to_string(&stage).unwrap_or_default();
     let gpu = gpu.map(|gpu| gpu.to_string()).unwrap_or_default();
     let timeout = TIMEOUT.load(Relaxed);
-    // The kernel keeps 15 bytes and cuts the rest.
+    // The kernel truncates it to 15 bytes.
     let name = format!("cc{timeout}/{gpu}:{}\0", stage.trim_matches('"'));
-    // SAFETY: PR_SET_NAME reads a string that ends in NUL, and at most 16 bytes of it.
+    // SAFETY: `name` ends in NUL.
     unsafe { libc::prctl(libc::PR_SET_NAME, name.as_ptr()) };
 }
 
@@ -90,12 +89,12 @@ pub fn libc_version() -> String {
     unsafe { CStr::from_ptr(libc::gnu_get_libc_version()) }.to_string_lossy().into_owned()
 }
 
-/// Ends without destructors: those of a broken driver can hang or crash after all is said.
-pub fn leave() -> ! {
-    end(0)
+/// Exits without running destructors: those of a broken driver can hang or crash.
+pub fn exit() -> ! {
+    exit_with(0)
 }
 
-fn end(status: i32) -> ! {
-    // SAFETY: _exit ends the process and touches no memory.
+fn exit_with(status: i32) -> ! {
+    // SAFETY: _exit takes a number and does not return.
     unsafe { libc::_exit(status) }
 }

@@ -1,4 +1,4 @@
-//! libcudart, by the path that the application would load: version, device count, a copy and back.
+//! libcudart: version, device count, and a copy to the device and back.
 
 use std::ffi::{c_char, c_int, c_void};
 
@@ -6,7 +6,7 @@ use crate::ffi::{self, open, static_text, table};
 use protocol::{Api, Fault, Runtime};
 
 table! {
-    /// The runtime's functions.
+    /// The functions of libcudart.
     Cudart, Api::Runtime;
     fn cudaRuntimeGetVersion(version: *mut c_int);
     fn cudaDriverGetVersion(version: *mut c_int);
@@ -17,11 +17,11 @@ table! {
     fn cudaMemcpy(to: *mut c_void, from: *const c_void, bytes: usize, kind: c_int);
 }
 
-/// cudaMemcpyKind
+// cudaMemcpyKind
 const HOST_TO_DEVICE: c_int = 1;
 const DEVICE_TO_HOST: c_int = 2;
 
-/// Bytes copied: more than one page of either side, and no round number of them.
+/// Bytes to copy: more than a page of host or device, and not a multiple of one.
 const COPIED: usize = (1 << 20) + 12_345;
 
 pub fn load(files: &[String]) -> Result<Cudart, Fault> {
@@ -30,21 +30,21 @@ pub fn load(files: &[String]) -> Result<Cudart, Fault> {
 
 impl Cudart {
     fn fault(&self, call: &str, code: c_int) -> Fault {
-        let ask = |symbol| {
+        let look_up = |symbol| {
             type Lookup = unsafe extern "C" fn(c_int) -> *const c_char;
             // SAFETY: both functions take the status as a number and return a static string or null.
             unsafe {
                 ffi::symbol::<Lookup>(self.library, Api::Runtime, symbol)
                     .ok()
-                    .and_then(|ask| static_text(ask(code)))
+                    .and_then(|text| static_text(text(code)))
             }
         };
         Fault {
             api: Api::Runtime,
             call: call.to_owned(),
             code: Some(code.into()),
-            name: ask("cudaGetErrorName"),
-            detail: ask("cudaGetErrorString").unwrap_or_default(),
+            name: look_up("cudaGetErrorName"),
+            detail: look_up("cudaGetErrorString").unwrap_or_default(),
         }
     }
 }
@@ -52,7 +52,7 @@ impl Cudart {
 pub fn verify(cudart: &Cudart, ordinal: u32) -> Result<Runtime, Fault> {
     let sent: Vec<u8> =
         (0..COPIED).map(|place| (place as u32).wrapping_mul(0x9E37_79B9).to_le_bytes()[3]).collect();
-    // What does not arrive must not look right.
+    // Every byte starts out wrong, so that one that is not copied shows.
     let mut received: Vec<u8> = sent.iter().map(|byte| !byte).collect();
     let (mut version, mut driver, mut devices) = (0, 0, 0);
     let mut memory = std::ptr::null_mut();

@@ -1,8 +1,8 @@
-//! The survey: which GPUs NVML sees and in what state, and which devices the driver lists.
+//! The survey: the GPUs and their state, as reported by NVML, and the devices of the driver.
 //!
-//! No context is created, no GPU memory taken. NVML answers for each GPU in a thread of its own, so
-//! that one that hangs does not hide the others. The driver is asked afterwards, not meanwhile: when
-//! the process dies, it is then known in which of the two libraries.
+//! It creates no context and takes no GPU memory. Each GPU is queried in a thread of its own, so that one
+//! that hangs does not hide the others. NVML and the driver run one after the other, so that a crash can
+//! be attributed to one of them.
 
 use std::fs::OpenOptions;
 use std::time::{Duration, Instant};
@@ -25,19 +25,18 @@ pub fn run(survey: &Survey) {
         }
         Ok(())
     });
-    if let Some(pending) = survey.nvml.then(nvml::start).flatten() {
-        let patience = Duration::from_millis(survey.patience_ms);
-        // A GPU that has not answered by then is known to the supervisor by its last event.
-        pending.wait(start + patience);
+    if let Some(queries) = survey.nvml.then(nvml::start).flatten() {
+        // The supervisor knows a GPU that has not answered by its last event.
+        queries.wait(start + Duration::from_millis(survey.nvml_timeout_ms));
     }
     if survey.driver {
         list_devices();
     }
 }
 
-/// Loads the driver, initialises it and tells each device. `None` where a stage failed.
+/// Loads and initializes the driver, and reports each device. `None` if a stage failed.
 fn list_devices() -> Option<()> {
-    let cuda = initialise()?;
+    let cuda = initialize()?;
     stage(Stage::Enumerate, None, || {
         let devices = cuda.device_count()?;
         emit(&Event::Driver(Driver { cuda: cuda.version()?, devices }));
@@ -48,10 +47,11 @@ fn list_devices() -> Option<()> {
     })
 }
 
-pub fn initialise() -> Option<Cuda> {
+/// Loads libcuda and calls cuInit. `None` if a stage failed.
+pub fn initialize() -> Option<Cuda> {
     let cuda = stage(Stage::LoadDriver, None, || Ok(Cuda::load()?))?;
     stage(Stage::DriverInit, None, || {
-        // SAFETY: the flags must be zero, and are.
+        // SAFETY: takes no pointers.
         unsafe { cuda.cuInit(0)? };
         Ok(())
     })?;

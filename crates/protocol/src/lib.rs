@@ -1,70 +1,78 @@
-//! The protocol between supervisor and probe; with `json.rs` the only file that both programs compile.
+//! The wire protocol between cudacheck's supervisor and its probe.
 //!
-//! The supervisor hands a [`Job`] to a probe as its only argument. The probe answers with one
-//! [`Event`] per line, as JSON, over a pipe of its own. Before every call that can block it says
-//! which ([`Event::Enter`]), so that the last line names the culprit of a hang or a crash.
+//! The supervisor starts a probe with a [`Job`], as JSON, in its only argument. The probe writes one
+//! [`Event`] per line, as JSON, to a pipe. It announces every call that can block ([`Event::Enter`])
+//! before it makes it, so that the last line names the call that hung or crashed.
 //!
-//! Only plain data lives here: no I/O, no judgement. A change of meaning raises [`PROTOCOL`].
+//! A probe runs a job of its own version of the [`PROTOCOL`] only; for any other it reports
+//! [`Event::Hello`] and [`Event::Done`], and nothing in between. The supervisor ignores lines that are
+//! not events, and both sides ignore fields that they do not know.
+//!
+//! Plain data only: no I/O, no judgement.
 
 use serde::{Deserialize, Serialize};
 
-/// The version of everything in this file, checked by both sides.
+/// Version of this protocol. Raise it when the meaning of a job or an event changes.
 pub const PROTOCOL: u32 = 2;
 
-/// Name of the smoke kernel; CUPTI's record must carry it.
+/// Name of the smoke kernel, as it appears in CUPTI's activity records.
 pub const SMOKE_KERNEL: &str = "cudacheck_smoke";
 
-/// Exit status of a probe whose place another one has taken: it has done nothing. `EX_TEMPFAIL` of sysexits.h.
-pub const TAKEN: i32 = 75;
+/// Exit status of a probe that did nothing because another probe holds its lock (`EX_TEMPFAIL`).
+pub const LOCK_TAKEN: i32 = 75;
 
-/// One piece of work for one probe process.
+/// The work of one probe process.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Job {
+    /// The supervisor's [`PROTOCOL`].
     pub protocol: u32,
-    /// The supervisor: a probe whose parent is another process has lost it.
+    /// Process ID of the supervisor. A probe with another parent has been orphaned, and exits.
     pub parent: u32,
     pub task: Task,
-    /// Name of the abstract socket that the probe holds while it lives; see `supervise/lock.rs`.
+    /// Name of the abstract socket that the probe binds for as long as it lives.
     pub lock: String,
-    /// When the supervisor gives up, counted from the start of the probe.
+    /// Milliseconds from the start of the probe until the supervisor kills it.
     pub timeout_ms: u64,
 }
 
+/// What to do.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Task {
-    /// What is there: NVML's view of every GPU, then the driver's list of devices.
+    /// Query NVML for every GPU, then list the devices of the driver.
     Survey(Survey),
     /// Exercise one device.
     Device(DeviceTask),
 }
 
+/// Which parts of the machine to survey. Creates no context.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Survey {
     /// Device nodes to open and close.
     pub nodes: Vec<String>,
-    /// False after a probe that did not survive NVML.
+    /// Query NVML. False after NVML crashed a probe.
     pub nvml: bool,
-    /// Load the driver library and call cuInit.
+    /// Load libcuda, call cuInit and list the devices.
     pub driver: bool,
-    /// How long one GPU may keep NVML before the others are reported without it.
-    pub patience_ms: u64,
+    /// Milliseconds to wait for NVML's answers before going on without the missing ones.
+    pub nvml_timeout_ms: u64,
 }
 
+/// The checks to run on one device.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DeviceTask {
-    /// The driver's ordinal of the device.
+    /// CUDA's ordinal of the device.
     pub ordinal: u32,
-    /// What NVML says is free, in bytes: asking it takes no memory, a context does.
+    /// Free GPU memory in bytes, as reported by NVML: the driver would need a context to report it.
     pub memory_free: Option<u64>,
-    /// Run libcudart, cuBLAS and CUPTI after the smoke kernel.
+    /// Exercise libcudart, cuBLAS and CUPTI after the smoke kernel.
     pub gemm: bool,
-    /// What each library is loaded from.
+    /// The files to load them from.
     pub libraries: Libraries,
 }
 
-/// Files to load, dependencies first; the last is the library itself. Empty: by soname, as the
-/// loader finds it.
+/// The files to load for each library: dependencies first, the library itself last. If empty, the
+/// loader searches for it by soname.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Libraries {
     pub runtime: Vec<String>,
@@ -72,38 +80,50 @@ pub struct Libraries {
     pub cupti: Vec<String>,
 }
 
+/// One line of a probe's report.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Event {
     /// The first line of every probe.
     Hello {
+        /// The probe's [`PROTOCOL`].
         protocol: u32,
+        /// The probe's process ID.
         pid: u32,
+        /// Version of the glibc that the probe runs on.
         libc: String,
     },
-    /// About to make a call that can block.
+    /// The probe is about to make a call that can block.
     Enter {
         stage: Stage,
         call: String,
+        /// NVML's index in [`Stage::NvmlDevice`], CUDA's ordinal in all other stages.
         gpu: Option<u32>,
     },
-    /// A stage is over.
+    /// A stage ended.
     Left {
         stage: Stage,
+        /// As in [`Event::Enter`].
         gpu: Option<u32>,
+        /// Wall-clock time of the stage.
         seconds: f64,
         outcome: Outcome,
     },
-    /// A device node was opened, or why not, as errno.
+    /// The probe opened a device node and closed it again.
     Node {
         path: String,
+        /// The error number, if it could not be opened.
         errno: Option<i32>,
     },
-    /// A library was loaded; the paths are those that the process really mapped.
+    /// A library was loaded.
     Library {
+        /// The library's name, such as `libcublas`.
         name: String,
+        /// The file or soname that was passed to dlopen.
         asked: String,
+        /// The file that was mapped.
         path: String,
+        /// Other files that were mapped along with it: its dependencies.
         also: Vec<String>,
     },
     Nvml(NvmlSystem),
@@ -115,68 +135,87 @@ pub enum Event {
     Blas(Blas),
     GemmCase(GemmCase),
     Cupti(Cupti),
-    /// The last line of a probe that came to its end.
+    /// The last line of a probe that ran to completion.
     Done,
 }
 
-/// The stages of a probe, in the order in which they run.
+/// The stages of a probe, in the order they run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Stage {
     Start,
+    /// Open the device nodes.
     Nodes,
     LoadNvml,
+    /// nvmlInit and the system's properties.
     NvmlInit,
+    /// Query NVML for one GPU.
     NvmlDevice,
     LoadDriver,
+    /// cuInit.
     DriverInit,
+    /// List the devices of the driver.
     Enumerate,
+    /// Create the primary context.
     Context,
+    /// Compile the smoke kernel from PTX.
     Jit,
+    /// Run the smoke kernel.
     Launch,
+    /// Compare its results with the host's.
     Compare,
     LoadRuntime,
+    /// Copy memory with libcudart.
     Runtime,
     LoadBlas,
+    /// Create a cuBLAS handle.
     BlasInit,
+    /// Multiply matrices and compare the results.
     Gemm,
+    /// Multiply matrices and measure the time.
     GemmTiming,
     LoadCupti,
+    /// Trace a kernel.
     Cupti,
 }
 
+/// How a stage ended.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
     Passed,
     Failed(Fault),
-    /// Not done, and why; never a pass.
+    /// The stage did not run. This is not a pass.
     Skipped(Skip),
 }
 
-/// Why a stage was not run. A GPU in one of these states is not broken.
+/// Why a stage was skipped. A GPU in any of these states may be healthy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Skip {
-    /// The compute mode allows no context at all.
+    /// The compute mode allows no contexts.
     Prohibited,
-    /// The compute mode allows one context, and ours would lock the application out.
+    /// The compute mode allows a single context, and the probe's would lock the application out.
     Exclusive,
-    /// Too little GPU memory is free, in bytes.
+    /// Too little GPU memory is free. Both in bytes.
     LowMemory { free: u64, needed: u64 },
 }
 
-/// A call that did not succeed. Codes are what the library returned, known to any binding or not.
+/// A call that failed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Fault {
     pub api: Api,
+    /// The function that was called.
     pub call: String,
+    /// The status that it returned, whether or not any binding knows it. None for the loader's errors.
     pub code: Option<i64>,
-    /// The name that the library itself gives the code, if it knows one.
+    /// The library's own name for the status, if it has one.
     pub name: Option<String>,
+    /// The library's or the loader's error message; may be empty.
     pub detail: String,
 }
 
+/// The interface that a failed call belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Api {
@@ -188,7 +227,7 @@ pub enum Api {
     Cupti,
 }
 
-/// A value, or the reason why there is none. A refusal is never a zero.
+/// A value, or the reason why it is unavailable. An unavailable number is never reported as zero.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Field<T> {
@@ -203,58 +242,83 @@ impl<T> Field<T> {
             Field::Unavailable { .. } => None,
         }
     }
+
+    pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Field<U> {
+        match self {
+            Field::Known(value) => Field::Known(change(value)),
+            Field::Unavailable { unavailable } => Field::Unavailable { unavailable },
+        }
+    }
 }
 
+/// What NVML reports about the system.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NvmlSystem {
+    /// Version of the driver, such as `550.54.15`.
     pub driver: Field<String>,
+    /// Version of libnvidia-ml, such as `12.550.54.15`.
     pub nvml: Field<String>,
-    /// 1000 * major + 10 * minor of the newest CUDA that the driver supports.
+    /// Newest CUDA version that the driver supports: 1000 * major + 10 * minor.
     pub cuda: Field<i32>,
+    /// Number of GPUs.
     pub gpus: u32,
-    /// With confidential computing: whether the GPUs were released for work.
+    /// With confidential computing: whether the GPUs accept work.
     pub confidential_ready: Field<bool>,
 }
 
-/// NVML's view of one GPU. Memory in bytes, power in milliwatts, temperature in degrees Celsius,
-/// clocks in MHz.
+/// What NVML reports about one GPU.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NvmlDevice {
+    /// NVML's index, in PCI bus order.
     pub index: u32,
+    /// With prefix: `GPU-...`.
     pub uuid: Field<String>,
     pub name: Field<String>,
-    /// As `domain:bus:device.function`.
+    /// PCI bus ID: `domain:bus:device.function`.
     pub pci: Field<String>,
+    /// Bytes.
     pub memory_total: Field<u64>,
+    /// Bytes.
     pub memory_free: Field<u64>,
+    /// Bytes.
     pub memory_used: Field<u64>,
     pub compute_mode: Field<ComputeMode>,
+    /// Number of processes with a compute context.
     pub compute_processes: Field<u32>,
     pub utilization_percent: Field<u32>,
+    /// Persistence mode.
     pub persistence: Field<bool>,
     pub ecc_enabled: Field<bool>,
-    /// Since the driver was loaded.
+    /// Errors since the driver was loaded.
     pub ecc_uncorrected: Field<u64>,
+    /// Errors since the driver was loaded.
     pub ecc_corrected: Field<u64>,
     pub remapped_rows: Field<RemappedRows>,
     pub retired_pages_pending: Field<bool>,
-    /// Names of the reasons that hold the clocks down now.
+    /// Why the clocks are reduced now, such as `power-cap` or `hardware-thermal`.
     pub throttle: Field<Vec<String>>,
     pub pcie_generation: Field<Link>,
+    /// Lanes.
     pub pcie_width: Field<Link>,
+    /// PCIe replays since the GPU was reset.
     pub pcie_replays: Field<u32>,
     pub nvlinks: Field<NvLinks>,
     pub fabric: Field<Fabric>,
+    /// Degrees Celsius.
     pub temperature: Field<u32>,
+    /// Milliwatts.
     pub power: Field<u32>,
+    /// MHz.
     pub sm_clock: Field<u32>,
+    /// MHz.
     pub sm_clock_max: Field<u32>,
+    /// `P0` to `P15`.
     pub performance_state: Field<String>,
     pub mig_enabled: Field<bool>,
     pub mig_devices: Vec<MigDevice>,
 }
 
-/// How many contexts a GPU takes.
+/// Compute mode, as `nvidia-smi -c` sets it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ComputeMode {
@@ -264,108 +328,139 @@ pub enum ComputeMode {
     ExclusiveProcess,
 }
 
+/// Rows of GPU memory that were replaced by spare ones.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RemappedRows {
+    /// Rows remapped because of correctable errors.
     pub correctable: u32,
+    /// Rows remapped because of uncorrectable errors.
     pub uncorrectable: u32,
+    /// A remapping takes effect at the next GPU reset.
     pub pending: bool,
+    /// A remapping failed: the spare rows are used up.
     pub failed: bool,
 }
 
+/// The PCIe link of a GPU: generation or lanes, now and at most.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Link {
     pub current: u32,
     pub max: u32,
 }
 
+/// Number of NVLinks by state.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NvLinks {
     pub active: u32,
     pub inactive: u32,
 }
 
+/// Registration of a GPU with the NVLink fabric.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Fabric {
-    /// `not-supported`, `not-started`, `in-progress`, `completed` or the driver's number.
+    /// `not-supported`, `not-started`, `in-progress`, `completed` or NVML's number for another state.
     pub state: String,
-    /// NVML's status of the registration, meaningful once it is completed.
+    /// `nvmlReturn_t` of the registration; valid once it is completed.
     pub status: u32,
 }
 
+/// A MIG instance, as NVML lists it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MigDevice {
+    /// NVML's index among the instances of its GPU.
     pub index: u32,
+    /// With prefix: `MIG-...`.
     pub uuid: Field<String>,
+    /// Bytes.
     pub memory_total: Field<u64>,
+    /// Bytes.
     pub memory_free: Field<u64>,
 }
 
+/// What libcuda reports about itself after cuInit.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Driver {
-    /// As `cuDriverGetVersion` gives it: 12040 is CUDA 12.4.
+    /// As returned by `cuDriverGetVersion`: 12040 is CUDA 12.4.
     pub cuda: i32,
+    /// Number of devices.
     pub devices: u32,
 }
 
-/// A device as the CUDA driver lists it; no context is needed for any of this.
+/// A device, as CUDA lists it. None of its properties needs a context.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Device {
+    /// CUDA's ordinal.
     pub ordinal: u32,
     pub name: String,
+    /// Without prefix, lowercase. For a MIG instance its own, unless the driver is older than 470.42.
     pub uuid: String,
+    /// PCI bus ID: `domain:bus:device.function`.
     pub pci: String,
+    /// Bytes.
     pub memory: u64,
+    /// Compute capability: major and minor.
     pub capability: (i32, i32),
+    /// Number of SMs.
     pub sms: i32,
-    /// kHz
+    /// kHz.
     pub clock: i32,
-    /// CUDA's compute mode: 0 default, 2 prohibited, 3 exclusive process.
+    /// `CUcomputemode`: 0 default, 2 prohibited, 3 exclusive process.
     pub compute_mode: i32,
+    /// Supports cooperative launches.
     pub cooperative: bool,
+    /// Shares its memory with the host.
     pub integrated: bool,
 }
 
+/// Results of the smoke kernel.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Smoke {
+    /// SMs of the device.
     pub sms_present: u32,
+    /// SMs that ran at least one block.
     pub sms_covered: u32,
-    /// Ids of the multiprocessors whose results differ from the host's model.
+    /// IDs of the SMs that computed wrong results.
     pub sms_wrong: Vec<u32>,
-    /// Of all launches.
+    /// Results computed, 32 bits each, over all launches.
     pub words: u64,
     pub words_wrong: u64,
-    /// The sums that atomics kept agree with the host's.
+    /// The sums that the device kept with atomics match the host's.
     pub sums_right: bool,
-    /// How often the kernel ran.
+    /// Number of launches.
     pub launches: u32,
+    /// The launch was cooperative, which guarantees that every SM runs a block.
     pub cooperative: bool,
 }
 
+/// Results of the libcudart check.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Runtime {
-    /// As `cudaRuntimeGetVersion` gives it: 12040 is CUDA 12.4.
+    /// As returned by `cudaRuntimeGetVersion`: 12040 is CUDA 12.4.
     pub version: i32,
+    /// As returned by `cudaDriverGetVersion`.
     pub driver: i32,
+    /// As returned by `cudaGetDeviceCount`.
     pub devices: i32,
     /// Bytes copied to the device and back.
     pub copied: u64,
-    /// The first byte that came back different.
+    /// Offset of the first byte that came back different.
     pub wrong_at: Option<u64>,
 }
 
+/// Versions of cuBLAS: 10000 * major + 100 * minor + patch.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Blas {
-    /// 10000 * major + 100 * minor + patch level, the form of `cublasLtGetVersion`.
     pub cublas: i32,
-    /// What libcublasLt says of itself; another release than cuBLAS is a mix-up.
+    /// Of the libcublasLt that cuBLAS loaded; the two must be of the same release.
     pub cublas_lt: Option<u64>,
 }
 
+/// One matrix product, C = alpha * op(A) * op(B) + beta * C, and how its result compared.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct GemmCase {
-    /// `f32`, `tf32`, `f16` or `bf16`; the type of C after a slash where it is another.
+    /// `f32`, `tf32`, `f16` or `bf16`, followed by a slash and the type of C if that is different.
     pub format: String,
-    /// `n` or `t` for each operand.
+    /// `n` or `t` for each operand, such as `nt`.
     pub transpose: String,
     pub m: u32,
     pub n: u32,
@@ -373,29 +468,34 @@ pub struct GemmCase {
     pub alpha: f32,
     pub beta: f32,
     pub verdict: GemmVerdict,
-    /// Floating-point operations per second, where the case was timed.
+    /// Floating-point operations per second, if the case was timed.
     pub flops: Option<f64>,
 }
 
+/// The result of a matrix product, compared with the known answer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum GemmVerdict {
-    /// Every element is the known answer.
+    /// Every element is correct, bit for bit.
     Exact,
-    /// The first elements that are not, as `C[row, column] = got, not wanted`.
+    /// At least this many elements are wrong. The first as `C[row, column] = got, not wanted`.
     Wrong { elements: u64, first: String },
-    /// The answer is exact, and shows that inputs were not rounded to TF32.
+    /// The result is correct, but the inputs were not rounded to TF32 as requested.
     NotTf32,
-    /// Written outside the matrix.
+    /// The library wrote outside of the matrix.
     Overrun { at: String },
 }
 
+/// Results of the CUPTI check.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Cupti {
-    /// As `cuptiGetVersion` gives it.
+    /// As returned by `cuptiGetVersion`.
     pub version: u32,
-    /// Names of the kernels in the records of the Activity API.
+    /// Names of the kernels in the activity records.
     pub kernels: Vec<String>,
-    /// True: the driver lets this process read hardware counters. A reason where it was not asked.
+    /// Whether the driver lets this process read hardware counters.
     pub counters: Field<bool>,
 }
+
+#[cfg(test)]
+mod tests;

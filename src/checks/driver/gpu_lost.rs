@@ -42,7 +42,7 @@ fn judge(facts: &Facts) -> Outcome {
     let lost = facts.probes.iter().flat_map(|run| &run.events).filter_map(|event| match event {
         Event::Left { stage: Stage::NvmlDevice, gpu, outcome: StageOutcome::Failed(fault), .. } => {
             // NVML also counts GPUs of other containers, and denies access to them.
-            let of_others = fault.code == Some(NO_PERMISSION) && !gpu_selection::is_said(facts);
+            let of_others = fault.code == Some(NO_PERMISSION) && !gpu_selection::is_explicit(facts);
             (!of_others && gpu.is_none_or(concerns)).then(|| {
                 let index = gpu.unwrap_or_default();
                 let cause = format!("GPU with NVML index {index}: {}", phrase(fault));

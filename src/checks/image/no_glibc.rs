@@ -2,8 +2,8 @@
 
 use crate::checks::{Check, Outcome, Problem};
 use crate::facts::Facts;
+use crate::facts::host::GLIBC_LOADER;
 use crate::model::{Fix, Level, Owner, Severity};
-use crate::supervise::LOADER;
 
 pub const CHECK: Check = Check {
     id: "image.no-glibc",
@@ -31,7 +31,7 @@ fn judge(facts: &Facts) -> Outcome {
             .file(musl, " exists"),
         None => Problem::new("The image has no loader for dynamic programs."),
     };
-    Some(problem.file(LOADER, " does not exist")).into()
+    Some(problem.file(GLIBC_LOADER, " does not exist")).into()
 }
 
 #[cfg(test)]

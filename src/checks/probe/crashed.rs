@@ -28,7 +28,7 @@ const RAISE_MEMORY: &str = "Raise the container's memory limit (docker run --mem
 
 fn judge(facts: &Facts) -> Outcome {
     each_run(facts, |run| match run.ending {
-        Ending::Signalled { signal } if run.spoke() && !run.finished() => {
+        Ending::Signalled { signal } if run.said_hello() && !run.finished() => {
             let (place, gpu) = last_call(facts, run);
             let cause = format!("{} killed the probe{} {place}.", signal_name(signal), for_gpu(gpu.as_ref()));
             let mut problem = Problem::new(cause).gpu(gpu);

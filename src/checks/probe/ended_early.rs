@@ -22,7 +22,7 @@ pub const CHECK: Check = Check {
 
 fn judge(facts: &Facts) -> Outcome {
     each_run(facts, |run| match run.ending {
-        Ending::Exited { code } if run.spoke() && !run.finished() => {
+        Ending::Exited { code } if run.said_hello() && !run.finished() => {
             let (place, gpu) = last_call(facts, run);
             let problem = Problem::new(format!("The probe exited with status {code} {place}.")).gpu(gpu);
             vec![with_output(with_last_library(problem, run), run)]

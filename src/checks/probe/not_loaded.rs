@@ -1,6 +1,6 @@
 //! Finds images whose loader cannot load the probe.
 
-use protocol::TAKEN;
+use protocol::LOCK_TAKEN;
 
 use crate::checks::probe::{each_run, signal_name, with_output};
 use crate::checks::{Check, Outcome, Problem};
@@ -26,8 +26,8 @@ pub const CHECK: Check = Check {
 fn judge(facts: &Facts) -> Outcome {
     each_run(facts, |run| {
         let ending = match run.ending {
-            _ if run.spoke() => return Vec::new(),
-            Ending::Exited { code } if code != TAKEN => format!("exited with status {code}"),
+            _ if run.said_hello() => return Vec::new(),
+            Ending::Exited { code } if code != LOCK_TAKEN => format!("exited with status {code}"),
             Ending::Signalled { signal } => format!("was killed by {}", signal_name(signal)),
             _ => return Vec::new(),
         };
@@ -51,7 +51,7 @@ mod tests {
             causes(Ending::Signalled { signal: 11 }),
             ["The probe was killed by SIGSEGV (signal 11) before its first line of output."]
         );
-        assert!(causes(Ending::Exited { code: TAKEN }).is_empty(), "another probe holds the lock");
+        assert!(causes(Ending::Exited { code: LOCK_TAKEN }).is_empty(), "another probe holds the lock");
         assert!(causes(Ending::TimedOut { reaped: true }).is_empty());
     }
 

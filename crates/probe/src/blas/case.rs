@@ -1,8 +1,8 @@
-//! What is multiplied, and why the answer is known bit for bit.
+//! The GEMMs, and why their results are known bit for bit.
 //!
-//! All numbers are small integers. |α|·Σ|a||b| + |β||c| stays below the bound at which the format of
-//! C (and of the FP32 accumulator) still holds every integer, so each product, each partial sum in
-//! any order, and each split of the sum is exact, and the result is the integer answer: no tolerance.
+//! All elements are small integers. |α|·Σ|a||b| + |β||c| stays below the bound up to which the format of C
+//! (and the FP32 accumulator) represents every integer. So every product and every partial sum is exact,
+//! in whatever order and however the sum is split, and no tolerance is needed.
 //!
 //! | C    | bound  |
 //! |------|--------|
@@ -10,14 +10,14 @@
 //! | f16  | 2^11   |
 //! | bf16 | 2^8    |
 //!
-//! Integers alone cannot show that TF32 was used, since TF32 holds them too. So one element of A is
-//! 1 + 2^-12, which TF32 takes for 1 by rounding and by truncation alike.
+//! TF32 represents these integers as well, so one element of A is 1 + 2^-12, the marker. TF32 turns it
+//! into 1, whether it rounds or truncates; FP32 does not.
 
 use super::matrix::{Layout, Random, Storage, encode};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Compute {
-    /// FP32 accumulation, inputs as they are.
+    /// Inputs as they are, FP32 accumulation.
     Full,
     /// Inputs rounded to TF32.
     Tf32,
@@ -37,9 +37,9 @@ pub struct Case {
     pub beta: i32,
     /// Largest |a| and |b|.
     pub limit: i32,
-    /// Largest |c| before, where β is not zero.
+    /// Largest |c| before the GEMM, if β is not zero.
     pub limit_c: i32,
-    /// Pairs along k cancel but for this many: then C is small however long the sum.
+    /// All terms along k cancel in pairs, except for this many, so that C stays small for large k.
     pub unpaired: Option<u32>,
 }
 
@@ -47,16 +47,17 @@ pub struct Case {
 pub struct Data {
     pub a: Vec<i8>,
     pub b: Vec<i8>,
-    /// Empty where beta is zero.
+    /// Empty if β is zero.
     c: Vec<i16>,
 }
 
-/// Columns that begin at multiples of 16 bytes, for which the fastest kernels are made, and columns that
-/// do not.
+/// Padding between columns, in elements: keeps them aligned to 16 bytes, which the fastest kernels require.
 const PADDING: usize = 8;
+/// Misaligns them.
 const ODD_PADDING: usize = 7;
+/// Elements before and after C that must not be written.
 const GUARD: usize = 64;
-/// What TF32 does not see.
+/// The marker: less than TF32 can add to 1.
 pub const BELOW_TF32: f32 = 1.0 / 4096.0;
 
 fn case(
@@ -85,8 +86,8 @@ fn case(
     }
 }
 
-/// TF32 and BF16 exist from compute capability 8.0, FP16 arithmetic from 5.3.
-fn exists(case: &Case, capability: (i32, i32)) -> bool {
+/// TF32 and BF16 require compute capability 8.0, FP16 arithmetic 5.3.
+fn is_supported(case: &Case, capability: (i32, i32)) -> bool {
     let needs = match (case.input, case.compute) {
         (Storage::F32, Compute::Full) => (0, 0),
         (Storage::F16, _) => (5, 3),
@@ -95,7 +96,7 @@ fn exists(case: &Case, capability: (i32, i32)) -> bool {
     capability >= needs
 }
 
-/// Non-square, both transposes of both operands, odd sizes, α and β beyond 1 and 0.
+/// The cases to verify: not square, all transposes, odd sizes, α and β other than 1 and 0.
 pub fn verified(capability: (i32, i32)) -> Vec<Case> {
     use Compute::{Full, Tf32};
     use Storage::{Bf16, F16, F32};
@@ -112,14 +113,14 @@ pub fn verified(capability: (i32, i32)) -> Vec<Case> {
         small(case(F16, Full, "nn", [256, 128, 512], 2, -1), F16, 100),
         small(case(Bf16, Full, "nt", [128, 256, 96], 1, 2), Bf16, 30),
     ];
-    cases.into_iter().filter(|case| exists(case, capability)).collect()
+    cases.into_iter().filter(|case| is_supported(case, capability)).collect()
 }
 
-/// Square, C in the format of the inputs as frameworks have it, large enough to fill the device.
+/// The cases to time: square, C in the format of the inputs as in frameworks, large enough to fill the device.
 pub fn timed(capability: (i32, i32), sms: i32) -> Vec<Case> {
     use Compute::{Full, Tf32};
     use Storage::{Bf16, F16, F32};
-    // Eight tiles of 128 x 128 for each multiprocessor, within 512 and 4096.
+    // Eight tiles of 128 x 128 per SM, between 512 and 4096.
     let mut size = 512;
     while size < 4096 && (size / 128) * (size / 128) < 8 * sms.max(1) as u32 {
         size *= 2;
@@ -131,7 +132,7 @@ pub fn timed(capability: (i32, i32), sms: i32) -> Vec<Case> {
         unpaired: Some(192),
         ..case(storage, compute, "nn", [size; 3], 1, 0)
     });
-    cases.into_iter().filter(|case| exists(case, capability)).collect()
+    cases.into_iter().filter(|case| is_supported(case, capability)).collect()
 }
 
 impl Case {
@@ -140,7 +141,7 @@ impl Case {
         if self.input == self.output { input.to_owned() } else { format!("{input}/{}", self.output.name()) }
     }
 
-    /// Whether A holds the element that TF32 does not see. Timed cases leave the data plain.
+    /// Whether A contains the marker. Timed cases do not need it.
     pub fn marked(&self) -> bool {
         self.compute == Compute::Tf32 && self.unpaired.is_none()
     }
@@ -158,7 +159,7 @@ impl Case {
         Layout { rows, columns, ld: rows + self.padding(), first: GUARD }
     }
 
-    /// Timed matrices are packed, as a framework's are.
+    /// Timed matrices are packed, as in frameworks.
     fn padding(&self) -> usize {
         match (self.unpaired, self.beta) {
             (Some(_), _) => 0,
@@ -181,8 +182,8 @@ impl Case {
             }
             return Data { a, b, c: c.into_iter().map(|value| value as i16).collect() };
         };
-        // Plus and minus one at random. Columns of A come in equal pairs and rows of B in opposite
-        // ones, but for the last `unpaired`, so that |C| is at most that many.
+        // Plus or minus one at random. Columns of A come in equal pairs and rows of B in opposite pairs, except
+        // for the last `unpaired`, so that |C| is at most that number.
         let mut sign =
             |count| (0..count).map(|_| if random.next() & 1 == 0 { 1 } else { -1 }).collect::<Vec<i8>>();
         let (mut a, mut b) = (sign(m * k), sign(k * n));
@@ -208,7 +209,7 @@ fn operand(rows: u32, columns: u32, transposed: bool, padding: usize) -> Layout 
 }
 
 impl Data {
-    /// What stands in C before, by columns.
+    /// Elements of C before the GEMM, by columns.
     pub fn c(&self, place: usize) -> i64 {
         self.c.get(place).copied().map_or(0, i64::from)
     }
@@ -230,7 +231,7 @@ impl Data {
         })
     }
 
-    /// With β = 0 cuBLAS must not read C: it is poisoned. Otherwise it holds known integers.
+    /// With β = 0, cuBLAS must not read C, so it is filled with NaN.
     pub fn encode_c(&self, case: &Case) -> Vec<u8> {
         let m = case.m as usize;
         encode(case.output, case.layout_c(), |row, column| match case.beta {
@@ -245,11 +246,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_answer_and_partial_sum_is_exact() {
+    fn every_result_and_partial_sum_is_exact() {
         for case in verified((9, 0)).iter().chain(&timed((9, 0), 132)) {
             let terms = i64::from(case.k) * i64::from(case.limit) * i64::from(case.limit);
             assert!(terms < Storage::F32.exact_below(), "{case:?} in the accumulator");
-            // Splits of a sum of pairs leave at most one pair open at each of their ends.
+            // A part of a split sum has at most one incomplete pair at each end.
             let sum = case.unpaired.map_or(terms, |unpaired| i64::from(unpaired) + 32);
             let c = if case.beta == 0 { 0 } else { i64::from(case.limit_c) };
             let worst = i64::from(case.alpha.abs()) * sum + i64::from(case.beta.abs()) * c;
@@ -258,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn the_cases_cover_what_they_promise() {
+    fn the_cases_cover_formats_transposes_and_scalars() {
         let cases = verified((9, 0));
         for format in ["f32", "tf32", "f16/f32", "bf16/f32", "f16", "bf16"] {
             assert!(cases.iter().any(|case| case.name() == format), "{format}");
@@ -276,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn tf32_does_not_see_the_marker() {
+    fn tf32_drops_the_marker() {
         let marked = 1.0 + BELOW_TF32;
         assert_ne!(marked, 1.0);
         assert_eq!(f32::from_bits(marked.to_bits() & !0x1FFF), 1.0);

@@ -1,12 +1,12 @@
-//! Is C the known answer? Every element, no tolerance.
+//! Compares C with the known result: every element, without tolerance.
 //!
-//! Every element must be an integer below 2^24 and guards and padding untouched; then Freivalds' test:
-//! for a random vector r of 64-bit numbers, C·r must equal α·op(A)·(op(B)·r) + β·C₀·r row by row in
-//! wrapping arithmetic. A wrong row differs by integers d with |d| < 2^26, of which at least one is
-//! not zero and divisible by at most 2^25, so the test misses it with a probability of at most
-//! 2^-39, in O(n²) instead of O(n³). Rows that fail are then computed in full.
+//! Every element must be an integer below 2^24, and guards and padding must be untouched. Then Freivalds'
+//! test: for a random vector r of 64-bit numbers, C·r must equal α·op(A)·(op(B)·r) + β·C₀·r, row by row,
+//! in wrapping arithmetic. A wrong row is off by integers d with |d| < 2^26, at least one of which is not
+//! zero and is divisible by at most 2^25. The test misses it with a probability of at most 2^-39, and
+//! takes O(n²) rather than O(n³). Rows that fail are then computed in full.
 //!
-//! The comparison is arithmetic: −0 is 0. Which zero a sum of zeros gives depends on its order.
+//! −0 equals 0: the sign of a sum of zeros depends on its order.
 
 use std::hash::{BuildHasher, RandomState};
 
@@ -14,10 +14,10 @@ use super::case::{BELOW_TF32, Case, Data};
 use super::matrix::Random;
 use protocol::GemmVerdict;
 
-/// Every answer is smaller: see the bounds in `case.rs`.
+/// All elements of a correct result are smaller; see the bounds in `case.rs`.
 const LARGEST: f32 = (1 << 24) as f32;
 
-/// Failed rows that are computed in full; a count of wrong elements beyond them is a lower bound.
+/// Failed rows that are computed in full. If more fail, the number of wrong elements is a lower bound.
 const EXAMINED: usize = 8;
 
 pub fn judge(case: &Case, data: &Data, bytes: &[u8]) -> GemmVerdict {
@@ -49,9 +49,9 @@ pub fn judge(case: &Case, data: &Data, bytes: &[u8]) -> GemmVerdict {
     }
     let (mut elements, mut first) = (0, None);
     for row in failed.iter().take(EXAMINED) {
-        for (column, want) in answer(case, data, *row).into_iter().enumerate() {
+        for (column, want) in expected(case, data, *row).into_iter().enumerate() {
             let got = c[column * m + row];
-            // NaN differs from everything, itself included.
+            // True for NaN as well.
             if got != want as f32 {
                 elements += 1;
                 first.get_or_insert_with(|| format!("C[{row}, {column}] = {got}, not {want}"));
@@ -61,7 +61,7 @@ pub fn judge(case: &Case, data: &Data, bytes: &[u8]) -> GemmVerdict {
     GemmVerdict::Wrong { elements, first: first.unwrap_or_default() }
 }
 
-/// Freivalds' test: the rows of C that are not the answer.
+/// Freivalds' test: the rows of C that are wrong.
 fn failed_rows(case: &Case, data: &Data, c: &[f32], mut random: Random) -> Vec<usize> {
     let (m, n, k) = (case.m as usize, case.n as usize, case.k as usize);
     let r: Vec<u64> = (0..n).map(|_| random.next()).collect();
@@ -78,7 +78,7 @@ fn failed_rows(case: &Case, data: &Data, c: &[f32], mut random: Random) -> Vec<u
     for (column, r) in r.iter().enumerate() {
         for row in 0..m {
             let value = c[column * m + row];
-            // NaN and infinity are neither; what is larger than any answer would weaken the test.
+            // False for NaN and infinity. Values that are too large would weaken the test.
             integral[row] &= value.fract() == 0.0 && value.abs() < LARGEST;
             left[row] = left[row].wrapping_add(wrap(value as i64).wrapping_mul(*r));
             c0r[row] = c0r[row].wrapping_add(wrap(data.c(column * m + row)).wrapping_mul(*r));
@@ -91,8 +91,8 @@ fn failed_rows(case: &Case, data: &Data, c: &[f32], mut random: Random) -> Vec<u
     (0..m).filter(|row| !integral[*row] || left[*row] != right(*row)).collect()
 }
 
-/// One row of the answer, in full.
-fn answer(case: &Case, data: &Data, row: usize) -> Vec<i64> {
+/// One row of the correct result.
+fn expected(case: &Case, data: &Data, row: usize) -> Vec<i64> {
     let (m, n, k) = (case.m as usize, case.n as usize, case.k as usize);
     let mut sums = vec![0i64; n];
     for (place, a) in data.a[row * k..(row + 1) * k].iter().enumerate() {
@@ -107,11 +107,11 @@ fn answer(case: &Case, data: &Data, row: usize) -> Vec<i64> {
         .collect()
 }
 
-/// The first row is off by what the marked element adds, up to the rounding of sums that are no
-/// longer integers: FP32 saw it.
+/// Whether the first row is off by the marker, up to the rounding of sums that are no longer integers:
+/// the inputs were not rounded to TF32.
 fn only_marker(case: &Case, data: &Data, c: &[f32]) -> bool {
     let m = case.m as usize;
-    answer(case, data, 0).into_iter().enumerate().all(|(column, want)| {
+    expected(case, data, 0).into_iter().enumerate().all(|(column, want)| {
         let added = f64::from(case.alpha) * f64::from(data.b[column]) * f64::from(BELOW_TF32);
         (f64::from(c[column * m]) - want as f64 - added).abs() < 1.0 / 128.0
     })
@@ -123,13 +123,13 @@ mod tests {
     use super::super::matrix::encode;
     use super::*;
 
-    /// What a right device leaves in C's buffer, with `change` made to its values.
+    /// C's buffer with the correct result, except for `change`.
     fn product(case: &Case, data: &Data, change: impl Fn(usize, usize, f32) -> f32) -> Vec<u8> {
-        let rows: Vec<Vec<i64>> = (0..case.m as usize).map(|row| answer(case, data, row)).collect();
+        let rows: Vec<Vec<i64>> = (0..case.m as usize).map(|row| expected(case, data, row)).collect();
         encode(case.output, case.layout_c(), |row, column| change(row, column, rows[row][column] as f32))
     }
 
-    fn on_all(change: impl Fn(usize, usize, f32) -> f32) -> Vec<GemmVerdict> {
+    fn judge_all(change: impl Fn(usize, usize, f32) -> f32) -> Vec<GemmVerdict> {
         let judge_one = |case: &Case| {
             let data = case.data();
             judge(case, &data, &product(case, &data, &change))
@@ -138,9 +138,9 @@ mod tests {
     }
 
     #[test]
-    fn a_right_answer_is_exact_and_either_zero_is_zero() {
-        assert!(on_all(|_, _, value| value).iter().all(|verdict| *verdict == GemmVerdict::Exact));
-        let negative = on_all(|_, _, value| if value == 0.0 { -0.0 } else { value });
+    fn a_correct_result_is_exact_and_minus_zero_is_zero() {
+        assert!(judge_all(|_, _, value| value).iter().all(|verdict| *verdict == GemmVerdict::Exact));
+        let negative = judge_all(|_, _, value| if value == 0.0 { -0.0 } else { value });
         assert!(negative.iter().all(|verdict| *verdict == GemmVerdict::Exact));
     }
 
@@ -149,7 +149,7 @@ mod tests {
         let wrong = [1.0, -2.0, f32::NAN, f32::INFINITY, 2f32.powi(62), -2f32.powi(100)];
         for error in wrong {
             for verdict in
-                on_all(|row, column, value| if (row, column) == (5, 7) { value + error } else { value })
+                judge_all(|row, column, value| if (row, column) == (5, 7) { value + error } else { value })
             {
                 let GemmVerdict::Wrong { elements: 1, first } = verdict else {
                     panic!("{verdict:?} for {error}")
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn half_an_integer_is_wrong_though_close() {
+    fn a_small_error_is_not_tolerated() {
         let case = &verified((9, 0))[0];
         let data = case.data();
         let verdict =
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn inputs_that_were_not_rounded_to_tf32_show() {
+    fn inputs_that_were_not_rounded_to_tf32_are_detected() {
         let case = verified((9, 0)).into_iter().find(|case| case.compute == Compute::Tf32).unwrap();
         let data = case.data();
         let full = product(&case, &data, |row, column, value| {

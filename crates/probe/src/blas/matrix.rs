@@ -1,4 +1,4 @@
-//! Small integers as matrices in the formats of the device. Column-major, as cuBLAS has it.
+//! Matrices of small integers in the formats of the device; column-major, as in cuBLAS.
 
 use half::{bf16, f16};
 
@@ -25,7 +25,7 @@ impl Storage {
         }
     }
 
-    /// Below this every integer is exact in the format: 2^24, 2^11, 2^8.
+    /// The format represents every integer up to this one exactly.
     #[cfg(test)]
     pub const fn exact_below(self) -> i64 {
         match self {
@@ -53,12 +53,12 @@ impl Storage {
     }
 }
 
-/// Where the elements of a matrix lie in its buffer, in elements.
+/// Where the elements of a matrix are in its buffer. All in elements.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Layout {
     pub rows: usize,
     pub columns: usize,
-    /// Elements from one column to the next; what is beyond `rows` is padding.
+    /// Leading dimension: from one column to the next. Elements beyond `rows` are padding.
     pub ld: usize,
     /// Guard elements before the first and after the last.
     pub first: usize,
@@ -73,7 +73,7 @@ impl Layout {
         self.first + column * self.ld + row
     }
 
-    /// The place of an element, if it is one of the matrix and not guard or padding.
+    /// Row and column of an element; `None` for guards and padding.
     pub fn place(&self, element: usize) -> Option<(usize, usize)> {
         let inside = element.checked_sub(self.first)?;
         let (column, row) = (inside / self.ld, inside % self.ld);
@@ -81,7 +81,7 @@ impl Layout {
     }
 }
 
-/// A buffer of NaN with the matrix in it: what is read or left by mistake shows.
+/// Writes a matrix into a buffer of NaN, so that reading guards or padding shows in the result.
 pub fn encode(storage: Storage, layout: Layout, value: impl Fn(usize, usize) -> f32) -> Vec<u8> {
     let size = storage.bytes();
     let mut nan = [0u8; 4];
@@ -96,7 +96,7 @@ pub fn encode(storage: Storage, layout: Layout, value: impl Fn(usize, usize) -> 
     out
 }
 
-/// Numbers without pattern, the same in every run.
+/// Pseudo-random numbers.
 pub struct Random(pub u64);
 
 impl Random {

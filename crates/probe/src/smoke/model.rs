@@ -1,15 +1,13 @@
-//! The host's model of `kernels/smoke.ptx`, step by step the same arithmetic in 32 bits.
-//!
-//! Written from the kernel's description, not from a run of it. Change both or neither.
+//! The host's model of `smoke.ptx`: the same 32-bit arithmetic, step by step. Change both or neither.
 
-/// Threads in a block.
+/// Threads per block.
 pub const THREADS: u32 = 256;
 pub const ROUNDS: u32 = 16;
 pub const SEED: u32 = 0x2545_F491;
 
 const LANES: usize = 32;
 
-/// What `blocks` blocks leave: one word per thread, and the sum and exclusive-or of all.
+/// The results of all blocks: one word per thread, and the sum and XOR of all words.
 pub struct Model {
     pub words: Vec<u32>,
     pub sums: [u32; 2],

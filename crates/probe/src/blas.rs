@@ -1,7 +1,7 @@
-//! cuBLAS: matrix products with a known answer, and their speed.
+//! cuBLAS: GEMMs with known results, and their speed.
 //!
-//! `case.rs` says what is multiplied and why it is exact, `matrix.rs` holds the numbers, `check.rs`
-//! compares. Here the library is loaded, called and timed.
+//! `case.rs` defines the GEMMs and explains why their results are exact, `matrix.rs` encodes matrices,
+//! `check.rs` compares. This file loads, calls and times the library.
 
 mod case;
 mod check;
@@ -15,14 +15,14 @@ use cudarc::cublas::sys::{
 };
 
 use crate::driver::{Cuda, Memory, Stopwatch};
-use crate::emit::{Stop, emit, stage};
+use crate::emit::{NotPassed, emit, stage};
 use crate::ffi::{self, open, static_text, table};
 use case::{Case, Compute};
 use matrix::{Layout, Storage};
 use protocol::{Api, Blas, Device, Event, Fault, GemmCase, Skip, Stage};
 
 table! {
-    /// cuBLAS's functions.
+    /// The functions of cuBLAS.
     Cublas, Api::Cublas;
     fn cublasCreate_v2(handle: *mut cublasHandle_t);
     fn cublasGetProperty(kind: c_int, value: *mut c_int);
@@ -35,10 +35,10 @@ table! {
     );
 }
 
-/// Free memory below which cuBLAS is not asked, in bytes: its workspace and our matrices.
+/// Free GPU memory required for cuBLAS, in bytes: its workspace and the matrices.
 const NEEDED: u64 = 384 << 20;
 
-/// Clocks rise under load: so long does the device run before it is timed, and so long it is timed.
+/// How long a GEMM is repeated before it is timed, so that the clocks rise, and how long it is timed.
 const WARM_UP: Duration = Duration::from_millis(40);
 const MEASURED: Duration = Duration::from_millis(80);
 
@@ -47,8 +47,8 @@ impl Cublas {
         type Lookup = unsafe extern "C" fn(c_int) -> *const c_char;
         // SAFETY: the function takes the status as a number and returns a static string or null.
         let name = unsafe {
-            let ask = ffi::symbol::<Lookup>(self.library, Api::Cublas, "cublasGetStatusName");
-            ask.ok().and_then(|ask| static_text(ask(code)))
+            let look_up = ffi::symbol::<Lookup>(self.library, Api::Cublas, "cublasGetStatusName");
+            look_up.ok().and_then(|look_up| static_text(look_up(code)))
         };
         Fault {
             api: Api::Cublas,
@@ -61,11 +61,11 @@ impl Cublas {
 
     fn lt_version(&self) -> Option<u64> {
         type Version = unsafe extern "C" fn() -> usize;
-        // SAFETY: the symbol is found among cuBLAS's own dependencies and takes no arguments.
+        // SAFETY: the function has this signature; dlsym also searches the dependencies of cuBLAS.
         unsafe {
             ffi::symbol::<Version>(self.library, Api::Cublas, "cublasLtGetVersion")
                 .ok()
-                .map(|ask| ask() as u64)
+                .map(|version| version() as u64)
         }
     }
 }
@@ -74,12 +74,12 @@ pub fn load(files: &[String]) -> Result<Cublas, Fault> {
     Cublas::bind(open("libcublas", files, &["libcublas.so.13", "libcublas.so.12", "libcublas.so.11"])?)
 }
 
-/// What cuBLAS and the cuBLASLt that it uses say of themselves; neither needs a GPU for it.
+/// The versions of cuBLAS and of the cuBLASLt that it uses. Needs no GPU.
 pub fn versions(cublas: &Cublas) -> Result<Blas, Fault> {
-    // libraryPropertyType: major, minor and patch level are 0, 1 and 2.
+    // libraryPropertyType: MAJOR_VERSION, MINOR_VERSION and PATCH_LEVEL are 0, 1 and 2.
     let mut property = [0; 3];
     for (kind, value) in property.iter_mut().enumerate() {
-        // SAFETY: `value` is written once, before the call returns.
+        // SAFETY: `value` is written before the call returns.
         unsafe { cublas.cublasGetProperty(kind as c_int, value)? };
     }
     let [major, minor, patch] = property;
@@ -94,12 +94,12 @@ pub fn run(cuda: &Cuda, files: &[String], device: &Device) {
     let Some(blas) = stage(Stage::BlasInit, gpu, || {
         let free = cuda.free_memory()?;
         if free < NEEDED {
-            return Err(Stop::Skip(Skip::LowMemory { free, needed: NEEDED }));
+            return Err(NotPassed::Skip(Skip::LowMemory { free, needed: NEEDED }));
         }
-        // Before anything that a mix-up of the two could break.
+        // First, because a cuBLASLt of another release can crash what follows.
         emit(&Event::Blas(versions(&cublas)?));
         let mut handle = std::ptr::null_mut();
-        // SAFETY: `handle` is written once, before the call returns.
+        // SAFETY: `handle` is written before the call returns.
         unsafe { cublas.cublasCreate_v2(&mut handle)? };
         Ok(Handle { cuda, cublas: &cublas, handle })
     }) else {
@@ -127,7 +127,7 @@ struct Handle<'a> {
     handle: cublasHandle_t,
 }
 
-/// The operands of a case, on both sides.
+/// The matrices of a case, on the host and on the device.
 struct Operands<'a> {
     data: case::Data,
     a: Memory<'a>,
@@ -143,10 +143,10 @@ impl Handle<'_> {
         self.report(case, &operands, None)
     }
 
-    /// Runs the case until the device is warm, then for a while between two events.
+    /// Runs the case until the clocks have risen, then measures.
     fn time(&self, case: &Case) -> Result<GemmCase, Fault> {
         let operands = self.upload(case)?;
-        // The first product of a format loads its kernel; it counts neither as warm-up nor as measure.
+        // The first GEMM of a format loads its kernel; it is not part of the warm-up.
         self.multiply(case, &operands)?;
         self.cuda.synchronize()?;
         let mut warm_ups = 0u32;

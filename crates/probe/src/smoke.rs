@@ -1,9 +1,9 @@
-//! The smoke kernel: run on every multiprocessor, compared bit for bit with the host's model.
+//! The smoke kernel: runs on every SM, and its results are compared bit for bit with the host's.
 //!
-//! A cooperative launch is accepted only if all its blocks are resident at once. With as many blocks
-//! as fit, every multiprocessor has some: coverage is proved by the ids that the blocks leave, not
-//! hoped. Where such a launch is refused, ordinary ones are repeated and the coverage is what was
-//! seen. This file runs the kernel; `model.rs` knows the right answer.
+//! A cooperative launch requires that all of its blocks are resident at once, so with as many blocks as
+//! fit every SM gets some. The SM IDs that the blocks store prove it. Where cooperative launches are not
+//! supported, ordinary ones are repeated until every SM has been seen or [`LAUNCHES`] is reached.
+//! `model.rs` computes the expected results.
 
 pub mod model;
 
@@ -20,19 +20,19 @@ use protocol::{Device, Fault, SMOKE_KERNEL, Smoke};
 
 const PTX: &str = concat!(include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/smoke.ptx")), "\0");
 
-/// Shared memory that a block asks for, in bytes. It uses a third; the rest keeps few blocks on a
-/// multiprocessor, so that the host's model of them all takes milliseconds.
+/// Shared memory per block, in bytes. The kernel uses a third of it; the rest limits the number of blocks
+/// per SM, so that the host's model of them all takes milliseconds.
 const SHARED: u32 = 48 * 1024;
 
-/// Ordinary launches after which a multiprocessor that was never seen is left as undecided.
-const PATIENCE: u32 = 20;
+/// The most ordinary launches. SMs that have run no block by then remain unverified.
+const LAUNCHES: u32 = 20;
 
 pub struct Kernel<'a> {
     cuda: &'a Cuda,
     function: CUfunction,
 }
 
-/// Compiles the kernel for the device: the driver's JIT compiler at work.
+/// Has the driver compile the kernel for the device.
 pub fn compile(cuda: &Cuda) -> Result<Kernel<'_>, Fault> {
     let mut log = vec![0u8; 4096];
     let mut options =
@@ -40,8 +40,7 @@ pub fn compile(cuda: &Cuda) -> Result<Kernel<'_>, Fault> {
     let mut values = [log.as_mut_ptr().cast::<c_void>(), ptr::without_provenance_mut(log.len())];
     let (mut module, mut function) = (ptr::null_mut(), ptr::null_mut());
     let name = std::ffi::CString::new(SMOKE_KERNEL).expect("the name has no NUL");
-    // SAFETY: the image ends in NUL; options and values have the two entries that are announced, and
-    // the log outlives the call.
+    // SAFETY: the image ends in NUL; options and values have two entries each; the log outlives the call.
     unsafe {
         cuda.cuModuleLoadDataEx(
             &mut module,
@@ -53,7 +52,7 @@ pub fn compile(cuda: &Cuda) -> Result<Kernel<'_>, Fault> {
         .map_err(|mut fault| {
             let log = text(&log);
             if !log.is_empty() {
-                fault.detail = format!("{}; the compiler says: {}", fault.detail, log.trim());
+                fault.detail = format!("{}; compiler log: {}", fault.detail, log.trim());
             }
             fault
         })?;
@@ -62,7 +61,7 @@ pub fn compile(cuda: &Cuda) -> Result<Kernel<'_>, Fault> {
     Ok(Kernel { cuda, function })
 }
 
-/// What the device left, launch by launch.
+/// The results of the device, launch by launch.
 pub struct Launches {
     present: u32,
     blocks: u32,
@@ -71,11 +70,11 @@ pub struct Launches {
 }
 
 impl Kernel<'_> {
-    /// Runs the kernel until every multiprocessor was seen, or was given up.
+    /// Runs the kernel until every SM has run a block, or [`LAUNCHES`] is reached.
     pub fn run(&self, device: &Device) -> Result<Launches, Fault> {
         let present = device.sms.max(1) as u32;
         let mut per_sm: c_int = 0;
-        // SAFETY: the function is loaded; `per_sm` is written once, before the call returns.
+        // SAFETY: the function is loaded; `per_sm` is written before the call returns.
         unsafe {
             self.cuda.cuOccupancyMaxActiveBlocksPerMultiprocessor(
                 &mut per_sm,
@@ -85,12 +84,12 @@ impl Kernel<'_> {
             )?;
         }
         let blocks = per_sm.max(1) as u32 * present;
-        // Compute capability 6.0 is the first that has it.
+        // Compute capability 6.0 or later.
         let cooperative = device.cooperative && device.capability >= (6, 0);
         let mut launches = Launches { present, blocks, cooperative, runs: Vec::new() };
         while launches.runs.is_empty() || !launches.enough() {
             match self.launch(blocks, launches.cooperative) {
-                // 720 and 801: a server in between, or its policy, does not allow cooperation.
+                // 720 and 801: MPS or a vGPU policy does not allow cooperative launches.
                 Err(fault) if launches.cooperative && matches!(fault.code, Some(720 | 801)) => {
                     launches.cooperative = false;
                 }
@@ -100,7 +99,7 @@ impl Kernel<'_> {
         Ok(launches)
     }
 
-    /// One small run without a check, for whoever watches launches.
+    /// One launch of one block, for CUPTI to trace.
     pub fn run_once(&self) -> Result<(), Fault> {
         self.launch(1, false).map(drop)
     }
@@ -110,7 +109,7 @@ impl Kernel<'_> {
         let words = Memory::new(cuda, (blocks * THREADS * 4) as usize)?;
         let ids = Memory::new(cuda, (blocks * 4) as usize)?;
         let sums = Memory::new(cuda, 12)?;
-        // What the kernel does not write must not look right.
+        // Every result starts out wrong, so that one that is not written shows.
         words.fill(0xA5)?;
         ids.fill(0xFF)?;
         sums.fill(0)?;
@@ -127,8 +126,8 @@ impl Kernel<'_> {
         ];
         let (grid, block): (c_uint, c_uint) = (blocks, THREADS);
         let (function, stream) = (self.function, ptr::null_mut());
-        // SAFETY: the five arguments have the types of the kernel's parameters and outlive the call;
-        // the buffers have room for what `blocks` blocks write.
+        // SAFETY: the arguments have the types of the kernel's parameters and outlive the call; the buffers
+        // are large enough for `blocks` blocks.
         unsafe {
             if cooperative {
                 cuda.cuLaunchCooperativeKernel(
@@ -171,27 +170,27 @@ impl Kernel<'_> {
 
 struct Run {
     words: Vec<u32>,
-    /// The multiprocessor that signed for each block.
+    /// The SM that ran each block.
     blocks: Vec<u32>,
-    /// Sum and exclusive-or of all words, and %nsmid.
+    /// Sum and XOR of all words, and %nsmid.
     sums: Vec<u32>,
 }
 
 impl Run {
-    /// Who signed for a block. Ids are below %nsmid; a block that left none did not run.
-    fn signed(&self, block: usize) -> Option<u32> {
+    /// The SM that ran a block. IDs are below %nsmid; a block without a valid ID did not run.
+    fn sm_of(&self, block: usize) -> Option<u32> {
         Some(self.blocks[block]).filter(|sm| *sm < self.sums[2])
     }
 }
 
 impl Launches {
-    fn seen(&self) -> BTreeSet<u32> {
+    fn sms_seen(&self) -> BTreeSet<u32> {
         let blocks = 0..self.blocks as usize;
-        self.runs.iter().flat_map(|run| blocks.clone().filter_map(|block| run.signed(block))).collect()
+        self.runs.iter().flat_map(|run| blocks.clone().filter_map(|block| run.sm_of(block))).collect()
     }
 
     fn enough(&self) -> bool {
-        self.seen().len() as u32 >= self.present || self.runs.len() as u32 >= PATIENCE
+        self.sms_seen().len() as u32 >= self.present || self.runs.len() as u32 >= LAUNCHES
     }
 
     /// Compares every word of every launch with the host's model.
@@ -205,13 +204,13 @@ impl Launches {
             {
                 let bad = words.iter().zip(right).filter(|(word, right)| word != right).count();
                 words_wrong += bad as u64;
-                wrong.extend(run.signed(block).filter(|_| bad > 0));
+                wrong.extend(run.sm_of(block).filter(|_| bad > 0));
             }
             sums_right &= run.sums[..2] == model.sums;
         }
         Smoke {
             sms_present: self.present,
-            sms_covered: self.seen().len() as u32,
+            sms_covered: self.sms_seen().len() as u32,
             sms_wrong: wrong.into_iter().collect(),
             words: u64::from(self.blocks) * u64::from(THREADS) * self.runs.len() as u64,
             words_wrong,
@@ -226,10 +225,10 @@ fn numbers(bytes: &[u8]) -> Vec<u32> {
     bytes.chunks_exact(4).map(|word| u32::from_ne_bytes(word.try_into().expect("four bytes"))).collect()
 }
 
-/// Makes the device's primary context current: the one that the runtime and cuBLAS use as well.
+/// Makes the primary context of the device current, which libcudart and cuBLAS use as well.
 pub fn enter_context(cuda: &Cuda, device: CUdevice) -> Result<(), Fault> {
     let mut context = ptr::null_mut();
-    // SAFETY: `context` is written once; it stays retained until the process ends.
+    // SAFETY: `context` is written before it is used, and stays retained until the process ends.
     unsafe {
         cuda.cuDevicePrimaryCtxRetain(&mut context, device)?;
         cuda.cuCtxSetCurrent(context)

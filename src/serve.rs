@@ -92,3 +92,9 @@ fn sleep(time: Duration) {
     // An error only makes the sleep shorter.
     let _ = poll(&mut signal, Timespec::try_from(time).ok().as_ref());
 }
+fn check(watch: &Watch) -> Result<Report> {
+    let start = Instant::now();
+    let facts = gather::watch(watch, start + watch.timeout)?;
+    pipeline::report(&facts, start, None)
+}
+

@@ -1,7 +1,6 @@
 //! CUDA uses one of several MIG instances.
 
 use crate::checks::{Check, Outcome, Problem};
-use crate::checks::shared::visible::gpus;
 use crate::facts::Facts;
 use crate::model::{Fix, Owner, Severity};
 
@@ -19,7 +18,7 @@ pub const CHECK: Check = Check {
 };
 
 fn judge(facts: &Facts) -> Outcome {
-    let instances = gpus(facts).map(|gpu| gpu.mig_devices.len()).sum::<usize>();
+    let instances = facts.nvml_devices().map(|gpu| gpu.mig_devices.len()).sum::<usize>();
     let listed = facts.probes.iter().find_map(|run| run.driver().next()).map_or(0, |driver| driver.devices);
     if listed != 1 || instances < 2 {
         return Outcome::Pass;

@@ -2,7 +2,7 @@
 
 use crate::checks::{Check, Outcome, Problem};
 use crate::checks::node::{BEYOND, init};
-use crate::checks::shared::access::opened;
+use crate::checks::shared::nodes::open_attempts;
 use crate::codes::Family;
 use crate::facts::Facts;
 use crate::model::{Fix, Owner, Severity};
@@ -25,7 +25,7 @@ pub const CHECK: Check = Check {
 fn judge(facts: &Facts) -> Outcome {
     let Some((3, phrase)) = init(facts) else { return Outcome::Pass };
     let module = facts.host.module.as_ref().filter(|module| module.open);
-    let uvm = opened(facts).any(|(path, errno)| path == "/dev/nvidia-uvm" && errno.is_none());
+    let uvm = open_attempts(facts).any(|(path, errno)| path == "/dev/nvidia-uvm" && errno.is_none());
     if module.is_none() || !uvm {
         return Outcome::Pass;
     }

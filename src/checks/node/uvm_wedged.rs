@@ -2,7 +2,7 @@
 
 use crate::checks::{Check, Outcome, Problem};
 use crate::checks::node::{BEYOND, init};
-use crate::checks::shared::access::opened;
+use crate::checks::shared::nodes::open_attempts;
 use crate::checks::shared::loading::libcuda_loaded;
 use crate::codes::Family;
 use crate::facts::Facts;
@@ -24,7 +24,7 @@ pub const CHECK: Check = Check {
 
 fn judge(facts: &Facts) -> Outcome {
     let Some((999, phrase)) = init(facts) else { return Outcome::Pass };
-    let nodes: Vec<_> = opened(facts).collect();
+    let nodes: Vec<_> = open_attempts(facts).collect();
     let uvm = nodes.iter().any(|(path, errno)| *path == "/dev/nvidia-uvm" && errno.is_none());
     if !uvm || nodes.iter().any(|(_, errno)| errno.is_some()) {
         return Outcome::Pass;

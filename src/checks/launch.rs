@@ -51,6 +51,16 @@ mod testing {
         })
     }
 
+    /// Device nodes were injected, but neither CUDA nor NVML lists a GPU.
+    pub fn silent() -> Sample {
+        refused(1, &[], 0)
+    }
+
+    /// CUDA and NVML list a GPU, although no device node is known.
+    pub fn without_nodes() -> Sample {
+        Sample::machine(1).host(|host| host.nodes.clear())
+    }
+
     /// The probe could not open these nodes, and neither CUDA nor NVML lists a GPU.
     pub fn refused(gpus: u32, paths: &[&str], code: i32) -> Sample {
         Sample::machine(gpus).run(None, |run| {

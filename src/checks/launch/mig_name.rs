@@ -78,7 +78,8 @@ mod tests {
     fn names_that_select_no_instance() {
         let cases = [
             ("MIG-00000000-0000-0000-0000-000000000002", "is not a MIG instance"),
-            ("MIG-GPU-00000000-0000-0000-0000-000000000000/1/0", "before driver 470"),
+            ("MIG-GPU-00000000-0000-0000-0000-000000000000", "before driver 470"),
+            ("MIG-0/1/0", "before driver 470"),
         ];
         for (visible, cause) in cases {
             let problem = problem(judge(&without_devices(visible).facts()));

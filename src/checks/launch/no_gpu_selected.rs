@@ -58,7 +58,7 @@ fn judge(facts: &Facts) -> Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::launch::testing::{not_injected, passes, problem};
+    use crate::checks::launch::testing::{not_injected, passes, problem, silent, without_nodes};
     use crate::checks::shared::nodes::CONTROL;
     use crate::facts::host::Node;
     use crate::facts::sample::Sample;
@@ -88,8 +88,10 @@ mod tests {
     }
 
     #[test]
-    fn void_means_nothing_where_cdi_injected_the_gpu() {
-        assert!(passes(judge(&Sample::machine(1).env("NVIDIA_VISIBLE_DEVICES", "void").facts())));
+    fn void_means_nothing_where_the_gpu_came_another_way() {
+        for sample in [silent(), without_nodes(), not_injected().host(|host| host.platform.wsl = true)] {
+            assert!(passes(judge(&sample.env("NVIDIA_VISIBLE_DEVICES", "void").facts())));
+        }
     }
 
     #[test]

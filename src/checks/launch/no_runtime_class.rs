@@ -46,7 +46,7 @@ fn judge(facts: &Facts) -> Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::launch::testing::{lines, not_injected, passes, problem};
+    use crate::checks::launch::testing::{lines, not_injected, passes, problem, silent, without_nodes};
     use crate::facts::sample::Sample;
 
     const UUID: &str = "GPU-00000000-0000-0000-0000-000000000000";
@@ -68,7 +68,9 @@ mod tests {
     #[test]
     fn nothing_was_assigned_or_it_was_injected() {
         assert!(passes(judge(&pod(not_injected(), "all").facts())), "the image sets this");
-        assert!(passes(judge(&pod(Sample::machine(1), UUID).facts())));
+        for sample in [silent(), without_nodes()] {
+            assert!(passes(judge(&pod(sample, UUID).facts())));
+        }
         assert!(passes(judge(&not_injected().env("NVIDIA_VISIBLE_DEVICES", UUID).facts())), "not a pod");
     }
 }

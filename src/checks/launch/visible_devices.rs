@@ -101,6 +101,14 @@ mod tests {
     }
 
     #[test]
+    fn without_nvml_the_value_is_judged_all_the_same() {
+        let no_nvml = hidden("7").run(None, |run| {
+            run.events.retain(|event| !matches!(event, Event::Nvml(_) | Event::NvmlDevice(_)));
+        });
+        assert!(problem(judge(&no_nvml.facts())).cause.contains("no device '7'"));
+    }
+
+    #[test]
     fn nothing_is_hidden_where_there_is_no_gpu() {
         let facts = hidden("7").run(None, |run| {
             run.events.retain(|event| !matches!(event, Event::NvmlDevice(_)));

@@ -85,6 +85,12 @@ impl Checks {
     }
 }
 
+fn check(watch: &Watch) -> Result<Report> {
+    let start = Instant::now();
+    let facts = gather::watch(watch, start + watch.timeout)?;
+    pipeline::report(&facts, start, None)
+}
+
 /// Sleeps until the time is over or a signal arrives.
 fn sleep(time: Duration) {
     let mut signal: Vec<PollFd> =
@@ -92,9 +98,3 @@ fn sleep(time: Duration) {
     // An error only makes the sleep shorter.
     let _ = poll(&mut signal, Timespec::try_from(time).ok().as_ref());
 }
-fn check(watch: &Watch) -> Result<Report> {
-    let start = Instant::now();
-    let facts = gather::watch(watch, start + watch.timeout)?;
-    pipeline::report(&facts, start, None)
-}
-

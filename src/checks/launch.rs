@@ -35,3 +35,67 @@ family! {
     ipc
     imex
 }
+
+/// What the unit tests of this family share.
+#[cfg(test)]
+mod testing {
+    use crate::checks::{Outcome, Problem};
+    use crate::facts::event::Event;
+    use crate::facts::sample::Sample;
+
+    /// A container on a machine with a driver, into which nothing of the driver was injected.
+    pub fn not_injected() -> Sample {
+        Sample::machine(1).host(|host| host.nodes.clear()).with(|facts| {
+            facts.probes.truncate(1);
+            facts.probes[0].events.retain(|event| matches!(event, Event::Hello { .. } | Event::Done));
+        })
+    }
+
+    /// Device nodes were injected, but neither CUDA nor NVML lists a GPU.
+    pub fn silent() -> Sample {
+        refused(1, &[], 0)
+    }
+
+    /// CUDA and NVML list a GPU, although no device node is known.
+    pub fn without_nodes() -> Sample {
+        Sample::machine(1).host(|host| host.nodes.clear())
+    }
+
+    /// The probe could not open these nodes, and neither CUDA nor NVML lists a GPU.
+    pub fn refused(gpus: u32, paths: &[&str], code: i32) -> Sample {
+        Sample::machine(gpus).run(None, |run| {
+            let answers = |event: &Event| {
+                matches!(event, Event::Driver(_) | Event::Device(_) | Event::Nvml(_) | Event::NvmlDevice(_))
+            };
+            run.events.retain(|event| !answers(event));
+            for event in &mut run.events {
+                match event {
+                    Event::Node { path, errno } if paths.contains(&path.as_str()) => *errno = Some(code),
+                    _ => {}
+                }
+            }
+        })
+    }
+
+    /// The only problem of a check that fails.
+    pub fn problem(outcome: Outcome) -> Problem {
+        match outcome {
+            Outcome::Fail(mut problems) if problems.len() == 1 => problems.remove(0),
+            Outcome::Fail(problems) => panic!("{} problems", problems.len()),
+            Outcome::Pass => panic!("it passed"),
+            Outcome::Skip(why) => panic!("it was skipped: {why}"),
+        }
+    }
+
+    pub fn passes(outcome: Outcome) -> bool {
+        matches!(outcome, Outcome::Pass)
+    }
+
+    pub fn skips(outcome: Outcome) -> bool {
+        matches!(outcome, Outcome::Skip(_))
+    }
+
+    pub fn lines(problem: &Problem) -> Vec<&str> {
+        problem.evidence.iter().map(|line| line.text.as_str()).collect()
+    }
+}

@@ -1,4 +1,4 @@
-//! An application's CUDA context is dead, and the GPU is well.
+//! The application's CUDA context is corrupted, and only a new process gets another.
 
 use crate::checks::Check;
 use crate::checks::shared::explain_only::unseen;
@@ -10,9 +10,9 @@ pub const CHECK: Check = Check {
     severity: Severity::Error,
     owner: Owner::Application,
     fix: Fix::Restart,
-    title: "An application's CUDA context is dead, and the GPU is well",
-    why: "After an illegal access or a failed assertion every further call of the same process fails with the same \
-          number. Another process, such as this one, works on the same GPU.",
+    title: "The application's CUDA context is dead; the GPU works",
+    why: "After an illegal memory access or a failed assertion, every further CUDA call of the same process fails with \
+          the same error. Other processes, such as this one, still work on the same GPU.",
     remedy: "Restart the application, and let its own readiness probe fail when its CUDA calls do",
     explains: &[],
     codes: &[

@@ -1,4 +1,4 @@
-//! The CDI devices that were asked for do not exist.
+//! The container engine cannot resolve the requested CDI devices.
 
 use crate::checks::Check;
 use crate::checks::shared::explain_only::unseen;
@@ -9,9 +9,9 @@ pub const CHECK: Check = Check {
     severity: Severity::Error,
     owner: Owner::Node,
     fix: Fix::Host,
-    title: "The CDI devices that were asked for do not exist",
-    why: "The engine says 'unresolvable CDI devices nvidia.com/gpu=all': there is no CDI specification, it is not \
-          readable for the user, or it does not list that device. The container never starts.",
+    title: "The requested CDI devices do not exist",
+    why: "The engine reports 'unresolvable CDI devices nvidia.com/gpu=all': there is no CDI specification, the user \
+          cannot read it, or it does not list that device. The container never starts.",
     remedy: "On the host: sudo nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml && nvidia-ctk cdi list",
     explains: &[],
     codes: &[],

@@ -1,7 +1,7 @@
-//! gVisor does not pass the GPU through.
+//! The container runs in gVisor, which does not pass the GPU through.
 
+use crate::checks::shared::platform::{PLATFORM_CONSEQUENCES, unusable};
 use crate::checks::{Check, Outcome};
-use crate::checks::shared::platform::{BEYOND, unusable};
 use crate::codes::Family;
 use crate::facts::Facts;
 use crate::model::{Fix, Owner, Severity};
@@ -12,15 +12,34 @@ pub const CHECK: Check = Check {
     owner: Owner::Node,
     fix: Fix::Host,
     title: "gVisor does not pass the GPU through",
-    why: "In gVisor the driver's calls go through nvproxy, which has to be turned on and knows listed versions of \
-          the driver alone.",
-    remedy: "On the host: runsc with --nvproxy=true, and a driver that `runsc nvproxy list-supported-drivers` names \
-             (--nvproxy-allow-unsupported-driver tries others)",
-    explains: BEYOND,
+    why: "In gVisor, calls to the driver go through nvproxy. It must be enabled, and it supports only the driver \
+          versions on its list.",
+    remedy: "On the host: run runsc with --nvproxy=true and a driver that `runsc nvproxy list-supported-drivers` \
+             lists (--nvproxy-allow-unsupported-driver tries others)",
+    explains: PLATFORM_CONSEQUENCES,
     codes: &[(Family::Driver, 100)],
     judge,
 };
 
 fn judge(facts: &Facts) -> Outcome {
-    unusable(facts, facts.host.platform.gvisor, "The kernel is gVisor's, and no GPU answers through it.")
+    unusable(
+        facts,
+        facts.host.platform.gvisor,
+        "The container runs in gVisor, and no GPU answers through it.",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::launch::testing::{not_injected, passes, problem};
+    use crate::facts::sample::Sample;
+
+    #[test]
+    fn gvisor_is_reported_where_no_gpu_answers() {
+        let facts = not_injected().host(|host| host.platform.gvisor = true).facts();
+        assert!(problem(judge(&facts)).cause.contains("gVisor"));
+        let working = Sample::machine(1).host(|host| host.platform.gvisor = true).facts();
+        assert!(passes(judge(&working)));
+    }
 }

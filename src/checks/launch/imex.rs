@@ -1,4 +1,4 @@
-//! Memory cannot be shared between nodes: no IMEX channel.
+//! The container has no IMEX channel, and cannot share GPU memory with other nodes.
 
 use crate::checks::Check;
 use crate::checks::shared::explain_only::unseen;
@@ -10,9 +10,9 @@ pub const CHECK: Check = Check {
     severity: Severity::Error,
     owner: Owner::Launch,
     fix: Fix::Recreate,
-    title: "Memory cannot be shared between nodes: no IMEX channel",
-    why: "On machines whose NVLink reaches across nodes, allocations that are exported need a channel in \
-          /dev/nvidia-caps-imex-channels. Without one cuMemCreate is not permitted.",
+    title: "No IMEX channel to share memory between nodes",
+    why: "On machines whose NVLink domain spans nodes, exported allocations need a channel in \
+          /dev/nvidia-caps-imex-channels. Without one, cuMemCreate is not permitted.",
     remedy: "docker run -e NVIDIA_IMEX_CHANNELS=0 ...   with nvidia-imex running on the host; Kubernetes: a \
              ComputeDomain",
     explains: &[],

@@ -1,4 +1,4 @@
-//! Containers with one GPU each cannot share memory of their GPUs.
+//! Containers that see only their own GPU cannot share GPU memory.
 
 use crate::checks::Check;
 use crate::checks::shared::explain_only::unseen;
@@ -9,10 +9,10 @@ pub const CHECK: Check = Check {
     severity: Severity::Warning,
     owner: Owner::Launch,
     fix: Fix::Recreate,
-    title: "Containers with one GPU each cannot share memory of their GPUs",
-    why: "CUDA IPC and NVLink between processes need all their GPUs visible in both containers, and one IPC \
-          namespace.",
-    remedy: "docker run --gpus all --ipc=host ...   for all of them, each choosing its GPU by CUDA_VISIBLE_DEVICES",
+    title: "Containers with one GPU each cannot share GPU memory",
+    why: "CUDA IPC and NVLink between processes need the GPUs of all processes visible in every container, and one \
+          IPC namespace.",
+    remedy: "docker run --gpus all --ipc=host ...   for all of them; each selects its GPU with CUDA_VISIBLE_DEVICES",
     explains: &[],
     codes: &[],
     judge: unseen,

@@ -1,7 +1,7 @@
-//! The integrated GPU of this Jetson is not usable here.
+//! CUDA finds no device on a Jetson.
 
+use crate::checks::shared::platform::{PLATFORM_CONSEQUENCES, unusable};
 use crate::checks::{Check, Outcome};
-use crate::checks::shared::platform::{BEYOND, unusable};
 use crate::codes::Family;
 use crate::facts::Facts;
 use crate::model::{Fix, Owner, Severity};
@@ -11,21 +11,46 @@ pub const CHECK: Check = Check {
     severity: Severity::Error,
     owner: Owner::Launch,
     fix: Fix::Recreate,
-    title: "The integrated GPU of this Jetson is not usable here",
-    why: "On Tegra the driver is given by --runtime nvidia, file by file, and its nodes (/dev/nvmap, /dev/nvhost-*) \
-          belong to the group video. --gpus does not bring them on all releases.",
+    title: "The Jetson's integrated GPU does not work here",
+    why: "On Tegra, --runtime nvidia mounts the driver file by file, and its device nodes (/dev/nvmap, \
+          /dev/nvhost-*) belong to the group video. --gpus does not provide them on all releases.",
     remedy: "docker run --runtime nvidia --group-add video -e NVIDIA_VISIBLE_DEVICES=all ...",
-    explains: BEYOND,
+    explains: PLATFORM_CONSEQUENCES,
     codes: &[(Family::Driver, 100), (Family::Runtime, 100)],
     judge,
 };
 
 fn judge(facts: &Facts) -> Outcome {
     let process = &facts.host.process;
-    let cause = if process.uid == 0 {
-        "The nodes of Tegra are here, and CUDA finds no device through them.".to_owned()
-    } else {
-        format!("The nodes of Tegra are here, and user {} finds no device through them.", process.uid)
+    let cause = match process.uid {
+        0 => "This is a Jetson, and CUDA finds no device.".to_owned(),
+        uid => format!("This is a Jetson, and CUDA finds no device as user {uid}."),
     };
     unusable(facts, facts.host.platform.jetson, &cause)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::launch::testing::{not_injected, passes, problem};
+    use crate::facts::sample::Sample;
+
+    #[test]
+    fn the_user_is_named_unless_it_is_root() {
+        let jetson = |uid| {
+            let sample = not_injected().host(|host| {
+                host.platform.jetson = true;
+                host.process.uid = uid;
+            });
+            problem(judge(&sample.facts())).cause
+        };
+        assert!(jetson(1000).contains("user 1000"));
+        assert!(!jetson(0).contains("user"));
+    }
+
+    #[test]
+    fn a_working_jetson_passes() {
+        let facts = Sample::machine(1).host(|host| host.platform.jetson = true).facts();
+        assert!(passes(judge(&facts)));
+    }
 }

@@ -1,4 +1,4 @@
-//! MIG instances were made after the container was started.
+//! MIG instances were created or destroyed after the container was created.
 
 use crate::checks::Check;
 use crate::checks::shared::explain_only::unseen;
@@ -9,10 +9,10 @@ pub const CHECK: Check = Check {
     severity: Severity::Error,
     owner: Owner::Launch,
     fix: Fix::Recreate,
-    title: "MIG instances were made after the container was started",
-    why: "Nodes are given to a container once, when it is created. Instances that were made later stay invisible, \
-          and those that were destroyed stay listed.",
-    remedy: "Recreate the container after the layout of MIG has changed",
+    title: "MIG instances changed after the container was created",
+    why: "A container gets its device nodes once, when it is created. Instances that are created later stay invisible, \
+          and destroyed ones stay listed.",
+    remedy: "Recreate the container after each change of the MIG layout",
     explains: &[],
     codes: &[],
     judge: unseen,

@@ -1,7 +1,7 @@
-//! The MPS daemon cannot be reached.
+//! CUDA is a client of MPS, and the MPS daemon does not answer.
 
+use crate::checks::shared::init_fault::init_fault;
 use crate::checks::{Check, Outcome, Problem};
-use crate::checks::shared::limits::failed_with;
 use crate::codes::Family;
 use crate::facts::Facts;
 use crate::model::{Fix, Owner, Severity};
@@ -11,24 +11,58 @@ pub const CHECK: Check = Check {
     severity: Severity::Error,
     owner: Owner::Launch,
     fix: Fix::Recreate,
-    title: "The MPS daemon cannot be reached",
-    why: "The environment or the GPU's mode makes CUDA a client of the Multi-Process Service, and its daemon does \
-          not answer: its pipes are not in the container, or it runs as another user or in another IPC namespace.",
+    title: "CUDA cannot reach the MPS daemon",
+    why: "The environment or the GPU's compute mode makes CUDA a client of the Multi-Process Service (MPS), and its \
+          daemon does not answer: its pipe directory is not in the container, or it runs as another user or in \
+          another IPC namespace.",
     remedy: "docker run --ipc=host -v /tmp/nvidia-mps:/tmp/nvidia-mps ...   as the daemon's user, or unset \
-             CUDA_MPS_PIPE_DIRECTORY to do without MPS",
+             CUDA_MPS_PIPE_DIRECTORY to run without MPS",
     explains: &["driver.init", "device.context", "probe.nothing-verified"],
     codes: &[(Family::Driver, 805), (Family::Runtime, 805)],
     judge,
 };
 
 fn judge(facts: &Facts) -> Outcome {
-    let Some((run, phrase)) = failed_with(facts, 805) else { return Outcome::Pass };
-    let named = facts.host.environment.get("CUDA_MPS_PIPE_DIRECTORY");
-    let place = named.map_or("/tmp/nvidia-mps", String::as_str);
-    let cause = if facts.host.platform.mps {
-        format!("The pipes of MPS are in {place}, and no daemon answers there.")
+    let Some((run, phrase)) = init_fault(facts, 805) else { return Outcome::Pass };
+    let pipes = facts.host.environment.get("CUDA_MPS_PIPE_DIRECTORY");
+    let pipes = pipes.map_or("/tmp/nvidia-mps", String::as_str);
+    let problem = if facts.host.platform.mps {
+        Problem::new(format!("{pipes} is in the container, but no MPS daemon answers there.")).at(pipes)
     } else {
-        format!("CUDA looks for the daemon of MPS in {place}, which does not exist here.")
+        Problem::new(format!("CUDA looks for the MPS daemon in {pipes}, which is not in the container."))
     };
-    Some(Problem::new(cause).evidence(phrase).gpu(facts.gpu_of_run(run))).into()
+    Some(problem.evidence(phrase).gpu(facts.gpu_of_run(run))).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::launch::testing::{passes, problem};
+    use crate::facts::sample::{Sample, fault};
+    use crate::model::Stage;
+
+    fn failing(code: i64) -> Sample {
+        Sample::machine(2).fault(Some(1), Stage::Context, fault("cuCtxCreate", code))
+    }
+
+    #[test]
+    fn the_pipe_directory_is_named() {
+        let default = problem(judge(&failing(805).facts()));
+        assert!(
+            default.cause.contains("/tmp/nvidia-mps, which is not in the container"),
+            "{}",
+            default.cause
+        );
+        assert_eq!(default.gpu.unwrap().ordinal, Some(1));
+        let there =
+            failing(805).env("CUDA_MPS_PIPE_DIRECTORY", "/mps").host(|host| host.platform.mps = true).facts();
+        let there = problem(judge(&there));
+        assert_eq!(there.cause, "/mps is in the container, but no MPS daemon answers there.");
+        assert_eq!(there.path.as_deref(), Some("/mps"));
+    }
+
+    #[test]
+    fn a_pipe_directory_is_no_problem_by_itself() {
+        assert!(passes(judge(&failing(2).host(|host| host.platform.mps = true).facts())));
+    }
 }

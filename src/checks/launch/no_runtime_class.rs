@@ -1,7 +1,11 @@
-//! The pod has a GPU, and its runtime did not bring it.
+//! Kubernetes assigned a GPU to the pod, but the pod's container runtime did not inject it.
 
+use crate::checks::shared::access::{
+    NOT_INJECTED_CONSEQUENCES, gpu_answered, no_gpu_expected, nvidia_visible_devices,
+};
+use crate::checks::shared::nodes::has_driver_nodes;
+use crate::checks::shared::platform::engine;
 use crate::checks::{Check, Outcome, Problem};
-use crate::checks::shared::access::{NOT_BROUGHT, answered, expects_gpu, has_nodes, visible};
 use crate::codes::Family;
 use crate::facts::Facts;
 use crate::model::{Fix, Owner, Severity};
@@ -11,29 +15,62 @@ pub const CHECK: Check = Check {
     severity: Severity::Error,
     owner: Owner::Launch,
     fix: Fix::Recreate,
-    title: "The pod has a GPU, and its runtime did not bring it",
-    why: "The device plugin has told the container which GPUs it got, in NVIDIA_VISIBLE_DEVICES, and neither nodes \
-          nor libraries are there: the pod runs under a runtime that does not know NVIDIA's.",
+    title: "The pod's runtime did not inject its GPU",
+    why: "The device plugin assigned GPUs to this container in NVIDIA_VISIBLE_DEVICES, but neither device nodes nor \
+          driver libraries are in it: the pod does not run under the NVIDIA Container Runtime.",
     remedy: "Add to the pod: runtimeClassName: nvidia   (or make nvidia the default_runtime_name of containerd on the \
              node)",
-    explains: NOT_BROUGHT,
+    explains: NOT_INJECTED_CONSEQUENCES,
     codes: &[(Family::Runtime, 35), (Family::Nvml, 12)],
     judge,
 };
 
 fn judge(facts: &Facts) -> Outcome {
-    if !expects_gpu(facts) {
-        return Outcome::Skip("nothing was to be run, or nothing could be opened");
+    if let Some(why) = no_gpu_expected(facts) {
+        return Outcome::Skip(why);
     }
-    let kubernetes = facts.host.platform.container.as_deref() == Some("kubernetes");
-    let assigned = visible(facts).filter(|value| value.contains("GPU-") || value.contains("MIG-"));
-    let Some(value) = assigned.filter(|_| kubernetes && !has_nodes(facts) && !answered(facts)) else {
+    if engine(facts) != Some("kubernetes") || has_driver_nodes(facts) || gpu_answered(facts) {
         return Outcome::Pass;
-    };
-    Some(
-        Problem::new("NVIDIA_VISIBLE_DEVICES names the pod's GPU, and no device node is in the container.")
+    }
+    // The device plugin names GPUs by UUID; other values come from the image.
+    let assigned =
+        nvidia_visible_devices(facts).filter(|value| value.contains("GPU-") || value.contains("MIG-"));
+    let problem = assigned.map(|value| {
+        Problem::new("NVIDIA_VISIBLE_DEVICES names the pod's GPU, but the container has no device node.")
             .evidence(format!("NVIDIA_VISIBLE_DEVICES={value}"))
-            .evidence("no node /dev/nvidia*"),
-    )
-    .into()
+            .evidence("no node /dev/nvidia*")
+    });
+    problem.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::launch::testing::{lines, not_injected, passes, problem, silent, without_nodes};
+    use crate::facts::sample::Sample;
+
+    const UUID: &str = "GPU-00000000-0000-0000-0000-000000000000";
+
+    fn pod(sample: Sample, visible: &str) -> Sample {
+        sample
+            .host(|host| host.platform.container = Some("kubernetes".into()))
+            .env("NVIDIA_VISIBLE_DEVICES", visible)
+    }
+
+    #[test]
+    fn a_gpu_was_assigned_and_not_injected() {
+        for visible in [UUID, "MIG-00000000-0000-0000-0000-000000000000"] {
+            let problem = problem(judge(&pod(not_injected(), visible).facts()));
+            assert_eq!(lines(&problem)[0], format!("NVIDIA_VISIBLE_DEVICES={visible}"));
+        }
+    }
+
+    #[test]
+    fn nothing_was_assigned_or_it_was_injected() {
+        assert!(passes(judge(&pod(not_injected(), "all").facts())), "the image sets this");
+        for sample in [silent(), without_nodes()] {
+            assert!(passes(judge(&pod(sample, UUID).facts())));
+        }
+        assert!(passes(judge(&not_injected().env("NVIDIA_VISIBLE_DEVICES", UUID).facts())), "not a pod");
+    }
 }

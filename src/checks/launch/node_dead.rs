@@ -1,8 +1,7 @@
-//! No driver answers behind the GPU's nodes.
+//! The GPU device nodes are there, but no driver answers when they are opened.
 
+use crate::checks::shared::nodes::{EACCES, EPERM, NO_NODES_CONSEQUENCES, errno_name, refused_with};
 use crate::checks::{Check, Outcome};
-use crate::checks::shared::access::{EACCES, EPERM, errno_name};
-use crate::checks::shared::nodes::{BEYOND, of_kind};
 use crate::facts::Facts;
 use crate::model::{Fix, Owner, Severity};
 
@@ -11,19 +10,43 @@ pub const CHECK: Check = Check {
     severity: Severity::Error,
     owner: Owner::Launch,
     fix: Fix::Recreate,
-    title: "No driver answers behind the GPU's nodes",
-    why: "Opening the nodes fails with ENXIO, ENODEV or EIO: the driver that made them is not loaded any more, was \
-          loaded again with other numbers, or has lost its GPU.",
-    remedy: "Recreate the container, so that it gets the nodes of the driver that runs now. If that does not help, \
+    title: "No driver answers behind the GPU device nodes",
+    why: "Opening the device nodes fails with ENXIO, ENODEV or EIO: the driver that created them is no longer loaded, \
+          was reloaded with other device numbers, or has lost its GPU.",
+    remedy: "Recreate the container, so that it gets the device nodes of the running driver. If that does not help, \
              look at `nvidia-smi` and `dmesg | grep -i -e nvrm -e xid` on the host",
-    explains: BEYOND,
+    explains: NO_NODES_CONSEQUENCES,
     codes: &[],
     judge,
 };
 
 fn judge(facts: &Facts) -> Outcome {
-    of_kind(facts, |path, errno| {
+    refused_with(facts, |path, errno| {
         (![EPERM, EACCES].contains(&errno))
-            .then(|| format!("Opening {path} fails with {}.", errno_name(errno)))
+            .then(|| format!("{path}: open failed with {}.", errno_name(errno)))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::launch::testing::{passes, problem, refused};
+    use crate::checks::shared::nodes::{CONTROL, ENODEV, ENXIO};
+    use crate::facts::sample::Sample;
+
+    #[test]
+    fn errors_of_a_missing_driver() {
+        for (errno, name) in [(ENXIO, "ENXIO (6)"), (ENODEV, "ENODEV (19)"), (5, "EIO (5)")] {
+            let problem = problem(judge(&refused(1, &[CONTROL], errno).facts()));
+            assert_eq!(problem.cause, format!("/dev/nvidiactl: open failed with {name}."));
+            assert_eq!(problem.path.as_deref(), Some(CONTROL));
+        }
+    }
+
+    #[test]
+    fn errors_of_permission_are_not_its() {
+        for sample in [refused(1, &[CONTROL], EPERM), refused(1, &[CONTROL], EACCES), Sample::machine(1)] {
+            assert!(passes(judge(&sample.facts())));
+        }
+    }
 }

@@ -1,10 +1,9 @@
-//! The image asks for a newer driver than this machine has.
+//! The driver does not meet the image's NVIDIA_REQUIRE_CUDA.
 
-use crate::checks::{Check, Outcome, Problem};
 use crate::checks::predict::requirement_met;
 use crate::checks::shared::faults;
+use crate::checks::{Check, Outcome, Problem};
 use crate::facts::Facts;
-use crate::facts::probe::ProbeRun;
 use crate::facts::target_machine::TargetMachine;
 use crate::model::{Fix, Owner, Severity};
 
@@ -13,9 +12,9 @@ pub const CHECK: Check = Check {
     severity: Severity::Warning,
     owner: Owner::Image,
     fix: Fix::Host,
-    title: "The image asks for a newer driver than this machine has",
-    why: "NVIDIA's images say in NVIDIA_REQUIRE_CUDA what driver they need, and the container runtime refuses to start \
-          them elsewhere, unless NVIDIA_DISABLE_REQUIRE tells it not to look.",
+    title: "The driver does not meet the image's requirement",
+    why: "NVIDIA_REQUIRE_CUDA says which driver the image needs. The container runtime refuses to start the image on \
+          other drivers, unless NVIDIA_DISABLE_REQUIRE turns that off.",
     remedy: "Upgrade the driver on the host, or use an older tag of the image",
     explains: &[],
     codes: &[],
@@ -25,9 +24,8 @@ pub const CHECK: Check = Check {
 fn judge(facts: &Facts) -> Outcome {
     let Some(value) = facts.host.environment.get("NVIDIA_REQUIRE_CUDA") else { return Outcome::Pass };
     let cuda = facts.probes.iter().find_map(|run| run.driver().next()).map(|driver| driver.cuda);
-    let device = facts.probes.iter().flat_map(ProbeRun::devices).next();
-    let (Some(cuda), Some(device)) = (cuda, device) else {
-        return Outcome::Skip("CUDA's version of the driver is not known");
+    let (Some(cuda), Some(device)) = (cuda, facts.devices().next()) else {
+        return Outcome::Skip("CUDA reported no version and no device");
     };
     let version = facts.probes.iter().find_map(|run| run.nvml().next()?.driver.known().cloned());
     let module = facts.host.module.as_ref();
@@ -39,13 +37,45 @@ fn judge(facts: &Facts) -> Outcome {
         open_module: module.map(|module| module.open),
         datacenter: None,
     };
+    // What cannot be decided is not reported: the image did start.
     if requirement_met(value, &here) != Some(false) {
         return Outcome::Pass;
     }
-    let has = faults::cuda(cuda);
-    Some(
-        Problem::new(format!("The driver supports CUDA {has}, and what the image asks for is not met."))
-            .evidence(format!("NVIDIA_REQUIRE_CUDA={value}")),
-    )
-    .into()
+    let cause =
+        format!("The driver supports CUDA {}, which does not meet NVIDIA_REQUIRE_CUDA.", faults::cuda(cuda));
+    Some(Problem::new(cause).evidence(format!("NVIDIA_REQUIRE_CUDA={value}"))).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::launch::testing::{passes, problem, skips};
+    use crate::facts::sample::{Sample, fault};
+    use crate::model::Stage;
+
+    fn requiring(value: &str) -> Sample {
+        Sample::machine(1).env("NVIDIA_REQUIRE_CUDA", value)
+    }
+
+    #[test]
+    fn requirements_that_this_driver_does_not_meet() {
+        for value in ["cuda>=12.8", "driver>=570", "cuda>=12.8 driver>=570,driver<571"] {
+            let problem = problem(judge(&requiring(value).facts()));
+            assert!(problem.cause.starts_with("The driver supports CUDA 12.4"), "{}", problem.cause);
+        }
+    }
+
+    #[test]
+    fn requirements_that_it_meets_or_may_meet() {
+        for value in ["cuda>=12.4", "cuda>=12.8 driver>=550,driver<551", "brand=unknown", ""] {
+            assert!(passes(judge(&requiring(value).facts())), "{value}");
+        }
+        assert!(passes(judge(&Sample::machine(1).facts())));
+    }
+
+    #[test]
+    fn without_an_answer_of_cuda_it_is_not_judged() {
+        let facts = requiring("cuda>=12.8").fault(None, Stage::DriverInit, fault("cuInit", 999)).facts();
+        assert!(skips(judge(&facts)));
+    }
 }

@@ -1,7 +1,7 @@
-//! A system call that the driver needs is refused.
+//! The operating system refused the driver a system call, most often through a seccomp filter.
 
+use crate::checks::shared::init_fault::init_fault;
 use crate::checks::{Check, Outcome, Problem};
-use crate::checks::shared::limits::failed_with;
 use crate::codes::Family;
 use crate::facts::Facts;
 use crate::model::{Fix, Owner, Severity};
@@ -12,9 +12,9 @@ pub const CHECK: Check = Check {
     owner: Owner::Launch,
     fix: Fix::Recreate,
     title: "A system call that the driver needs is refused",
-    why: "cuInit says that the operating system refused something. Where a seccomp filter is in force that is the \
-          usual reason: profiles of one's own often leave out memfd_create, or the calls for NUMA.",
-    remedy: "Run with the default profile, or allow memfd_create, mbind and set_mempolicy in yours; this tells \
+    why: "cuInit reports that an operating system call failed. Where a seccomp filter is active, it is the usual \
+          reason: custom profiles often omit memfd_create or the NUMA calls.",
+    remedy: "Run with the default profile, or allow memfd_create, mbind and set_mempolicy in yours. To find out \
              whether it is the filter: docker run --security-opt seccomp=unconfined ...",
     explains: &["driver.init", "probe.nothing-verified"],
     codes: &[(Family::Driver, 304), (Family::Runtime, 304)],
@@ -22,13 +22,45 @@ pub const CHECK: Check = Check {
 };
 
 fn judge(facts: &Facts) -> Outcome {
-    let Some((_, phrase)) = failed_with(facts, 304) else { return Outcome::Pass };
+    let Some((_, phrase)) = init_fault(facts, 304) else { return Outcome::Pass };
     let filter = facts.host.process.seccomp;
-    let mut problem = match filter {
-        0 => Problem::new("The operating system refuses a call, and no seccomp filter is in force.")
+    let problem = match filter {
+        0 => Problem::new("The operating system refused the driver a call, and no seccomp filter is active.")
             .remedy("Look at `dmesg` on the host; AppArmor or a limit may be the reason"),
-        _ => Problem::new("A seccomp filter is in force, and the driver is refused a system call."),
+        _ => Problem::new("The operating system refused the driver a call, and a seccomp filter is active."),
     };
-    problem = problem.evidence(phrase).evidence(format!("Seccomp: {filter}"));
-    Some(problem).into()
+    Some(problem.evidence(phrase).file("/proc/self/status", &format!(": Seccomp: {filter}"))).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::launch::testing::{lines, passes, problem};
+    use crate::facts::sample::{Sample, fault};
+    use crate::model::Stage;
+
+    fn refused(code: i64, seccomp: u32) -> Facts {
+        Sample::machine(1)
+            .fault(None, Stage::DriverInit, fault("cuInit", code))
+            .host(|host| host.process.seccomp = seccomp)
+            .facts()
+    }
+
+    #[test]
+    fn a_filter_is_the_usual_reason() {
+        let problem = problem(judge(&refused(304, 2)));
+        assert!(problem.cause.contains("a seccomp filter is active") && problem.remedy.is_none());
+        assert_eq!(lines(&problem)[1], "/proc/self/status: Seccomp: 2");
+    }
+
+    #[test]
+    fn without_a_filter_the_remedy_is_another() {
+        let problem = problem(judge(&refused(304, 0)));
+        assert!(problem.cause.contains("no seccomp filter") && problem.remedy.unwrap().contains("dmesg"));
+    }
+
+    #[test]
+    fn other_faults_under_a_filter_are_not_its() {
+        assert!(passes(judge(&refused(999, 2))));
+    }
 }

@@ -1,6 +1,6 @@
 //! Finds machines whose proprietary kernel module drives no GPU, as happens with GPUs that need the open one.
 
-use crate::checks::shared::access::answered;
+use crate::checks::shared::access::gpu_answered;
 use crate::checks::shared::faults::init_failure;
 use crate::checks::{Check, Outcome, Problem};
 use crate::codes::Family;
@@ -34,7 +34,7 @@ fn judge(facts: &Facts) -> Outcome {
     let nvml_sees_none = facts.probes.iter().any(|run| run.nvml().any(|nvml| nvml.gpus == 0));
     let cuda_sees_none = matches!(init_failure(facts), Some((100, _)))
         || facts.probes.iter().any(|run| run.driver().any(|driver| driver.devices == 0));
-    if !nvml_sees_none || !(cuda_sees_none || facts.request.level == Level::Nvml) || answered(facts) {
+    if !nvml_sees_none || !(cuda_sees_none || facts.request.level == Level::Nvml) || gpu_answered(facts) {
         return Outcome::Pass;
     }
     let version = module.version.as_deref().unwrap_or("of unknown version");

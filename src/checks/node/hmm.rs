@@ -1,7 +1,7 @@
 //! Finds machines on which unified memory does not initialize with the open kernel module.
 
 use crate::checks::node::INIT_CONSEQUENCES;
-use crate::checks::shared::access::opened;
+use crate::checks::shared::nodes::open_attempts;
 use crate::checks::shared::faults::init_failure;
 use crate::checks::{Check, Outcome, Problem};
 use crate::codes::Family;
@@ -27,7 +27,7 @@ pub const CHECK: Check = Check {
 fn judge(facts: &Facts) -> Outcome {
     let Some((3, phrase)) = init_failure(facts) else { return Outcome::Pass };
     let Some(module) = facts.host.module.as_ref().filter(|module| module.open) else { return Outcome::Pass };
-    if !opened(facts).any(|(path, errno)| path == "/dev/nvidia-uvm" && errno.is_none()) {
+    if !open_attempts(facts).any(|(path, errno)| path == "/dev/nvidia-uvm" && errno.is_none()) {
         return Outcome::Pass;
     }
     let cause =

@@ -1,6 +1,6 @@
 //! Finds machines with MIG enabled and without a MIG instance.
 
-use crate::checks::shared::visible::{BEYOND, sees_none};
+use crate::checks::shared::visible_devices::{NO_DEVICES_CONSEQUENCES, cuda_sees_none};
 use crate::checks::{Check, Outcome, Problem};
 use crate::codes::Family;
 use crate::facts::Facts;
@@ -16,7 +16,7 @@ pub const CHECK: Check = Check {
     why: "CUDA uses a GPU in MIG mode only through its instances. Until one is created, CUDA has no device.",
     remedy: "On the host: sudo nvidia-smi mig -cgi PROFILE -C   (nvidia-smi mig -lgip lists profiles), or disable MIG: \
              sudo nvidia-smi -mig 0",
-    explains: BEYOND,
+    explains: NO_DEVICES_CONSEQUENCES,
     codes: &[(Family::Driver, 100), (Family::Runtime, 100)],
     judge,
 };
@@ -24,7 +24,7 @@ pub const CHECK: Check = Check {
 fn judge(facts: &Facts) -> Outcome {
     let is_empty = |gpu: &NvmlDevice| gpu.mig_enabled.known() == Some(&true) && gpu.mig_devices.is_empty();
     // Level nvml does not ask CUDA, which would see none of these GPUs.
-    let without_cuda = facts.request.level == Level::Nvml || sees_none(facts);
+    let without_cuda = facts.request.level == Level::Nvml || cuda_sees_none(facts);
     let mut gpus = facts.nvml_devices().peekable();
     if gpus.peek().is_none() || !without_cuda || !gpus.all(is_empty) {
         return Outcome::Pass;

@@ -1,7 +1,7 @@
 //! Finds machines whose nvidia_uvm module fails although all device nodes open.
 
 use crate::checks::node::INIT_CONSEQUENCES;
-use crate::checks::shared::access::opened;
+use crate::checks::shared::nodes::open_attempts;
 use crate::checks::shared::faults::init_failure;
 use crate::checks::shared::loading::libcuda_loaded;
 use crate::checks::{Check, Outcome, Problem};
@@ -25,8 +25,8 @@ pub const CHECK: Check = Check {
 
 fn judge(facts: &Facts) -> Outcome {
     let Some((999, phrase)) = init_failure(facts) else { return Outcome::Pass };
-    let uvm = opened(facts).any(|(path, _)| path == "/dev/nvidia-uvm");
-    if !uvm || opened(facts).any(|(_, errno)| errno.is_some()) {
+    let uvm = open_attempts(facts).any(|(path, _)| path == "/dev/nvidia-uvm");
+    if !uvm || open_attempts(facts).any(|(_, errno)| errno.is_some()) {
         return Outcome::Pass;
     }
     let problem =

@@ -1,12 +1,15 @@
-//! Questions about the container that many checks ask: was a GPU expected, do its nodes open, has anything answered.
+//! Whether a GPU was expected in this container, and whether one answered.
+//!
+//! Questions about the container as a whole live here. Device nodes are in `nodes`, CUDA_VISIBLE_DEVICES in
+//! `visible_devices`, WSL, Jetson and container engines in `platform`.
 
-use crate::facts::Facts;
-use crate::facts::event::Event;
-use crate::model::Level;
 use image_audit::census::{Copy, Origin};
 
-/// What cannot work where no GPU is reachable.
-pub const ALL_BEYOND: &[&str] = &[
+use crate::facts::Facts;
+use crate::model::Level;
+
+/// What fails where neither device nodes nor driver libraries are in the container.
+pub const NO_DRIVER_CONSEQUENCES: &[&str] = &[
     "launch.device-denied",
     "launch.node-dead",
     "launch.node-permissions",
@@ -30,8 +33,8 @@ pub const ALL_BEYOND: &[&str] = &[
     "probe.nothing-verified",
 ];
 
-/// The same, where the machine has a driver.
-pub const NOT_BROUGHT: &[&str] = &[
+/// What fails where the host has a driver, and the container runtime injected no GPU.
+pub const NOT_INJECTED_CONSEQUENCES: &[&str] = &[
     "launch.driver-not-loaded",
     "launch.not-requested",
     "launch.libcuda-missing",
@@ -47,83 +50,87 @@ pub const NOT_BROUGHT: &[&str] = &[
     "probe.nothing-verified",
 ];
 
-pub const EPERM: i32 = 1;
+/// Why no GPU is expected, where none is. Where no file could be opened, what seems missing may be there.
+pub fn no_gpu_expected(facts: &Facts) -> Option<&'static str> {
+    if !facts.request.running || facts.request.level == Level::Image {
+        return Some("an image audit needs no GPU");
+    }
+    facts.host.limits.no_files.then_some("no file could be opened: too many open files")
+}
 
-pub const EACCES: i32 = 13;
-
-pub const ENXIO: i32 = 6;
-
-pub const ENODEV: i32 = 19;
-
-/// Level image runs nothing, and an image at rest has no GPU to miss. Where no file could be opened, nothing is
-/// known of what is missing.
-pub fn expects_gpu(facts: &Facts) -> bool {
-    facts.request.running && !facts.host.limits.no_files && facts.request.level != Level::Image
+/// The host has the NVIDIA kernel driver. The kernel lists it even where the module's own files are hidden.
+pub fn host_has_driver(facts: &Facts) -> bool {
+    facts.host.module.is_some() || !facts.host.majors.is_empty()
 }
 
 /// The value of NVIDIA_VISIBLE_DEVICES.
-pub fn visible(facts: &Facts) -> Option<&str> {
+pub fn nvidia_visible_devices(facts: &Facts) -> Option<&str> {
     facts.host.environment.get("NVIDIA_VISIBLE_DEVICES").map(String::as_str)
 }
 
-/// `/dev/nvidia0`, and not `/dev/nvidia-modeset`.
-pub fn is_gpu_node(path: &str) -> bool {
-    path.strip_prefix("/dev/nvidia")
-        .is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_digit()))
-}
-
-pub fn has_nodes(facts: &Facts) -> bool {
-    facts.host.nodes.iter().any(|node| node.path.starts_with("/dev/nvidia"))
-}
-
-/// Machines on which the GPU has other nodes, and no /proc/driver/nvidia.
-pub fn other_platform(facts: &Facts) -> bool {
-    facts.host.platform.wsl || facts.host.platform.jetson
-}
-
-/// A libcuda that could be a driver's, wherever it came from.
-pub fn libcuda(facts: &Facts) -> Option<&Copy> {
+/// A libcuda that a driver may have brought: neither a stub nor an empty file.
+pub fn real_libcuda(facts: &Facts) -> Option<&Copy> {
     let real = |copy: &&Copy| copy.library == "libcuda" && copy.origin != Origin::Stub && copy.bytes > 0;
     facts.census.copies.iter().find(real)
 }
 
-/// A GPU has answered: then all that this family could say is wrong.
-pub fn answered(facts: &Facts) -> bool {
-    facts
-        .probes
-        .iter()
-        .any(|run| run.driver().any(|driver| driver.devices > 0) || run.nvml_devices().next().is_some())
+/// The number of devices that CUDA lists; 0 where it was not asked, or did not answer.
+pub fn cuda_device_count(facts: &Facts) -> u32 {
+    facts.probes.iter().find_map(|run| run.driver().next()).map_or(0, |driver| driver.devices)
 }
 
-/// CUDA has answered: libcuda is there, wherever it was found.
-/// What was asked for works as far as it was asked: NVML's answer is none for CUDA.
-pub fn works(facts: &Facts) -> bool {
-    if facts.request.level == Level::Nvml { answered(facts) } else { cuda_works(facts) }
-}
-
+/// CUDA lists a device.
 pub fn cuda_works(facts: &Facts) -> bool {
     facts.probes.iter().any(|run| run.driver().any(|driver| driver.devices > 0))
 }
 
-/// The nodes that the probe tried, and the error of each that did not open.
-pub fn opened(facts: &Facts) -> impl Iterator<Item = (&str, Option<i32>)> {
-    facts.probes.iter().flat_map(|run| &run.events).filter_map(|event| match event {
-        Event::Node { path, errno } => Some((path.as_str(), *errno)),
-        _ => None,
-    })
+/// CUDA or NVML lists a GPU.
+pub fn gpu_answered(facts: &Facts) -> bool {
+    cuda_works(facts) || facts.nvml_devices().next().is_some()
 }
 
-pub fn errno_name(errno: i32) -> String {
-    let name = match errno {
-        EPERM => "EPERM",
-        2 => "ENOENT",
-        5 => "EIO",
-        ENXIO => "ENXIO",
-        EACCES => "EACCES",
-        16 => "EBUSY",
-        ENODEV => "ENODEV",
-        30 => "EROFS",
-        _ => return format!("errno {errno}"),
-    };
-    format!("{name} ({errno})")
+/// A GPU works as far as it was asked for. Above level nvml an answer of NVML is not enough: CUDA may still fail.
+pub fn gpu_works(facts: &Facts) -> bool {
+    if facts.request.level == Level::Nvml { gpu_answered(facts) } else { cuda_works(facts) }
+}
+
+#[cfg(test)]
+mod tests {
+    use image_audit::census::Origin;
+
+    use super::*;
+    use crate::facts::event::Event;
+    use crate::facts::sample::{Sample, copy};
+
+    #[test]
+    fn a_gpu_is_expected_where_something_runs_and_files_open() {
+        assert_eq!(no_gpu_expected(&Sample::machine(1).facts()), None);
+        let at_rest = no_gpu_expected(&Sample::image().facts()).unwrap();
+        assert!(at_rest.contains("image audit"), "{at_rest}");
+        let blind = Sample::machine(1).host(|host| host.limits.no_files = true).facts();
+        let blind = no_gpu_expected(&blind).unwrap();
+        assert!(blind.contains("open files"), "{blind}");
+    }
+
+    #[test]
+    fn an_answer_of_nvml_alone_is_enough_only_at_level_nvml() {
+        let no_cuda = |sample: Sample| {
+            sample.run(None, |run| run.events.retain(|event| !matches!(event, Event::Driver(_)))).facts()
+        };
+        let driver = no_cuda(Sample::machine(1).level(Level::Driver));
+        assert!(gpu_answered(&driver) && !cuda_works(&driver) && !gpu_works(&driver));
+        let nvml = no_cuda(Sample::machine(1).level(Level::Nvml));
+        assert!(gpu_works(&nvml) && !cuda_works(&nvml));
+    }
+
+    #[test]
+    fn stubs_and_empty_files_are_no_libcuda() {
+        let with = |origin, bytes| {
+            let mut libcuda = copy("libcuda", "/usr/lib/libcuda.so.1", "");
+            (libcuda.origin, libcuda.bytes) = (origin, bytes);
+            real_libcuda(&Sample::machine(1).copy(libcuda).facts()).is_some()
+        };
+        assert!(with(Origin::Injected, 1_000_000));
+        assert!(!with(Origin::Stub, 1_000_000) && !with(Origin::Injected, 0));
+    }
 }

@@ -1,10 +1,9 @@
 //! Fills the report from facts and findings. What is decided here is the verdict, nothing else.
 
 use super::{
-    Driver, Finding, Foretold, Gpu, GpuState, Image, Leftover, Loaded, Package, Report, SCHEMA, Speed,
-    StageOutcome, StageTime, Status, Verdict, library, peak, predict, savings,
+    Driver, Finding, Foretold, Gpu, GpuState, Image, Judgement, Leftover, Loaded, Package, Report, SCHEMA,
+    Speed, StageOutcome, StageTime, Status, Verdict, library, peak, predict, savings,
 };
-use crate::checks::Judgement;
 use crate::facts::Facts;
 use crate::facts::event::{Device, Event, GemmCase, GemmVerdict, Outcome};
 use crate::facts::gpu_selection;
@@ -14,8 +13,8 @@ use image_audit::contents::LeftoverFound;
 use image_audit::packages::{self, PackageId};
 
 pub fn assemble(facts: &Facts, judgement: Judgement, seconds: f64) -> Report {
-    let Judgement { mut findings, accepted, skipped } = judgement;
-    let predictions = predict::predictions(facts, &mut findings);
+    let Judgement { mut findings, accepted, skipped, machines } = judgement;
+    let predictions = predict::predictions(machines, &mut findings);
     let gpus = gpus(facts, &findings);
     let at_rest = !facts.request.running || facts.request.level == Level::Image;
     let libraries = library::libraries(&facts.census, at_rest);

@@ -109,7 +109,7 @@ fn an_archive_tells_what_its_layers_hide_and_what_its_configuration_lacks() {
         ["ADD file:1 in /", "COPY /wheels /wheels # buildkit", "RUN rm -rf /wheels # buildkit"]
     );
     let hidden = finding(&report, "leftovers.hidden-bytes");
-    assert_eq!(hidden["cause"], "3.0 MB are shipped that no container sees.");
+    assert_eq!(hidden["cause"], "3.0 MB are stored that no container can see.");
     assert!(hidden["evidence"][0].as_str().unwrap().contains("COPY /wheels"), "{hidden}");
     let secret = finding(&report, "leftovers.secret");
     let evidence = secret["evidence"].to_string();

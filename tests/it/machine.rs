@@ -322,7 +322,7 @@ fn chosen_and_required_gpus() {
 #[test]
 fn libraries_that_do_not_fit_each_other() {
     let cases = [
-        ("cublas_lt = 120901", "math.cublas-mixed", "cuBLASLt says 120901", 1),
+        ("cublas_lt = 120901", "math.cublas-mixed", "cuBLASLt reports 120901", 1),
         ("runtime = 13000", "math.driver-too-old", "35", 1),
         ("runtime = 12060", "math.minor-version", "CUDA 12.6, the driver supports 12.4", 0),
         ("wrong_copy = 4000", "math.copy-wrong", "byte 4000", 1),

@@ -197,7 +197,7 @@ fn a_compatibility_driver_says_what_it_stands_in_for() {
         assert_eq!(cuda(1)["id"], "predict.driver-too-old");
         let evidence = cuda(1)["evidence"].to_string();
         assert!(evidence.contains("in place of drivers 535, 550, and not of 565"), "{evidence}");
-        assert!(cuda(2)["evidence"].to_string().contains("data centres alone"), "{}", cuda(2));
+        assert!(cuda(2)["evidence"].to_string().contains("data center GPUs only"), "{}", cuda(2));
     }
 }
 

@@ -1,11 +1,10 @@
 //! Checks: pure functions from facts to findings. No I/O, no clock, no environment.
 //!
-//! A check is a constant in the list of its family; [`CHECKS`] is all of them in the order of
-//! reports. `judge` runs them, gives each finding the id, severity, title and remedy of its check, and
-//! folds consequences under their cause. To add one, write a constant and its function in the file of
-//! its family, put it in the list there, and regenerate docs/checks.md.
+//! Each check is a file `FAMILY/NAME.rs` with a constant `CHECK`, its function and its unit tests. [`judge`] runs all
+//! of them, gives each finding the id, severity, title and remedy of its check, and folds consequences into their
+//! cause. To add a check, write its file, list it in `FAMILY.rs`, and regenerate docs/checks.md (CUDACHECK_BLESS=1).
 
-/// A family of checks: each name is a module with a `CHECK`, in the order of reports.
+/// The checks of a family, in the order of the report: each name is a module with a `CHECK`.
 macro_rules! family {
     ($($check:ident)*) => {
         $(mod $check;)*
@@ -30,38 +29,35 @@ mod shared;
 
 use crate::codes::Family;
 use crate::facts::{Accepted, Facts};
-use crate::model::{Evidence, Fix, GpuRef, Owner, Severity};
-use crate::report::{AcceptedFinding, Finding, Skipped};
-
-pub use leftovers::{CACHES, TOOLKIT, WHEELS, files as count_files, layer as layer_name, leftovers_of};
-pub use predict::{About, DriverCuda, answers};
+use crate::model::{Evidence, Fix, GpuRef, Owner, Question, Severity};
+use crate::report::{AcceptedFinding, Finding, Judgement, MachineAnswers, Skipped};
 
 pub struct Check {
-    /// `family.name`; what `cudacheck explain` takes.
+    /// `family.name`, the argument of `cudacheck explain`.
     pub id: &'static str,
     pub severity: Severity,
     pub owner: Owner,
     pub fix: Fix,
     pub title: &'static str,
-    /// What it means, for `cudacheck explain` and docs/checks.md.
+    /// Background, for `cudacheck explain` and docs/checks.md.
     pub why: &'static str,
-    /// What to do, in words that can be pasted. A problem may bring its own.
+    /// A command, or a sentence that begins with a verb. A problem may have a more specific one.
     pub remedy: &'static str,
-    /// Checks whose findings are consequences of this one.
+    /// Ids of checks whose findings are consequences of this one.
     pub explains: &'static [&'static str],
-    /// Numbers that applications show when this is the matter, for `cudacheck explain 803`.
+    /// Error codes that applications show in this case, for `cudacheck explain 803`.
     pub codes: &'static [(Family, i64)],
     pub judge: fn(&Facts) -> Outcome,
 }
 
 pub enum Outcome {
     Pass,
-    /// Not looked at, and why. Never a pass.
+    /// The check could not run, and why. Never a pass.
     Skip(&'static str),
     Fail(Vec<Problem>),
 }
 
-/// One failure of a check: what only the facts can say.
+/// One failure of a check: what depends on the facts.
 #[derive(Default)]
 pub struct Problem {
     pub cause: String,
@@ -69,8 +65,9 @@ pub struct Problem {
     /// The file that the cause is about.
     pub path: Option<String>,
     pub gpu: Option<GpuRef>,
-    /// The machine that it is about, of those that were described.
+    /// The described machine that it is about, and the question that it answers.
     pub machine: Option<String>,
+    pub question: Option<Question>,
     pub remedy: Option<String>,
 }
 
@@ -84,7 +81,7 @@ impl Problem {
         self
     }
 
-    /// A line of evidence that begins with the file that it is about.
+    /// A line of evidence that begins with the path of a file.
     pub fn file(self, path: &str, rest: &str) -> Self {
         self.evidence(Evidence::of(path, rest))
     }
@@ -153,16 +150,6 @@ pub fn all() -> impl Iterator<Item = &'static Check> {
     CHECKS.iter().copied().flatten()
 }
 
-/// What all checks say of some facts.
-pub struct Judgement {
-    /// Gravest first; those that another one explains are folded into it.
-    pub findings: Vec<Finding>,
-    /// Findings that the configuration accepts, with the reason.
-    pub accepted: Vec<AcceptedFinding>,
-    /// Checks that could not look.
-    pub skipped: Vec<Skipped>,
-}
-
 pub fn judge(facts: &Facts) -> Judgement {
     let mut failed: Vec<(&Check, Vec<Problem>)> = Vec::new();
     let mut skipped = Vec::new();
@@ -174,7 +161,7 @@ pub fn judge(facts: &Facts) -> Judgement {
         }
     }
     let ids: Vec<&str> = failed.iter().map(|(check, _)| check.id).collect();
-    // A cause on one GPU explains nothing of another.
+    // A cause on one GPU does not explain a finding on another.
     let explained = |id: &str, gpu: Option<&GpuRef>| {
         let same = |cause: &Problem| match (&cause.gpu, gpu) {
             (Some(cause), Some(gpu)) => cause.is_same(gpu),
@@ -186,8 +173,8 @@ pub fn judge(facts: &Facts) -> Judgement {
     for (check, problems) in &failed {
         let explains: Vec<String> =
             check.explains.iter().filter(|id| ids.contains(id)).map(|id| (*id).to_owned()).collect();
-        let standing = problems.iter().filter(|problem| !explained(check.id, problem.gpu.as_ref()));
-        findings.extend(standing.map(|problem| Finding {
+        let active = problems.iter().filter(|problem| !explained(check.id, problem.gpu.as_ref()));
+        findings.extend(active.map(|problem| Finding {
             id: check.id.to_owned(),
             severity: check.severity,
             owner: check.owner,
@@ -202,15 +189,31 @@ pub fn judge(facts: &Facts) -> Judgement {
             explains: explains.clone(),
         }));
     }
-    // The order of the list breaks ties: causes come before what they cause.
+    // The sort is stable: of equal severity, causes stay before their consequences.
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     let (findings, accepted) = accept(findings, facts);
-    Judgement { findings, accepted, skipped }
+    Judgement { findings, accepted, skipped, machines: machines(facts, &failed) }
 }
 
-/// Takes out what is accepted. An acceptance that has run out is told with the finding.
+/// The answers about each described machine, with the checks that failed on them.
+fn machines(facts: &Facts, failed: &[(&Check, Vec<Problem>)]) -> Vec<MachineAnswers> {
+    let mut machines = predict::answers(facts);
+    for one in &mut machines {
+        for answer in &mut one.answers {
+            let about = |problem: &Problem| {
+                problem.machine.as_ref() == Some(&one.machine.name)
+                    && problem.question == Some(answer.question)
+            };
+            let failed = failed.iter().filter(|(_, problems)| problems.iter().any(about));
+            answer.checks = failed.map(|(check, _)| check.id).collect();
+        }
+    }
+    machines
+}
+
+/// Splits off the accepted findings. A finding whose acceptance has expired gets a line of evidence.
 fn accept(findings: Vec<Finding>, facts: &Facts) -> (Vec<Finding>, Vec<AcceptedFinding>) {
-    let (mut stand, mut accepted) = (Vec::new(), Vec::new());
+    let (mut active, mut accepted) = (Vec::new(), Vec::new());
     for mut finding in findings {
         let lines = || std::iter::once(&finding.cause).chain(finding.evidence.iter().map(|line| &line.text));
         let about = |rule: &&Accepted| {
@@ -226,10 +229,12 @@ fn accept(findings: Vec<Finding>, facts: &Facts) -> (Vec<Finding>, Vec<AcceptedF
             continue;
         }
         let expired = rules.first().and_then(|rule| rule.until.as_ref());
-        finding.evidence.extend(expired.map(|until| format!("it was accepted until {until}").into()));
-        stand.push(finding);
+        finding.evidence.extend(
+            expired.map(|until| format!("accepted until {until}; the acceptance has expired").into()),
+        );
+        active.push(finding);
     }
-    (stand, accepted)
+    (active, accepted)
 }
 
 #[cfg(test)]
@@ -255,7 +260,7 @@ mod tests {
             for text in [check.title, check.why, check.remedy] {
                 assert!(!text.trim().is_empty() && text.is_ascii(), "{}: {text}", check.id);
             }
-            assert!(!check.title.ends_with('.'), "{}: a title is no sentence", check.id);
+            assert!(!check.title.ends_with('.'), "{}: no full stop", check.id);
             for other in check.explains {
                 assert!(ids.contains(other), "{} explains {other}", check.id);
                 assert_ne!(*other, check.id);
@@ -264,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_explains_itself_in_a_circle() {
+    fn no_check_explains_itself() {
         fn reaches(from: &str, wanted: &str, depth: usize) -> bool {
             let check = all().find(|check| check.id == from).expect("ids are known");
             depth > 0 && check.explains.iter().any(|id| *id == wanted || reaches(id, wanted, depth - 1))
@@ -275,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cause_on_one_gpu_explains_nothing_of_another() {
+    fn a_cause_on_one_gpu_does_not_explain_another() {
         let fault = |gpu, code| {
             let mut run = ProbeRun::new(Target::Gpu(gpu));
             let fault = Fault {
@@ -302,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_accepted_does_not_stand() {
+    fn an_accepted_finding_is_not_active() {
         let mut facts = Facts::default();
         facts.census.unreadable = vec!["/secret: Permission denied".into()];
         facts.request.today = Some(jiff::civil::date(2026, 11, 24));
@@ -313,9 +318,9 @@ mod tests {
             facts.request.accepted =
                 vec![Accepted { id: "library.unreadable".into(), about, reason: "known".into(), until }];
             let judgement = judge(&facts);
-            let stands = judgement.findings.iter().find(|finding| finding.id == "library.unreadable");
+            let active = judgement.findings.iter().find(|finding| finding.id == "library.unreadable");
             (
-                stands.map(|finding| {
+                active.map(|finding| {
                     finding.evidence.iter().map(|line| line.text.as_str()).collect::<Vec<_>>().join("; ")
                 }),
                 judgement.accepted.len(),
@@ -325,7 +330,7 @@ mod tests {
         assert_eq!(judged(Some("/secret"), Some("2026-11-24")), (None, 1));
         assert_eq!(judged(Some("/other"), None), (Some("/secret: Permission denied".into()), 0));
         let (expired, _) = judged(None, Some("2026-11-23"));
-        assert!(expired.unwrap().ends_with("it was accepted until 2026-11-23"));
+        assert!(expired.unwrap().ends_with("accepted until 2026-11-23; the acceptance has expired"));
     }
 
     #[test]
@@ -337,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_known_is_not_healthy() {
+    fn a_machine_without_facts_is_not_healthy() {
         let mut facts = Facts::default();
         facts.request.level = Level::Gemm;
         facts.request.running = true;

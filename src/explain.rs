@@ -1,26 +1,26 @@
-//! What each finding means, and each number that a library returns, from the checks' own text and the tables
-//! of `codes`: for the terminal and for docs/checks.md.
+//! Explanations of findings and error codes, from the texts of the checks and the tables of `codes`: for the terminal,
+//! docs/checks.md and docs/probes.md.
 
 use anyhow::{Result, anyhow};
 
 use crate::checks::{Check, all};
 use crate::codes::{self, Code, Family, squeezed};
-use crate::model::{Fix, Owner, Severity};
+use crate::model::{Fix, Owner};
 
-/// What the first part of an id stands for, in the words of a heading.
+/// Headings of the families, by the first part of the id.
 const HEADINGS: &[(&str, &str)] = &[
     ("launch", "How the container is started"),
-    ("image", "What the image brings and should not"),
-    ("probe", "Probes that did not come to their end"),
-    ("node", "The machine under the container"),
+    ("image", "What the image must not contain, or lacks"),
+    ("probe", "Probes that did not finish"),
+    ("node", "The host"),
     ("driver", "The driver and NVML"),
     ("device", "Each GPU"),
-    ("math", "cuBLAS, libcudart and CUPTI at work"),
-    ("library", "Copies of CUDA libraries in the image"),
-    ("code", "GPU architectures that the image has code for"),
+    ("math", "cuBLAS, libcudart and CUPTI"),
+    ("library", "CUDA libraries in the image"),
+    ("code", "Device code in the image"),
     ("leftovers", "What else is in the image"),
-    ("predict", "Whether the image will work on a machine that is described"),
-    ("application", "What the application asks for"),
+    ("predict", "Whether the image works on a described machine"),
+    ("application", "What the application needs"),
 ];
 
 pub fn explain(what: Option<&str>) -> Result<String> {
@@ -39,7 +39,7 @@ pub fn explain(what: Option<&str>) -> Result<String> {
     in_text(what).ok_or_else(|| unknown(what))
 }
 
-/// By its id, or by the last part of it where no other has the same.
+/// By its id, or by the last part of the id if that is unique.
 fn check(what: &str) -> Option<&'static Check> {
     let last =
         |check: &&Check| check.id.split_once('.').is_some_and(|(_, last)| what.eq_ignore_ascii_case(last));
@@ -59,7 +59,7 @@ fn decimal(what: &str) -> String {
     }
 }
 
-/// A line of a log, such as `error 35` or `CUDA_ERROR_SYSTEM_NOT_READY (802)`: a name tells more than a number.
+/// A line of a log, such as `error 35` or `CUDA_ERROR_SYSTEM_NOT_READY (802)`. Names come before numbers.
 fn in_text(text: &str) -> Option<String> {
     let words = || {
         let part = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
@@ -75,7 +75,7 @@ fn in_text(text: &str) -> Option<String> {
     let found = |words: &mut dyn Iterator<Item = &str>| {
         words.map(|word| codes::find(&decimal(word))).find(|found| !found.is_empty())
     };
-    // A text that was split has a blank or a bracket in it; `nvidia:803` is a slip, and told as one.
+    // Without a separator it is no text but a misspelt argument, such as `nvidia:803`.
     if !text.contains([' ', '(', '=']) {
         return None;
     }
@@ -95,7 +95,7 @@ fn heading(family: &str) -> &str {
     HEADINGS.iter().find(|(known, _)| *known == family).map_or(family, |(_, words)| words)
 }
 
-/// The families in the order of reports, each once.
+/// The families, in the order of the report.
 fn families() -> Vec<&'static str> {
     let mut families: Vec<&str> = Vec::new();
     for check in all() {
@@ -112,19 +112,19 @@ fn list(wanted: &[&str]) -> String {
     for name in wanted {
         text += &format!("{}\n", heading(name));
         for check in all().filter(|check| family(check) == *name) {
-            text += &format!("  {:<width$}  {:<8} {}\n", check.id, severity(check.severity), check.title);
+            text += &format!("  {:<width$}  {:<8} {}\n", check.id, check.severity, check.title);
         }
         text.push('\n');
     }
-    text + "`cudacheck explain ID` says more of one, `cudacheck explain 803` what a number means.\n"
+    text + "`cudacheck explain ID` explains a finding, `cudacheck explain 803` an error code.\n"
 }
 
 fn finding(check: &Check) -> String {
     let Check { id, title, why, remedy, explains, .. } = check;
     let mut text = format!(
-        "{id}  ({})\n{title}.\n\n{why}\n\nRemedy:\n  {remedy}\n\n{}.\n",
-        severity(check.severity),
-        belongs(check)
+        "{id}  ({})\n{title}.\n\n{why}\n\nRemedy:\n  {remedy}\n\n{}\n",
+        check.severity,
+        ownership(check)
     );
     if !explains.is_empty() {
         text += &format!("\nExplains: {}\n", explains.join(", "));
@@ -132,12 +132,12 @@ fn finding(check: &Check) -> String {
     text
 }
 
-/// What a number or a name means in each library that has it, and the findings that it is seen with.
+/// The meaning of an error code in each library that has it, and the findings that list it.
 fn numbers(found: &[(Family, Code)]) -> String {
     let mut text = String::new();
     for (place, (family, code)) in found.iter().enumerate() {
         text += &format!("{} {}: {}\n", family.label(), code.number, code.name);
-        // The driver and the runtime mostly mean the same.
+        // The driver and the runtime share most meanings.
         let next = found.get(place + 1);
         if next.is_none_or(|(_, next)| (next.number, next.meaning) != (code.number, code.meaning)) {
             text += &format!("  {}\n", code.meaning);
@@ -150,7 +150,7 @@ fn numbers(found: &[(Family, Code)]) -> String {
             .filter(|(family, code)| lists(check, *family, code))
             .map(|(of, _)| of.label())
             .collect();
-        // Of one library, or of all that were found, there is nothing to tell apart.
+        // Libraries are named only if the finding lists some of them.
         let of = match families.len() {
             0 => continue,
             some if some == found.len() => String::new(),
@@ -159,14 +159,12 @@ fn numbers(found: &[(Family, Code)]) -> String {
         listed += &format!("\n  {}{of}: {}\n    Remedy: {}\n", check.id, check.title, check.remedy);
     }
     match listed.as_str() {
-        "" => {
-            text + "\nNo finding lists it: cudacheck has the meaning above, and no cause or remedy for it.\n"
-        }
-        _ => format!("{text}\nFindings that it is seen with, causes first:\n{listed}"),
+        "" => text + "\nNo finding lists it: cudacheck knows its meaning, but no specific cause or remedy.\n",
+        _ => format!("{text}\nFindings with this code, causes first:\n{listed}"),
     }
 }
 
-/// The runtime hands on most of the driver's numbers: what is seen with the one is seen with the other.
+/// The runtime passes on most codes of the driver: a finding that lists one of them applies to the other.
 fn lists(check: &Check, family: Family, code: &Code) -> bool {
     let twin = match family {
         Family::Driver => Family::Runtime,
@@ -177,44 +175,45 @@ fn lists(check: &Check, family: Family, code: &Code) -> bool {
     check.codes.contains(&(family, code.number)) || alike && check.codes.contains(&(twin, code.number))
 }
 
-/// Neither a finding nor a number: says what there is that comes near.
+/// The error for an unknown argument, with suggestions.
 fn unknown(what: &str) -> anyhow::Error {
     let keys = Family::ALL.map(Family::key).join(", ");
     let (before, number) = what.split_once(':').map_or((None, what), |(key, rest)| (Some(key.trim()), rest));
     let library = before.and_then(Family::from_key);
     if let (Some(key), None) = (before, library) {
-        return anyhow!("there is no library '{key}' here; before the colon stands one of {keys}");
+        return anyhow!("unknown library '{key}'; use one of {keys} before the colon");
     }
     if number.trim().parse::<i128>().is_err() {
         let near = near(number.trim());
         let near = if near.is_empty() { near } else { format!("did you mean {near}? ") };
-        return anyhow!("there is no finding or code '{what}'; {near}`cudacheck explain` lists them all");
+        return anyhow!(
+            "unknown finding or error code '{what}'; {near}`cudacheck explain` lists all findings"
+        );
     }
     if number.trim().starts_with('-') {
         return anyhow!(
-            "no library returns {number}: their numbers begin with 0. A number below it is a program's own, and its \
-             message tells what failed; `cudacheck explain` lists all findings"
+            "no library returns {number}: error codes start at 0, and a negative number is the program's own. See its \
+             message; `cudacheck explain` lists all findings"
         );
     }
     let elsewhere: Vec<&str> = codes::find(number).iter().map(|(family, _)| family.label()).collect();
     if let (Some(library), false) = (library, elsewhere.is_empty()) {
         return anyhow!(
-            "{} has no number {number}; these have: {} (`cudacheck explain {number}`)",
+            "{} has no error code {number}; found in {} (`cudacheck explain {number}`)",
             library.label(),
             elsewhere.join(", ")
         );
     }
     let near = near(number.trim());
-    let near = if near.is_empty() { near } else { format!(" Near it: {near}.") };
+    let near = if near.is_empty() { near } else { format!(" Similar: {near}.") };
     anyhow!(
-        "the number {what} is not known.{near} Numbers are those that functions of a library return ({keys}); \
-         the message or the function that failed tells which, as in `cudacheck explain nvml:999`. A library \
-         newer than this cudacheck may have others; exit statuses and Xid numbers of the kernel log are none \
-         of them"
+        "unknown error code {what}.{near} cudacheck knows the return codes of {keys}; name the library as in `cudacheck \
+         explain nvml:999`. A newer library may have more codes. Exit statuses and Xid numbers of the kernel log are \
+         not error codes"
     )
 }
 
-/// At most three ids, names or numbers that differ from `text` in a slip of the keyboard or are a part of it.
+/// At most three ids, names or numbers that contain `text` or differ from it by a typo.
 fn near(text: &str) -> String {
     let wanted = squeezed(text);
     let number = text.parse::<i128>().is_ok();
@@ -248,7 +247,7 @@ fn near(text: &str) -> String {
             }
         }
     }
-    // Findings before codes where both are as near: of equals, the first is the least.
+    // Of equal distance the first is taken: findings come before codes.
     let mut nearest = Vec::new();
     while let Some(place) = (0..near.len()).min_by_key(|place| near[*place].0).filter(|_| nearest.len() < 3) {
         nearest.push(near.remove(place).1);
@@ -256,7 +255,7 @@ fn near(text: &str) -> String {
     nearest.join(", ")
 }
 
-/// How many letters must be put in, taken out or changed to make one of the other.
+/// Levenshtein distance.
 fn edits(one: &str, other: &str) -> usize {
     let mut row: Vec<usize> = (0..=other.len()).collect();
     for (i, a) in one.bytes().enumerate() {
@@ -270,40 +269,73 @@ fn edits(one: &str, other: &str) -> usize {
     row[other.len()]
 }
 
-/// Owner problem it is and what cures it, in one sentence.
-fn belongs(check: &Check) -> String {
-    let whose = match check.owner {
-        Owner::Launch => "A matter of how the container is started",
-        Owner::Image => "A matter of the image",
-        Owner::Node => "A matter of the machine",
-        Owner::Nobody => "The GPU is in use",
-        Owner::Application => "A matter of the application",
+/// Who has to act, and what makes the finding go away.
+fn ownership(check: &Check) -> String {
+    let owner = match check.owner {
+        Owner::Launch => "how the container is started",
+        Owner::Image => "the image",
+        Owner::Node => "the host",
+        Owner::Nobody => "nobody, no action needed: the GPU is in use",
+        Owner::Application => "the application",
     };
-    let cure = match check.fix {
-        Fix::Restart => "restarting the container cures it",
-        Fix::RecreateSame => "creating the container anew as it was cures it",
-        Fix::Recreate => "cured by creating the container anew with other flags, no restart helps",
-        Fix::Rebuild => "cured by building the image anew, no restart helps",
-        Fix::Host => "cured on the host, no restart helps",
-        Fix::Wait => "it passes when what is in use is free again",
+    let fix = match check.fix {
+        Fix::Restart => "restart the container",
+        Fix::RecreateSame => "recreate the container from the same specification",
+        Fix::Recreate => "recreate the container with other flags; a restart does not help",
+        Fix::Rebuild => "rebuild the image; a restart does not help",
+        Fix::Host => "change the host; a restart does not help",
+        Fix::Wait => "wait until the GPU is free again",
     };
-    format!("{whose}; {cure}")
+    format!("Owner: {owner}\n\nFix: {fix}")
 }
 
-fn severity(severity: Severity) -> &'static str {
-    match severity {
-        Severity::Error => "error",
-        Severity::Unknown => "unknown",
-        Severity::Warning => "warning",
-        Severity::Note => "note",
+/// docs/probes.md: which finding fails which probe.
+#[cfg(test)]
+fn probes_markdown() -> String {
+    use crate::model::Severity;
+    use crate::report::Purpose;
+    let mut text =
+        "<!-- Generated from src/report/purpose.rs and src/checks/ by CUDACHECK_BLESS=1 cargo test. -->\n\n\
+         # Which finding fails which probe\n\n\
+         `cudacheck health --for liveness|readiness|startup`, and `/livez`, `/readyz`, `/startupz` of `cudacheck \
+         serve`. Without `--for`, `health` fails like readiness.\n\n\
+         - **liveness** fails only if killing and recreating the container fixes the problem. A broken node, image \
+         or launch is not fixed by it, and work that still runs would be lost.\n\
+         - **readiness** and **startup** fail on every error and every unknown. `--level` decides what is checked: \
+         kernels need `smoke`, matrix products need `gemm`.\n\
+         - Warnings and notes fail no probe: a GPU that is busy, exclusive or full, one of several MIG instances, \
+         throttled clocks.\n\
+         - Only GPUs that the container's programs would get count: those that CUDA_VISIBLE_DEVICES leaves visible, \
+         and of those the ones that `--gpus` names by number, GPU-UUID or MIG-UUID. Numbers are those of CUDA. At \
+         the level nvml CUDA is not called; cudacheck applies its rules: entries in order, up to the first that \
+         names no GPU or one that was named before.\n\
+         - An invalid command line exits with 1 for every purpose.\n\
+         - A result that is too old (`serve`, `--max-age`) fails all three, and is reported as stale.\n\n\
+         | finding | severity | fix | liveness | readiness | startup |\n|---|---|---|---|---|---|\n"
+            .to_owned();
+    let severe = all().filter(|check| check.severity >= Severity::Unknown);
+    for check in severe.filter(|check| !check.id.starts_with("predict.")) {
+        let fails = Purpose::ALL.map(|purpose| match purpose.fails(check.severity, check.fix) {
+            true => "fails",
+            false => "",
+        });
+        text += &format!(
+            "| [{0}](checks.md#{1}) | {2} | {3} | {4} |\n",
+            check.id,
+            anchor(check),
+            check.severity,
+            check.fix,
+            fails.join(" | ")
+        );
     }
+    text
 }
 
 /// docs/checks.md.
 #[cfg(test)]
 fn markdown() -> String {
-    let mut text = "# Findings\n\nGenerated from the checks; `CUDACHECK_BLESS=1 cargo test` writes it anew. \
-         [Numbers](#numbers) that libraries return stand at the end.\n"
+    let mut text = "# Findings\n\nGenerated from src/checks/ by `CUDACHECK_BLESS=1 cargo test`. [Error codes](#error-codes) \
+         are listed at the end.\n"
         .to_owned();
     for name in families() {
         text += &format!("\n{}:\n\n| id | severity | title |\n|---|---|---|\n", heading(name));
@@ -312,7 +344,7 @@ fn markdown() -> String {
                 "| [{0}](#{1}) | {2} | {3} |\n",
                 check.id,
                 anchor(check),
-                severity(check.severity),
+                check.severity,
                 check.title
             );
         }
@@ -320,7 +352,7 @@ fn markdown() -> String {
     for check in all() {
         text += &section(check);
     }
-    text + &numbers_section()
+    text + &codes_section()
 }
 
 #[cfg(test)]
@@ -339,23 +371,22 @@ fn section(check: &Check) -> String {
         )
     };
     format!(
-        "\n## {}\n\n**{}** ({})\n\n{}\n\nRemedy: {}\n\n{}.\n{explains}",
+        "\n## {}\n\n**{}** ({})\n\n{}\n\nRemedy: {}\n\n{}\n{explains}",
         check.id,
         check.title,
-        severity(check.severity),
+        check.severity,
         check.why,
         check.remedy,
-        belongs(check)
+        ownership(check)
     )
 }
 
-/// The numbers that findings list; the others have a meaning and nothing to be looked up here.
+/// The error codes that findings list. The others have only a meaning, which `explain` shows.
 #[cfg(test)]
-fn numbers_section() -> String {
+fn codes_section() -> String {
     let mut text = format!(
-        "\n## Numbers\n\nNumbers that findings are seen with, and the findings, causes first. `cudacheck \
-         explain NUMBER` gives the meaning of these and of the rest: it knows {} numbers of {} libraries.\n\n\
-         | number | library | name | findings |\n|---|---|---|---|\n",
+        "\n## Error codes\n\nError codes that findings list, causes first. `cudacheck explain CODE` gives their \
+         meaning; it knows {} codes of {} libraries.\n\n| code | library | name | findings |\n|---|---|---|---|\n",
         Family::ALL.into_iter().map(|family| family.codes().count()).sum::<usize>(),
         Family::ALL.len()
     );
@@ -364,7 +395,7 @@ fn numbers_section() -> String {
     rows.sort();
     rows.dedup();
     for (number, family) in rows {
-        let code = codes::named(family, number).expect("a test below says so");
+        let code = codes::named(family, number).expect("a test below checks it");
         let findings: Vec<String> = all()
             .filter(|check| lists(check, family, &code))
             .map(|check| format!("[{}](#{})", check.id, anchor(check)))
@@ -384,6 +415,21 @@ mod tests {
     }
 
     #[test]
+    fn the_table_of_probes_is_current() {
+        crate::generated::check("docs/probes.md", &probes_markdown());
+    }
+
+    #[test]
+    fn an_explanation_names_owner_and_fix() {
+        let text = explain(Some("library.redundant")).unwrap();
+        assert!(text.starts_with("library.redundant  (note)\nSome copies of CUDA libraries"), "{text}");
+        let end = "\n\nOwner: the image\n\nFix: rebuild the image; a restart does not help\n";
+        assert!(text.ends_with(end), "{text}");
+        let error = explain(Some("library.redundnat")).unwrap_err().to_string();
+        assert!(error.contains("did you mean library.redundant?"), "{error}");
+    }
+
+    #[test]
     fn every_family_has_a_heading_and_every_code_a_name() {
         let headings: Vec<&str> = HEADINGS.iter().map(|(family, _)| *family).collect();
         for name in families() {
@@ -399,7 +445,7 @@ mod tests {
     }
 
     #[test]
-    fn slips_of_the_keyboard() {
+    fn typos_get_suggestions() {
         for (one, other, distance) in [
             ("", "", 0),
             ("a", "", 1),

@@ -9,6 +9,7 @@ pub mod event;
 pub mod gpu_selection;
 pub mod gpus;
 pub mod host;
+pub mod leftovers;
 pub mod probe;
 #[cfg(test)]
 pub mod sample;

@@ -1,12 +1,14 @@
-//! What an image holds besides the libraries that run: build tools, caches, secrets, hidden bytes.
+//! What an image contains besides the libraries that run: build tools, caches, secrets, hidden bytes.
 
 use crate::checks::{Outcome, Problem};
 use crate::facts::Facts;
-use image_audit::census::Census;
+use crate::facts::leftovers::of_groups;
+use crate::model::words::megabytes;
 use image_audit::contents::LeftoverFound;
-use image_audit::image::Image;
-use image_audit::leftovers::Kind;
-use image_audit::packages::Manager;
+use image_audit::leftovers::Group;
+
+// checks/image/damaged.rs names layers too.
+pub use crate::facts::leftovers::layer_name as layer;
 
 family! {
     toolkit
@@ -20,75 +22,84 @@ family! {
     no_healthcheck
 }
 
-pub const CACHES: &[Kind] = &[
-    Kind::PipCache,
-    Kind::UvCache,
-    Kind::PoetryCache,
-    Kind::CondaPackages,
-    Kind::AptArchives,
-    Kind::AptLists,
-    Kind::YumCache,
-    Kind::ApkCache,
-    Kind::Ccache,
-    Kind::BazelCache,
-    Kind::CargoRegistry,
-    Kind::GoCache,
-    Kind::NpmCache,
-];
+/// Bytes below which it is not reported.
+const WORTH_REPORTING: u64 = 1_000_000;
 
-pub const TOOLKIT: &[Kind] =
-    &[Kind::CudaHeaders, Kind::StaticLibraries, Kind::Nvcc, Kind::Nsight, Kind::CudaSamplesDocs];
+const NO_ARCHIVE: &str = "only an image archive has a configuration and layers";
 
-pub const WHEELS: &[Kind] = &[Kind::Wheels, Kind::Installers];
-
-/// Less than that is not worth a line in a report.
-pub const WORTH_TELLING: u64 = 1_000_000;
-
-pub const AT_REST: &str = "only an image archive has a configuration and layers";
-
-/// Leftovers of some kinds. Tools that a wheel or conda's package brought are what frameworks compile
-/// kernels with.
-pub fn leftovers_of<'a>(census: &'a Census, kinds: &'a [Kind]) -> impl Iterator<Item = &'a LeftoverFound> {
-    let for_running = |leftover: &LeftoverFound| {
-        let manager = leftover.package.as_ref().map(|owner| owner.manager);
-        TOOLKIT.contains(&leftover.kind) && matches!(manager, Some(Manager::Pip | Manager::Conda))
-    };
-    census.leftovers.iter().filter(move |leftover| kinds.contains(&leftover.kind) && !for_running(leftover))
-}
-
-/// One finding for all leftovers of some kinds.
-pub fn sum(facts: &Facts, kinds: &[Kind]) -> Outcome {
+/// One finding for all leftovers of some groups.
+fn sum(facts: &Facts, groups: &[Group]) -> Outcome {
     if facts.request.running && facts.host.platform.container.is_none() {
-        return Outcome::Skip("no container: what is installed here is no image");
+        return Outcome::Skip("not in a container: this is not an image");
     }
-    let mut found: Vec<&LeftoverFound> = leftovers_of(&facts.census, kinds).collect();
+    let mut found: Vec<&LeftoverFound> = of_groups(&facts.census, groups).collect();
     let bytes: u64 = found.iter().map(|leftover| leftover.bytes).sum();
-    if bytes < WORTH_TELLING {
+    if bytes < WORTH_REPORTING {
         return Outcome::Pass;
     }
     found.sort_by_key(|leftover| std::cmp::Reverse(leftover.bytes));
+    let place = &found[0].place;
     let most = if found.len() > 1 { ", most of it" } else { "" };
-    let cause = format!("{}{most} in {}.", megabytes(bytes), found[0].place);
-    let problem = found.iter().fold(Problem::new(cause), |problem, leftover| {
-        let owner = leftover.package.as_ref().map_or(String::new(), |owner| format!(" ({})", owner.name));
-        problem.evidence(format!("{}{owner}: {}", leftover.place, megabytes(leftover.bytes)))
+    let problem = Problem::new(format!("{}{most} in {place}.", megabytes(bytes))).at(place);
+    let list = found.iter().fold(problem, |problem, leftover| {
+        let package = leftover.package.as_ref();
+        let package = package.map_or(String::new(), |package| format!(" ({})", package.name));
+        problem.file(&leftover.place, &format!("{package}: {}", megabytes(leftover.bytes)))
     });
-    Some(problem).into()
+    Some(list).into()
 }
 
-/// `1 file`, `2 files`.
-pub fn files(number: u64) -> String {
-    if number == 1 { "1 file".to_owned() } else { format!("{number} files") }
-}
+#[cfg(test)]
+mod samples {
+    use super::*;
+    use crate::facts::sample::Sample;
+    use image_audit::image::{Image, Layer};
+    use image_audit::leftovers::Kind;
+    use image_audit::packages::{Manager, PackageId};
 
-pub fn megabytes(bytes: u64) -> String {
-    format!("{:.1} MB", bytes as f64 / 1e6)
-}
+    pub fn leftover(kind: Kind, place: &str, megabytes: u64) -> LeftoverFound {
+        LeftoverFound { kind, place: place.into(), bytes: megabytes * 1_000_000, files: 3, package: None }
+    }
 
-/// A layer by the instruction that made it.
-pub fn layer(image: &Image, number: usize) -> String {
-    match image.layers.get(number).and_then(|layer| layer.instruction.as_deref()) {
-        Some(instruction) => format!("layer {number} ({instruction})"),
-        None => format!("layer {number}"),
+    /// An image with these leftovers.
+    pub fn with(leftovers: &[LeftoverFound]) -> Facts {
+        Sample::image().with(|facts| facts.census.leftovers = leftovers.to_vec()).facts()
+    }
+
+    pub fn from_wheel(mut leftover: LeftoverFound) -> LeftoverFound {
+        let (name, version) = ("nvidia-cuda-nvcc-cu12".to_owned(), "12.4.131".to_owned());
+        leftover.package = Some(PackageId { manager: Manager::Pip, name, version });
+        leftover
+    }
+
+    /// An archive with a layer for each instruction.
+    pub fn archive(instructions: &[&str], change: impl FnOnce(&mut Image)) -> Facts {
+        let layer = |instruction: &&str| Layer {
+            digest: String::new(),
+            instruction: Some(instruction.to_string()),
+            stored_bytes: 0,
+            bytes: 0,
+            whole: true,
+        };
+        let mut image = Image { layers: instructions.iter().map(layer).collect(), ..Image::default() };
+        change(&mut image);
+        Sample::image().with(|facts| facts.image = Some(image)).facts()
+    }
+
+    /// The cause of the only problem.
+    pub fn cause(outcome: Outcome) -> Option<String> {
+        match outcome {
+            Outcome::Fail(problems) => problems.into_iter().next().map(|problem| problem.cause),
+            Outcome::Pass | Outcome::Skip(_) => None,
+        }
+    }
+
+    #[test]
+    fn what_is_small_or_not_in_an_image_is_not_reported() {
+        let nvcc = |megabytes| leftover(Kind::Nvcc, "/usr/local/cuda/bin", megabytes);
+        assert!(matches!(sum(&with(&[nvcc(0)]), &[Group::Toolkit]), Outcome::Pass));
+        let mut facts = with(&[nvcc(30)]);
+        facts.request.running = true;
+        assert!(matches!(sum(&facts, &[Group::Toolkit]), Outcome::Skip(_)));
     }
 }

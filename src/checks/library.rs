@@ -1,4 +1,8 @@
-//! The CUDA libraries of the image: which are missing, mixed, shadowed or redundant.
+//! The CUDA libraries in the image: which are missing, mixed, shadowed or redundant.
+
+#[cfg(test)]
+use crate::checks::{Outcome, Problem};
+use crate::model::Evidence;
 
 family! {
     missing
@@ -12,7 +16,23 @@ family! {
     unreadable
 }
 
-/// As far as both are written: 12.4.5 and 12.4.5.8 are the same.
-pub fn same_release(a: &str, b: &str) -> bool {
+/// Compares as many parts as both have: 12.4.5 and 12.4.5.8 are the same.
+fn same_release(a: &str, b: &str) -> bool {
     a.split('.').zip(b.split('.')).take(3).all(|(a, b)| a == b)
+}
+
+/// A line of the audit, which may begin with a path: `/root: Permission denied`.
+fn located(line: &str) -> Evidence {
+    match line.split_once(": ") {
+        Some((path, rest)) if path.starts_with('/') => Evidence::of(path, &format!(": {rest}")),
+        _ => line.into(),
+    }
+}
+
+/// The only problem, of a check that fails.
+#[cfg(test)]
+fn problem(outcome: Outcome) -> Problem {
+    let Outcome::Fail(mut problems) = outcome else { panic!("the check does not fail") };
+    assert_eq!(problems.len(), 1);
+    problems.remove(0)
 }

@@ -1,4 +1,4 @@
-//! The libraries above the driver: libcudart, libcublas, libcupti.
+//! The libraries above the driver at work: libcudart, libcublas, libcupti.
 
 use crate::checks::shared::faults::{is_starved, is_taken, phrase};
 use crate::checks::{Outcome, Problem};
@@ -27,7 +27,8 @@ family! {
     counters
 }
 
-pub fn each(facts: &Facts, judge: impl Fn(&ProbeRun) -> Option<Problem>) -> Outcome {
+/// What one run finds, prefixed with its GPU.
+fn each(facts: &Facts, judge: impl Fn(&ProbeRun) -> Option<Problem>) -> Outcome {
     let problem = |run| {
         judge(run).map(|problem: Problem| {
             let gpu = facts.gpu_of_run(run);
@@ -37,9 +38,9 @@ pub fn each(facts: &Facts, judge: impl Fn(&ProbeRun) -> Option<Problem>) -> Outc
     facts.probes.iter().filter_map(problem).collect::<Vec<_>>().into()
 }
 
-pub fn of_stages(facts: &Facts, stages: &[Stage]) -> Outcome {
+/// The fault of one of these stages. Lack of memory is left to `device.busy`.
+fn of_stages(facts: &Facts, stages: &[Stage]) -> Outcome {
     each(facts, |run| {
-        // What failed for want of memory is busy, and told as such.
         let faults = stages.iter().filter_map(|stage| run.fault(*stage));
         faults
             .into_iter()
@@ -48,18 +49,30 @@ pub fn of_stages(facts: &Facts, stages: &[Stage]) -> Outcome {
     })
 }
 
-/// The census went through the whole image; otherwise that a library is absent is not known.
-pub fn census_is_whole(facts: &Facts) -> bool {
+/// Whether the whole image was read. Otherwise a library that was not found may still be there.
+fn census_is_whole(facts: &Facts) -> bool {
     !facts.census.unreadable.iter().any(|line| line.starts_with("/: "))
 }
 
-/// A library of the image that could be loaded.
-pub fn has(facts: &Facts, library: &str) -> bool {
+/// Whether the image has a library that could be loaded.
+fn has(facts: &Facts, library: &str) -> bool {
     let usable = |origin| !matches!(origin, Origin::Stub);
     facts.census.copies.iter().any(|copy| copy.library == library && usable(copy.origin) && copy.bytes > 0)
 }
 
-/// Runtime and driver: from the runtime where it answered, else from error 35.
-pub fn versions(run: &ProbeRun) -> Option<(i32, i32)> {
+/// The CUDA versions of the runtime and the driver, as the runtime reports them.
+fn versions(run: &ProbeRun) -> Option<(i32, i32)> {
     run.runtime().next().map(|runtime| (runtime.version, runtime.driver))
+}
+
+#[cfg(test)]
+mod samples {
+    use super::*;
+
+    /// The only problem, of a check that fails.
+    pub fn problem(outcome: Outcome) -> Problem {
+        let Outcome::Fail(mut problems) = outcome else { panic!("the check does not fail") };
+        assert_eq!(problems.len(), 1);
+        problems.remove(0)
+    }
 }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use anyhow::{Result, bail};
 
 use super::architecture;
-use crate::checks::DriverCuda;
+use crate::facts::target_machine::known::DriverCuda;
 use crate::facts::target_machine::{Cuda, TargetMachine, is_driver};
 
 /// What one `--on` says.

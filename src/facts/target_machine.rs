@@ -1,4 +1,7 @@
-//! A machine that an image should run on, as described by the user.
+//! A machine that an image is to run on, as the user described it (`--on`). `known` has what is published about
+//! drivers and GPUs.
+
+pub mod known;
 
 use serde::{Deserialize, Serialize};
 

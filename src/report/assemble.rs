@@ -1,10 +1,9 @@
 //! Fills the report from facts and findings, and decides the verdict.
 
 use super::{
-    Driver, GpuState, Image, Leftover, Loaded, Package, Report, SCHEMA, StageOutcome, StageTime, Verdict, gpus,
+    Driver, GpuState, Image, Judgement, Leftover, Loaded, Package, Report, SCHEMA, StageOutcome, StageTime, Verdict, gpus,
     library, predict, savings, summary,
 };
-use crate::checks::Judgement;
 use crate::facts::Facts;
 use crate::facts::event::{Event, Outcome};
 use crate::facts::probe::Ending;
@@ -13,8 +12,8 @@ use image_audit::contents::LeftoverFound;
 use image_audit::packages::{self, PackageId};
 
 pub fn assemble(facts: &Facts, judgement: Judgement, seconds: f64) -> Report {
-    let Judgement { mut findings, accepted, skipped } = judgement;
-    let predictions = predict::predictions(facts, &mut findings);
+    let Judgement { mut findings, accepted, skipped, machines } = judgement;
+    let predictions = predict::predictions(machines, &mut findings);
     let gpus = gpus::gpus(facts, &findings);
     let at_rest = !facts.request.running || facts.request.level == Level::Image;
     let libraries = library::libraries(&facts.census, at_rest);

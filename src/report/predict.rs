@@ -1,25 +1,24 @@
-//! Predictions: what was asked about machines, answered from the findings about each.
+//! Predictions: the answers about each described machine, with the findings about it.
 
+use super::judgement::{Answered, MachineAnswers};
 use super::{Decided, Finding, Foretold, Prediction};
-use crate::checks::{self, About, DriverCuda};
-use crate::facts::Facts;
-use crate::facts::target_machine::TargetMachine;
 use crate::model::{Evidence, Severity};
 
-/// Takes the findings about machines out of `findings`, one prediction for each machine.
-pub fn predictions(facts: &Facts, findings: &mut Vec<Finding>) -> Vec<Prediction> {
+/// One prediction for each machine. The findings about machines are moved out of `findings`.
+pub fn predictions(machines: Vec<MachineAnswers>, findings: &mut Vec<Finding>) -> Vec<Prediction> {
     let about: Vec<Finding> = findings.extract_if(.., |finding| finding.machine.is_some()).collect();
-    let of_image: Vec<&Finding> = findings.iter().filter(|finding| keeps_from_working(finding)).collect();
-    facts.request.machines.iter().map(|machine| one(facts, machine, &about, &of_image)).collect()
+    let of_image: Vec<&Finding> = findings.iter().filter(|finding| breaks_image(finding)).collect();
+    machines.into_iter().map(|answers| one(answers, &about, &of_image)).collect()
 }
 
-/// Faults of the image that are the same on every machine. A budget is no matter of working.
-fn keeps_from_working(finding: &Finding) -> bool {
+/// Faults of the image that apply on every machine. An image over its budget still works.
+fn breaks_image(finding: &Finding) -> bool {
     let of_image = finding.id.starts_with("image.") || finding.id.starts_with("library.");
     of_image && finding.id != "library.over-budget" && finding.severity >= Severity::Unknown
 }
 
-fn one(facts: &Facts, machine: &TargetMachine, about: &[Finding], of_image: &[&Finding]) -> Prediction {
+fn one(answers: MachineAnswers, about: &[Finding], of_image: &[&Finding]) -> Prediction {
+    let MachineAnswers { machine, cuda, answers } = answers;
     let own = about.iter().filter(|finding| finding.machine.as_deref() == Some(&machine.name));
     let findings: Vec<Finding> = own.cloned().collect();
     let worst = findings.iter().chain(of_image.iter().copied()).map(|finding| finding.severity).max();
@@ -29,33 +28,26 @@ fn one(facts: &Facts, machine: &TargetMachine, about: &[Finding], of_image: &[&F
         Some(Severity::Warning | Severity::Note) => Foretold::WorksWithNotes,
         None => Foretold::Works,
     };
-    let decided = checks::answers(facts, machine).into_iter().map(|answer| Decided {
-        by: match answer.about {
-            About::Code => "code",
-            About::Cuda => "cuda",
-            About::Gpu => "gpu",
-            About::Module => "module",
-            About::Requirement => "requirement",
-        }
-        .to_owned(),
-        // What is accepted no longer weighs on the answer, which stays as it is.
-        severity: worst_of(&findings, &answer.problems.iter().map(|(id, _)| *id).collect::<Vec<_>>()),
-        answer: answer.text,
+    let decided = answers.into_iter().map(|Answered { question, words, checks }| Decided {
+        by: question.name().to_owned(),
+        // An accepted finding no longer counts, but the answer stays the same.
+        severity: worst_of(&findings, &checks),
+        answer: words,
     });
     Prediction {
-        machine: machine.name.clone(),
-        gpu: format!("sm_{}", machine.gpu),
-        driver: machine.driver.clone(),
-        cuda: DriverCuda::of(machine).text(),
         verdict,
         decided: decided.collect(),
+        gpu: format!("sm_{}", machine.gpu),
+        driver: machine.driver,
+        machine: machine.name,
+        cuda,
         image: of_image.iter().map(|finding| finding.id.clone()).collect(),
         findings,
     }
 }
 
-/// What is wrong on some machines, each once and the gravest first, with the machines that it is about.
-/// Evidence that not all of them share says whose it is.
+/// The findings about machines, each once and the most severe first, with the machines that it applies to. Evidence
+/// that not all of them share is prefixed with the names of its machines.
 pub fn shared(predictions: &[Prediction]) -> Vec<(Finding, Vec<&str>)> {
     let mut shared: Vec<Shared> = Vec::new();
     for prediction in predictions {
@@ -79,7 +71,7 @@ pub fn shared(predictions: &[Prediction]) -> Vec<(Finding, Vec<&str>)> {
             }
         }
     }
-    let told = |Shared { finding, machines, evidence }| {
+    let merged = |Shared { finding, machines, evidence }| {
         let line = |(line, of): (&Evidence, Vec<&str>)| match of.len() == machines.len() {
             true => line.clone(),
             false => Evidence { text: format!("{}: {}", of.join(", "), line.text), path: line.path.clone() },
@@ -87,13 +79,13 @@ pub fn shared(predictions: &[Prediction]) -> Vec<(Finding, Vec<&str>)> {
         let evidence = evidence.into_iter().map(line).collect();
         (Finding { evidence, ..finding.clone() }, machines)
     };
-    // Gravest first.
-    let grades = [Severity::Error, Severity::Unknown, Severity::Warning, Severity::Note];
-    let of = |grade| shared.extract_if(.., |shared| shared.finding.severity == grade).collect::<Vec<_>>();
-    grades.map(of).into_iter().flatten().map(told).collect()
+    let severities = [Severity::Error, Severity::Unknown, Severity::Warning, Severity::Note];
+    let of =
+        |severity| shared.extract_if(.., |shared| shared.finding.severity == severity).collect::<Vec<_>>();
+    severities.map(of).into_iter().flatten().map(merged).collect()
 }
 
-/// One finding of several machines; lines of evidence with those that have it.
+/// One finding about several machines, and each line of evidence with the machines that have it.
 struct Shared<'a> {
     finding: &'a Finding,
     machines: Vec<&'a str>,
@@ -110,7 +102,7 @@ mod tests {
     use crate::model::{Fix, Owner};
 
     #[test]
-    fn evidence_says_whose_it_is() {
+    fn evidence_names_its_machines() {
         let finding = |severity, evidence: &[&str]| Finding {
             id: format!("predict.{severity:?}").to_ascii_lowercase(),
             severity,

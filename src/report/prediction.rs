@@ -1,27 +1,27 @@
-//! Predictions in the report: whether the image will work on machines that were only described.
+//! Predictions in the report: whether the image works on machines that were only described.
 
 use serde::Serialize;
 
 use super::finding::Finding;
 use crate::model::Severity;
 
-/// Whether the image will work on a machine that was only described.
+/// Whether the image works on a machine that was only described.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Prediction {
     pub machine: String,
-    /// Such as sm_90.
+    /// Compute capability, such as sm_90.
     pub gpu: String,
-    /// Of the machine, where it was said.
+    /// Driver version, if given.
     pub driver: Option<String>,
-    /// The newest CUDA that the driver supports, such as 12.2 or `at least 13.1`, where that is known.
+    /// The newest CUDA that the driver supports, such as 12.2 or `at least 13.1`; null if unknown.
     pub cuda: Option<String>,
     pub verdict: Foretold,
-    /// What was asked, and the answers.
+    /// The questions and the answers.
     pub decided: Vec<Decided>,
-    /// Ids of findings about the image that are the same on every machine and weigh on the verdict.
+    /// Ids of findings about the image itself, which fail on every machine and count in the verdict.
     pub image: Vec<String>,
-    /// About this machine alone. They are not among the findings of the report.
+    /// Findings about this machine. They are not in the findings of the report.
     pub findings: Vec<Finding>,
 }
 
@@ -30,10 +30,10 @@ pub struct Prediction {
 #[serde(rename_all = "kebab-case")]
 pub enum Foretold {
     Works,
-    /// It works, and something is worth knowing.
+    /// It works, with notes or warnings.
     WorksWithNotes,
     Fails,
-    /// It could not be told, which is no promise.
+    /// It could not be determined.
     Unknown,
 }
 
@@ -42,8 +42,8 @@ pub enum Foretold {
 pub struct Decided {
     /// code, cuda, gpu, module or requirement.
     pub by: String,
-    /// A few words for people.
+    /// A few words.
     pub answer: String,
-    /// Of the gravest finding that came of it.
+    /// Of the most severe finding that the answer caused.
     pub severity: Option<Severity>,
 }

@@ -1,16 +1,16 @@
-//! What a health check is asked for, and which findings fail it. Severity and cure decide, so that a check says
-//! nothing about probes.
+//! What a health check is for, and which findings fail it. Severity and fix decide, so checks need not know about
+//! Kubernetes probes.
 
 use crate::model::{Fix, Severity};
 
-/// After the probes of Kubernetes; docs/probes.md lists what fails which.
+/// Named after the probes of Kubernetes; docs/probes.md lists which finding fails which.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Purpose {
-    /// Whether the container should be killed and made anew: fails on what that cures, and on nothing else
+    /// Should the container be killed and recreated? Fails only on what that fixes
     Liveness,
-    /// Whether the container can work: fails on all that does not work, or could not be found out
+    /// Can the container work? Fails on errors and on what could not be determined
     Readiness,
-    /// Whether the container has come up: fails on what fails readiness, most of it seen at a deeper --level
+    /// Has the container started? Fails like readiness, usually at a deeper --level
     Startup,
 }
 
@@ -22,7 +22,6 @@ impl Purpose {
             Purpose::Liveness => {
                 severity == Severity::Error && matches!(fix, Fix::Restart | Fix::RecreateSame)
             }
-            // What is unknown is not healthy.
             Purpose::Readiness | Purpose::Startup => severity >= Severity::Unknown,
         }
     }
@@ -32,43 +31,17 @@ impl Purpose {
 mod tests {
     use super::*;
 
-    /// Which findings fail which probe, for docs/probes.md.
     #[test]
-    fn the_published_table_of_probes_is_current() {
-        let mut text = "<!-- Made from src/report/purpose.rs and src/checks/ by CUDACHECK_BLESS=1 cargo test. -->\n\n\
-            # Which finding fails which probe\n\n\
-            `cudacheck health --for liveness|readiness|startup`, and `/livez`, `/readyz`, `/startupz` of `cudacheck \
-            serve`. Without `--for`, `health` fails as for readiness.\n\n\
-            - **liveness** fails where killing the container and making it anew cures the matter, and nowhere else: \
-            a broken node, image or launch is not cured by it, and what still works would be lost.\n\
-            - **readiness** and **startup** fail on every finding that is an error or unknown. What a finding is \
-            seen at decides `--level`: those of a kernel or a matrix product need `smoke` or `gemm`.\n\
-            - Warnings and notes fail none: a busy, exclusive or full GPU, one of several MIG instances, throttled \
-            clocks.\n\
-            - Only GPUs that the container's programs would get count: those that CUDA shows by \
-            CUDA_VISIBLE_DEVICES, and of them those that `--gpus` names by number, GPU-UUID or MIG-UUID. Numbers \
-            count what CUDA shows. At the level nvml, where CUDA is not asked, its rules are followed: entries in \
-            order, up to the first that names nothing or something named already.\n\
-            - A command line that is wrong ends with 1 whatever it is for.\n\
-            - A result that is too old (`serve`, `--max-age`) fails all three, and is called stale.\n\n\
-            | finding | severity | cured by | liveness | readiness | startup |\n|---|---|---|---|---|---|\n"
-            .to_owned();
-        let grave = crate::checks::all().filter(|check| check.severity >= Severity::Unknown);
-        for check in grave.filter(|check| !check.id.starts_with("predict.")) {
-            let fails = Purpose::ALL.map(|purpose| match purpose.fails(check.severity, check.fix) {
-                true => "fails",
-                false => "",
-            });
-            let (severity, cure) = (format!("{:?}", check.severity), format!("{:?}", check.fix));
-            text += &format!(
-                "| [{0}](checks.md#{1}) | {2} | {3} | {4} |\n",
-                check.id,
-                check.id.replace('.', ""),
-                severity.to_lowercase(),
-                cure.to_lowercase(),
-                fails.join(" | ")
-            );
+    fn liveness_fails_only_on_what_a_restart_fixes() {
+        for (severity, fix, fails) in [
+            (Severity::Error, Fix::Restart, [true, true, true]),
+            (Severity::Error, Fix::RecreateSame, [true, true, true]),
+            (Severity::Error, Fix::Recreate, [false, true, true]),
+            (Severity::Error, Fix::Host, [false, true, true]),
+            (Severity::Unknown, Fix::Restart, [false, true, true]),
+            (Severity::Warning, Fix::Restart, [false, false, false]),
+        ] {
+            assert_eq!(Purpose::ALL.map(|purpose| purpose.fails(severity, fix)), fails, "{severity} {fix}");
         }
-        crate::generated::check("docs/probes.md", &text);
     }
 }

@@ -1,27 +1,27 @@
-//! What can go from an image: the sum, and the changes of a Dockerfile that free most.
+//! What can be removed from an image: the sum, and the Dockerfile changes that save most.
 //!
-//! *Proven* is what the report promises under its assumptions: redundant copies, caches, and bytes that
-//! layers hide. *Review* is what a person has to decide: copies that nothing is seen to load, tools for
-//! building, wheels and other files that lie around.
+//! *Proven* is safe to remove under the assumptions of the report: redundant copies, caches, and bytes that later
+//! layers hide. *Review* needs a decision: copies that nothing is seen to load, build tools, wheels and installers.
 
 use serde::Serialize;
 
-use crate::checks::{CACHES, TOOLKIT, WHEELS, count_files, layer_name, leftovers_of};
 use crate::facts::Facts;
+use crate::facts::leftovers::{layer_name, of_groups};
+use crate::model::words::files;
 use image_audit::census::Census;
 use image_audit::image::{Hidden, Image};
-use image_audit::leftovers::Kind;
+use image_audit::leftovers::Group;
 use image_audit::packages::Manager;
 use image_audit::verdict::Verdict;
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Savings {
-    /// Of all files now, and of those that layers hide.
+    /// Bytes of all files, including those that later layers hide.
     pub bytes: u64,
     pub proven: u64,
     pub review: u64,
-    /// The largest first.
+    /// Largest first.
     pub changes: Vec<Change>,
 }
 
@@ -30,15 +30,15 @@ pub struct Savings {
 pub struct Change {
     pub what: String,
     pub bytes: u64,
-    /// It changes nothing that runs, under the report's assumptions.
+    /// Safe under the assumptions of the report: nothing that runs changes.
     pub proven: bool,
     /// For the Dockerfile.
     pub line: String,
-    /// Where the line belongs.
+    /// Where the line goes.
     pub note: String,
 }
 
-/// A change that frees less is not worth making.
+/// Changes that save less are not listed.
 const WORTH_A_LINE: u64 = 100_000;
 
 pub fn savings(facts: &Facts) -> Savings {
@@ -59,23 +59,22 @@ pub fn savings(facts: &Facts) -> Savings {
     Savings { bytes: census.bytes + hidden, proven, review, changes }
 }
 
-/// Copies of a verdict go as files: a package may bring others that stay.
+/// Copies are removed as files, because their package may bring others that are used.
 fn copies(census: &Census, verdict: Verdict, what: &str, proven: bool) -> Option<Change> {
     let copies: Vec<&image_audit::census::Copy> = census.copies_with(verdict).collect();
     let bytes = copies.iter().map(|copy| copy.bytes).sum();
-    let mut files: Vec<&str> = Vec::new();
+    let mut paths: Vec<&str> = Vec::new();
     for copy in &copies {
-        files.push(&copy.path);
-        files.extend(copy.links.iter().map(String::as_str));
+        paths.push(&copy.path);
+        paths.extend(copy.links.iter().map(String::as_str));
     }
-    let (line, note) = (format!("RUN rm -f {}", files.join(" ")), SAME_LAYER.to_owned());
+    let (line, note) = (format!("RUN rm -f {}", paths.join(" ")), SAME_LAYER.to_owned());
     (!copies.is_empty()).then(|| Change { what: what.to_owned(), bytes, proven, line, note })
 }
 
-/// Where a line has to stand.
-const SAME_LAYER: &str = "in the RUN that brings them: a later layer frees nothing";
+const SAME_LAYER: &str = "in the RUN that adds them: removing them in a later layer saves nothing";
 
-/// What removes a package, in the RUN that installs it.
+/// The command that removes a package; it belongs in the RUN that installs it.
 pub fn remove(manager: Manager, name: &str) -> String {
     match manager {
         Manager::Dpkg => format!("RUN apt-get purge -y {name}"),
@@ -86,69 +85,70 @@ pub fn remove(manager: Manager, name: &str) -> String {
     }
 }
 
-/// The distribution without CUDA, as a base.
+/// The base image of the distribution, without CUDA.
 fn plain_base(census: &Census) -> String {
     match census.distribution.as_deref().and_then(|distribution| distribution.split_once(' ')) {
         Some(("debian", version)) => format!("debian:{version}-slim"),
         Some(("ubuntu", version)) => format!("ubuntu:{version}"),
-        // Names of images of other distributions do not follow from theirs.
+        // For other distributions the name of the image does not follow from os-release.
         _ => "debian:12-slim".to_owned(),
     }
 }
 
 fn leftovers(census: &Census) -> Vec<Change> {
-    let sum = |kinds: &[Kind]| leftovers_of(census, kinds).map(|leftover| leftover.bytes).sum();
-    let place = |kinds: &[Kind]| {
-        let largest = leftovers_of(census, kinds).max_by_key(|leftover| leftover.bytes);
+    let place = |group: Group| {
+        let groups = [group];
+        let largest = of_groups(census, &groups).max_by_key(|leftover| leftover.bytes);
         largest.map_or(String::new(), |leftover| leftover.place.clone())
     };
-    let apt: &[Kind] = &[Kind::AptArchives, Kind::AptLists];
-    let caches: Vec<Kind> = CACHES.iter().copied().filter(|kind| !apt.contains(kind)).collect();
-    let change = |what: &str, kinds: &[Kind], proven, line: String, note: &str| Change {
+    let change = |what: &str, group: Group, proven, line: String, note: &str| Change {
         what: what.to_owned(),
-        bytes: sum(kinds),
+        bytes: of_groups(census, &[group]).map(|leftover| leftover.bytes).sum(),
         proven,
         line,
         note: note.to_owned(),
     };
+    let wheels = place(Group::Installers);
     vec![
         change(
-            "caches of package managers",
-            &caches,
+            "package manager caches",
+            Group::Caches,
             true,
-            format!("RUN --mount=type=cache,target={} pip install -r requirements.txt", place(&caches)),
+            format!("RUN --mount=type=cache,target={} pip install -r requirements.txt", place(Group::Caches)),
             "with the command that fills the cache",
         ),
         change(
-            "apt's lists and archives",
-            apt,
+            "apt lists and archives",
+            Group::Apt,
             true,
-            "RUN apt-get update && apt-get install -y --no-install-recommends PACKAGES && rm -rf /var/lib/apt/lists/* /var/cache/apt/archives/*.deb /var/cache/apt/*.bin".into(),
+            "RUN apt-get update && apt-get install -y --no-install-recommends PACKAGES \
+             && rm -rf /var/lib/apt/lists/* /var/cache/apt/archives/*.deb /var/cache/apt/*.bin"
+                .into(),
             "in the RUN that installs",
         ),
         change(
-            "tools for building CUDA programs",
-            TOOLKIT,
+            "CUDA build tools",
+            Group::Toolkit,
             false,
             format!("FROM {}", plain_base(census)),
-            "as the last stage, with COPY --from=build for what runs; build in a stage before it",
+            "as the last stage, with COPY --from=build for what runs; build in an earlier stage",
         ),
         change(
             "compilers",
-            &[Kind::Compilers],
+            Group::Compilers,
             false,
             format!("FROM {}", plain_base(census)),
-            "as the last stage; install compilers in a stage before it",
+            "as the last stage; install compilers in an earlier stage",
         ),
         change(
             "wheels and installers",
-            WHEELS,
+            Group::Installers,
             false,
             format!(
-                "RUN --mount=type=bind,from=build,source={0},target={0} pip install --no-index --find-links={0} -r requirements.txt",
-                place(WHEELS)
+                "RUN --mount=type=bind,from=build,source={wheels},target={wheels} \
+                 pip install --no-index --find-links={wheels} -r requirements.txt"
             ),
-            "in place of COPY",
+            "instead of COPY",
         ),
     ]
 }
@@ -158,14 +158,14 @@ fn unhide(image: &Image, hidden: &Hidden) -> Change {
     let (from, by) =
         (instruction(hidden.layer).unwrap_or_default(), instruction(hidden.by).unwrap_or_default());
     let how = if hidden.deleted { "deletes" } else { "overwrites" };
-    let what = format!("{} that {} {how}", count_files(hidden.files), layer_name(image, hidden.by));
+    let what = format!("{} that {} {how}", files(hidden.files), layer_name(image, hidden.by));
     let bytes = hidden.bytes;
-    // Builders write their mark behind an instruction.
+    // BuildKit appends a comment to the instruction.
     let command =
         |text: &str| text.strip_prefix("RUN ").map(|text| text.trim_end_matches(" # buildkit").to_owned());
     if let (Some(first), Some(second)) = (command(from), command(by)) {
         let line = format!("RUN {first} && {second}");
-        return Change { what, bytes, proven: true, line, note: "one RUN in place of two".to_owned() };
+        return Change { what, bytes, proven: true, line, note: "one RUN instead of two".to_owned() };
     }
     let place = if hidden.place.is_empty() { &hidden.largest } else { &hidden.place };
     let copied = from.starts_with("COPY") || from.starts_with("ADD");
@@ -174,16 +174,16 @@ fn unhide(image: &Image, hidden: &Hidden) -> Change {
             "RUN --mount=type=bind,from=build,source={place},target={place} {}",
             command(by).unwrap_or_default()
         );
-        let note = "in place of COPY, with the command that uses the files".to_owned();
+        let note = "instead of COPY, with the command that uses the files".to_owned();
         return Change { what, bytes, proven: true, line: line.trim_end().to_owned(), note };
     }
-    // Part of the base, perhaps: a person has to see.
+    // It may be part of the base image: a person has to look.
     let line = format!("# {} is shipped by {}", hidden.largest, layer_name(image, hidden.layer));
     Change {
         what,
         bytes,
         proven: false,
         line,
-        note: "bring it in the form that stays, or take a newer base".to_owned(),
+        note: "add the final version of the file, or use a newer base image".to_owned(),
     }
 }

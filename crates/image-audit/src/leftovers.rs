@@ -78,6 +78,54 @@ pub enum Kind {
     CrashDumps,
 }
 
+/// Kinds that are removed in the same way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Group {
+    /// Caches of package managers and build tools other than apt.
+    Caches,
+    Apt,
+    /// Models and data sets that a framework downloaded.
+    Models,
+    /// Wheels and installers.
+    Installers,
+    /// Parts of the CUDA Toolkit that only builds need.
+    Toolkit,
+    /// Headers and static libraries that runtime wheels bring along.
+    InWheels,
+    Compilers,
+    /// Files of builds and tests.
+    BuildFiles,
+}
+
+impl Kind {
+    pub fn group(self) -> Group {
+        match self {
+            Kind::PipCache
+            | Kind::UvCache
+            | Kind::PoetryCache
+            | Kind::CondaPackages
+            | Kind::YumCache
+            | Kind::ApkCache
+            | Kind::Ccache
+            | Kind::BazelCache
+            | Kind::CargoRegistry
+            | Kind::GoCache
+            | Kind::NpmCache => Group::Caches,
+            Kind::AptArchives | Kind::AptLists => Group::Apt,
+            Kind::HuggingfaceCache | Kind::TorchHub => Group::Models,
+            Kind::Wheels | Kind::Installers => Group::Installers,
+            Kind::CudaHeaders | Kind::StaticLibraries | Kind::Nvcc | Kind::Nsight | Kind::CudaSamplesDocs => {
+                Group::Toolkit
+            }
+            Kind::HeadersInWheels | Kind::StaticLibrariesInWheels => Group::InWheels,
+            Kind::Compilers => Group::Compilers,
+            Kind::Git | Kind::BuildTrees | Kind::DebugSymbols | Kind::TemporaryFiles | Kind::CrashDumps => {
+                Group::BuildFiles
+            }
+        }
+    }
+}
+
 /// Sums up the regular files of a tree, one call each.
 #[derive(Debug, Default)]
 pub struct Collector {

@@ -1,10 +1,11 @@
 //! Most of the device code is for other GPUs.
 
-use image_audit::fatbin::{DeviceCode, runs_on};
-use crate::checks::{Check, Outcome, Problem};
 use crate::checks::code::{NO_CODE, NO_GPUS, gpus};
+use crate::checks::{Check, Outcome, Problem};
 use crate::facts::Facts;
+use crate::model::words::megabytes;
 use crate::model::{Fix, Owner, Severity};
+use image_audit::fatbin::{DeviceCode, runs_on};
 
 pub const CHECK: Check = Check {
     id: "code.for-other-gpus",
@@ -12,14 +13,17 @@ pub const CHECK: Check = Check {
     owner: Owner::Image,
     fix: Fix::Rebuild,
     title: "Most of the device code is for other GPUs",
-    why: "Frameworks are built for many generations of GPUs. Code for the others is shipped, stored and pulled, and \
-          never runs. It cannot be cut out of finished libraries; a build for the GPUs at hand has none of it.",
-    remedy: "Nothing to do, unless size matters: then build the framework for these GPUs alone \
+    why: "Frameworks are built for many GPU generations. The code for the others is stored and pulled, and never runs. \
+          It cannot be removed from finished libraries; only a build for these GPUs is smaller.",
+    remedy: "No action needed, unless size matters: then build the framework for these GPUs only \
              (TORCH_CUDA_ARCH_LIST=9.0)",
     explains: &[],
     codes: &[],
     judge,
 };
+
+/// Bytes below which it is not reported.
+const WORTH_REPORTING: u64 = 500_000_000;
 
 fn judge(facts: &Facts) -> Outcome {
     let gpus = gpus(facts);
@@ -33,8 +37,7 @@ fn judge(facts: &Facts) -> Outcome {
     if total == 0 {
         return Outcome::Skip(NO_CODE);
     }
-    // Less than that is not worth a word.
-    if other < 500_000_000 || other * 2 < total {
+    if other < WORTH_REPORTING || other * 2 < total {
         return Outcome::Pass;
     }
     let names: Vec<String> = gpus.iter().map(|gpu| format!("sm_{gpu}")).collect();
@@ -46,12 +49,29 @@ fn judge(facts: &Facts) -> Outcome {
     );
     let list: Vec<String> = gpus.iter().map(|gpu| format!("{}.{}", gpu / 10, gpu % 10)).collect();
     let remedy = format!(
-        "Nothing to do, unless size matters: then build the framework for these GPUs alone \
+        "No action needed, unless size matters: then build the framework for these GPUs only \
          (TORCH_CUDA_ARCH_LIST=\"{}\")",
         list.join(";")
     );
     let problem = code.iter().filter(|code| !runs(code)).fold(Problem::new(cause), |problem, code| {
-        problem.evidence(format!("{}: {:.1} MB", code.arch, code.bytes as f64 / 1e6))
+        problem.evidence(format!("{}: {}", code.arch, megabytes(code.bytes)))
     });
     Some(problem.remedy(remedy)).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::code::samples::image;
+
+    #[test]
+    fn more_than_half_is_for_others() {
+        let archs = ["sm_50", "sm_60", "sm_70", "sm_75", "sm_80", "sm_90"];
+        let Outcome::Fail(problems) = judge(&image(&archs, &[90])) else { panic!() };
+        assert_eq!(problems[0].cause, "0.5 of 0.6 GB of device code cannot run on sm_90.");
+        assert_eq!(problems[0].evidence[0].text, "sm_50: 100.0 MB");
+        assert!(problems[0].remedy.as_deref().unwrap().ends_with("(TORCH_CUDA_ARCH_LIST=\"9.0\")"));
+        assert!(matches!(judge(&image(&archs[1..], &[90])), Outcome::Pass), "less than 500 MB");
+        assert!(matches!(judge(&image(&archs, &[50, 60, 70, 90])), Outcome::Pass), "no more than 200 MB");
+    }
 }

@@ -1,18 +1,19 @@
-//! Caches and leftovers of package managers are in the image.
+//! Package manager caches are in the image.
 
-use image_audit::leftovers::Kind;
+use crate::checks::leftovers::{WORTH_REPORTING, sum};
 use crate::checks::{Check, Outcome};
-use crate::checks::leftovers::{CACHES, WORTH_TELLING, leftovers_of, sum};
 use crate::facts::Facts;
+use crate::facts::leftovers::of_groups;
 use crate::model::{Fix, Owner, Severity};
+use image_audit::leftovers::Group;
 
 pub const CHECK: Check = Check {
     id: "leftovers.caches",
     severity: Severity::Warning,
     owner: Owner::Image,
     fix: Fix::Rebuild,
-    title: "Caches and leftovers of package managers are in the image",
-    why: "pip, uv, conda and apt keep what they downloaded. Nothing reads it again in a finished image.",
+    title: "Package manager caches are in the image",
+    why: "pip, uv, conda and apt keep what they downloaded. A finished image never reads it again.",
     remedy: "RUN --mount=type=cache,target=/root/.cache pip install ... ; for apt, in the same RUN: && rm -rf \
              /var/lib/apt/lists/* /var/cache/apt/archives/*.deb",
     explains: &[],
@@ -21,16 +22,35 @@ pub const CHECK: Check = Check {
 };
 
 fn judge(facts: &Facts) -> Outcome {
-    let apt = |kind: Kind| matches!(kind, Kind::AptArchives | Kind::AptLists);
-    let found = || leftovers_of(&facts.census, CACHES).filter(|leftover| leftover.bytes >= WORTH_TELLING);
-    let (of_apt, others) =
-        (found().any(|leftover| apt(leftover.kind)), found().any(|leftover| !apt(leftover.kind)));
-    match sum(facts, CACHES) {
-        Outcome::Fail(problems) if of_apt && !others => {
+    let has = |group| of_groups(&facts.census, &[group]).any(|leftover| leftover.bytes >= WORTH_REPORTING);
+    match sum(facts, &[Group::Caches, Group::Apt]) {
+        Outcome::Fail(problems) if has(Group::Apt) && !has(Group::Caches) => {
             let remedy = "In the RUN that installs: && rm -rf /var/lib/apt/lists/* /var/cache/apt/archives/*.deb \
                           /var/cache/apt/*.bin";
             Outcome::Fail(problems.into_iter().map(|problem| problem.remedy(remedy)).collect())
         }
         outcome => outcome,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::leftovers::samples::{cause, leftover, with};
+    use image_audit::leftovers::Kind;
+
+    #[test]
+    fn the_remedy_fits_what_was_found() {
+        let pip = || leftover(Kind::PipCache, "/root/.cache/pip", 300);
+        let apt = || leftover(Kind::AptLists, "/var/lib/apt/lists", 20);
+        let judged = |leftovers: &[_]| match judge(&with(leftovers)) {
+            Outcome::Fail(mut problems) => problems.remove(0),
+            Outcome::Pass | Outcome::Skip(_) => panic!(),
+        };
+        let both = judged(&[pip(), apt()]);
+        assert_eq!((both.cause.as_str(), both.remedy), ("320.0 MB, most of it in /root/.cache/pip.", None));
+        assert!(judged(&[apt()]).remedy.unwrap().contains("rm -rf /var/lib/apt/lists/*"));
+        let model = leftover(Kind::TorchHub, "/root/.cache/torch", 900);
+        assert_eq!(cause(judge(&with(&[model]))), None);
     }
 }

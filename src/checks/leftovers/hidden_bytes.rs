@@ -1,43 +1,73 @@
-//! Layers ship files that later layers delete or overwrite.
+//! Layers contain files that later layers delete or overwrite.
 
-use image_audit::image::Hidden;
+use crate::checks::leftovers::{NO_ARCHIVE, WORTH_REPORTING};
 use crate::checks::{Check, Outcome, Problem};
-use crate::checks::leftovers::{AT_REST, WORTH_TELLING, files, layer, megabytes};
 use crate::facts::Facts;
+use crate::facts::leftovers::layer_name;
+use crate::model::words::{files, megabytes};
 use crate::model::{Fix, Owner, Severity};
+use image_audit::image::Hidden;
 
 pub const CHECK: Check = Check {
     id: "leftovers.hidden-bytes",
     severity: Severity::Warning,
     owner: Owner::Image,
     fix: Fix::Rebuild,
-    title: "Layers ship files that later layers delete or overwrite",
-    why: "A layer is never changed by those above it: a file that a later RUN deletes is still pulled and stored.",
-    remedy: "Delete in the RUN that makes the file, or mount it: RUN --mount=type=bind or --mount=type=cache",
+    title: "Layers contain files that later layers delete or overwrite",
+    why: "A later layer cannot shrink an earlier one: a file that a later RUN deletes is still stored and pulled.",
+    remedy: "Delete the file in the RUN that creates it, or mount it: RUN --mount=type=bind or --mount=type=cache",
     explains: &[],
     codes: &[],
     judge,
 };
 
 fn judge(facts: &Facts) -> Outcome {
-    let Some(image) = &facts.image else { return Outcome::Skip(AT_REST) };
+    let Some(image) = &facts.image else { return Outcome::Skip(NO_ARCHIVE) };
     let bytes: u64 = image.hidden.iter().map(|hidden| hidden.bytes).sum();
-    if bytes < WORTH_TELLING {
+    if bytes < WORTH_REPORTING {
         return Outcome::Pass;
     }
     let line = |hidden: &Hidden| {
         let how = if hidden.deleted { "deleted" } else { "overwritten" };
-        format!(
-            "{}, {} such as {}: shipped by {}, {how} by {}",
-            megabytes(hidden.bytes),
-            files(hidden.files),
-            hidden.largest,
-            layer(image, hidden.layer),
-            layer(image, hidden.by)
-        )
+        let (from, by) = (layer_name(image, hidden.layer), layer_name(image, hidden.by));
+        let (size, files) = (megabytes(hidden.bytes), files(hidden.files));
+        format!("{size} in {files} such as {}: added by {from}, {how} by {by}", hidden.largest)
     };
-    let cause = format!("{} are shipped that no container sees.", megabytes(bytes));
+    let cause = format!("{} are stored that no container can see.", megabytes(bytes));
     let problem =
         image.hidden.iter().fold(Problem::new(cause), |problem, hidden| problem.evidence(line(hidden)));
     Some(problem).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::leftovers::samples::archive;
+
+    #[test]
+    fn wheels_that_a_later_layer_deletes() {
+        let facts = |bytes| {
+            archive(&["COPY /wheels /wheels", "RUN rm -rf /wheels"], |image| {
+                image.hidden.push(Hidden {
+                    layer: 0,
+                    by: 1,
+                    deleted: true,
+                    bytes,
+                    files: 1,
+                    place: "/wheels".into(),
+                    largest: "/wheels/torch.whl".into(),
+                    largest_bytes: bytes,
+                });
+            })
+        };
+        let Outcome::Fail(problems) = judge(&facts(3_000_000)) else { panic!() };
+        assert_eq!(problems[0].cause, "3.0 MB are stored that no container can see.");
+        assert_eq!(
+            problems[0].evidence[0].text,
+            "3.0 MB in 1 file such as /wheels/torch.whl: added by layer 0 (COPY /wheels /wheels), deleted by layer 1 \
+             (RUN rm -rf /wheels)"
+        );
+        assert!(matches!(judge(&facts(900_000)), Outcome::Pass));
+        assert!(matches!(judge(&Facts::default()), Outcome::Skip(_)));
+    }
 }

@@ -1,7 +1,7 @@
 //! The image runs as root.
 
+use crate::checks::leftovers::NO_ARCHIVE;
 use crate::checks::{Check, Outcome, Problem};
-use crate::checks::leftovers::AT_REST;
 use crate::facts::Facts;
 use crate::model::{Fix, Owner, Severity};
 
@@ -11,18 +11,34 @@ pub const CHECK: Check = Check {
     owner: Owner::Image,
     fix: Fix::Rebuild,
     title: "The image runs as root",
-    why: "A GPU needs no root: the device nodes are open to all. A fault in the program is worth less to an \
-          attacker when it runs as somebody else.",
-    remedy: "USER 10001   (any number but 0; the files that it writes must be its own)",
+    why: "GPUs do not need root: every user can open their device nodes. A program that does not run as root gives an \
+          attacker less.",
+    remedy: "USER 10001   (any UID but 0; it must own the files that it writes)",
     explains: &[],
     codes: &[],
     judge,
 };
 
 fn judge(facts: &Facts) -> Outcome {
-    let Some(image) = &facts.image else { return Outcome::Skip(AT_REST) };
+    let Some(image) = &facts.image else { return Outcome::Skip(NO_ARCHIVE) };
     let user = image.user.split(':').next().unwrap_or_default();
     let root = matches!(user, "" | "root" | "0");
-    let cause = if user.is_empty() { "No USER is set.".to_owned() } else { format!("USER is {user}.") };
+    let cause = if user.is_empty() { "USER is not set.".to_owned() } else { format!("USER is {user}.") };
     root.then(|| Problem::new(cause)).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::leftovers::samples::{archive, cause};
+
+    #[test]
+    fn users_by_name_and_number() {
+        let judged = |user: &str| cause(judge(&archive(&[], |image| image.user = user.into())));
+        assert_eq!(judged("").as_deref(), Some("USER is not set."));
+        assert_eq!(judged("0:0").as_deref(), Some("USER is 0."));
+        assert_eq!(judged("root").as_deref(), Some("USER is root."));
+        assert_eq!(judged("10001:0"), None);
+        assert_eq!(judged("app"), None);
+    }
 }

@@ -1,47 +1,85 @@
-//! A program needs a CUDA library that is not in the image.
+//! A program needs a CUDA library that is missing.
 
-use image_audit::catalogue::LIBRARIES;
 use crate::checks::{Check, Outcome, Problem};
 use crate::facts::Facts;
 use crate::model::{Fix, Owner, Severity};
+use image_audit::catalogue::LIBRARIES;
+use image_audit::census::Missing;
 
 pub const CHECK: Check = Check {
     id: "library.missing",
     severity: Severity::Warning,
     owner: Owner::Image,
     fix: Fix::Rebuild,
-    title: "A program needs a CUDA library that is not in the image",
-    why: "An object is linked to a library that the image's loader finds nowhere. It fails when it is loaded, \
-          which may be at start or never.",
-    remedy: "Install the package that brings it (pip: nvidia-*-cu12 wheels; apt: the CUDA runtime packages), of \
-             the CUDA release that the program was built for",
+    title: "A program needs a CUDA library that is missing",
+    why: "A program or library is linked to a library that the loader cannot find in the image. It fails when it is loaded, \
+          which may be at start, later or never.",
+    remedy: "Install the package that contains it (pip: nvidia-*-cu12 wheels; apt: the CUDA runtime packages), from the CUDA \
+             release that the program was built for",
     explains: &[],
     codes: &[],
     judge,
 };
 
+/// Evidence lists no more users than this.
+const USERS: usize = 5;
+
 fn judge(facts: &Facts) -> Outcome {
+    // The driver's libraries come with the GPU; other checks report them.
     let driver = |library: &str| LIBRARIES.iter().any(|known| known.name == library && known.driver);
-    let problem = |missing: &image_audit::census::Missing| {
-        let mut problem = Problem::new(format!("{} needs {}.", missing.by[0], missing.soname));
-        for by in missing.by.iter().skip(1).take(5) {
-            problem = problem.evidence(format!("needed by {by} as well"));
-        }
-        problem
-    };
-    // The driver's libraries come with the GPU; that they are absent is told elsewhere.
     let missing = facts.census.missing.iter().filter(|missing| !driver(&missing.library));
-    // NVRTC asks for its builtins by name and compiles nothing without them.
+    // NVRTC loads its builtins by name and compiles nothing without them.
     let builtins = facts.census.wished.iter().filter(|wish| wish.soname.starts_with("libnvrtc-builtins.so."));
-    let missing = missing.chain(builtins);
-    // One object that lacks several is told once.
+    // One finding for each program, whatever number of libraries it lacks.
     let mut problems: Vec<(&str, Problem)> = Vec::new();
-    for missing in missing {
-        let by = missing.by[0].as_str();
-        match problems.iter_mut().find(|(known, _)| *known == by) {
-            Some((_, known)) => known.evidence.push(format!("and {}", missing.soname).into()),
-            None => problems.push((by, problem(missing))),
+    for missing in missing.chain(builtins) {
+        let Some((by, others)) = missing.by.split_first() else { continue };
+        match problems.iter_mut().find(|(known, _)| known == by) {
+            Some((_, known)) => known.evidence.push(format!("it also needs {}", missing.soname).into()),
+            None => problems.push((by, problem(by, others, missing))),
         }
     }
     problems.into_iter().map(|(_, problem)| problem).collect::<Vec<_>>().into()
+}
+
+fn problem(by: &str, others: &[String], missing: &Missing) -> Problem {
+    let problem = Problem::new(format!("{by} needs {}.", missing.soname)).at(by);
+    others.iter().take(USERS).fold(problem, |problem, other| problem.file(other, " needs it too"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::facts::sample::Sample;
+
+    fn missing(library: &str, soname: &str, by: &[&str]) -> Missing {
+        let by = by.iter().map(|path| path.to_string()).collect();
+        Missing { library: library.into(), soname: soname.into(), by }
+    }
+
+    #[test]
+    fn one_finding_for_each_program() {
+        let facts = Sample::image().with(|facts| {
+            facts.census.missing = vec![
+                missing("libcudnn", "libcudnn.so.9", &["/app/train.so", "/app/b.so"]),
+                missing("libnccl", "libnccl.so.2", &["/app/train.so"]),
+                missing("libcuda", "libcuda.so.1", &["/app/c.so"]),
+            ];
+        });
+        let found = crate::checks::library::problem(judge(&facts.facts()));
+        assert_eq!(found.cause, "/app/train.so needs libcudnn.so.9.");
+        assert_eq!(found.path.as_deref(), Some("/app/train.so"));
+        let evidence: Vec<&str> = found.evidence.iter().map(|line| line.text.as_str()).collect();
+        assert_eq!(evidence, ["/app/b.so needs it too", "it also needs libnccl.so.2"]);
+    }
+
+    #[test]
+    fn of_the_names_that_are_opened_only_nvrtc_counts() {
+        let with = |soname: &str| {
+            let wish = missing("libnvrtc", soname, &["/usr/lib/libnvrtc.so.12"]);
+            judge(&Sample::image().with(|facts| facts.census.wished = vec![wish]).facts())
+        };
+        assert!(matches!(with("libnvrtc-builtins.so.12.4"), Outcome::Fail(_)));
+        assert!(matches!(with("libnvrtc.alt.so.12"), Outcome::Pass));
+    }
 }

@@ -1,34 +1,56 @@
-//! Redundant copies take more than the budget allows.
+//! Redundant copies of CUDA libraries exceed the budget.
 
-use image_audit::verdict::Verdict;
 use crate::checks::{Check, Outcome, Problem};
 use crate::facts::Facts;
+use crate::model::words::megabytes;
 use crate::model::{Fix, Owner, Severity};
+use image_audit::verdict::Verdict;
 
 pub const CHECK: Check = Check {
     id: "library.over-budget",
     severity: Severity::Error,
     owner: Owner::Image,
     fix: Fix::Rebuild,
-    title: "Redundant copies take more than the budget allows",
-    why: "--max-redundant, or max-redundant in the configuration, sets the bytes that redundant copies may take.",
-    remedy: "Remove what library.redundant names, or raise the budget",
+    title: "Redundant copies of CUDA libraries exceed the budget",
+    why: "--max-redundant, or max-redundant in the configuration, limits the size of redundant copies.",
+    remedy: "Remove the copies that library.redundant lists, or raise the budget",
     explains: &[],
     codes: &[],
     judge,
 };
 
 fn judge(facts: &Facts) -> Outcome {
-    let Some(budget) = facts.request.max_redundant else { return Outcome::Skip("there is no budget") };
+    let Some(budget) = facts.request.max_redundant else {
+        return Outcome::Skip("no budget is set (--max-redundant)");
+    };
     if !facts.census.full || facts.census.incomplete {
-        let why = "Not all was read that may load a copy, so that none is called redundant.";
-        return Some(Problem::new(why).remedy("Run as root, with --level full, on a whole archive")).into();
+        let cause = "Not every program was read, so no copy is known to be redundant.";
+        let remedy = "Run as root, with --level full, on a complete archive";
+        return Some(Problem::new(cause).remedy(remedy)).into();
     }
     let bytes: u64 = facts.census.copies_with(Verdict::Redundant).map(|copy| copy.bytes).sum();
-    let cause = format!(
-        "Redundant copies take {:.1} MB; the budget is {:.1} MB.",
-        bytes as f64 / 1e6,
-        budget as f64 / 1e6
-    );
+    let cause = format!("Redundant copies take {}; the budget is {}.", megabytes(bytes), megabytes(budget));
     (bytes > budget).then(|| Problem::new(cause)).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::library::problem;
+    use crate::facts::sample::{Sample, copy};
+
+    #[test]
+    fn the_sum_counts() {
+        let sample = |budget| {
+            let mut redundant = copy("libcublas", "/usr/lib/libcublas.so.12", "12.4.5.8");
+            (redundant.verdict, redundant.bytes) = (Verdict::Redundant, 100_000_000);
+            Sample::image().copy(redundant).with(|facts| facts.request.max_redundant = budget)
+        };
+        let found = problem(judge(&sample(Some(50_000_000)).facts()));
+        assert_eq!(found.cause, "Redundant copies take 100.0 MB; the budget is 50.0 MB.");
+        assert!(matches!(judge(&sample(Some(100_000_000)).facts()), Outcome::Pass));
+        assert!(matches!(judge(&sample(None).facts()), Outcome::Skip(_)));
+        let partial = sample(Some(u64::MAX)).with(|facts| facts.census.incomplete = true);
+        assert!(problem(judge(&partial.facts())).remedy.unwrap().starts_with("Run as root"));
+    }
 }

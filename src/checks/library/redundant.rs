@@ -1,21 +1,22 @@
-//! Copies of CUDA libraries that nothing loads.
+//! Some copies of CUDA libraries are redundant.
 
-use image_audit::census::Copy;
-use image_audit::verdict::Verdict;
 use crate::checks::{Check, Outcome, Problem};
 use crate::facts::Facts;
+use crate::model::words::{files, megabytes};
 use crate::model::{Fix, Owner, Severity};
+use image_audit::census::Copy;
+use image_audit::verdict::Verdict;
 
 pub const CHECK: Check = Check {
     id: "library.redundant",
     severity: Severity::Note,
     owner: Owner::Image,
     fix: Fix::Rebuild,
-    title: "Copies of CUDA libraries that nothing loads",
-    why: "Another copy of the same soname is loaded by everything that asks for it. Deleting all redundant copies \
-          together changes nothing, under these assumptions: all objects of the tree are possible programs, the \
-          environment is the one shown, and names are found in read-only data and Python sources.",
-    remedy: "Remove the package that brings them, or start from a smaller base image",
+    title: "Some copies of CUDA libraries are redundant",
+    why: "Nothing loads them, because another copy of the same soname is always found first. All redundant copies can be \
+          deleted together, if these assumptions hold: every ELF file in the image may be run, the environment is the \
+          one that the report shows, and names of libraries are in read-only data or Python sources.",
+    remedy: "Remove the package that contains them, or use a smaller base image",
     explains: &[],
     codes: &[],
     judge,
@@ -27,14 +28,36 @@ fn judge(facts: &Facts) -> Outcome {
         return Outcome::Pass;
     }
     let bytes: u64 = redundant.iter().map(|copy| copy.bytes).sum();
-    let files = if redundant.len() == 1 { "1 file".to_owned() } else { format!("{} files", redundant.len()) };
-    let cause = format!("{files} of {:.1} MB can go.", bytes as f64 / 1e6);
+    let cause = format!("{} can be removed: {}.", files(redundant.len() as u64), megabytes(bytes));
     let problem = redundant.iter().fold(Problem::new(cause), |problem, copy| {
-        let owner = copy
-            .package
-            .as_ref()
-            .map_or(String::new(), |owner| format!(" ({} {})", owner.name, owner.version));
-        problem.evidence(format!("{}{owner}: {:.1} MB", copy.path, copy.bytes as f64 / 1e6))
+        let package = copy.package.as_ref();
+        let package = package.map_or(String::new(), |of| format!(" ({} {})", of.name, of.version));
+        problem.file(&copy.path, &format!("{package}: {}", megabytes(copy.bytes)))
     });
     Some(problem).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::library::problem;
+    use crate::facts::sample::{Sample, copy};
+    use image_audit::packages::{Manager, PackageId};
+
+    #[test]
+    fn copies_with_their_packages() {
+        let path = "/usr/local/cuda/lib64/libcublas.so.12";
+        let with = |verdict| {
+            let mut copy = copy("libcublas", path, "12.4.5.8");
+            (copy.verdict, copy.bytes) = (verdict, 100_000_000);
+            let (name, version) = ("libcublas-12-4".to_owned(), "12.4.5.8-1".to_owned());
+            copy.package = Some(PackageId { manager: Manager::Dpkg, name, version });
+            judge(&Sample::image().copy(copy).facts())
+        };
+        let found = problem(with(Verdict::Redundant));
+        assert_eq!(found.cause, "1 file can be removed: 100.0 MB.");
+        assert_eq!(found.evidence[0].text, format!("{path} (libcublas-12-4 12.4.5.8-1): 100.0 MB"));
+        assert_eq!(found.evidence[0].path.as_deref(), Some(path));
+        assert!(matches!(with(Verdict::Unreferenced), Outcome::Pass));
+    }
 }

@@ -1,20 +1,20 @@
-//! Programs of the image load different releases of one library.
+//! Programs in the image load different releases of one library.
 
-use image_audit::census::Copy;
-use crate::checks::{Check, Outcome, Problem};
 use crate::checks::library::same_release;
+use crate::checks::{Check, Outcome, Problem};
 use crate::facts::Facts;
 use crate::model::{Fix, Owner, Severity};
+use image_audit::census::Copy;
 
 pub const CHECK: Check = Check {
     id: "library.two-releases",
     severity: Severity::Note,
     owner: Owner::Image,
     fix: Fix::Rebuild,
-    title: "Programs of the image load different releases of one library",
-    why: "Some libraries keep their soname over releases of CUDA (libcurand.so.10, libcusparse.so.12, libcudnn.so.9, \
-          libnccl.so.2). Where two releases of one are in use, whichever a process loads first serves all of it.",
-    remedy: "Install the parts of one CUDA release: the same -cu12 or -cu13 wheels for all frameworks",
+    title: "Programs in the image load different releases of one library",
+    why: "Some libraries keep their soname across CUDA releases (libcurand.so.10, libcusparse.so.12, libcudnn.so.9, \
+          libnccl.so.2). If two releases are in use, a process uses the one that it loads first.",
+    remedy: "Install all libraries from one CUDA release: the same -cu12 or -cu13 wheels for all frameworks",
     explains: &[],
     codes: &[],
     judge,
@@ -22,7 +22,7 @@ pub const CHECK: Check = Check {
 
 fn judge(facts: &Facts) -> Outcome {
     let used = || facts.census.copies.iter().filter(|copy| copy.reached && copy.version.is_some());
-    let mut told: Vec<&str> = Vec::new();
+    let mut reported: Vec<&str> = Vec::new();
     let mut problems = Vec::new();
     for copy in used() {
         let (Some(soname), Some(version)) = (copy.soname.as_deref(), copy.version.as_deref()) else {
@@ -30,15 +30,15 @@ fn judge(facts: &Facts) -> Outcome {
         };
         let namesakes: Vec<&Copy> = used().filter(|other| other.soname.as_deref() == Some(soname)).collect();
         let same = |other: &&Copy| other.version.as_deref().is_some_and(|other| same_release(other, version));
-        if told.contains(&soname) || namesakes.iter().all(same) {
+        if reported.contains(&soname) || namesakes.iter().all(same) {
             continue;
         }
-        told.push(soname);
+        reported.push(soname);
         let problem =
-            Problem::new(format!("{soname} is in use in {} copies of different releases.", namesakes.len()));
+            Problem::new(format!("{soname}: {} copies of different releases are in use.", namesakes.len()));
         problems.push(namesakes.iter().fold(problem, |problem, copy| {
             let version = copy.version.as_deref().unwrap_or_default();
-            problem.evidence(format!("{} ({version}), {} users", copy.path, copy.users.len()))
+            problem.file(&copy.path, &format!(": {version}, {} users", copy.users.len()))
         }));
     }
     problems.into()

@@ -1,5 +1,6 @@
 //! Parts of the image could not be read.
 
+use crate::checks::library::located;
 use crate::checks::{Check, Outcome, Problem};
 use crate::facts::Facts;
 use crate::model::{Fix, Owner, Severity};
@@ -10,13 +11,15 @@ pub const CHECK: Check = Check {
     owner: Owner::Image,
     fix: Fix::Rebuild,
     title: "Parts of the image could not be read",
-    why: "The list of libraries is silent about them. As long as programs may be among them, no copy is called \
-          redundant.",
-    remedy: "Run cudacheck as root to see all; a damaged archive or database has to be made anew",
+    why: "The list of libraries does not cover them. If programs may be among them, no copy is reported as redundant.",
+    remedy: "Run cudacheck as root; recreate a damaged archive or package database",
     explains: &[],
     codes: &[],
     judge,
 };
+
+/// Evidence lists no more than this.
+const LISTED: usize = 10;
 
 fn judge(facts: &Facts) -> Outcome {
     let unreadable = &facts.census.unreadable;
@@ -25,7 +28,28 @@ fn judge(facts: &Facts) -> Outcome {
         1 => format!("{first}."),
         more => format!("{first}, and {} more.", more - 1),
     };
-    let problem =
-        unreadable.iter().take(10).fold(Problem::new(cause), |problem, line| problem.evidence(line.clone()));
+    let mut problem = Problem::new(cause);
+    problem.evidence = unreadable.iter().take(LISTED).map(|line| located(line)).collect();
+    problem.path = problem.evidence[0].path.clone();
     Some(problem).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::library::problem;
+    use crate::facts::sample::Sample;
+
+    #[test]
+    fn paths_and_other_lines() {
+        let lines = ["/root: Permission denied", "the rpm database is damaged"];
+        let facts = Sample::image().with(|facts| facts.census.unreadable = lines.map(str::to_owned).to_vec());
+        let found = problem(judge(&facts.facts()));
+        assert_eq!(found.cause, "/root: Permission denied, and 1 more.");
+        assert_eq!(found.path.as_deref(), Some("/root"));
+        let evidence: Vec<_> =
+            found.evidence.iter().map(|line| (line.text.as_str(), line.path.as_deref())).collect();
+        assert_eq!(evidence, [(lines[0], Some("/root")), (lines[1], None)]);
+        assert!(matches!(judge(&Sample::image().facts()), Outcome::Pass));
+    }
 }

@@ -1,8 +1,8 @@
-//! A library is not in the image, so it was not exercised.
+//! A CUDA library is not in the image, so it was not tested.
 
-use crate::checks::{Check, Outcome, Problem};
 use crate::checks::math::{census_is_whole, has};
 use crate::checks::shared::faults::faults;
+use crate::checks::{Check, Outcome, Problem};
 use crate::facts::Facts;
 use crate::model::{Fix, Owner, Severity, Stage};
 
@@ -11,9 +11,10 @@ pub const CHECK: Check = Check {
     severity: Severity::Note,
     owner: Owner::Image,
     fix: Fix::Rebuild,
-    title: "A library is not in the image, so it was not exercised",
-    why: "cudacheck loads what the application would load and brings no CUDA library of its own.",
-    remedy: "Nothing to do, unless the application needs it.",
+    title: "A CUDA library is not in the image",
+    why: "cudacheck loads the libraries that the application would load, and contains none itself. A library that is not in \
+          the image cannot be tested.",
+    remedy: "No action needed, unless the application uses the library",
     explains: &[],
     codes: &[],
     judge,
@@ -21,16 +22,35 @@ pub const CHECK: Check = Check {
 
 fn judge(facts: &Facts) -> Outcome {
     if !census_is_whole(facts) {
-        return Outcome::Skip("math.not-looked speaks of it");
+        return Outcome::Skip("not all of the image was read (math.not-looked)");
     }
     let libraries =
-        [("cudart", Stage::LoadRuntime), ("cublas", Stage::LoadBlas), ("cupti", Stage::LoadCupti)];
+        [("libcudart", Stage::LoadRuntime), ("libcublas", Stage::LoadBlas), ("libcupti", Stage::LoadCupti)];
     let absent: Vec<&str> = libraries
         .iter()
         .filter(|(name, stage)| !has(facts, name) && faults(facts, *stage).next().is_some())
         .map(|(name, _)| *name)
         .collect();
-    let problem = (!absent.is_empty())
-        .then(|| Problem::new(format!("There is no {} in the image.", absent.join(", no "))));
+    let problem =
+        (!absent.is_empty()).then(|| Problem::new(format!("{} not found in the image.", absent.join(", "))));
     problem.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::math::samples::problem;
+    use crate::facts::sample::{Sample, copy, not_loaded};
+
+    #[test]
+    fn no_cupti() {
+        let sample =
+            || Sample::machine(2).fault(Some(0), Stage::LoadCupti, not_loaded("libcupti.so.12: not found"));
+        let found = problem(judge(&sample().facts()));
+        assert_eq!((found.cause.as_str(), found.gpu), ("libcupti not found in the image.", None));
+        let facts = sample().copy(copy("libcupti", "/usr/lib/libcupti.so.12", "12.4.127")).facts();
+        assert!(matches!(judge(&facts), Outcome::Pass), "math.cupti-failed reports it");
+        let facts = sample().with(|facts| facts.census.unreadable.push("/: deadline".into())).facts();
+        assert!(matches!(judge(&facts), Outcome::Skip(_)));
+    }
 }

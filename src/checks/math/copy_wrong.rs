@@ -1,7 +1,7 @@
-//! Data comes back from the GPU changed.
+//! Data comes back from the GPU corrupted.
 
-use crate::checks::{Check, Outcome, Problem};
 use crate::checks::math::each;
+use crate::checks::{Check, Outcome, Problem};
 use crate::facts::Facts;
 use crate::model::{Fix, Owner, Severity};
 
@@ -10,9 +10,9 @@ pub const CHECK: Check = Check {
     severity: Severity::Error,
     owner: Owner::Node,
     fix: Fix::Host,
-    title: "Data comes back from the GPU changed",
-    why: "libcudart copied a megabyte to the device and back, and it is not the same.",
-    remedy: "Take the GPU out of service: its memory or its link is faulty.",
+    title: "Data comes back from the GPU corrupted",
+    why: "libcudart copied a megabyte to the GPU and back, and the result differs.",
+    remedy: "Take the GPU out of service: its memory or its link is faulty",
     explains: &[],
     codes: &[],
     judge,
@@ -22,6 +22,29 @@ fn judge(facts: &Facts) -> Outcome {
     each(facts, |run| {
         let runtime = run.runtime().next()?;
         let at = runtime.wrong_at?;
-        Some(Problem::new(format!("byte {at} of {} is the first that came back different.", runtime.copied)))
+        Some(Problem::new(format!("byte {at} of {} is the first that differs.", runtime.copied)))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::math::samples::problem;
+    use crate::facts::event::Event;
+    use crate::facts::sample::Sample;
+
+    #[test]
+    fn one_byte_differs() {
+        let sample = Sample::machine(2).run(Some(1), |run| {
+            for event in &mut run.events {
+                if let Event::Runtime(runtime) = event {
+                    runtime.wrong_at = Some(4000);
+                }
+            }
+        });
+        let found = problem(judge(&sample.facts()));
+        assert_eq!(found.cause, "GPU 1: byte 4000 of 1048576 is the first that differs.");
+        assert_eq!(found.gpu.and_then(|gpu| gpu.ordinal), Some(1));
+        assert!(matches!(judge(&Sample::machine(2).facts()), Outcome::Pass));
+    }
 }

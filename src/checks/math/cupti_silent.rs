@@ -1,19 +1,19 @@
-//! CUPTI traces nothing.
+//! CUPTI traces contain no record of the kernel.
 
-use protocol::SMOKE_KERNEL;
-use crate::checks::{Check, Outcome, Problem};
 use crate::checks::math::each;
+use crate::checks::{Check, Outcome, Problem};
 use crate::facts::Facts;
 use crate::model::{Fix, Owner, Severity};
+use protocol::SMOKE_KERNEL;
 
 pub const CHECK: Check = Check {
     id: "math.cupti-silent",
     severity: Severity::Warning,
     owner: Owner::Image,
     fix: Fix::Rebuild,
-    title: "CUPTI traces nothing",
-    why: "The Activity API was on while a kernel ran, and no record names that kernel: profiles would be empty.",
-    remedy: "Install the CUPTI that belongs to the driver's or the image's CUDA release.",
+    title: "CUPTI traces contain no record of the kernel",
+    why: "The Activity API was enabled while a kernel ran, but no record names that kernel. Profiles would be empty.",
+    remedy: "Install CUPTI from the CUDA release of the image or the driver",
     explains: &[],
     codes: &[],
     judge,
@@ -28,4 +28,29 @@ fn judge(facts: &Facts) -> Outcome {
                 .evidence(format!("records: {}", cupti.kernels.join(", ")))
         })
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::math::samples::problem;
+    use crate::facts::event::Event;
+    use crate::facts::sample::Sample;
+
+    #[test]
+    fn the_kernel_is_not_recorded() {
+        let facts = |kernels: &[&str]| {
+            let kernels: Vec<String> = kernels.iter().map(|kernel| kernel.to_string()).collect();
+            let change = |event: &mut Event| {
+                if let Event::Cupti(cupti) = event {
+                    cupti.kernels = kernels.clone();
+                }
+            };
+            Sample::machine(1).run(Some(0), |run| run.events.iter_mut().for_each(change)).facts()
+        };
+        let found = problem(judge(&facts(&["memset"])));
+        assert_eq!(found.cause, format!("GPU 0: none of 1 records names {SMOKE_KERNEL}."));
+        assert_eq!(found.evidence[0].text, "records: memset");
+        assert!(matches!(judge(&facts(&["memset", SMOKE_KERNEL])), Outcome::Pass));
+    }
 }

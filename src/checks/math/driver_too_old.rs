@@ -1,8 +1,8 @@
-//! The driver is too old for this image's CUDA runtime.
+//! The driver is too old for the CUDA runtime.
 
-use crate::checks::{Check, Outcome, Problem};
 use crate::checks::math::{each, versions};
 use crate::checks::shared::faults::{cuda, phrase};
+use crate::checks::{Check, Outcome, Problem};
 use crate::codes::Family;
 use crate::facts::Facts;
 use crate::model::{Fix, Owner, Severity, Stage};
@@ -12,11 +12,11 @@ pub const CHECK: Check = Check {
     severity: Severity::Error,
     owner: Owner::Node,
     fix: Fix::Host,
-    title: "The driver is too old for this image's CUDA runtime",
-    why: "A runtime needs a driver of its own major CUDA version or a newer one. Within a major version an older \
-          driver is enough (minor-version compatibility).",
-    remedy: "Upgrade the host's driver, use an image of the driver's CUDA version, or on data-centre GPUs install \
-             the cuda-compat package in the image",
+    title: "The driver is too old for the CUDA runtime",
+    why: "The CUDA runtime needs a driver of its own major CUDA version or newer. Within a major version an older driver is \
+          enough (minor-version compatibility).",
+    remedy: "Upgrade the driver on the host, use an image for the driver's CUDA version, or on data center GPUs install the \
+             cuda-compat package in the image",
     explains: &["math.runtime-failed", "math.cublas-init", "math.gemm-failed"],
     codes: &[(Family::Runtime, 35)],
     judge,
@@ -33,7 +33,7 @@ fn judge(facts: &Facts) -> Outcome {
             ))),
             _ => refused.map(|fault| Problem::new(phrase(fault))),
         }?;
-        // A forward-compatibility package that is there and was not taken.
+        // The image may have a compatibility driver that was not loaded.
         let compat = facts
             .census
             .copies
@@ -43,11 +43,54 @@ fn judge(facts: &Facts) -> Outcome {
             Some(copy) => {
                 let directory = copy.path.rsplit_once('/').map_or("", |(directory, _)| directory);
                 let remedy = format!(
-                    "On a data-centre GPU: ENV LD_LIBRARY_PATH={directory}   puts the image's compat package first; else upgrade the host's driver"
+                    "On a data center GPU, ENV LD_LIBRARY_PATH={directory} loads the compatibility driver of the image; \
+                     otherwise upgrade the driver on the host"
                 );
-                problem.evidence(format!("{} is in the image and was not loaded", copy.path)).remedy(remedy)
+                problem.file(&copy.path, " is in the image but was not loaded").remedy(remedy)
             }
             None => problem,
         })
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::math::samples::problem;
+    use crate::facts::event::{Api, Event};
+    use crate::facts::sample::{Sample, copy, of_api};
+
+    fn with_runtime(version: i32) -> Sample {
+        Sample::machine(1).run(Some(0), |run| {
+            for event in &mut run.events {
+                if let Event::Runtime(runtime) = event {
+                    runtime.version = version;
+                }
+            }
+        })
+    }
+
+    #[test]
+    fn a_runtime_of_a_newer_major_version() {
+        let found = problem(judge(&with_runtime(13_000).facts()));
+        assert_eq!(found.cause, "GPU 0: the runtime is CUDA 13.0, the driver supports 12.4.");
+        assert!(
+            matches!(judge(&with_runtime(12_060).facts()), Outcome::Pass),
+            "math.minor-version reports it"
+        );
+    }
+
+    #[test]
+    fn error_35_beside_a_compatibility_driver() {
+        let path = "/usr/local/cuda/compat/libcuda.so.580.65.06";
+        let sample = |code| {
+            let fault = of_api(Api::Runtime, "cudaGetDeviceCount", code);
+            Sample::machine(1).fault(Some(0), Stage::Runtime, fault).copy(copy("libcuda", path, "580.65.06"))
+        };
+        let found = problem(judge(&sample(35).facts()));
+        assert!(found.cause.contains("cudaErrorInsufficientDriver"), "{}", found.cause);
+        assert_eq!(found.evidence[0].path.as_deref(), Some(path));
+        assert!(found.remedy.unwrap().contains("ENV LD_LIBRARY_PATH=/usr/local/cuda/compat loads"));
+        assert!(matches!(judge(&sample(999).facts()), Outcome::Pass));
+    }
 }

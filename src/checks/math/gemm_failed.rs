@@ -1,7 +1,7 @@
-//! cuBLAS refuses a product.
+//! cuBLAS cannot compute a matrix product.
 
-use crate::checks::{Check, Outcome};
 use crate::checks::math::of_stages;
+use crate::checks::{Check, Outcome};
 use crate::facts::Facts;
 use crate::model::{Fix, Owner, Severity, Stage};
 
@@ -10,9 +10,9 @@ pub const CHECK: Check = Check {
     severity: Severity::Error,
     owner: Owner::Image,
     fix: Fix::Rebuild,
-    title: "cuBLAS refuses a product",
+    title: "cuBLAS cannot compute a matrix product",
     why: "cublasGemmEx returned an error for a format that this GPU supports.",
-    remedy: "Install a cuBLAS release that knows this GPU.",
+    remedy: "Install a cuBLAS release that supports this GPU",
     explains: &[],
     codes: &[],
     judge,
@@ -20,4 +20,23 @@ pub const CHECK: Check = Check {
 
 fn judge(facts: &Facts) -> Outcome {
     of_stages(facts, &[Stage::Gemm, Stage::GemmTiming])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::math::samples::problem;
+    use crate::facts::event::Api;
+    use crate::facts::sample::{Sample, of_api};
+
+    #[test]
+    fn an_error_of_the_library_but_not_of_memory() {
+        let judged = |code| {
+            let fault = of_api(Api::Cublas, "cublasGemmEx", code);
+            judge(&Sample::machine(2).fault(Some(1), Stage::Gemm, fault).facts())
+        };
+        let found = problem(judged(15));
+        assert_eq!(found.cause, "GPU 1: cublasGemmEx returned 15 (CUBLAS_STATUS_NOT_SUPPORTED).");
+        assert!(matches!(judged(3), Outcome::Pass), "CUBLAS_STATUS_ALLOC_FAILED is device.busy");
+    }
 }

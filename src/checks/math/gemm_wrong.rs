@@ -1,7 +1,7 @@
-//! cuBLAS computes a wrong product.
+//! cuBLAS computes a wrong matrix product.
 
-use crate::checks::{Check, Outcome, Problem};
 use crate::checks::math::each;
+use crate::checks::{Check, Outcome, Problem};
 use crate::facts::Facts;
 use crate::facts::event::GemmVerdict;
 use crate::model::{Fix, Owner, Severity};
@@ -11,12 +11,11 @@ pub const CHECK: Check = Check {
     severity: Severity::Error,
     owner: Owner::Node,
     fix: Fix::Host,
-    title: "cuBLAS computes a wrong product",
-    why: "The matrices are small integers, so that every product and every partial sum is exact and the answer is \
-          known bit for bit. An element that differs is wrong, whatever the order of summation. Where the smoke \
-          kernel is right, the library or the tensor cores are at fault.",
-    remedy: "Run it again. If the same element is wrong on one GPU only, take that GPU out of service; if on all, \
-             install another cuBLAS release.",
+    title: "cuBLAS computes a wrong matrix product",
+    why: "The matrices contain small integers, so every product and every partial sum is exact, and the result is known bit \
+          for bit in any order of summation. If the smoke kernel computes correctly, the library or the tensor cores \
+          are at fault.",
+    remedy: "Run cudacheck again. If only one GPU is wrong, take it out of service; if all are, install another cuBLAS release",
     explains: &[],
     codes: &[],
     judge,
@@ -26,7 +25,7 @@ fn judge(facts: &Facts) -> Outcome {
     each(facts, |run| {
         let wrong = |verdict: &GemmVerdict| match verdict {
             GemmVerdict::Wrong { elements, first } => Some((*elements, first.clone())),
-            GemmVerdict::Overrun { at } => Some((0, format!("written into {at}"))),
+            GemmVerdict::Overrun { at } => Some((0, format!("wrote past the end of {at}"))),
             GemmVerdict::Exact | GemmVerdict::NotTf32 => None,
         };
         let cases: Vec<_> =
@@ -42,4 +41,27 @@ fn judge(facts: &Facts) -> Outcome {
         }
         Some(problem)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::math::samples::problem;
+    use crate::facts::event::{Event, GemmCase};
+    use crate::facts::sample::{Sample, gemm_case};
+
+    #[test]
+    fn one_wrong_element_of_many_cases() {
+        let with = |verdict| {
+            let case = GemmCase { verdict, ..gemm_case() };
+            judge(&Sample::machine(2).event(Some(1), Event::GemmCase(case)).facts())
+        };
+        let found = problem(with(GemmVerdict::Wrong { elements: 3, first: "C[1,2] is 5, not 4".into() }));
+        assert_eq!(found.cause, "GPU 1: f16 256 x 128 x 512: C[1,2] is 5, not 4.");
+        assert_eq!(
+            found.evidence[0].text,
+            "f16 nt 256x128x512 alpha 1 beta 0: 3 wrong elements, C[1,2] is 5, not 4"
+        );
+        assert!(matches!(with(GemmVerdict::NotTf32), Outcome::Pass), "math.no-tf32 reports it");
+    }
 }

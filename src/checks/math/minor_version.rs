@@ -1,8 +1,8 @@
-//! The runtime is newer than the driver, within one major version.
+//! The CUDA runtime is newer than the driver, within one major version.
 
-use crate::checks::{Check, Outcome, Problem};
 use crate::checks::math::{each, versions};
 use crate::checks::shared::faults::cuda;
+use crate::checks::{Check, Outcome, Problem};
 use crate::facts::Facts;
 use crate::model::{Fix, Owner, Severity};
 
@@ -11,10 +11,10 @@ pub const CHECK: Check = Check {
     severity: Severity::Note,
     owner: Owner::Node,
     fix: Fix::Host,
-    title: "The runtime is newer than the driver, within one major version",
-    why: "CUDA allows that (minor-version compatibility). Code that is only PTX, or needs a feature of the newer \
-          driver, fails all the same.",
-    remedy: "Nothing to do, unless an application fails with error 222 or 36: then upgrade the driver.",
+    title: "The CUDA runtime is newer than the driver",
+    why: "CUDA allows this within one major version (minor-version compatibility). Code that is only PTX, or needs a feature \
+          of the newer driver, still fails.",
+    remedy: "No action needed, unless an application fails with error 222 or 36: then upgrade the driver",
     explains: &[],
     codes: &[],
     judge,
@@ -32,4 +32,30 @@ fn judge(facts: &Facts) -> Outcome {
             ))
         })
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::math::samples::problem;
+    use crate::facts::event::Event;
+    use crate::facts::sample::Sample;
+
+    #[test]
+    fn within_one_major_version() {
+        let judged = |version| {
+            let change = |event: &mut Event| {
+                if let Event::Runtime(runtime) = event {
+                    runtime.version = version;
+                }
+            };
+            judge(&Sample::machine(1).run(Some(0), |run| run.events.iter_mut().for_each(change)).facts())
+        };
+        assert_eq!(
+            problem(judged(12_060)).cause,
+            "GPU 0: the runtime is CUDA 12.6, the driver supports 12.4."
+        );
+        assert!(matches!(judged(12_020), Outcome::Pass), "an older runtime");
+        assert!(matches!(judged(13_000), Outcome::Pass), "math.driver-too-old reports it");
+    }
 }

@@ -1,8 +1,8 @@
-//! A library did not load, and the image was not read to its end.
+//! A library did not load, and the audit is incomplete.
 
-use crate::checks::{Check, Outcome, Problem};
 use crate::checks::math::{census_is_whole, each, has};
 use crate::checks::shared::faults::phrase;
+use crate::checks::{Check, Outcome, Problem};
 use crate::facts::Facts;
 use crate::model::{Fix, Owner, Severity, Stage};
 
@@ -11,10 +11,9 @@ pub const CHECK: Check = Check {
     severity: Severity::Unknown,
     owner: Owner::Launch,
     fix: Fix::Recreate,
-    title: "A library did not load, and the image was not read to its end",
-    why: "Whether the library is absent or broken is not known, because the deadline came before the whole image \
-          was read.",
-    remedy: "Try again with --timeout 120s",
+    title: "A library did not load, and the audit is incomplete",
+    why: "The deadline passed before all of the image was read, so it is unknown whether the library is missing or broken.",
+    remedy: "Run again with --timeout 120s",
     explains: &[],
     codes: &[],
     judge,
@@ -24,9 +23,30 @@ fn judge(facts: &Facts) -> Outcome {
     if census_is_whole(facts) {
         return Outcome::Pass;
     }
-    let stages = [(Stage::LoadRuntime, "cudart"), (Stage::LoadBlas, "cublas"), (Stage::LoadCupti, "cupti")];
+    let stages =
+        [(Stage::LoadRuntime, "libcudart"), (Stage::LoadBlas, "libcublas"), (Stage::LoadCupti, "libcupti")];
     each(facts, |run| {
         let missed = stages.iter().find_map(|(stage, name)| run.fault(*stage).filter(|_| !has(facts, name)));
         missed.map(|fault| Problem::new(phrase(fault)).evidence(facts.census.unreadable.join("; ")))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::math::samples::problem;
+    use crate::facts::sample::{Sample, copy, not_loaded};
+
+    #[test]
+    fn the_deadline_came_first() {
+        let sample =
+            || Sample::machine(1).fault(Some(0), Stage::LoadBlas, not_loaded("libcublas.so.12: not found"));
+        let cut = |facts: &mut Facts| facts.census.unreadable.push("/: the deadline passed".into());
+        let found = problem(judge(&sample().with(cut).facts()));
+        assert_eq!(found.cause, "GPU 0: dlopen failed: libcublas.so.12: not found.");
+        assert_eq!(found.evidence[0].text, "/: the deadline passed");
+        assert!(matches!(judge(&sample().facts()), Outcome::Pass), "math.absent reports it");
+        let known = sample().with(cut).copy(copy("libcublas", "/usr/lib/libcublas.so.12", "12.4.5.8"));
+        assert!(matches!(judge(&known.facts()), Outcome::Pass), "math.cublas-load reports it");
+    }
 }

@@ -1,7 +1,7 @@
-//! libcudart does not work, the driver does.
+//! libcudart fails although the driver works.
 
-use crate::checks::{Check, Outcome};
 use crate::checks::math::of_stages;
+use crate::checks::{Check, Outcome};
 use crate::facts::Facts;
 use crate::model::{Fix, Owner, Severity, Stage};
 
@@ -10,9 +10,9 @@ pub const CHECK: Check = Check {
     severity: Severity::Error,
     owner: Owner::Image,
     fix: Fix::Rebuild,
-    title: "libcudart does not work, the driver does",
-    why: "The driver's own interface works on this GPU, and the runtime above it fails.",
-    remedy: "Compare the runtime's CUDA version with the driver's; install a matching one.",
+    title: "libcudart fails although the driver works",
+    why: "The driver API works on this GPU, but the runtime API above it fails.",
+    remedy: "Compare the CUDA versions of the runtime and the driver, and install a runtime that matches",
     explains: &[],
     codes: &[],
     judge,
@@ -20,4 +20,22 @@ pub const CHECK: Check = Check {
 
 fn judge(facts: &Facts) -> Outcome {
     of_stages(facts, &[Stage::Runtime])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::math::samples::problem;
+    use crate::facts::event::Api;
+    use crate::facts::sample::{Sample, of_api};
+
+    #[test]
+    fn an_error_of_the_runtime_but_not_of_memory() {
+        let judged = |code| {
+            let fault = of_api(Api::Runtime, "cudaMalloc", code);
+            judge(&Sample::machine(1).fault(Some(0), Stage::Runtime, fault).facts())
+        };
+        assert_eq!(problem(judged(999)).cause, "GPU 0: cudaMalloc returned 999 (cudaErrorUnknown).");
+        assert!(matches!(judged(2), Outcome::Pass), "cudaErrorMemoryAllocation is device.busy");
+    }
 }

@@ -1,18 +1,32 @@
-//! The GPU needs the open kernel module, and the machine has the closed one.
+//! The closed kernel module does not support this GPU.
 
-use crate::checks::Check;
-use crate::checks::predict::found;
-use crate::model::{Fix, Owner, Severity};
+use crate::checks::predict::each;
+use crate::checks::predict::questions::module;
+use crate::checks::{Check, Outcome, Problem};
+use crate::facts::Facts;
+use crate::model::{Fix, Owner, Question, Severity};
 
 pub const CHECK: Check = Check {
     id: "predict.closed-module",
     severity: Severity::Error,
     owner: Owner::Node,
     fix: Fix::Host,
-    title: "The GPU needs the open kernel module, and the machine has the closed one",
-    why: "Since Blackwell NVIDIA's closed kernel module does not support new GPUs.",
-    remedy: "Install the open kernel module on the machine (packages nvidia-open or nvidia-driver-NNN-open)",
+    title: "The closed kernel module does not support this GPU",
+    why: "Since Blackwell, NVIDIA's GPUs work only with the open kernel module.",
+    remedy: "Install the open kernel module on the machine (package nvidia-open or \
+          nvidia-driver-NNN-open)",
     explains: &[],
     codes: &[],
-    judge: |facts| found(facts, "predict.closed-module"),
+    judge,
 };
+
+fn judge(facts: &Facts) -> Outcome {
+    each(facts, Question::Module, |asked| {
+        let gpu = asked.machine.gpu;
+        (module::ask(asked.machine) == module::Answer::ClosedNeedsOpen).then(|| {
+            Problem::new(format!(
+                "sm_{gpu} works only with the open kernel module; the machine has the closed one."
+            ))
+        })
+    })
+}

@@ -1,20 +1,32 @@
-//! The machine's driver is older than its GPU.
+//! The machine's driver is too old for its GPU.
 
-use crate::checks::Check;
-use crate::checks::predict::found;
+use crate::checks::predict::each;
+use crate::checks::predict::questions::gpu;
+use crate::checks::{Check, Outcome};
 use crate::codes::Family;
-use crate::model::{Fix, Owner, Severity};
+use crate::facts::Facts;
+use crate::model::{Fix, Owner, Question, Severity};
 
 pub const CHECK: Check = Check {
     id: "predict.gpu-too-new",
     severity: Severity::Error,
     owner: Owner::Node,
     fix: Fix::Host,
-    title: "The machine's driver is older than its GPU",
-    why: "A driver knows the GPUs that existed when it was made. Of a newer one it lists nothing, whatever the \
-          image brings.",
+    title: "The machine's driver is too old for its GPU",
+    why: "A driver supports the GPUs that existed when it was released. It does not list a newer one, \
+          whatever the image contains.",
     remedy: "Install a newer driver on the machine",
     explains: &[],
     codes: &[(Family::Driver, 100), (Family::Runtime, 100)],
-    judge: |facts| found(facts, "predict.gpu-too-new"),
+    judge,
 };
+
+fn judge(facts: &Facts) -> Outcome {
+    each(facts, Question::Gpu, |asked| match gpu::ask(asked) {
+        gpu::Answer::TooNew { since: (major, minor) } => {
+            let gpu = asked.machine.gpu;
+            Some(asked.problem(format!("sm_{gpu} needs a driver for CUDA {major}.{minor} or newer.")))
+        }
+        _ => None,
+    })
+}

@@ -1,19 +1,32 @@
-//! The machine's driver has dropped its GPU.
+//! The machine's driver no longer supports its GPU.
 
-use crate::checks::Check;
-use crate::checks::predict::found;
+use crate::checks::predict::each;
+use crate::checks::predict::questions::gpu;
+use crate::checks::{Check, Outcome};
 use crate::codes::Family;
-use crate::model::{Fix, Owner, Severity};
+use crate::facts::Facts;
+use crate::model::{Fix, Owner, Question, Severity};
 
 pub const CHECK: Check = Check {
     id: "predict.gpu-too-old",
     severity: Severity::Error,
     owner: Owner::Node,
     fix: Fix::Host,
-    title: "The machine's driver has dropped its GPU",
-    why: "Drivers newer than 470 do not know Kepler, those newer than 580 do not know Maxwell, Pascal and Volta.",
-    remedy: "Keep the machine on the last driver for its GPU, and use an image for the CUDA of that driver",
+    title: "The machine's driver no longer supports its GPU",
+    why: "Driver 470 is the last branch for Kepler, driver 580 the last for Maxwell, Pascal and Volta.",
+    remedy: "Keep the machine on the last driver branch for its GPU, and use an image for the CUDA of \
+          that driver",
     explains: &[],
     codes: &[(Family::Driver, 100), (Family::Runtime, 100)],
-    judge: |facts| found(facts, "predict.gpu-too-old"),
+    judge,
 };
+
+fn judge(facts: &Facts) -> Outcome {
+    each(facts, Question::Gpu, |asked| match gpu::ask(asked) {
+        gpu::Answer::TooOld { last } => {
+            let gpu = asked.machine.gpu;
+            Some(asked.problem(format!("Driver {last} is the last branch that supports sm_{gpu}.")))
+        }
+        _ => None,
+    })
+}

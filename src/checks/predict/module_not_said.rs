@@ -1,19 +1,30 @@
-//! The GPU needs the open kernel module.
+//! This GPU needs the open kernel module.
 
-use crate::checks::Check;
-use crate::checks::predict::found;
-use crate::model::{Fix, Owner, Severity};
+use crate::checks::predict::each;
+use crate::checks::predict::questions::module;
+use crate::checks::{Check, Outcome, Problem};
+use crate::facts::Facts;
+use crate::model::{Fix, Owner, Question, Severity};
 
 pub const CHECK: Check = Check {
     id: "predict.module-not-said",
     severity: Severity::Note,
     owner: Owner::Node,
     fix: Fix::Host,
-    title: "The GPU needs the open kernel module",
-    why: "Since Blackwell NVIDIA's closed kernel module does not support new GPUs. Which one the machine has was not \
-          said.",
-    remedy: "Look on the machine: `cat /proc/driver/nvidia/version` says Open Kernel Module",
+    title: "This GPU needs the open kernel module",
+    why: "Since Blackwell, NVIDIA's GPUs work only with the open kernel module. The description of the \
+          machine does not name its module.",
+    remedy: "Check that `cat /proc/driver/nvidia/version` on the machine shows Open Kernel Module",
     explains: &[],
     codes: &[],
-    judge: |facts| found(facts, "predict.module-not-said"),
+    judge,
 };
+
+fn judge(facts: &Facts) -> Outcome {
+    each(facts, Question::Module, |asked| {
+        let gpu = asked.machine.gpu;
+        (module::ask(asked.machine) == module::Answer::UnknownNeedsOpen).then(|| {
+            Problem::new(format!("sm_{gpu} works only with the open kernel module (open-module=yes|no)."))
+        })
+    })
+}

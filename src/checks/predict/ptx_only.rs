@@ -1,20 +1,32 @@
-//! The image has only PTX for the machine's GPU, so that its first start compiles.
+//! The image has only PTX for the machine's GPU.
 
-use crate::checks::Check;
-use crate::checks::predict::found;
-use crate::model::{Fix, Owner, Severity};
+use crate::checks::predict::each;
+use crate::checks::predict::questions::code;
+use crate::checks::{Check, Outcome};
+use crate::facts::Facts;
+use crate::model::{Fix, Owner, Question, Severity};
 
 pub const CHECK: Check = Check {
     id: "predict.ptx-only",
     severity: Severity::Warning,
     owner: Owner::Image,
     fix: Fix::Rebuild,
-    title: "The image has only PTX for the machine's GPU, so that its first start compiles",
-    why: "Without compiled code for its architecture the driver compiles PTX for the GPU when it is loaded. It takes \
-          minutes, and is kept in a cache that a fresh container loses.",
-    remedy: "Install a build of the framework with code for this GPU, or keep the cache: -e CUDA_CACHE_PATH=/cache \
-             -v cuda-cache:/cache -e CUDA_CACHE_MAXSIZE=4294967296",
+    title: "The image has only PTX for the machine's GPU",
+    why: "Without compiled code for the GPU, the driver compiles the PTX when it is loaded. The first \
+          start takes minutes, and a new container loses the cache.",
+    remedy: "Install a build of the framework with code for this GPU, or keep the cache: -e \
+          CUDA_CACHE_PATH=/cache -v cuda-cache:/cache -e CUDA_CACHE_MAXSIZE=4294967296",
     explains: &[],
     codes: &[],
-    judge: |facts| found(facts, "predict.ptx-only"),
+    judge,
 };
+
+fn judge(facts: &Facts) -> Outcome {
+    each(facts, Question::Code, |asked| match code::ask(asked) {
+        code::Answer::Ptx(ptx) if ptx.compiles == Some(true) => {
+            let gpu = asked.machine.gpu;
+            Some(ptx.problem(asked, &format!("has only PTX for sm_{gpu}, no compiled code.")))
+        }
+        _ => None,
+    })
+}

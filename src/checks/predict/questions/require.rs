@@ -1,16 +1,17 @@
-//! What an image requires of a machine by NVIDIA_REQUIRE_CUDA and its like: alternatives with blanks
-//! between them, each of constraints with commas between them, of which all must hold.
+//! The language of NVIDIA_REQUIRE_CUDA and its like: alternatives separated by blanks, each a list of constraints
+//! separated by commas, all of which must hold.
 
 use std::cmp::Ordering;
 
-use super::known::{DriverCuda, numbers};
 use crate::facts::target_machine::TargetMachine;
+use crate::facts::target_machine::known::{DriverCuda, numbers};
 
-/// Whether the machine meets it; none where that is not known.
-pub fn met(text: &str, machine: &TargetMachine, cuda: DriverCuda) -> Option<bool> {
+/// Whether the machine meets it; None if unknown.
+pub fn met(text: &str, machine: &TargetMachine) -> Option<bool> {
+    let cuda = DriverCuda::of(machine);
     let mut result = Some(false);
     for alternative in text.split_whitespace() {
-        // `cuda>=12.4,,driver>=535,` is written by templates.
+        // Templates write `cuda>=12.4,,driver>=535,`.
         let parts = alternative.split(',').filter(|part| !part.is_empty());
         let holds = parts.map(|part| constraint(part, machine, cuda)).fold(Some(true), and);
         result = or(result, holds);
@@ -30,7 +31,7 @@ fn or(a: Option<bool>, b: Option<bool>) -> Option<bool> {
     and(a.map(|a| !a), b.map(|b| !b)).map(|neither| !neither)
 }
 
-/// The longer ones first.
+/// Longest first.
 const OPERATORS: [&str; 6] = [">=", "<=", "!=", "=", ">", "<"];
 
 fn constraint(text: &str, machine: &TargetMachine, cuda: DriverCuda) -> Option<bool> {
@@ -53,13 +54,13 @@ fn constraint(text: &str, machine: &TargetMachine, cuda: DriverCuda) -> Option<b
             match cuda {
                 DriverCuda::Exactly(cuda) => Some(holds(cuda.cmp(&wanted))),
                 DriverCuda::AtLeast(cuda) => {
-                    // What is greater already stays so.
+                    // A newer driver is still greater.
                     (cuda > wanted || operator == ">=" && cuda == wanted).then(|| holds(Ordering::Greater))
                 }
                 DriverCuda::Unknown => None,
             }
         }
-        // What the shorter version lacks is 0: 470.256 is not below 470, and below 471.
+        // The shorter version is padded with 0: 470.256 is not below 470, but below 471.
         "driver" => {
             let mut has = numbers(machine.driver.as_deref()?);
             wanted.first()?;
@@ -72,7 +73,7 @@ fn constraint(text: &str, machine: &TargetMachine, cuda: DriverCuda) -> Option<b
             let wanted = (*wanted.first()?, wanted.get(1).copied().unwrap_or(0));
             Some(holds((machine.gpu / 10, machine.gpu % 10).cmp(&wanted)))
         }
-        // NVML's brand of a GPU is not known from its name, but for one thing.
+        // NVML's brand does not follow from the name of a GPU, except that consumer GPUs are not Tesla.
         "brand" if value.eq_ignore_ascii_case("tesla") && machine.datacenter == Some(false) => {
             Some(operator == "!=")
         }
@@ -117,7 +118,7 @@ mod tests {
         ];
         for (text, driver, datacenter, expected) in cases {
             let machine = machine(driver, datacenter);
-            assert_eq!(met(text, &machine, DriverCuda::of(&machine)), expected, "{text} on {driver}");
+            assert_eq!(met(text, &machine), expected, "{text} on {driver}");
         }
     }
 }

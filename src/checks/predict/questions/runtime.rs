@@ -1,30 +1,40 @@
-//! For which CUDA the image's programs were built, by the runtime library that they use.
+//! The CUDA that the image's programs were built for, taken from the runtime library that they use.
 
-use super::known::numbers;
 use crate::facts::Facts;
+use crate::facts::target_machine::known::numbers;
+use crate::model::Evidence;
 use image_audit::census::{Copy, Origin};
 
-/// The CUDA runtime that the image's programs use. The minor is not always known.
-pub struct Runtime {
+/// The CUDA runtime that the image's programs use. The minor version is not always known.
+pub struct Runtime<'a> {
     pub major: u32,
     pub minor: Option<u32>,
-    pub from: String,
+    /// Its library; None if the version is that of the base image.
+    pub path: Option<&'a str>,
 }
 
-impl Runtime {
+impl Runtime<'_> {
     pub fn text(&self) -> String {
         match self.minor {
             Some(minor) => format!("{}.{minor}", self.major),
             None => format!("{}.x", self.major),
         }
     }
+
+    pub fn evidence(&self) -> Evidence {
+        match self.path {
+            Some(path) => Evidence::of(path, &format!(": CUDA {}", self.text())),
+            None => format!("the base image is CUDA {}", self.text()).into(),
+        }
+    }
 }
 
-/// Of the framework where it uses one, else of any program, else whatever there is; the newest of those.
-pub fn of(facts: &Facts) -> Option<Runtime> {
+/// The runtime of the framework, else of any program, else any copy; the newest of those.
+pub fn of(facts: &Facts) -> Option<Runtime<'_>> {
     let census = &facts.census;
     let own = |copy: &&Copy| {
-        copy.library == "cudart" && copy.bytes > 0 && !matches!(copy.origin, Origin::Stub | Origin::Injected)
+        let usable = !matches!(copy.origin, Origin::Stub | Origin::Injected);
+        copy.library == "libcudart" && copy.bytes > 0 && usable
     };
     let mut copies: Vec<&Copy> = census.copies.iter().filter(own).collect();
     let mut narrow = |keep: &dyn Fn(&Copy) -> bool| {
@@ -39,23 +49,22 @@ pub fn of(facts: &Facts) -> Option<Runtime> {
     }
     let of_copies = copies.into_iter().filter_map(|copy| {
         let (major, minor) = version(copy)?;
-        Some(Runtime { major, minor, from: copy.path.clone() })
+        Some(Runtime { major, minor, path: Some(&copy.path) })
     });
     of_copies.max_by_key(|runtime| (runtime.major, runtime.minor)).or_else(|| {
-        // A program may have the runtime in itself; then the base says with what it was built, as a rule.
+        // Programs with a static runtime were usually built with the CUDA of the base image.
         let version = numbers(census.flavour.cuda_version.as_deref()?);
-        let from = "the image's CUDA base".to_owned();
-        Some(Runtime { major: *version.first()?, minor: version.get(1).copied(), from })
+        Some(Runtime { major: *version.first()?, minor: version.get(1).copied(), path: None })
     })
 }
 
 fn version(copy: &Copy) -> Option<(u32, Option<u32>)> {
     let in_soname = copy.soname.as_deref().and_then(|soname| soname.strip_prefix("libcudart.so."));
-    // libcudart.so.11.0 is the soname of all of CUDA 11: its second number says nothing.
-    let said = copy.version.as_deref().filter(|version| Some(*version) != in_soname);
+    // All of CUDA 11 has the soname libcudart.so.11.0, so its second number is no minor version.
+    let own = copy.version.as_deref().filter(|version| Some(*version) != in_soname);
     let parse = |text: &str| -> Option<(u32, Option<u32>)> {
         let numbers = numbers(text.split(['-', '~', '+']).next()?);
         Some((*numbers.first()?, numbers.get(1).copied()))
     };
-    said.and_then(parse).or_else(|| Some((parse(in_soname?)?.0, None)))
+    own.and_then(parse).or_else(|| Some((parse(in_soname?)?.0, None)))
 }

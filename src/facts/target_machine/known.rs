@@ -1,9 +1,9 @@
-//! What is known of drivers and GPUs without having one: which CUDA a driver's branch supports, which GPUs
-//! a driver and a toolkit know. What is not here is unknown, and nothing is guessed.
+//! Published facts about drivers and GPUs: the CUDA that a driver branch supports, the GPUs that a driver and a
+//! toolkit support. What is not listed here is unknown; nothing is guessed.
 
-use crate::facts::target_machine::{Cuda, TargetMachine};
+use super::{Cuda, TargetMachine};
 
-/// Branch of the driver and the newest CUDA that it supports, from the release notes of CUDA's toolkits.
+/// Driver branch and the newest CUDA that it supports, from the release notes of the CUDA Toolkit.
 const DRIVERS: &[(u32, Cuda)] = &[
     (410, (10, 0)),
     (418, (10, 1)),
@@ -31,11 +31,11 @@ const DRIVERS: &[(u32, Cuda)] = &[
     (590, (13, 1)),
 ];
 
-/// The newest CUDA that a driver supports, as far as it is known.
+/// The newest CUDA that a driver supports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DriverCuda {
     Exactly(Cuda),
-    /// A branch that is not in the table supports what the one before it does.
+    /// A branch that is not in the table supports at least what the branch before it does.
     AtLeast(Cuda),
     Unknown,
 }
@@ -57,7 +57,7 @@ impl DriverCuda {
         }
     }
 
-    /// Whether it supports that CUDA; none where that is not known.
+    /// Whether it supports that CUDA; None if unknown.
     pub fn reaches(self, wanted: Cuda) -> Option<bool> {
         match self {
             DriverCuda::Exactly(cuda) => Some(cuda >= wanted),
@@ -66,7 +66,7 @@ impl DriverCuda {
         }
     }
 
-    /// As people say it; none where nothing is known.
+    /// `12.2` or `at least 13.1`; None if unknown.
     pub fn text(self) -> Option<String> {
         match self {
             DriverCuda::Exactly((major, minor)) => Some(format!("{major}.{minor}")),
@@ -85,9 +85,9 @@ pub fn numbers(version: &str) -> Vec<u32> {
     version.split('.').map_while(|part| part.parse().ok()).collect()
 }
 
-/// GPUs, the CUDA below which no driver knows them, and that from which all do. The second is the first
-/// release whose compiler knows the architecture and whose driver is on record with such a GPU; between the
-/// two it is not known. Jetson's GPUs have drivers of their own and are not here.
+/// GPUs, the CUDA below which no driver supports them, and the CUDA from which all drivers do. The second is the
+/// first release whose compiler knows the architecture and whose driver was seen with such a GPU; between the two
+/// it is unknown. Jetson GPUs have their own drivers and are not listed.
 const GPUS: &[(u32, Cuda, Cuda)] = &[
     (80, (11, 0), (11, 0)),
     (86, (11, 1), (11, 1)),
@@ -99,10 +99,10 @@ const GPUS: &[(u32, Cuda, Cuda)] = &[
     (121, (12, 8), (13, 0)),
 ];
 
-/// GPUs that are older than all drivers of the table.
+/// GPUs that are older than all drivers in the table.
 const OLD: [u32; 8] = [35, 37, 50, 52, 60, 61, 70, 75];
 
-/// Whether a driver of that CUDA is new enough for the GPU; and what it takes, where that is known.
+/// Whether a driver of that CUDA is new enough for the GPU, and the CUDA that the GPU needs. None if unknown.
 pub fn driver_knows(gpu: u32, driver: DriverCuda) -> (Option<bool>, Option<Cuda>) {
     if OLD.contains(&gpu) {
         return (driver.reaches((10, 0)), None);
@@ -118,7 +118,7 @@ pub fn driver_knows(gpu: u32, driver: DriverCuda) -> (Option<bool>, Option<Cuda>
     (knows, Some(*never_below))
 }
 
-/// The last branch of drivers that knows the GPU, for GPUs that newer ones have dropped.
+/// The last driver branch that supports the GPU, for GPUs that newer branches have dropped.
 pub fn last_branch(gpu: u32) -> Option<u32> {
     match gpu {
         30..=37 => Some(470),
@@ -127,8 +127,7 @@ pub fn last_branch(gpu: u32) -> Option<u32> {
     }
 }
 
-/// The oldest GPU that the compilers and libraries of a CUDA know. Each is what the release's own ptxas
-/// says that it compiles for.
+/// The oldest GPU that a CUDA release supports: the oldest target that its ptxas accepts.
 pub fn oldest_gpu(major: u32) -> Option<u32> {
     match major {
         11 => Some(35),
@@ -138,12 +137,12 @@ pub fn oldest_gpu(major: u32) -> Option<u32> {
     }
 }
 
-/// Blackwell has no other kernel module than the open one.
+/// Blackwell and later GPUs work only with the open kernel module.
 pub fn needs_open_module(gpu: u32) -> bool {
     gpu >= 100
 }
 
-/// The open kernel module begins with Turing.
+/// The open kernel module supports Turing and later GPUs.
 pub fn needs_closed_module(gpu: u32) -> bool {
     gpu < 75
 }

@@ -1,33 +1,19 @@
-//! Images and machines, each pair with what is foretold.
+//! Images and machines, and what is predicted for each pair.
 
 use super::*;
 use crate::checks;
-use crate::checks::Outcome;
-use crate::checks::predict::CHECKS;
 use crate::cli::target_machine::{On, on};
-use crate::facts::Facts;
-use image_audit::census::{Copy, Framework, How, User};
+use crate::facts::sample::{Sample, copy};
+use image_audit::census::{Framework, How, User};
 use image_audit::elf::Forward;
 use image_audit::fatbin::{CodeKind, DeviceCode};
 use image_audit::image::Image;
 
 const TORCH: &str = "/site/torch/lib/libtorch_cuda.so";
 
-fn copy(library: &str, path: &str, soname: &str, version: &str) -> Copy {
-    let value = serde_json::json!({
-        "library": library, "path": path, "links": [], "soname": soname, "version": version, "bytes": 1,
-        "origin": "wheel", "package": null, "users": [], "reached": true, "kept": false, "verdict": "used", "device_code": [],
-        "forward": null,
-    });
-    serde_json::from_value(value).unwrap()
-}
-
-/// With a framework of that code, on that runtime.
+/// An image with a framework that has this code and uses this runtime.
 fn image(code: &[&str], runtime: Option<&str>) -> Facts {
-    let mut facts = Facts::default();
-    facts.request.level = crate::model::Level::Image;
-    facts.census.full = true;
-    facts.census.glibc = true;
+    let mut facts = Sample::image().facts();
     let device_code = code.iter().map(|arch| {
         let kind = if arch.starts_with("sm") { CodeKind::Cubin } else { CodeKind::Ptx };
         DeviceCode { arch: arch.to_string(), kind, bytes: 1, images: 1 }
@@ -38,8 +24,8 @@ fn image(code: &[&str], runtime: Option<&str>) -> Facts {
     if let Some(version) = runtime {
         let major = version.split('.').next().unwrap();
         let soname = format!("libcudart.so.{major}");
-        let mut copy = copy("cudart", &format!("/site/nvidia/{soname}"), &soname, version);
-        copy.users.push(User { path: TORCH.into(), how: How::Needed });
+        let mut copy = copy("libcudart", &format!("/site/nvidia/{soname}"), version);
+        copy.users = vec![User { path: TORCH.into(), how: How::Needed }];
         facts.census.copies.push(copy);
     }
     facts
@@ -68,12 +54,12 @@ fn images_by_machines() {
         ("12", torch12(), "gpu=A100,cuda=12.4", &[]),
         ("13", torch13(), "gpu=H100,driver=535.104.05", &["predict.driver-too-old"]),
         ("13", torch13(), "gpu=H100,driver=580.65.06", &["predict.minor-version"]),
-        // A branch that nobody has heard of yet.
+        // An unknown, newer branch.
         ("12", torch12(), "gpu=H100,driver=700.10", &[]),
         ("13", torch13(), "gpu=H100,driver=700.10", &["predict.minor-version"]),
         ("14", image(&["sm_90"], Some("14.0.1")), "gpu=H100,driver=700.10", &["predict.unknown"]),
         ("12", torch12(), "gpu=H100,driver=390.10", &["predict.unknown", "predict.unknown"]),
-        // GPUs that image, CUDA or driver do not know.
+        // GPUs that the image, its CUDA or the driver does not support.
         ("12", torch12(), "gpu=RTX 5090,driver=570.86.15,open-module=yes", &["predict.no-code"]),
         ("12", torch12(), "gpu=H100,driver=515.65.01", &["predict.gpu-too-new", "predict.driver-too-old"]),
         ("13", torch13(), "gpu=V100,driver=580.65.06", &["predict.cuda-dropped", "predict.minor-version"]),
@@ -85,7 +71,7 @@ fn images_by_machines() {
         ),
         ("12", torch12(), "gpu=V100,driver=550.54.15", &["predict.no-code"]),
         ("12", torch12(), "gpu=sm_87,driver=550.54.15", &["predict.no-code", "predict.unknown"]),
-        // Only the CUDA is said: that of the last driver for the GPU is the bound.
+        // With only the CUDA given, the CUDA of the last driver for the GPU is the limit.
         ("12", image(&["sm_70"], Some("12.4.127")), "gpu=V100,cuda=13.1", &["predict.gpu-too-old"]),
         ("12", image(&["sm_70"], Some("12.4.127")), "gpu=V100,cuda=13.0", &[]),
         ("11", image(&["sm_37"], Some("11.4.100")), "gpu=K80,cuda=12.4", &["predict.gpu-too-old"]),
@@ -100,12 +86,12 @@ fn images_by_machines() {
             "gpu=V100,cuda=12.4,open-module=yes",
             &["predict.open-module"],
         ),
-        // PTX is compiled by a driver of its CUDA or a newer one.
+        // A driver compiles PTX of its own CUDA or an older one.
         ("ptx", ptx(), "gpu=H100,driver=550.54.15", &["predict.ptx-only"]),
         ("ptx", ptx(), "gpu=H100,driver=535.104.05", &["predict.ptx-too-new", "predict.minor-version"]),
         ("ptx", ptx(), "gpu=A100,driver=535.104.05", &["predict.minor-version"]),
         ("ptx", ptx(), "gpu=H100,driver=700.10", &["predict.ptx-only"]),
-        // What is not known is no pass.
+        // Unknown is never a pass.
         ("static", image(&["sm_90"], None), "gpu=H100,driver=550.54.15", &["predict.unknown"]),
         ("no code", image(&[], Some("12.4.127")), "gpu=H100,driver=550.54.15", &["predict.unknown"]),
         (
@@ -123,23 +109,23 @@ fn images_by_machines() {
 }
 
 #[test]
-fn without_device_code_nothing_is_promised() {
+fn without_device_code_the_result_is_unknown() {
     let mut facts = image(&["sm_90"], Some("12.4.127"));
     facts.census.full = false;
     assert_eq!(on_machine(facts, "gpu=H100,driver=550.54.15"), ["predict.unknown"]);
 }
 
 #[test]
-fn the_runtime_that_the_framework_uses_counts() {
+fn the_runtime_of_the_framework_counts() {
     let mut facts = image(&["sm_90"], Some("12.4.127"));
-    // Newer, and used by something else.
-    facts.census.copies.push(copy("cudart", "/opt/libcudart.so.13", "libcudart.so.13", "13.2.86"));
+    // Newer, but the framework does not use it.
+    facts.census.copies.push(copy("libcudart", "/opt/libcudart.so.13", "13.2.86"));
     assert!(on_machine(facts.clone(), "gpu=H100,cuda=12.4").is_empty());
     facts.census.framework = None;
     assert_eq!(on_machine(facts, "gpu=H100,cuda=12.4"), ["predict.driver-too-old"]);
-    // The soname of all of CUDA 11 is no version.
+    // libcudart.so.11.0 is the soname of all of CUDA 11.
     let mut facts = image(&["sm_80"], None);
-    facts.census.copies.push(copy("cudart", "/usr/lib/libcudart.so.11.0", "libcudart.so.11.0", "11.0"));
+    facts.census.copies.push(copy("libcudart", "/usr/lib/libcudart.so.11.0", "11.0"));
     assert!(on_machine(facts.clone(), "gpu=A100,cuda=11.2").is_empty());
     facts.census.framework.as_mut().unwrap().device_code[0] =
         DeviceCode { arch: "compute_80".into(), kind: CodeKind::Ptx, bytes: 1, images: 1 };
@@ -151,7 +137,7 @@ fn a_compatibility_driver_of_the_image() {
     let with = |drivers: Option<&[u32]>, in_front: bool| {
         let mut facts = image(&["sm_75", "sm_89", "sm_90", "sm_120"], Some("13.1.80"));
         let path = "/usr/local/cuda-13.1/compat/libcuda.so.590.44.01";
-        let mut compat = copy("libcuda", path, "libcuda.so.1", "590.44.01");
+        let mut compat = copy("libcuda", path, "590.44.01");
         compat.forward =
             drivers.map(|drivers| Forward { cuda: Some("13.1".into()), drivers: drivers.to_vec() });
         facts.census.copies.push(compat);
@@ -174,7 +160,7 @@ fn a_compatibility_driver_of_the_image() {
         (with(listed, true), "gpu=H100,driver=595.10", &["predict.compat-in-front"]),
         (with(listed, true), "gpu=RTX 4090,driver=535.104.05", &["predict.compat-in-front"]),
         (with(None, true), "gpu=H100,driver=535.104.05", &["predict.unknown"]),
-        // The kernel module is still the machine's.
+        // The kernel module stays the machine's.
         (
             with(listed, false),
             "gpu=RTX 5090,driver=550.54.15,datacenter=yes,open-module=yes",
@@ -186,31 +172,8 @@ fn a_compatibility_driver_of_the_image() {
     }
 }
 
-/// NVIDIA's framework images name `compat/lib` in LD_LIBRARY_PATH, which their entry point links to `lib.real`
-/// where that helps.
 #[test]
-fn a_compatibility_driver_is_in_front_in_its_own_directory_alone() {
-    let in_front = |path: &str, links: &[&str], library_path: &str| {
-        let mut facts = image(&["sm_90"], Some("12.4.127"));
-        let mut compat = copy("libcuda", path, "libcuda.so.1", "590.44.01");
-        compat.links = links.iter().map(|link| link.to_string()).collect();
-        facts.census.copies.push(compat);
-        facts.census.library_path = Some(library_path.to_owned());
-        compat_driver::Compat::find(&facts).unwrap().in_front
-    };
-    let real = "/usr/local/cuda-12.4/compat/lib.real/libcuda.so.590.44.01";
-    let link = "/usr/local/cuda/compat/lib/libcuda.so.1";
-    let path = "/usr/local/cuda/compat/lib:/usr/local/nvidia/lib";
-    assert!(!in_front(real, &[], path));
-    assert!(in_front(real, &[link], path));
-    assert!(in_front(real, &[], "/opt:/usr/local/cuda-12.4/compat/lib.real/"));
-    assert!(in_front(real, &[], "/usr/local/cuda-12/compat/lib.real"));
-    assert!(!in_front(real, &[], "/usr/local/cuda-1/compat/lib.real:/usr/local/cuda-13.1/compat/lib.real"));
-    assert!(!in_front(real, &[], "/opt/compat"));
-}
-
-#[test]
-fn a_driver_that_is_newer_than_the_table_is_not_called_older() {
+fn a_driver_newer_than_the_table_is_not_called_older() {
     let cause = |machine: &str| {
         let mut facts = image(&["sm_90"], Some("13.2.86"));
         let Ok(On::Machine(machine)) = on(machine) else { unreachable!() };
@@ -250,7 +213,7 @@ fn what_the_image_requires() {
 }
 
 #[test]
-fn each_finding_names_its_machine_and_what_is_accepted_does_not_stand() {
+fn findings_name_their_machine_and_can_be_accepted() {
     let mut facts = image(&["sm_80"], Some("12.4.127"));
     for machine in ["gpu=H100,cuda=12.4", "gpu=A100,cuda=12.2"] {
         let Ok(On::Machine(machine)) = on(machine) else { unreachable!() };
@@ -273,8 +236,8 @@ fn each_finding_names_its_machine_and_what_is_accepted_does_not_stand() {
     let verdicts: Vec<_> = report.predictions.iter().map(|prediction| prediction.verdict).collect();
     use crate::report::Foretold::{Fails, Works, WorksWithNotes};
     assert_eq!(verdicts, [Works, WorksWithNotes]);
-    // What is wrong with the image itself is wrong on every machine.
-    let mut empty = copy("libcuda", "/usr/lib/libcuda.so.550.54.15", "libcuda.so.1", "550.54.15");
+    // A fault of the image itself fails on every machine.
+    let mut empty = copy("libcuda", "/usr/lib/libcuda.so.550.54.15", "550.54.15");
     empty.bytes = 0;
     facts.census.copies.push(empty);
     let report = crate::report::assemble(&facts, checks::judge(&facts), 0.0);
@@ -287,9 +250,87 @@ fn each_finding_names_its_machine_and_what_is_accepted_does_not_stand() {
 }
 
 #[test]
-fn all_kinds_of_problems_are_checks_of_this_family() {
+fn without_a_machine_every_check_is_skipped() {
     for check in CHECKS {
         assert!(check.id.starts_with("predict."), "{}", check.id);
         assert!(matches!((check.judge)(&Facts::default()), Outcome::Skip(_)), "{}", check.id);
     }
+}
+
+/// The words of the table, and the causes, of one machine.
+fn predicted(mut facts: Facts, machine: &str) -> (Vec<String>, Vec<(String, String)>) {
+    let Ok(On::Machine(machine)) = on(machine) else { panic!("{machine}") };
+    facts.request.machines.push(machine);
+    let judgement = checks::judge(&facts);
+    let words = judgement.machines[0].answers.iter().map(|answer| answer.words.clone()).collect();
+    let of_machine = judgement.findings.into_iter().filter(|finding| finding.machine.is_some());
+    (words, of_machine.map(|finding| (finding.id, finding.cause)).collect())
+}
+
+#[test]
+fn answers_in_words() {
+    let torch12 = || image(&["sm_80", "sm_90"], Some("12.4.127"));
+    for (facts, machine, words, causes) in [
+        (torch12(), "gpu=H100,driver=550.54.15", ["sm_90", "12.4 on 12.4", "yes", "any", "none"], vec![]),
+        (
+            torch12(),
+            "gpu=RTX 5090,driver=535.104.05,open-module=no",
+            ["none", "12.4 on 12.2", "no, too new", "closed", "none"],
+            vec![
+                "sm_120 needs a driver for CUDA 12.8 or newer.".to_owned(),
+                "sm_120 works only with the open kernel module; the machine has the closed one.".to_owned(),
+                format!("{TORCH} has neither code for sm_120 nor PTX that runs on it."),
+                "The image's CUDA 12.4 is newer than the driver's, of the same major version.".to_owned(),
+            ],
+        ),
+        (
+            image(&["compute_80"], Some("12.4.127")),
+            "gpu=H100,driver=535.104.05",
+            ["PTX compute_80, too new", "12.4 on 12.2", "yes", "any", "none"],
+            vec![
+                format!("{TORCH} has only PTX for sm_90, which is newer than the driver."),
+                "The image's CUDA 12.4 is newer than the driver's, of the same major version.".to_owned(),
+            ],
+        ),
+        (
+            image(&["sm_75"], Some("13.0.48")),
+            "gpu=V100,driver=590.44.01,open-module=yes",
+            ["dropped", "13.0 on 13.1", "no, too old", "open", "none"],
+            vec![
+                "Driver 580 is the last branch that supports sm_70.".to_owned(),
+                "The open kernel module supports GPUs since sm_75; this one is sm_70.".to_owned(),
+                format!("{TORCH} has no code for sm_70: CUDA 13.0 supports GPUs since sm_75."),
+            ],
+        ),
+    ] {
+        let (seen, findings) = predicted(facts, machine);
+        assert_eq!(seen, words, "{machine}");
+        let seen: Vec<String> = findings.into_iter().map(|(_, cause)| cause).collect();
+        assert_eq!(seen, causes, "{machine}");
+    }
+}
+
+#[test]
+fn an_answer_names_the_checks_that_failed_on_it() {
+    let mut facts = image(&["compute_80"], None);
+    let Ok(On::Machine(machine)) = on("gpu=H100,driver=390.10") else { panic!() };
+    facts.request.machines.push(machine);
+    let machines = checks::judge(&facts).machines;
+    let checks: Vec<&[&str]> = machines[0].answers.iter().map(|answer| answer.checks.as_slice()).collect();
+    let unknown: &[&str] = &["predict.unknown"];
+    assert_eq!(checks, [unknown, unknown, unknown, &[], &[]]);
+}
+
+#[test]
+fn findings_locate_the_files_that_they_are_about() {
+    let mut facts = image(&["sm_80"], Some("12.4.127"));
+    let Ok(On::Machine(machine)) = on("gpu=H100,driver=470.256.02") else { panic!() };
+    facts.request.machines.push(machine);
+    let findings = checks::judge(&facts).findings;
+    let of = |id: &str| findings.iter().find(|finding| finding.id == id).unwrap();
+    let paths =
+        |id: &str| -> Vec<&str> { of(id).evidence.iter().filter_map(|line| line.path.as_deref()).collect() };
+    assert_eq!(of("predict.no-code").path.as_deref(), Some(TORCH));
+    assert_eq!(paths("predict.no-code"), [TORCH]);
+    assert_eq!(paths("predict.driver-too-old"), ["/site/nvidia/libcudart.so.12"]);
 }

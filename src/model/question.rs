@@ -1,0 +1,36 @@
+//! The questions that decide whether an image works on a machine that was only described.
+
+use std::fmt;
+
+/// In the order of the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Question {
+    /// Does the image have code for the GPU?
+    Code,
+    /// Does the driver support the CUDA of the image?
+    Cuda,
+    /// Does the driver support the GPU?
+    Gpu,
+    /// Does the kernel module support the GPU?
+    Module,
+    /// Does the machine meet NVIDIA_REQUIRE_CUDA?
+    Requirement,
+}
+
+impl Question {
+    pub fn name(self) -> &'static str {
+        match self {
+            Question::Code => "code",
+            Question::Cuda => "cuda",
+            Question::Gpu => "gpu",
+            Question::Module => "module",
+            Question::Requirement => "requirement",
+        }
+    }
+}
+
+impl fmt::Display for Question {
+    fn fmt(&self, out: &mut fmt::Formatter) -> fmt::Result {
+        out.pad(self.name())
+    }
+}

@@ -289,7 +289,7 @@ mod tests {
     #[test]
     fn what_is_accepted_does_not_stand() {
         let mut facts = Facts::default();
-        facts.census.unreadable = vec!["/secret: Permission denied".into()];
+        facts.census.unreadable = vec!["/secret: Permission denied".to_owned().into()];
         facts.request.today = "2026-11-24".into();
         let judged = |about: Option<&str>, until: Option<&str>| {
             let mut facts = facts.clone();

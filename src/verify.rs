@@ -2,7 +2,6 @@
 //! decided here; what is looked at and judged is not.
 
 use std::cell::OnceCell;
-use std::io;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
@@ -19,12 +18,9 @@ use crate::facts::{Facts, Request, app_libraries, host};
 use crate::model::Level;
 use crate::report::{Report, assemble};
 use crate::{checks, supervise};
-use image_audit::archive::{self, Input};
-use image_audit::census::{self, Census};
-use image_audit::loader::{Environment, Loader};
-use image_audit::loads::{self, Loads};
-use image_audit::source::Source;
+use image_audit::loader::{Environment, Resolution};
 use image_audit::tree::{Entry, is_running};
+use image_audit::{Audit, Census, Source, is_archive};
 use protocol::Libraries;
 
 pub fn container(options: &Verify) -> Result<Report> {
@@ -95,8 +91,8 @@ fn look(options: &Watch, deadline: Instant) -> Result<Facts> {
 /// A census of the running root in a thread of its own, which a dead file system may hold for ever:
 /// it is never waited for beyond the deadline.
 struct CensusInProgress {
-    receiver: Receiver<io::Result<Census>>,
-    taken: OnceCell<io::Result<Census>>,
+    receiver: Receiver<Result<Census, image_audit::Error>>,
+    taken: OnceCell<Result<Census, image_audit::Error>>,
 }
 
 /// What the census leaves to judgement and output, of the caller's time.
@@ -110,17 +106,17 @@ impl CensusInProgress {
         let take = move || {
             // Nobody may wait for it any more.
             let end = deadline - 2 * RESERVE;
-            let source = Source::directory(Path::new("/"), true, environment, &mounts, end);
-            drop(sender.send(source.map(|source| census::take(&source))));
+            let audit = Audit::directory("/").environment(environment).mounts(&mounts).deadline(end);
+            drop(sender.send(audit.run()));
         };
         if let Err(error) = thread::Builder::new().spawn(take) {
-            let unreadable = vec![format!("/: not read, no thread could be started: {error}")];
-            drop(errors.send(Ok(Census { root: "/".into(), unreadable, ..Census::default() })));
+            let reason = format!("not read because no thread could be started: {error}");
+            drop(errors.send(Ok(Census::interrupted("/", reason))));
         }
         CensusInProgress { receiver, taken: OnceCell::new() }
     }
 
-    fn wait(&self, end: Instant) -> Option<&io::Result<Census>> {
+    fn wait(&self, end: Instant) -> Option<&Result<Census, image_audit::Error>> {
         if self.taken.get().is_none() {
             let result = self.receiver.recv_timeout(end.saturating_duration_since(Instant::now())).ok()?;
             let _ = self.taken.set(result);
@@ -140,8 +136,7 @@ impl CensusInProgress {
 
     fn finish(self, deadline: Instant) -> Result<Census> {
         if self.wait(deadline - RESERVE).is_none() {
-            let unreadable = vec!["/: not read before the deadline".to_owned()];
-            return Ok(Census { root: "/".into(), unreadable, ..Census::default() });
+            return Ok(Census::interrupted("/", "not read before the deadline"));
         }
         self.taken.into_inner().expect("it was waited for").context("cannot list the root directory")
     }
@@ -177,7 +172,7 @@ pub fn image(options: &Image) -> Result<Report> {
         today: today(),
         ..Request::default()
     };
-    let census = census::take(&source);
+    let census = source.census();
     judge(&Facts { request, host, census, image: source.image, probes: Vec::new() }, start, saving)
 }
 
@@ -187,10 +182,10 @@ pub fn listing(options: &Image) -> Result<Vec<Entry>> {
 }
 
 /// What the image's loader loads for one object or for all.
-pub fn loads(options: &Image, wanted: &str) -> Result<Vec<Loads>> {
+pub fn loads(options: &Image, wanted: &str) -> Result<Vec<Resolution>> {
     let (source, _) = source(options)?;
-    let loader = Loader::new(&source.tree, source.environment.clone());
-    loads::of(&source.tree, &loader, wanted)
+    source
+        .resolve(wanted)
         .with_context(|| format!("{wanted} is no program or library of the image; paths begin with /"))
 }
 
@@ -202,7 +197,7 @@ fn is_running_root(options: &Image) -> bool {
 fn source(options: &Image) -> Result<(Source, Host)> {
     let what = options.what.as_path();
     let host = if is_running_root(options) { host::gather() } else { Host::default() };
-    let full = options.level == Depth::Full;
+    let level = if options.level == Depth::Full { image_audit::Level::Full } else { image_audit::Level::Census };
     let mut environment = environment(&host);
     for (name, value) in &options.environment {
         match name.as_str() {
@@ -219,13 +214,14 @@ fn source(options: &Image) -> Result<(Source, Host)> {
             "{name} is neither a directory nor a file; an archive from a pipe is read as: cudacheck image -"
         );
     }
-    let source = if what == Path::new("-") || archive::is_archive(what) {
-        let input = if what == Path::new("-") { Input::Stdin } else { Input::Path(what) };
-        let read = Source::archive(input, options.image.as_deref(), full, environment);
-        read.with_context(|| format!("cannot read {name} as an image archive"))?
+    let audit = |audit: Audit| audit.level(level).environment(environment).mounts(&host.mounts);
+    let source = if what == Path::new("-") || is_archive(what) {
+        let archive = if what == Path::new("-") { Audit::stdin() } else { Audit::archive(what) };
+        let archive = options.image.iter().fold(archive, |archive, image| archive.image(image));
+        audit(archive).read().with_context(|| format!("cannot read {name} as an image archive"))?
     } else {
         let end = Instant::now() + PATIENCE;
-        Source::directory(what, full, environment, &host.mounts, end).with_context(|| {
+        audit(Audit::directory(what)).deadline(end).read().with_context(|| {
             format!("cannot list {name}: name a root directory, an image archive (docker save), an OCI layout, or -")
         })?
     };

@@ -3,8 +3,8 @@
 use crate::checks::{Outcome, Problem};
 use crate::facts::Facts;
 use image_audit::census::Census;
-use image_audit::contents::LeftoverFound;
-use image_audit::image::Image;
+use image_audit::leftovers::LeftoverFound;
+use image_audit::config::Image;
 use image_audit::leftovers::Kind;
 use image_audit::packages::Manager;
 

@@ -50,7 +50,7 @@ pub fn of_stages(facts: &Facts, stages: &[Stage]) -> Outcome {
 
 /// The census went through the whole image; otherwise that a library is absent is not known.
 pub fn census_is_whole(facts: &Facts) -> bool {
-    !facts.census.unreadable.iter().any(|line| line.starts_with("/: "))
+    facts.census.is_whole()
 }
 
 /// A library of the image that could be loaded.

@@ -10,7 +10,7 @@ use crate::facts::event::{Device, Event, GemmCase, GemmVerdict, Outcome};
 use crate::facts::gpu_selection;
 use crate::facts::probe::{self, Ending, ProbeRun, Target};
 use crate::model::{GpuRef, Level, Severity, Stage};
-use image_audit::contents::LeftoverFound;
+use image_audit::leftovers::LeftoverFound;
 use image_audit::packages::{self, PackageId};
 
 pub fn assemble(facts: &Facts, judgement: Judgement, seconds: f64) -> Report {
@@ -333,7 +333,7 @@ fn image(facts: &Facts, libraries: &[super::Library]) -> Image {
         layers: of_archive.map(|image| image.layers.iter().map(Into::into).collect()).unwrap_or_default(),
         hidden: of_archive.map(|image| image.hidden.iter().map(Into::into).collect()).unwrap_or_default(),
         redundant_bytes: redundant.filter_map(|copy| copy.bytes).sum(),
-        unreadable: census.unreadable.clone(),
+        unreadable: census.unreadable.iter().map(ToString::to_string).collect(),
         skipped: census.skipped.clone(),
     }
 }

@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::checks::{CACHES, TOOLKIT, WHEELS, count_files, layer_name, leftovers_of};
 use crate::facts::Facts;
 use image_audit::census::Census;
-use image_audit::image::{Hidden, Image};
+use image_audit::config::{Hidden, Image};
 use image_audit::leftovers::Kind;
 use image_audit::packages::Manager;
 use image_audit::verdict::Verdict;

@@ -24,7 +24,7 @@ fn judge(facts: &Facts) -> Outcome {
     let cut = image.layers.iter().position(|layer| !layer.whole);
     let problem = cut.map(|number| {
         let problem = Problem::new(format!("{} is not whole.", layer(image, number)));
-        facts.census.unreadable.iter().fold(problem, |problem, line| problem.evidence(line))
+        facts.census.unreadable.iter().fold(problem, |problem, line| problem.evidence(line.to_string()))
     });
     problem.into()
 }

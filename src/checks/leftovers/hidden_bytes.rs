@@ -1,6 +1,6 @@
 //! Layers ship files that later layers delete or overwrite.
 
-use image_audit::image::Hidden;
+use image_audit::config::Hidden;
 use crate::checks::{Check, Outcome, Problem};
 use crate::checks::leftovers::{AT_REST, WORTH_TELLING, files, layer, megabytes};
 use crate::facts::Facts;

@@ -32,7 +32,7 @@ fn judge(facts: &Facts) -> Outcome {
     // The driver's libraries come with the GPU; that they are absent is told elsewhere.
     let missing = facts.census.missing.iter().filter(|missing| !driver(&missing.library));
     // NVRTC asks for its builtins by name and compiles nothing without them.
-    let builtins = facts.census.wished.iter().filter(|wish| wish.soname.starts_with("libnvrtc-builtins.so."));
+    let builtins = facts.census.missing_optional.iter().filter(|missing| missing.soname.starts_with("libnvrtc-builtins.so."));
     let missing = missing.chain(builtins);
     // One object that lacks several is told once.
     let mut problems: Vec<(&str, Problem)> = Vec::new();

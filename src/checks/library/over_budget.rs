@@ -1,5 +1,6 @@
 //! Redundant copies take more than the budget allows.
 
+use image_audit::census::Coverage;
 use image_audit::verdict::Verdict;
 use crate::checks::{Check, Outcome, Problem};
 use crate::facts::Facts;
@@ -20,7 +21,7 @@ pub const CHECK: Check = Check {
 
 fn judge(facts: &Facts) -> Outcome {
     let Some(budget) = facts.request.max_redundant else { return Outcome::Skip("there is no budget") };
-    if !facts.census.full || facts.census.incomplete {
+    if !facts.census.full || facts.census.coverage != Coverage::Complete {
         let why = "Not all was read that may load a copy, so that none is called redundant.";
         return Some(Problem::new(why).remedy("Run as root, with --level full, on a whole archive")).into();
     }

@@ -26,6 +26,6 @@ fn judge(facts: &Facts) -> Outcome {
         more => format!("{first}, and {} more.", more - 1),
     };
     let problem =
-        unreadable.iter().take(10).fold(Problem::new(cause), |problem, line| problem.evidence(line.clone()));
+        unreadable.iter().take(10).fold(Problem::new(cause), |problem, line| problem.evidence(line.to_string()));
     Some(problem).into()
 }

@@ -24,7 +24,7 @@ fn judge(facts: &Facts) -> Outcome {
         return Outcome::Skip("math.not-looked speaks of it");
     }
     let libraries =
-        [("cudart", Stage::LoadRuntime), ("cublas", Stage::LoadBlas), ("cupti", Stage::LoadCupti)];
+        [("libcudart", Stage::LoadRuntime), ("libcublas", Stage::LoadBlas), ("libcupti", Stage::LoadCupti)];
     let absent: Vec<&str> = libraries
         .iter()
         .filter(|(name, stage)| !has(facts, name) && faults(facts, *stage).next().is_some())

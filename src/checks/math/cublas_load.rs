@@ -20,7 +20,7 @@ pub const CHECK: Check = Check {
 };
 
 fn judge(facts: &Facts) -> Outcome {
-    if !has(facts, "cublas") {
+    if !has(facts, "libcublas") {
         return Outcome::Skip("there is no cuBLAS in the image");
     }
     of_stages(facts, &[Stage::LoadBlas])

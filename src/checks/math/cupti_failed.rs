@@ -21,7 +21,7 @@ pub const CHECK: Check = Check {
 };
 
 fn judge(facts: &Facts) -> Outcome {
-    if !has(facts, "cupti") && faults(facts, Stage::Cupti).next().is_none() {
+    if !has(facts, "libcupti") && faults(facts, Stage::Cupti).next().is_none() {
         return Outcome::Skip("there is no CUPTI in the image");
     }
     of_stages(facts, &[Stage::LoadCupti, Stage::Cupti])

@@ -24,9 +24,9 @@ fn judge(facts: &Facts) -> Outcome {
     if census_is_whole(facts) {
         return Outcome::Pass;
     }
-    let stages = [(Stage::LoadRuntime, "cudart"), (Stage::LoadBlas, "cublas"), (Stage::LoadCupti, "cupti")];
+    let stages = [(Stage::LoadRuntime, "libcudart"), (Stage::LoadBlas, "libcublas"), (Stage::LoadCupti, "libcupti")];
     each(facts, |run| {
         let missed = stages.iter().find_map(|(stage, name)| run.fault(*stage).filter(|_| !has(facts, name)));
-        missed.map(|fault| Problem::new(phrase(fault)).evidence(facts.census.unreadable.join("; ")))
+        missed.map(|fault| Problem::new(phrase(fault)).evidence(facts.census.unreadable.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")))
     })
 }

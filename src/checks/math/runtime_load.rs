@@ -19,7 +19,7 @@ pub const CHECK: Check = Check {
 };
 
 fn judge(facts: &Facts) -> Outcome {
-    if !has(facts, "cudart") {
+    if !has(facts, "libcudart") {
         return Outcome::Skip("there is no libcudart in the image");
     }
     of_stages(facts, &[Stage::LoadRuntime])

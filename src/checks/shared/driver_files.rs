@@ -6,7 +6,7 @@ use crate::facts::event::Event;
 use image_audit::census::Copy;
 
 pub fn driver_copies(facts: &Facts) -> impl Iterator<Item = &Copy> {
-    let driver = |copy: &&Copy| matches!(copy.library.as_str(), "libcuda" | "nvml");
+    let driver = |copy: &&Copy| matches!(copy.library.as_str(), "libcuda" | "libnvidia-ml");
     facts.census.copies.iter().filter(driver)
 }
 

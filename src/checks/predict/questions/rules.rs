@@ -13,7 +13,7 @@ use crate::facts::Facts;
 use crate::facts::target_machine::TargetMachine;
 use crate::model::Evidence;
 use image_audit::fatbin::{CodeKind, DeviceCode, runs_on};
-use image_audit::image::{DISABLE, is_requirement};
+use image_audit::config::{DISABLE, is_requirement};
 
 /// What an answer is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -24,7 +24,7 @@ impl Runtime {
 pub fn of(facts: &Facts) -> Option<Runtime> {
     let census = &facts.census;
     let own = |copy: &&Copy| {
-        copy.library == "cudart" && copy.bytes > 0 && !matches!(copy.origin, Origin::Stub | Origin::Injected)
+        copy.library == "libcudart" && copy.bytes > 0 && !matches!(copy.origin, Origin::Stub | Origin::Injected)
     };
     let mut copies: Vec<&Copy> = census.copies.iter().filter(own).collect();
     let mut narrow = |keep: &dyn Fn(&Copy) -> bool| {

@@ -7,9 +7,9 @@ use crate::checks::predict::CHECKS;
 use crate::cli::target_machine::{On, on};
 use crate::facts::Facts;
 use image_audit::census::{Copy, Framework, How, User};
-use image_audit::elf::Forward;
+use image_audit::Forward;
 use image_audit::fatbin::{CodeKind, DeviceCode};
-use image_audit::image::Image;
+use image_audit::config::Image;
 
 const TORCH: &str = "/site/torch/lib/libtorch_cuda.so";
 
@@ -38,7 +38,7 @@ fn image(code: &[&str], runtime: Option<&str>) -> Facts {
     if let Some(version) = runtime {
         let major = version.split('.').next().unwrap();
         let soname = format!("libcudart.so.{major}");
-        let mut copy = copy("cudart", &format!("/site/nvidia/{soname}"), &soname, version);
+        let mut copy = copy("libcudart", &format!("/site/nvidia/{soname}"), &soname, version);
         copy.users.push(User { path: TORCH.into(), how: How::Needed });
         facts.census.copies.push(copy);
     }
@@ -133,13 +133,13 @@ fn without_device_code_nothing_is_promised() {
 fn the_runtime_that_the_framework_uses_counts() {
     let mut facts = image(&["sm_90"], Some("12.4.127"));
     // Newer, and used by something else.
-    facts.census.copies.push(copy("cudart", "/opt/libcudart.so.13", "libcudart.so.13", "13.2.86"));
+    facts.census.copies.push(copy("libcudart", "/opt/libcudart.so.13", "libcudart.so.13", "13.2.86"));
     assert!(on_machine(facts.clone(), "gpu=H100,cuda=12.4").is_empty());
     facts.census.framework = None;
     assert_eq!(on_machine(facts, "gpu=H100,cuda=12.4"), ["predict.driver-too-old"]);
     // The soname of all of CUDA 11 is no version.
     let mut facts = image(&["sm_80"], None);
-    facts.census.copies.push(copy("cudart", "/usr/lib/libcudart.so.11.0", "libcudart.so.11.0", "11.0"));
+    facts.census.copies.push(copy("libcudart", "/usr/lib/libcudart.so.11.0", "libcudart.so.11.0", "11.0"));
     assert!(on_machine(facts.clone(), "gpu=A100,cuda=11.2").is_empty());
     facts.census.framework.as_mut().unwrap().device_code[0] =
         DeviceCode { arch: "compute_80".into(), kind: CodeKind::Ptx, bytes: 1, images: 1 };

@@ -1,4 +1,5 @@
 use super::*;
+use crate::leftovers::Base;
 
 /// Kind and place of one file.
 fn leftover(path: &str) -> Option<(Kind, String)> {

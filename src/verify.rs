@@ -197,7 +197,8 @@ fn is_running_root(options: &Image) -> bool {
 fn source(options: &Image) -> Result<(Source, Host)> {
     let what = options.what.as_path();
     let host = if is_running_root(options) { host::gather() } else { Host::default() };
-    let level = if options.level == Depth::Full { image_audit::Level::Full } else { image_audit::Level::Census };
+    let level =
+        if options.level == Depth::Full { image_audit::Level::Full } else { image_audit::Level::Census };
     let mut environment = environment(&host);
     for (name, value) in &options.environment {
         match name.as_str() {

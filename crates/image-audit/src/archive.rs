@@ -21,11 +21,11 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-use image::short;
 #[cfg(feature = "fuzzing")]
 pub use image::Config;
 #[cfg(any(test, feature = "fuzzing"))]
 pub use image::Entry;
+use image::short;
 pub use image::{Content, Image, Input, Kind, Layer, Visit};
 use store::Store;
 

@@ -352,3 +352,48 @@ pub struct Missing {
     /// Paths of the objects; never empty.
     pub by: Vec<String>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_of_older_versions_are_split() {
+        let cases = [
+            ("/secret: Permission denied", Some("/secret")),
+            ("/: 2 directories were not reached", Some("/")),
+            ("layer 0 (ab) /x: unknown entry type", None),
+        ];
+        for (line, path) in cases {
+            let json = serde_json::Value::String(line.to_owned());
+            let old: Unreadable = serde_json::from_value(json).unwrap();
+            assert_eq!((old.path.as_deref(), old.to_string().as_str()), (path, line));
+            let again: Unreadable = serde_json::from_value(serde_json::to_value(&old).unwrap()).unwrap();
+            assert_eq!(again, old);
+        }
+    }
+
+    #[test]
+    fn coverage_of_older_and_newer_versions() {
+        for coverage in [Coverage::Complete, Coverage::Partial, Coverage::Interrupted] {
+            let json = serde_json::to_value(coverage).unwrap();
+            assert_eq!(serde_json::from_value::<Coverage>(json).unwrap(), coverage);
+        }
+        let mut json = serde_json::to_value(Census::default()).unwrap();
+        let fields = json.as_object_mut().unwrap();
+        fields.remove("coverage");
+        fields.remove("missing_optional");
+        fields.insert("incomplete".to_owned(), true.into());
+        fields.insert("wished".to_owned(), serde_json::json!([]));
+        fields.insert("unreadable".to_owned(), serde_json::json!(["/: not read before the deadline"]));
+        let old: Census = serde_json::from_value(json).unwrap();
+        assert_eq!((old.coverage, old.is_whole()), (Coverage::Partial, false));
+    }
+
+    #[test]
+    fn only_an_interrupted_census_is_not_whole() {
+        assert!(Census::default().is_whole());
+        assert!(Census { coverage: Coverage::Partial, ..Census::default() }.is_whole());
+        assert!(!Census::interrupted("/srv", "not read before the deadline").is_whole());
+    }
+}

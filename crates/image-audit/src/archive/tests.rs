@@ -1,4 +1,4 @@
-//! Archives of every kind, whole and damaged, made here and read back.
+//! Archives of every kind, valid and damaged.
 
 use std::io::Write;
 use std::os::unix::fs::FileExt;
@@ -10,7 +10,7 @@ use super::*;
 
 mod choice;
 
-/// Keeps the content itself.
+/// Keeps the content as the fact.
 struct Text;
 
 impl Visit for Text {
@@ -60,7 +60,7 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-/// Two members or frames, for zstd between frames without content.
+/// Two members or frames; zstd frames with skippable frames around them.
 fn pieces(bytes: &[u8], coding: Coding) -> Vec<u8> {
     let (first, second) = bytes.split_at(bytes.len() / 3);
     match coding {

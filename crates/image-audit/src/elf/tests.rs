@@ -101,7 +101,7 @@ fn overlapping_versions_are_bounded() {
 
 /// Reading ends with a result or an error, whatever a file claims.
 #[test]
-fn damaged_programs_are_errors_and_never_fatal() {
+fn damage_never_panics() {
     let whole = std::fs::read(std::env::current_exe().unwrap()).unwrap();
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("damaged");

@@ -157,7 +157,7 @@ static MARKS: [Mark; 76] = [
 ];
 
 /// Prefixes of directories whose names end in a version.
-const BEGINNINGS: [(&str, Kind); 9] = [
+const PREFIXES: [(&str, Kind); 9] = [
     ("nsight-compute", Nsight),
     ("nsight-systems", Nsight),
     ("nsight_compute", Nsight),
@@ -247,8 +247,5 @@ fn begins(component: &[u8], context: Context) -> Option<Kind> {
     if context == Context::Packages {
         return None;
     }
-    BEGINNINGS
-        .iter()
-        .find(|(beginning, _)| component.starts_with(beginning.as_bytes()))
-        .map(|(_, kind)| *kind)
+    PREFIXES.iter().find(|(prefix, _)| component.starts_with(prefix.as_bytes())).map(|(_, kind)| *kind)
 }

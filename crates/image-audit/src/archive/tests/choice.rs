@@ -94,7 +94,7 @@ fn one_image_is_chosen_or_all_are_listed() {
 }
 
 #[test]
-fn a_layout_directory_is_read_and_not_left() {
+fn layout_directories_are_read_and_never_left() {
     let index = r#"{"manifests":[{"digest":"@own"}]}"#;
     let archive = layout(index, &[("own-config", config("linux/s390x")), ("own", manifest("own-config"))]);
     let directory = tempfile::tempdir().unwrap();

@@ -309,7 +309,7 @@ mod tests {
     #[test]
     fn an_accepted_finding_is_not_active() {
         let mut facts = Facts::default();
-        facts.census.unreadable = vec!["/secret: Permission denied".into()];
+        facts.census.unreadable = vec!["/secret: Permission denied".to_owned().into()];
         facts.request.today = Some(jiff::civil::date(2026, 11, 24));
         let judged = |about: Option<&str>, until: Option<&str>| {
             let mut facts = facts.clone();

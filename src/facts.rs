@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 
 use host::Host;
 use image_audit::census::Census;
-use image_audit::image::Image;
+use image_audit::config::Image;
 use probe::ProbeRun;
 use target_machine::TargetMachine;
 

@@ -8,12 +8,9 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use image_audit::archive::{self, Input};
-use image_audit::census;
-use image_audit::loader::{Environment, Loader};
-use image_audit::loads::{self, Loads};
-use image_audit::source::Source;
+use image_audit::loader::{Environment, Resolution};
 use image_audit::tree::{Entry, is_running};
+use image_audit::{Audit, Source, is_archive};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::Offset;
@@ -85,7 +82,7 @@ pub fn image(options: &Image) -> Result<Facts> {
         today: Some(today()),
         ..Request::default()
     };
-    let census = census::take(&source);
+    let census = source.census();
     Ok(Facts { request, host, census, image: source.image, probes: Vec::new() })
 }
 
@@ -95,10 +92,10 @@ pub fn listing(options: &Image) -> Result<Vec<Entry>> {
 }
 
 /// What the image's loader loads for one object or for all.
-pub fn loads(options: &Image, wanted: &str) -> Result<Vec<Loads>> {
+pub fn loads(options: &Image, wanted: &str) -> Result<Vec<Resolution>> {
     let (source, _) = source(options)?;
-    let loader = Loader::new(&source.tree, source.environment.clone());
-    loads::of(&source.tree, &loader, wanted)
+    source
+        .resolve(wanted)
         .with_context(|| format!("{wanted} is no program or library of the image; paths begin with /"))
 }
 
@@ -110,7 +107,10 @@ fn is_running_root(options: &Image) -> bool {
 fn source(options: &Image) -> Result<(Source, Host)> {
     let what = options.what.as_path();
     let host = if is_running_root(options) { host::gather() } else { Host::default() };
-    let full = options.level == Depth::Full;
+    let level = match options.level {
+        Depth::Census => image_audit::Level::Census,
+        Depth::Full => image_audit::Level::Full,
+    };
     let mut environment = environment(&host);
     for (name, value) in &options.environment {
         match name.as_str() {
@@ -127,13 +127,14 @@ fn source(options: &Image) -> Result<(Source, Host)> {
             "{name} is neither a directory nor a file; an archive from a pipe is read as: cudacheck image -"
         );
     }
-    let source = if what == Path::new("-") || archive::is_archive(what) {
-        let input = if what == Path::new("-") { Input::Stdin } else { Input::Path(what) };
-        let read = Source::archive(input, options.image.as_deref(), full, environment);
-        read.with_context(|| format!("cannot read {name} as an image archive"))?
+    let audit = |audit: Audit| audit.level(level).environment(environment).mounts(&host.mounts);
+    let source = if what == Path::new("-") || is_archive(what) {
+        let archive = if what == Path::new("-") { Audit::stdin() } else { Audit::archive(what) };
+        let archive = options.image.iter().fold(archive, |archive, image| archive.image(image));
+        audit(archive).read().with_context(|| format!("cannot read {name} as an image archive"))?
     } else {
         let end = Instant::now() + PATIENCE;
-        Source::directory(what, full, environment, &host.mounts, end).with_context(|| {
+        audit(Audit::directory(what)).deadline(end).read().with_context(|| {
             format!("cannot list {name}: name a root directory, an image archive (docker save), an OCI layout, or -")
         })?
     };

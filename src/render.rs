@@ -15,7 +15,7 @@ use anyhow::Context;
 
 use crate::cli::Format;
 use crate::report::{Purpose, Report};
-use image_audit::loads::Loads;
+use image_audit::loader::Resolution;
 use image_audit::tree::{Entry, What};
 use metrics::{Form, View};
 
@@ -113,7 +113,7 @@ pub fn listing(list: &[Entry], format: Format) -> io::Result<()> {
 }
 
 /// What the loader loads, as ldd shows it, or a line of JSON for each object.
-pub fn loads(list: &[Loads], format: Format) -> io::Result<()> {
+pub fn loads(list: &[Resolution], format: Format) -> io::Result<()> {
     let mut out = String::new();
     for loads in list {
         if format == Format::Json {

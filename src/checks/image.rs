@@ -31,7 +31,7 @@ const COMPAT_CONSEQUENCES: &[&str] =
 
 /// Copies of libraries that belong to the driver.
 fn driver_copies(facts: &Facts) -> impl Iterator<Item = &Copy> {
-    facts.census.copies.iter().filter(|copy| matches!(copy.library.as_str(), "libcuda" | "nvml"))
+    facts.census.copies.iter().filter(|copy| matches!(copy.library.as_str(), "libcuda" | "libnvidia-ml"))
 }
 
 /// Fails if an element of LD_LIBRARY_PATH holds a libcuda and has a directory of this name in its path.

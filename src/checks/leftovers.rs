@@ -4,7 +4,7 @@ use crate::checks::{Outcome, Problem};
 use crate::facts::Facts;
 use crate::facts::leftovers::of_groups;
 use crate::model::words::megabytes;
-use image_audit::contents::LeftoverFound;
+use image_audit::leftovers::LeftoverFound;
 use image_audit::leftovers::Group;
 
 // checks/image/damaged.rs names layers too.
@@ -53,7 +53,7 @@ fn sum(facts: &Facts, groups: &[Group]) -> Outcome {
 mod samples {
     use super::*;
     use crate::facts::sample::Sample;
-    use image_audit::image::{Image, Layer};
+    use image_audit::config::{Image, Layer};
     use image_audit::leftovers::Kind;
     use image_audit::packages::{Manager, PackageId};
 

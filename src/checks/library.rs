@@ -2,7 +2,6 @@
 
 #[cfg(test)]
 use crate::checks::{Outcome, Problem};
-use crate::model::Evidence;
 
 family! {
     missing
@@ -19,14 +18,6 @@ family! {
 /// Compares as many parts as both have: 12.4.5 and 12.4.5.8 are the same.
 fn same_release(a: &str, b: &str) -> bool {
     a.split('.').zip(b.split('.')).take(3).all(|(a, b)| a == b)
-}
-
-/// A line of the audit, which may begin with a path: `/root: Permission denied`.
-fn located(line: &str) -> Evidence {
-    match line.split_once(": ") {
-        Some((path, rest)) if path.starts_with('/') => Evidence::of(path, &format!(": {rest}")),
-        _ => line.into(),
-    }
 }
 
 /// The only problem, of a check that fails.

@@ -51,7 +51,7 @@ fn of_stages(facts: &Facts, stages: &[Stage]) -> Outcome {
 
 /// Whether the whole image was read. Otherwise a library that was not found may still be there.
 fn census_is_whole(facts: &Facts) -> bool {
-    !facts.census.unreadable.iter().any(|line| line.starts_with("/: "))
+    facts.census.is_whole()
 }
 
 /// Whether the image has a library that could be loaded.

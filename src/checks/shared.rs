@@ -1,6 +1,7 @@
 //! What checks of several families ask of the facts. No check lives here.
 
 pub mod access;
+pub mod coverage;
 pub mod driver_files;
 pub mod explain_only;
 pub mod faults;

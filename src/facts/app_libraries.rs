@@ -36,16 +36,16 @@ pub fn libraries(census: &Census, loader: &str) -> Libraries {
         };
         parts.iter().filter_map(file).map(|(_, path)| path.clone()).collect()
     };
-    let blas = pick(&["cublasLt", "cublas"]);
+    let blas = pick(&["libcublasLt", "libcublas"]);
     Libraries {
         // cuBLASLt may have been loaded without cuBLAS.
-        blas: if blas.last().is_some_and(|last| is(last, "cublas")) {
+        blas: if blas.last().is_some_and(|last| is(last, "libcublas")) {
             blas
         } else {
-            only_copies(census, &["cublasLt", "cublas"])
+            only_copies(census, &["libcublasLt", "libcublas"])
         },
-        runtime: or_copies(pick(&["cudart"]), census, "cudart"),
-        cupti: or_copies(pick(&["cupti"]), census, "cupti"),
+        runtime: or_copies(pick(&["libcudart"]), census, "libcudart"),
+        cupti: or_copies(pick(&["libcupti"]), census, "libcupti"),
     }
 }
 

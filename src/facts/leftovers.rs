@@ -1,8 +1,8 @@
 //! Leftovers by group, and the names of layers: what both the checks and the report's savings need.
 
 use image_audit::census::Census;
-use image_audit::contents::LeftoverFound;
-use image_audit::image::Image;
+use image_audit::leftovers::LeftoverFound;
+use image_audit::config::Image;
 use image_audit::leftovers::Group;
 use image_audit::packages::Manager;
 

@@ -1,15 +1,12 @@
 //! The census of the running root, taken in a thread while probes run.
 
 use std::cell::OnceCell;
-use std::io;
-use std::path::Path;
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use image_audit::census::{self, Census};
-use image_audit::source::Source;
+use image_audit::{Audit, Census};
 use protocol::Libraries;
 
 use super::environment;
@@ -18,8 +15,8 @@ use crate::facts::host::{GLIBC_LOADER, Host};
 
 /// A dead file system can block the thread forever, so nobody waits for it beyond the deadline.
 pub struct BackgroundCensus {
-    receiver: Receiver<io::Result<Census>>,
-    taken: OnceCell<io::Result<Census>>,
+    receiver: Receiver<Result<Census, image_audit::Error>>,
+    taken: OnceCell<Result<Census, image_audit::Error>>,
 }
 
 /// What the census leaves to judgement and output, of the caller's time.
@@ -33,17 +30,17 @@ impl BackgroundCensus {
         let take = move || {
             // Nobody may wait for it any more.
             let end = deadline - 2 * RESERVE;
-            let source = Source::directory(Path::new("/"), true, environment, &mounts, end);
-            drop(sender.send(source.map(|source| census::take(&source))));
+            let audit = Audit::directory("/").environment(environment).mounts(&mounts).deadline(end);
+            drop(sender.send(audit.run()));
         };
         if let Err(error) = thread::Builder::new().spawn(take) {
-            let unreadable = vec![format!("/: not read, no thread could be started: {error}")];
-            drop(errors.send(Ok(Census { root: "/".into(), unreadable, ..Census::default() })));
+            let reason = format!("not read because no thread could be started: {error}");
+            drop(errors.send(Ok(Census::interrupted("/", reason))));
         }
         BackgroundCensus { receiver, taken: OnceCell::new() }
     }
 
-    fn wait(&self, end: Instant) -> Option<&io::Result<Census>> {
+    fn wait(&self, end: Instant) -> Option<&Result<Census, image_audit::Error>> {
         if self.taken.get().is_none() {
             let result = self.receiver.recv_timeout(end.saturating_duration_since(Instant::now())).ok()?;
             let _ = self.taken.set(result);
@@ -63,8 +60,7 @@ impl BackgroundCensus {
 
     pub fn finish(self, deadline: Instant) -> Result<Census> {
         if self.wait(deadline - RESERVE).is_none() {
-            let unreadable = vec!["/: not read before the deadline".to_owned()];
-            return Ok(Census { root: "/".into(), unreadable, ..Census::default() });
+            return Ok(Census::interrupted("/", "not read before the deadline"));
         }
         self.taken.into_inner().expect("it was waited for").context("cannot list the root directory")
     }

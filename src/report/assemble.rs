@@ -8,7 +8,7 @@ use crate::facts::Facts;
 use crate::facts::event::{Event, Outcome};
 use crate::facts::probe::Ending;
 use crate::model::{Level, Severity, Stage};
-use image_audit::contents::LeftoverFound;
+use image_audit::leftovers::LeftoverFound;
 use image_audit::packages::{self, PackageId};
 
 pub fn assemble(facts: &Facts, judgement: Judgement, seconds: f64) -> Report {
@@ -134,7 +134,7 @@ fn image(facts: &Facts, libraries: &[super::Library]) -> Image {
         layers: of_archive.map(|image| image.layers.iter().map(Into::into).collect()).unwrap_or_default(),
         hidden: of_archive.map(|image| image.hidden.iter().map(Into::into).collect()).unwrap_or_default(),
         redundant_bytes: redundant.filter_map(|copy| copy.bytes).sum(),
-        unreadable: census.unreadable.clone(),
+        unreadable: census.unreadable.iter().map(ToString::to_string).collect(),
         skipped: census.skipped.clone(),
     }
 }

@@ -1,6 +1,6 @@
 //! The audited image in the report: what it is made of, and what is left over in it.
 
-use image_audit::{image, leftovers, packages};
+use image_audit::{config, leftovers, packages};
 use serde::Serialize;
 
 use super::library::DeviceCode;
@@ -74,8 +74,8 @@ pub struct Layer {
     pub whole: bool,
 }
 
-impl From<&image::Layer> for Layer {
-    fn from(from: &image::Layer) -> Self {
+impl From<&config::Layer> for Layer {
+    fn from(from: &config::Layer) -> Self {
         Layer {
             digest: from.digest.clone(),
             instruction: from.instruction.clone(),
@@ -104,8 +104,8 @@ pub struct Hidden {
     pub largest_bytes: u64,
 }
 
-impl From<&image::Hidden> for Hidden {
-    fn from(from: &image::Hidden) -> Self {
+impl From<&config::Hidden> for Hidden {
+    fn from(from: &config::Hidden) -> Self {
         Hidden {
             layer: from.layer,
             by: from.by,

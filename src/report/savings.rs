@@ -9,7 +9,7 @@ use crate::facts::Facts;
 use crate::facts::leftovers::{layer_name, of_groups};
 use crate::model::words::files;
 use image_audit::census::Census;
-use image_audit::image::{Hidden, Image};
+use image_audit::config::{Hidden, Image};
 use image_audit::leftovers::Group;
 use image_audit::packages::Manager;
 use image_audit::verdict::Verdict;

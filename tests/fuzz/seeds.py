@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Writes the seeds in corpus/: small inputs, whole and damaged on purpose, some made by the real tools.
+"""Writes the seeds in corpus/: small inputs, valid and damaged, some made by real tools.
 
-Needed: gcc, ldconfig and zstd. The seeds are committed; run this only to change them.
+Requires gcc, ldconfig and zstd. The seeds are committed; run this only to change them.
 """
 
 import gzip
@@ -65,11 +65,11 @@ def header(segments: list[tuple[int, int, int, int]]) -> bytes:
     return head
 
 
-def lying_elves() -> None:
-    # Every interpreter is another part of the file, and none of them ends.
+def hostile_programs() -> None:
+    # Interpreters that overlap and have no end.
     many = header([(3, at, 0, 7000 - at) for at in range(64, 164)]).ljust(7100, b"x")
     put("elf", "many_interpreters", many)
-    # Needs that are all one long name.
+    # Dependencies that share one long name.
     start, count = 64 + 2 * 56, 150
     strings = start + 16 * (count + 3)
     entries = [(5, strings), (10, 4000)] + [(1, at % 8) for at in range(count)] + [(0, 0)]
@@ -77,7 +77,7 @@ def lying_elves() -> None:
     whole = 16 * len(entries)
     names = header([(1, 0, 0, strings + 4000), (2, start, start, whole)]) + dynamic + b"n" * 3999 + b"\0"
     put("elf", "long_names", names)
-    # Lists of versions that lie on each other.
+    # Overlapping lists of versions.
     entries = [(5, 0), (10, 64), (0x6FFFFFFE, 512), (0x6FFFFFFF, 4096), (0x6FFFFFFC, 512), (0x6FFFFFFD, 4096), (0, 0)]
     dynamic = b"".join(struct.pack("<QQ", *entry) for entry in entries)
     whole = 16 * len(entries)
@@ -85,7 +85,7 @@ def lying_elves() -> None:
     put("elf", "versions_on_each_other", versions.ljust(512, b"\0") + b"\x01\0\0\x10" * 896)
 
 
-def elves(directory: pathlib.Path) -> None:
+def programs(directory: pathlib.Path) -> None:
     run = program(directory, "libx.so.1", "-Wl,-rpath,$ORIGIN/../lib:/opt/lib")
     put("elf", "library", run)
     put("elf", "library_with_rpath", program(directory, "libx.so.1", "-Wl,-rpath,/a", "-Wl,--disable-new-dtags"))
@@ -101,7 +101,7 @@ def elves(directory: pathlib.Path) -> None:
     source.write_text("int main(void) { return 0; }")
     subprocess.run(["gcc", "-s", "-o", str(directory / "main"), str(source)], check=True)
     put("elf", "usual_beginning", (directory / "main").read_bytes()[:LARGEST])
-    lying_elves()
+    hostile_programs()
 
 
 def fatbins() -> None:
@@ -124,7 +124,7 @@ def ld_caches(directory: pathlib.Path) -> None:
         put("ld_cache", layout, (root / "etc/ld.so.cache").read_bytes())
     real = pathlib.Path("/etc/ld.so.cache")
     put("ld_cache", "beginning", real.read_bytes()[:LARGEST])
-    # Every name is the same long text.
+    # Names that share one long text.
     table = struct.pack("<iIIIQ", 0x303, 48 + 24 * 100, 48 + 24 * 100, 0, 0) * 100
     head = b"glibc-ld.so.cache1.1" + struct.pack("<II", 100, 5000) + b"\2".ljust(20, b"\0")
     put("ld_cache", "one_long_name", head + table + b"n" * 4999 + b"\0")
@@ -199,13 +199,13 @@ def tar(members: list[tuple], **options) -> bytes:
             else:
                 member.type, member.linkname = what
                 archive.addfile(member)
-    # Without the padding to 20 blocks.
+    # Without padding to 20 blocks.
     end = file.tell()
     return file.getvalue()[:end].rstrip(b"\0").ljust((len(file.getvalue().rstrip(b"\0")) + 511) // 512 * 512, b"\0") + b"\0" * 1024
 
 
 def sign(tar: bytearray, at: int) -> None:
-    """The checksum of a header that was changed."""
+    """Updates the checksum of a header."""
     tar[at + 148 : at + 156] = b" " * 8
     tar[at + 148 : at + 156] = b"%06o\0 " % sum(tar[at : at + 512])
 
@@ -280,8 +280,8 @@ def texts() -> None:
         "!/usr/lib/debug/x.debug", "k/usr/lib/x86_64-linux-gnu/libcudnn.so.9.1.0", "l/app/x.whl", "m/usr/bin/gcc-12",
         "n/usr/lib/python3/site-packages/nvidia/cuda_runtime/include/cuda.h", "o/opt/nvidia/nsight-compute/x/ncu",
     ]
-    put("hygiene", "places", "\n".join(paths).encode())
-    put("hygiene", "packages", b"a/x/pkgs/a.conda\nb/x/pkgs/tmp/y\nc/x/pkgs/pkgs/z.whl\nd/y/pkgs/.cache/pip/a\n")
+    put("leftovers", "places", "\n".join(paths).encode())
+    put("leftovers", "packages", b"a/x/pkgs/a.conda\nb/x/pkgs/tmp/y\nc/x/pkgs/pkgs/z.whl\nd/y/pkgs/.cache/pip/a\n")
     secrets = {
         "netrc": b"\0machine a login b password \1\n", "pip": b"\1[global]\nindex-url = https://u:\1@host/simple\n",
         "docker": b'\2{"auths": {"a": {"auth": "\1"}}}', "environment": b"\3export TOKEN=\1\nPASSWORD='\1'\n#A=\1\n",
@@ -332,7 +332,7 @@ def main() -> None:
     shutil.rmtree(CORPUS, ignore_errors=True)
     with tempfile.TemporaryDirectory() as directory:
         place = pathlib.Path(directory)
-        elves(place)
+        programs(place)
         ld_caches(place)
         databases(place)
     fatbins()

@@ -1,21 +1,24 @@
-//! Bytes of one file by position, wherever they come from: a file, a part of an archive, a stream that
-//! has gone by. What a stream has not kept cannot be read, and says so.
+//! Bytes of one file by position: of a file, of a part of an archive, or of a stream that was consumed.
+//! Reading what a stream did not keep is an error.
 
 use std::fs::File;
 use std::io::{self, BufRead, ErrorKind};
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 
-use super::fatbin::{DeviceCode, Scanner};
-use super::strings::{self, Found, Hit};
+use crate::fatbin::DeviceCode;
+use crate::fatbin::scanner::Scanner;
+use crate::strings::{self, Found, Hit};
 
+/// A file that can be read at any position.
+#[allow(clippy::len_without_is_empty, reason = "nobody asks")]
 pub trait Bytes {
     fn len(&self) -> u64;
 
-    /// As `pread`: fewer bytes than asked for only at the end.
+    /// Like `pread`: fewer bytes than requested only at the end.
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
 
-    /// Names of listed libraries in a range.
+    /// Names of CUDA libraries in a range.
     fn names(&self, range: Range<u64>, scratch: &mut Vec<u8>) -> Vec<Found> {
         let mut names = Vec::new();
         any_piece(self, range, OVERLAP, scratch, |at, piece| {
@@ -32,7 +35,7 @@ pub trait Bytes {
             scanner.go_to(range.start);
             while scanner.at < range.end {
                 let start = scanner.at;
-                let wanted = (scanner.appetite() as u64).min(range.end - start) as usize;
+                let wanted = (scanner.read_size() as u64).min(range.end - start) as usize;
                 grow(scratch, wanted);
                 let Ok(read @ 1..) = self.read_at(&mut scratch[..wanted], start) else { break };
                 scanner.feed(start, &scratch[..read]);
@@ -45,7 +48,7 @@ pub trait Bytes {
     }
 }
 
-/// Whether `test` says so of a piece of the range; pieces overlap, so that nothing is cut in two.
+/// Whether `test` accepts a piece of the range. Pieces overlap, so that nothing is cut in two.
 pub fn any_piece(
     bytes: &(impl Bytes + ?Sized),
     range: Range<u64>,
@@ -57,7 +60,7 @@ pub fn any_piece(
     while at < range.end {
         let wanted = PIECE.min(range.end - at) as usize;
         grow(scratch, wanted);
-        // A range that goes beyond the file is searched as far as the file goes.
+        // A range may end beyond the file.
         let Ok(read @ 1..) = bytes.read_at(&mut scratch[..wanted], at) else { return false };
         if test(at, &scratch[..read]) {
             return true;
@@ -76,9 +79,9 @@ fn grow(scratch: &mut Vec<u8>, wanted: usize) {
     }
 }
 
-/// Data is searched in pieces of so many bytes: a multiple of the size of a symbol.
+/// Size of the pieces that data is searched in: a multiple of the size of a symbol.
 const PIECE: u64 = 24 << 14;
-/// What may be cut in two by the end of a piece: a name, or a header of device code.
+/// Overlap of pieces: no name and no header of device code is longer.
 const OVERLAP: usize = 128;
 
 /// A file, or a part of one.
@@ -89,7 +92,7 @@ pub struct Part<'a> {
 }
 
 impl Part<'_> {
-    /// The beginning, so many bytes at most.
+    /// The first bytes, at most `limit`.
     pub fn first(&self, limit: u64) -> io::Result<Vec<u8>> {
         let mut bytes = vec![0; usize::try_from(limit.min(self.length)).unwrap_or(usize::MAX)];
         let read = self.read_at(&mut bytes, 0)?;
@@ -111,7 +114,7 @@ impl Bytes for Part<'_> {
     }
 }
 
-/// What a stream kept of a file: its beginning, its end, and what was found on the way.
+/// What was kept of a stream: its start, its end, and what was found in between.
 pub struct Kept {
     head: Vec<u8>,
     tail: Tail,
@@ -120,19 +123,24 @@ pub struct Kept {
     scanner: Scanner,
 }
 
-/// Bytes of the beginning that are kept: headers and string tables lie there.
-const HEAD: u64 = 48 << 20;
-/// Bytes of the end that are kept: section headers lie there, and the string tables of files whose
-/// search paths were changed after they were linked.
-const TAIL: usize = 16 << 20;
-const CHUNK: usize = 256 << 10;
+/// Bytes kept of the start, where headers and string tables are. Fuzzing uses smaller limits, so that small
+/// inputs reach the code for large files.
+pub const HEAD: u64 = if cfg!(feature = "fuzzing") { 16 << 10 } else { 48 << 20 };
+/// Bytes kept of the end, where section headers are, and the string tables of files that patchelf changed.
+const TAIL: usize = if cfg!(feature = "fuzzing") { 4 << 10 } else { 16 << 20 };
+/// Bytes read at once between them.
+const CHUNK: usize = if cfg!(feature = "fuzzing") { 1 << 10 } else { 256 << 10 };
 
 impl Kept {
-    /// Reads a file of `length` bytes to its end, unless its first bytes are found not to be worth it.
-    pub fn read(stream: &mut dyn BufRead, length: u64, worth: fn(&[u8]) -> bool) -> io::Result<Option<Kept>> {
+    /// Reads a file of `length` bytes to its end, if `wanted` accepts its first bytes.
+    pub fn read(
+        stream: &mut dyn BufRead,
+        length: u64,
+        wanted: fn(&[u8]) -> bool,
+    ) -> io::Result<Option<Kept>> {
         let mut head = Vec::new();
         take(stream, length.min(64), &mut head)?;
-        if !worth(&head) {
+        if !wanted(&head) {
             return Ok(None);
         }
         take(stream, length.min(HEAD), &mut head)?;
@@ -140,7 +148,7 @@ impl Kept {
             Kept { head, tail: Tail::default(), length, names: Vec::new(), scanner: Scanner::default() };
         let read = kept.head.len() as u64;
         if read < length.min(HEAD) {
-            let why = format!("{read} of {length} bytes are there");
+            let why = format!("truncated: {read} of {length} bytes");
             return Err(io::Error::new(ErrorKind::UnexpectedEof, why));
         }
         if read < length {
@@ -149,11 +157,11 @@ impl Kept {
         Ok(Some(kept))
     }
 
-    /// Looks at what lies behind the head, and keeps the last bytes of it.
+    /// Searches what follows the head, and keeps the last bytes of it.
     fn read_rest(&mut self, stream: &mut dyn BufRead) -> io::Result<()> {
         self.scanner.feed(0, &self.head);
         self.names.extend(strings::find(0, &self.head));
-        // Each piece begins with the last bytes of the one before, so that nothing is cut in two.
+        // Each piece begins with the last bytes of the previous one, so that nothing is cut in two.
         let mut piece = vec![0; OVERLAP + CHUNK];
         let mut start = (self.head.len() - OVERLAP) as u64;
         piece[..OVERLAP].copy_from_slice(&self.head[start as usize..]);
@@ -176,7 +184,7 @@ impl Kept {
     }
 }
 
-/// Reads until `into` holds so many bytes or the stream ends, without zeros being written first.
+/// Reads until `into` has `bytes` bytes or the stream ends, without zeroing memory first.
 fn take(stream: &mut dyn BufRead, bytes: u64, into: &mut Vec<u8>) -> io::Result<()> {
     let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
     into.reserve_exact(bytes - into.len());
@@ -194,10 +202,10 @@ fn take(stream: &mut dyn BufRead, bytes: u64, into: &mut Vec<u8>) -> io::Result<
     Ok(())
 }
 
-/// The last bytes of what was pushed, [`TAIL`] at most.
+/// The last [`TAIL`] bytes of what was pushed.
 #[derive(Default)]
 struct Tail {
-    /// Once it is full, the oldest byte lies at `next`.
+    /// Once full, the oldest byte is at `next`.
     ring: Vec<u8>,
     next: usize,
 }
@@ -228,7 +236,7 @@ impl Tail {
     }
 }
 
-/// Copies what there is from a place on.
+/// Copies as much as there is.
 fn copy(bytes: &[u8], from: usize, buffer: &mut [u8]) -> usize {
     let bytes = bytes.get(from..).unwrap_or_default();
     let read = bytes.len().min(buffer.len());
@@ -244,7 +252,7 @@ impl Bytes for Kept {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         let start = if offset < self.head.len() as u64 { 0 } else { self.length - self.tail.len() as u64 };
         let Some(from) = offset.checked_sub(start) else {
-            let why = "this part of the stream has gone by; audit the archive as a file";
+            let why = "this part of the stream was not kept; audit the archive as a file";
             return Err(io::Error::new(ErrorKind::Unsupported, why));
         };
         let from = usize::try_from(from).unwrap_or(usize::MAX);
@@ -283,20 +291,20 @@ impl Bytes for Kept {
 mod tests {
     use super::*;
 
-    /// Each eight bytes are the number of their place.
+    /// Each eight bytes are their index.
     fn numbered(length: u64) -> Vec<u8> {
         (0..length / 8).flat_map(u64::to_le_bytes).collect()
     }
 
     #[test]
-    fn a_stream_keeps_its_beginning_and_its_end() {
+    fn streams_keep_their_start_and_end() {
         let tail = TAIL as u64;
         let length = HEAD + 2 * tail + 3 * CHUNK as u64 + 8;
         let bytes = numbered(length);
         let kept = Kept::read(&mut &bytes[..], length, |_| true).unwrap().unwrap();
         let mut buffer = [0; 4096];
         let half = buffer.len() as u64 / 2;
-        // The ring begins again between two pieces, somewhere in the tail.
+        // The ring wraps around somewhere in the tail.
         let places = (length - tail..length - half).step_by(buffer.len() / 2);
         for place in [0, HEAD - 2 * half].into_iter().chain(places) {
             assert_eq!(kept.read_at(&mut buffer, place).unwrap(), buffer.len(), "{place}");
@@ -310,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stream_that_ends_early_says_so() {
+    fn truncated_streams_are_errors() {
         for length in [100, HEAD + 100] {
             let bytes = numbered(length);
             assert!(Kept::read(&mut &bytes[..length as usize - 9], length, |_| true).is_err());

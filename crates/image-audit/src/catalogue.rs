@@ -1,18 +1,19 @@
-//! The libraries and tools that a CUDA image is asked about, and how their files are recognised.
+//! The CUDA libraries and tools that an audit looks for, and how their files are recognized.
 //!
-//! A soname's number is not the CUDA release (libcufft.so.11 belongs to CUDA 12), so nothing is
-//! concluded from it here.
+//! The number in a soname is not the CUDA release: libcufft.so.11 belongs to CUDA 12.
 
 use std::borrow::Cow;
 
-/// A library: every file whose name is one of the stems, then `.so` and perhaps numbers.
+/// A CUDA library: every file named like one of the stems, then `.so` and possibly a version.
+#[derive(Debug)]
 pub struct Library {
+    /// The name that people search for, such as `libcublas`.
     pub name: &'static str,
-    /// File names before `.so`. With a `*` at the end: any that begin so.
+    /// File names before `.so`. A `*` at the end matches anything.
     pub stems: &'static [&'static str],
-    /// Belongs to the driver: the container runtime brings it, the image must not.
+    /// It belongs to the driver: the container runtime mounts it, and the image must not have it.
     pub driver: bool,
-    /// Every report speaks of it, also where it is not needed.
+    /// Reports list it even if the image does not need it.
     pub common: bool,
 }
 
@@ -28,37 +29,37 @@ const fn rare(name: &'static str, stems: &'static [&'static str]) -> Library {
     Library { name, stems, driver: false, common: false }
 }
 
-/// In the order of reports.
+/// All libraries, in the order of reports.
 pub const LIBRARIES: [Library; 24] = [
     driver("libcuda", &["libcuda"]),
-    driver("nvml", &["libnvidia-ml"]),
-    library("cudart", &["libcudart"]),
-    library("cublas", &["libcublas", "libnvblas"]),
-    library("cublasLt", &["libcublasLt"]),
-    library("cufft", &["libcufft", "libcufftw"]),
-    library("curand", &["libcurand"]),
-    library("cusparse", &["libcusparse"]),
-    library("cusolver", &["libcusolver", "libcusolverMg"]),
-    library("cupti", &["libcupti", "libnvperf_host", "libnvperf_target"]),
-    library("cudnn", &["libcudnn", "libcudnn_*"]),
-    library("nccl", &["libnccl", "libnccl-*"]),
-    library("nvjitlink", &["libnvJitLink"]),
-    library("nvrtc", &["libnvrtc", "libnvrtc-builtins", "libnvrtc.alt", "libnvrtc-builtins.alt"]),
-    rare("cusparseLt", &["libcusparseLt"]),
-    rare("cutensor", &["libcutensor", "libcutensorMg"]),
-    rare("cudss", &["libcudss", "libcudss_*"]),
-    rare("nvshmem", &["libnvshmem_host", "nvshmem_*"]),
-    rare("cufile", &["libcufile", "libcufile_rdma"]),
-    rare("nvjpeg", &["libnvjpeg"]),
-    rare("npp", &["libnpp*"]),
-    rare("nvfatbin", &["libnvfatbin"]),
-    rare("nvvm", &["libnvvm"]),
-    rare("nvtx", &["libnvToolsExt"]),
+    driver("libnvidia-ml", &["libnvidia-ml"]),
+    library("libcudart", &["libcudart"]),
+    library("libcublas", &["libcublas", "libnvblas"]),
+    library("libcublasLt", &["libcublasLt"]),
+    library("libcufft", &["libcufft", "libcufftw"]),
+    library("libcurand", &["libcurand"]),
+    library("libcusparse", &["libcusparse"]),
+    library("libcusolver", &["libcusolver", "libcusolverMg"]),
+    library("libcupti", &["libcupti", "libnvperf_host", "libnvperf_target"]),
+    library("libcudnn", &["libcudnn", "libcudnn_*"]),
+    library("libnccl", &["libnccl", "libnccl-*"]),
+    library("libnvJitLink", &["libnvJitLink"]),
+    library("libnvrtc", &["libnvrtc", "libnvrtc-builtins", "libnvrtc.alt", "libnvrtc-builtins.alt"]),
+    rare("libcusparseLt", &["libcusparseLt"]),
+    rare("libcutensor", &["libcutensor", "libcutensorMg"]),
+    rare("libcudss", &["libcudss", "libcudss_*"]),
+    rare("libnvshmem", &["libnvshmem_host", "nvshmem_*"]),
+    rare("libcufile", &["libcufile", "libcufile_rdma"]),
+    rare("libnvjpeg", &["libnvjpeg"]),
+    rare("libnpp", &["libnpp*"]),
+    rare("libnvfatbin", &["libnvfatbin"]),
+    rare("libnvvm", &["libnvvm"]),
+    rare("libnvToolsExt", &["libnvToolsExt"]),
 ];
 
-/// Parts that a library loads by names made at run time, from its own directory: the file name of the
-/// library begins with the first, those of its parts with the second.
-pub const PARTS: [(&str, &str); 7] = [
+/// Libraries that load others from their own directory, by names composed at run time: prefixes of the file
+/// names of the library and of what it loads.
+pub(crate) const PARTS: [(&str, &str); 7] = [
     ("libcudnn.so", "libcudnn_"),
     ("libnvrtc.so", "libnvrtc-builtins"),
     ("libnccl.so", "libnccl-"),
@@ -68,13 +69,16 @@ pub const PARTS: [(&str, &str); 7] = [
     ("libcufile.so", "libcufile_rdma"),
 ];
 
-/// A tool or set of files that a production image rarely needs, known by a file of it.
+/// A tool or set of files that a production image rarely needs.
+#[derive(Debug)]
 pub struct Tool {
+    /// Such as `nvcc`.
     pub name: &'static str,
-    /// Paths end in one of these.
+    /// It is present if a path ends in one of these.
     pub marks: &'static [&'static str],
 }
 
+/// All tools, in the order of reports.
 pub const TOOLS: [Tool; 3] = [
     Tool { name: "nvcc", marks: &["/bin/nvcc"] },
     Tool { name: "headers", marks: &["/include/cuda.h", "/cuda_runtime.h"] },
@@ -92,7 +96,7 @@ pub const TOOLS: [Tool; 3] = [
     },
 ];
 
-/// The library that a file name belongs to.
+/// The library that a file name belongs to, such as `libcublas` for `libcublas.so.12`.
 pub fn library_of(file: &str) -> Option<&'static Library> {
     if !file.starts_with("lib") && !file.starts_with("nvshmem_") {
         return None;
@@ -124,7 +128,7 @@ fn hash(stem: &str) -> Option<&str> {
     (hash.len() == 9 && hash.bytes().skip(1).all(|byte| byte.is_ascii_hexdigit())).then_some(hash)
 }
 
-/// A name without the hash that auditwheel puts into it.
+/// A file name or soname without the hash that auditwheel adds.
 pub fn unhashed(name: &str) -> Cow<'_, str> {
     let stem = name.split(".so").next().unwrap_or(name);
     match hash(stem) {
@@ -134,7 +138,7 @@ pub fn unhashed(name: &str) -> Cow<'_, str> {
 }
 
 /// `12.4.5` of `libcublas.so.12.4.5`.
-pub fn version_in_name(file: &str) -> Option<&str> {
+pub(crate) fn version_in_name(file: &str) -> Option<&str> {
     file.split_once(".so.").map(|(_, version)| version)
 }
 
@@ -143,7 +147,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hashes_of_vendored_copies() {
+    fn hashes_are_removed() {
         assert_eq!(unhashed("libcublas-1a2b3c4d.so.12"), "libcublas.so.12");
         for name in ["libcublas.so.12", "libnvrtc-builtins.so.12.4", "libnccl-net.so", "x"] {
             assert_eq!(unhashed(name), name);
@@ -151,20 +155,20 @@ mod tests {
     }
 
     #[test]
-    fn file_names_and_their_libraries() {
+    fn libraries_by_file_name() {
         let known = [
             ("libcuda.so.1", "libcuda"),
             ("libcuda.so.535.261.03", "libcuda"),
-            ("libcublas.so", "cublas"),
-            ("libcublasLt.so.12", "cublasLt"),
-            ("libcudnn_engines_precompiled.so.9", "cudnn"),
-            ("libnvrtc-builtins.so.12.4", "nvrtc"),
-            ("libcusparse-294d6944.so.0", "cusparse"),
-            ("libcusparseLt-294d6944.so.0", "cusparseLt"),
-            ("libcufftw.so.11", "cufft"),
-            ("libcusolverMg.so.11", "cusolver"),
-            ("libnppif.so.12", "npp"),
-            ("nvshmem_transport_ibrc.so.3", "nvshmem"),
+            ("libcublas.so", "libcublas"),
+            ("libcublasLt.so.12", "libcublasLt"),
+            ("libcudnn_engines_precompiled.so.9", "libcudnn"),
+            ("libnvrtc-builtins.so.12.4", "libnvrtc"),
+            ("libcusparse-294d6944.so.0", "libcusparse"),
+            ("libcusparseLt-294d6944.so.0", "libcusparseLt"),
+            ("libcufftw.so.11", "libcufft"),
+            ("libcusolverMg.so.11", "libcusolver"),
+            ("libnppif.so.12", "libnpp"),
+            ("nvshmem_transport_ibrc.so.3", "libnvshmem"),
         ];
         for (file, name) in known {
             assert_eq!(library_of(file).map(|library| library.name), Some(name), "{file}");

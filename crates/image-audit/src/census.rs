@@ -1,372 +1,399 @@
-//! The census: every copy of a listed library in a tree, and who loads it.
+//! The census: every copy of a CUDA library in an image, who loads it, and what else the image holds.
 //!
-//! *Reached* is a copy that some object of the tree loads: through its needs as the loader resolves
-//! them, by a name that it passes to dlopen, from Python, or by a convention (`users.rs`).
-//! Roots are all objects that are no such copies themselves. Whether a copy is then too many is not
-//! said here but in `verdict.rs`.
+//! A copy is *reached* if some object of the image loads it: as a dependency that the loader resolves, by a
+//! name passed to dlopen, from Python, or by a known convention. [`Verdict`] says what follows from that.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::thread;
+use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
-use super::catalogue::{LIBRARIES, TOOLS, library_of, version_in_name};
-use super::contents::{self, LeftoverFound};
-use super::elf::Forward;
-use super::fatbin::{self, DeviceCode};
-use super::leftovers::Flavour;
-use super::loader::{Loader, glibc_loader};
-use super::packages::{self, Manager, PackageId, PackageSize};
-use super::secrets::Secret;
-use super::source::Source;
-use super::tree::Tree;
-use super::usage::Users;
-use super::verdict::Verdict;
+use crate::elf::Forward;
+use crate::fatbin::DeviceCode;
+use crate::leftovers::{Flavour, LeftoverFound};
+use crate::packages::{PackageId, PackageSize};
+use crate::secrets::Secret;
 
+/// What an audit found in one image. Sizes are in bytes; paths are those inside the image and begin with `/`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Census {
+    /// The directory that was audited, or the name of the image.
     pub root: String,
+    /// Files, links and directories that were listed.
     pub entries: u64,
+    /// Programs, libraries and other ELF files.
     pub elf_files: u64,
-    /// Of all regular files, hard links once.
+    /// Size of all regular files; a file with several hard links counts once.
     pub bytes: u64,
+    /// How long reading the image took.
     pub seconds: f64,
-    /// Python sources, strings and device code were read as well.
+    /// Whether Python sources, strings and device code were read as well.
     pub full: bool,
-    /// What was assumed of the environment of the image's programs.
+    /// The LD_LIBRARY_PATH that was assumed for the programs of the image.
     pub library_path: Option<String>,
+    /// Copies of the libraries in the [catalogue](crate::catalogue), in its order, then by path.
     pub copies: Vec<Copy>,
+    /// Compilers, headers and profilers of CUDA.
     pub tools: Vec<ToolFound>,
-    /// Sonames of listed libraries that objects need and nothing provides.
+    /// Sonames of CUDA libraries that objects are linked to and the image does not have.
     pub missing: Vec<Missing>,
-    /// The same for names passed to dlopen, whose absence may be meant.
-    pub wished: Vec<Missing>,
+    /// Names passed to dlopen that the image does not have. Many programs get along without.
+    #[serde(alias = "wished")]
+    pub missing_optional: Vec<Missing>,
     /// Packages that own copies or tools.
     pub packages: Vec<PackageSize>,
+    /// Build tools, caches and other files that a production image rarely needs.
     pub leftovers: Vec<LeftoverFound>,
+    /// Which of NVIDIA's base images this one resembles.
     pub flavour: Flavour,
-    /// Files that hold a secret; what it is is never kept.
+    /// Files that hold a secret. The secret itself is never kept.
     pub secrets: Vec<Secret>,
     /// `ID VERSION_ID` of os-release, such as `debian 12`.
     pub distribution: Option<String>,
+    /// Whether the image has glibc's loader.
     pub glibc: bool,
+    /// Copies that LD_LIBRARY_PATH hides from objects that would find them by their own search path.
     pub shadows: Vec<Shadow>,
+    /// Copies of one release that a process loads from different directories.
     pub mixed: Vec<Mixed>,
+    /// Symbol versions that an object needs and its library does not define.
     pub version_gaps: Vec<VersionGap>,
-    /// The object whose code decides where the image runs.
+    /// The object whose device code decides on which GPUs the image runs.
     pub framework: Option<Framework>,
-    /// Of all objects of the tree.
+    /// Device code of all objects, summed up by architecture.
     pub device_code: Vec<DeviceCode>,
-    /// Programs may be among what could not be read.
-    pub incomplete: bool,
-    /// What could not be read; the census is silent about it.
-    pub unreadable: Vec<String>,
+    /// How much of the image was read.
+    #[serde(alias = "incomplete")]
+    pub coverage: Coverage,
+    /// What could not be read. The census knows nothing about it.
+    pub unreadable: Vec<Unreadable>,
+    /// Mount points that were left out.
     pub skipped: Vec<String>,
-    /// `libtorch_cuda.so`, where torch is there.
+    /// Path of `libtorch_cuda.so`, if PyTorch is installed.
     pub torch: Option<String>,
 }
 
+impl Census {
+    /// A census of an image that could not be walked at all.
+    pub fn interrupted(root: &str, reason: impl Into<String>) -> Census {
+        Census {
+            root: root.to_owned(),
+            coverage: Coverage::Interrupted,
+            unreadable: vec![Unreadable::new("/", reason)],
+            ..Census::default()
+        }
+    }
+
+    /// Whether all directories were listed. If not, a library that was not found may still be there.
+    pub fn is_whole(&self) -> bool {
+        // Facts saved by older versions report it as an unreadable root alone.
+        self.coverage != Coverage::Interrupted
+            && !self.unreadable.iter().any(|unreadable| unreadable.path.as_deref() == Some("/"))
+    }
+
+    /// The copies with one verdict.
+    pub fn copies_with(&self, verdict: Verdict) -> impl Iterator<Item = &Copy> {
+        self.copies.iter().filter(move |copy| copy.verdict == verdict)
+    }
+}
+
+/// How much of an image was read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Coverage {
+    /// Everything that may be a program or library.
+    #[default]
+    Complete,
+    /// Programs may be among the files that could not be read.
+    Partial,
+    /// The deadline came before all directories were listed, or the root could not be listed.
+    Interrupted,
+}
+
+impl<'de> Deserialize<'de> for Coverage {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "kebab-case")]
+        enum Name {
+            Complete,
+            Partial,
+            Interrupted,
+        }
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Written {
+            Name(Name),
+            /// Older versions wrote `incomplete: true`.
+            Incomplete(bool),
+        }
+        Ok(match Written::deserialize(deserializer)? {
+            Written::Name(Name::Complete) | Written::Incomplete(false) => Coverage::Complete,
+            Written::Name(Name::Partial) | Written::Incomplete(true) => Coverage::Partial,
+            Written::Name(Name::Interrupted) => Coverage::Interrupted,
+        })
+    }
+}
+
+/// Something that could not be read. Displayed as `PATH: REASON`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Unreadable {
+    /// The file or directory; None if the reason names a layer or the archive.
+    pub path: Option<String>,
+    /// Such as `Permission denied (os error 13)`.
+    pub reason: String,
+}
+
+impl Unreadable {
+    /// About one path of the image.
+    pub fn new(path: impl Into<String>, reason: impl Into<String>) -> Unreadable {
+        Unreadable { path: Some(path.into()), reason: reason.into() }
+    }
+}
+
+impl fmt::Display for Unreadable {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match &self.path {
+            Some(path) => write!(f, "{path}: {}", self.reason),
+            None => f.write_str(&self.reason),
+        }
+    }
+}
+
+/// A line as [`Display`](fmt::Display) writes it.
+impl From<String> for Unreadable {
+    fn from(line: String) -> Self {
+        match line.split_once(": ").filter(|(path, _)| path.starts_with('/')) {
+            Some((path, reason)) => Unreadable::new(path, reason),
+            None => Unreadable { path: None, reason: line },
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Unreadable {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Written {
+            Fields {
+                path: Option<String>,
+                reason: String,
+            },
+            /// Older versions wrote one line.
+            Line(String),
+        }
+        Ok(match Written::deserialize(deserializer)? {
+            Written::Fields { path, reason } => Unreadable { path, reason },
+            Written::Line(line) => line.into(),
+        })
+    }
+}
+
+/// One copy of a CUDA library.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Copy {
+    /// Name in the catalogue, such as `libcublas`.
     pub library: String,
-    /// Real path inside the tree.
+    /// Real path, all links followed.
     pub path: String,
+    /// Symbolic links to the copy.
     pub links: Vec<String>,
+    /// DT_SONAME, such as `libcublas.so.12`.
     pub soname: Option<String>,
+    /// From the file name or the package, such as `12.4.5.8`.
     pub version: Option<String>,
+    /// Size of the file.
     pub bytes: u64,
+    /// How it came into the image.
     pub origin: Origin,
+    /// The package that owns it.
     pub package: Option<PackageId>,
+    /// Objects that load it, the most certain first.
     pub users: Vec<User>,
     /// Some program loads it.
     pub reached: bool,
-    /// Nothing is seen to load it, nothing replaces it; or such a copy needs it.
+    /// Nothing was seen to load it, but nothing replaces it, or another kept copy needs it.
     pub kept: bool,
+    /// What follows from the rest.
     pub verdict: Verdict,
+    /// Device code in the file, by architecture.
     pub device_code: Vec<DeviceCode>,
-    /// libcuda alone: the drivers that it says it stands in for.
+    /// Of a libcuda for forward compatibility: the drivers that it supports.
     pub forward: Option<Forward>,
 }
 
-/// The kernels of a framework, such as libtorch_cuda.so.
+/// What becomes of a copy.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// Something loads it.
+    Used,
+    /// Nothing loads it, and everything that asks for its soname gets another copy. All redundant copies can
+    /// be deleted together.
+    Redundant,
+    /// Nothing was seen to load it, but it may be a plug-in.
+    #[default]
+    Unreferenced,
+    /// An object means this one, and LD_LIBRARY_PATH puts another in its place.
+    Shadowed,
+    /// For linking only.
+    Stub,
+    /// Mounted by the container runtime, so not part of the image.
+    Injected,
+}
+
+/// The library with a framework's kernels, such as libtorch_cuda.so.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Framework {
+    /// Path of the library.
     pub path: String,
+    /// Its device code, by architecture.
     pub device_code: Vec<DeviceCode>,
 }
 
-/// LD_LIBRARY_PATH wins over the copy that an object's own search path means.
+/// LD_LIBRARY_PATH overrides the copy that an object's own search path leads to.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Shadow {
+    /// The object that is affected.
     pub by: String,
+    /// The copy that its RUNPATH leads to.
     pub meant: String,
+    /// The copy that it gets.
     pub winner: String,
 }
 
 /// Copies of one family that a process loads from different directories.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mixed {
+    /// The program or library that loads them.
     pub program: String,
+    /// Paths of the copies.
     pub copies: Vec<String>,
 }
 
-/// An object needs a version that the library it gets does not define.
+/// An object needs a symbol version that the library it gets does not define, so it will not load.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct VersionGap {
+    /// The object.
     pub by: String,
+    /// The library that it gets.
     pub provider: String,
+    /// Such as `GLIBC_2.38`.
     pub version: String,
 }
 
+/// How a file came into the image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Origin {
-    /// Mounted over the image by the container runtime.
+    /// Mounted by the container runtime.
     Injected,
-    /// An NVIDIA wheel.
+    /// One of NVIDIA's wheels.
     Wheel,
     /// A package of the distribution.
     Package,
     /// A package of a conda environment.
     Conda,
-    /// A toolkit that nobody owns, below a directory of CUDA.
+    /// A CUDA toolkit that no package owns.
     Toolkit,
-    /// For linking only: its functions do nothing.
+    /// A stub for linking, whose functions do nothing.
     Stub,
-    /// Inside a Python distribution of somebody else.
+    /// Bundled in a third-party Python package.
     Vendored,
+    /// None of the above.
     Other,
 }
 
+/// An object that loads a copy.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct User {
+    /// Path of the object or Python source.
     pub path: String,
+    /// How it loads the copy.
     pub how: How,
 }
 
-/// How a user was found.
+/// How a copy is loaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum How {
-    /// DT_NEEDED.
+    /// Linked: DT_NEEDED.
     Needed,
-    /// LD_PRELOAD or /etc/ld.so.preload: every program.
+    /// By every program, through LD_PRELOAD or /etc/ld.so.preload.
     Preload,
-    /// A file name in an object that imports dlopen.
+    /// The file name is in an object that imports dlopen.
     Dlopen,
-    /// A file name in a Python source that uses ctypes.
+    /// The file name is in a Python source that uses ctypes.
     Python,
-    /// A known habit, such as cuDNN's of loading its parts.
+    /// Known behavior, such as cuDNN loading its sub-libraries.
     Convention,
 }
 
+/// A tool of the [catalogue](crate::catalogue::TOOLS) in the image.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ToolFound {
+    /// Name in the catalogue, such as `nvcc`.
     pub tool: String,
     /// A file, or the directory of headers.
     pub path: String,
-    /// None for a directory.
+    /// Size of the file; None for a directory.
     pub bytes: Option<u64>,
+    /// How it came into the image.
     pub origin: Origin,
+    /// The package that owns it.
     pub package: Option<PackageId>,
 }
 
+/// A library that objects ask for and the image does not have.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Missing {
+    /// Name in the catalogue.
     pub library: String,
+    /// What the objects ask for.
     pub soname: String,
+    /// Paths of the objects; never empty.
     pub by: Vec<String>,
 }
 
-/// The census of a tree.
-pub fn take(source: &Source) -> Census {
-    let tree = &source.tree;
-    let library_path = source.environment.library_path.clone();
-    let loader = Loader::new(tree, source.environment.clone());
-    let mut users = Users::new(tree, &loader);
-    let traces = traces(tree);
-    let of_tools = traces.iter().map(|trace| trace.file.to_owned());
-    let (leftovers, flavour) = contents::leftovers(tree);
-    let of_leftovers = leftovers.iter().map(|leftover| leftover.largest.clone());
-    let wanted: HashSet<String> = users.copies.iter().cloned().chain(of_tools).chain(of_leftovers).collect();
-    let owners = thread::scope(|scope| {
-        // Owners are read while users are followed: neither needs the other.
-        let read = || packages::owners(tree, &wanted);
-        let owners = thread::Builder::new().spawn_scoped(scope, read);
-        users.follow_needs();
-        users.follow_names();
-        users.keep_rest();
-        // Where no thread may be started, one comes after the other.
-        owners.map_or_else(|_| read(), |owners| owners.join().expect("reading packages does not panic"))
-    });
-    let (missing, wished) = users.missing();
-    let packages::Ownership { owners, packages, unreadable } = owners;
-    let copies = describe(tree, &users, &owners, &source.mounts);
-    let unreadable = tree.unreadable.iter().cloned().chain(unreadable).chain(impostors(tree)).collect();
-    let mixed = users
-        .mixed
-        .iter()
-        .map(|(copies, program)| Mixed { program: program.clone(), copies: copies.clone() });
-    let (mixed, shadows, version_gaps) = (mixed.collect(), users.shadows, users.version_gaps);
-    let torch = tree.files.keys().find(|path| path.ends_with("/torch/lib/libtorch_cuda.so")).cloned();
-    let elves = || tree.files.values().filter_map(|file| file.elf.as_ref());
-    let mut census = Census {
-        root: source.root.clone(),
-        full: source.full,
-        seconds: source.start.elapsed().as_secs_f64(),
-        entries: tree.entries,
-        elf_files: elves().count() as u64,
-        bytes: tree.bytes(),
-        library_path,
-        copies,
-        tools: tools(tree, &traces, &owners),
-        missing,
-        wished,
-        shadows: shadows.into_iter().collect(),
-        mixed,
-        version_gaps: version_gaps.into_iter().collect(),
-        device_code: fatbin::merged(elves().map(|elf| elf.device_code.as_slice())),
-        framework: torch.as_ref().and_then(|path| {
-            let device_code = tree.files[path].elf.as_ref()?.device_code.clone();
-            Some(Framework { path: path.clone(), device_code })
-        }),
-        torch,
-        leftovers: leftovers.into_iter().map(|leftover| contents::owned(leftover, &owners)).collect(),
-        flavour,
-        secrets: contents::secrets(tree),
-        distribution: contents::distribution(tree),
-        glibc: glibc_loader(tree).is_some(),
-        packages,
-        incomplete: tree.incomplete,
-        unreadable,
-        skipped: tree.skipped.clone(),
-    };
-    census.decide();
-    census
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// Files with the name of a listed library, version included, that are no libraries: an unfetched pointer of
-/// Git LFS, an error page. Empty ones are a finding of their own, and a text for the linker has no version.
-fn impostors(tree: &Tree) -> impl Iterator<Item = String> {
-    let named = tree.files.iter().filter(|(path, file)| {
-        let name = path.rsplit('/').next().unwrap_or(path);
-        file.elf.is_none()
-            && file.bytes > 0
-            && name.contains(".so.")
-            && library_of(name).is_some()
-            // What could not be opened may be one.
-            && !tree.unreadable.iter().any(|line| line.contains(&format!("{path}: ")))
-    });
-    named.map(|(path, _)| format!("{path}: has the name of a library and is no ELF file"))
-}
-
-fn describe(
-    tree: &Tree,
-    users: &Users,
-    owners: &BTreeMap<String, PackageId>,
-    mounts: &[String],
-) -> Vec<Copy> {
-    let mut links = tree.links_to(&users.copies);
-    let mut copies: Vec<Copy> = users
-        .copies
-        .iter()
-        .map(|path| {
-            let file = &tree.files[path];
-            let name = path.rsplit('/').next().unwrap_or(path);
-            let owner = owners.get(path).cloned();
-            let origin = origin(path, owner.as_ref(), mounts);
-            Copy {
-                library: library_of(name).map_or("", |library| library.name).to_owned(),
-                links: links.remove(path).unwrap_or_default(),
-                soname: file.elf.as_ref().and_then(|elf| elf.soname.clone()),
-                version: version(name, owner.as_ref(), origin),
-                bytes: file.bytes,
-                origin,
-                package: owner,
-                users: strongest(users.edges.get(path)),
-                reached: users.reached.contains(path),
-                kept: users.kept.contains(path),
-                verdict: Verdict::default(),
-                device_code: file.elf.as_ref().map(|elf| elf.device_code.clone()).unwrap_or_default(),
-                forward: file.elf.as_ref().and_then(|elf| elf.forward.clone()),
-                path: path.clone(),
-            }
-        })
-        .collect();
-    let place = |copy: &Copy| LIBRARIES.iter().position(|library| library.name == copy.library);
-    copies.sort_by(|a, b| place(a).cmp(&place(b)).then_with(|| a.path.cmp(&b.path)));
-    copies
-}
-
-/// Each user once, in the way that proves most, those first.
-fn strongest(users: Option<&BTreeSet<User>>) -> Vec<User> {
-    let mut list: Vec<User> = users.into_iter().flatten().cloned().collect();
-    // Sorted by path, then by how.
-    list.dedup_by(|later, first| later.path == first.path);
-    list.sort_by(|a, b| a.how.cmp(&b.how).then_with(|| a.path.cmp(&b.path)));
-    list
-}
-
-fn origin(path: &str, owner: Option<&PackageId>, mounts: &[String]) -> Origin {
-    if mounts.iter().any(|mount| path == mount || path.starts_with(&format!("{mount}/"))) {
-        return Origin::Injected;
-    }
-    if path.contains("/stubs/") {
-        return Origin::Stub;
-    }
-    match owner {
-        Some(PackageId { manager: Manager::Dpkg | Manager::Apk | Manager::Rpm, .. }) => Origin::Package,
-        Some(PackageId { manager: Manager::Conda, .. }) => Origin::Conda,
-        Some(PackageId { manager: Manager::Pip, name, .. }) if name.starts_with("nvidia-") => Origin::Wheel,
-        Some(PackageId { manager: Manager::Pip, .. }) => Origin::Vendored,
-        None if path.contains("/cuda") => Origin::Toolkit,
-        None => Origin::Other,
-    }
-}
-
-/// NVIDIA's wheels cut the version from their file names; elsewhere the file name has it.
-fn version(name: &str, owner: Option<&PackageId>, origin: Origin) -> Option<String> {
-    let owned = owner.map(|owner| owner.version.clone());
-    // The number of an interface alone, as in libcusparseLt.so.0, is no version.
-    let in_name = version_in_name(name).filter(|version| version.contains('.')).map(str::to_owned);
-    match origin {
-        Origin::Wheel => owned,
-        // What vendors a library has a version of its own.
-        Origin::Vendored => in_name,
-        _ => in_name.or(owned),
-    }
-}
-
-/// A tool as it was found: its name, its place, and the file by which its owner is known.
-struct Trace<'a> {
-    tool: &'static str,
-    place: &'a str,
-    file: &'a str,
-}
-
-fn traces(tree: &Tree) -> Vec<Trace<'_>> {
-    let mut traces: Vec<Trace> = Vec::new();
-    for tool in &TOOLS {
-        for file in tree.files.keys() {
-            let Some(mark) = tool.marks.iter().find(|mark| file.ends_with(*mark)) else { continue };
-            // Headers are a directory, named once.
-            let directory = file.rsplit_once('/').map_or("", |(directory, _)| directory);
-            let place = if mark.ends_with(".h") { directory } else { file };
-            if !traces.iter().any(|known| (known.tool, known.place) == (tool.name, place)) {
-                traces.push(Trace { tool: tool.name, place, file });
-            }
+    #[test]
+    fn lines_of_older_versions_are_split() {
+        let cases = [
+            ("/secret: Permission denied", Some("/secret")),
+            ("/: 2 directories were not reached", Some("/")),
+            ("layer 0 (ab) /x: unknown entry type", None),
+        ];
+        for (line, path) in cases {
+            let json = serde_json::Value::String(line.to_owned());
+            let old: Unreadable = serde_json::from_value(json).unwrap();
+            assert_eq!((old.path.as_deref(), old.to_string().as_str()), (path, line));
+            let again: Unreadable = serde_json::from_value(serde_json::to_value(&old).unwrap()).unwrap();
+            assert_eq!(again, old);
         }
     }
-    traces
-}
 
-fn tools(tree: &Tree, traces: &[Trace], owners: &BTreeMap<String, PackageId>) -> Vec<ToolFound> {
-    let found = |trace: &Trace| ToolFound {
-        tool: trace.tool.to_owned(),
-        path: trace.place.to_owned(),
-        bytes: tree.files.get(trace.place).map(|file| file.bytes),
-        origin: origin(trace.file, owners.get(trace.file), &[]),
-        package: owners.get(trace.file).cloned(),
-    };
-    traces.iter().map(found).collect()
+    #[test]
+    fn coverage_of_older_and_newer_versions() {
+        for coverage in [Coverage::Complete, Coverage::Partial, Coverage::Interrupted] {
+            let json = serde_json::to_value(coverage).unwrap();
+            assert_eq!(serde_json::from_value::<Coverage>(json).unwrap(), coverage);
+        }
+        let mut json = serde_json::to_value(Census::default()).unwrap();
+        let fields = json.as_object_mut().unwrap();
+        fields.remove("coverage");
+        fields.remove("missing_optional");
+        fields.insert("incomplete".to_owned(), true.into());
+        fields.insert("wished".to_owned(), serde_json::json!([]));
+        fields.insert("unreadable".to_owned(), serde_json::json!(["/: not read before the deadline"]));
+        let old: Census = serde_json::from_value(json).unwrap();
+        assert_eq!((old.coverage, old.is_whole()), (Coverage::Partial, false));
+    }
+
+    #[test]
+    fn only_an_interrupted_census_is_not_whole() {
+        assert!(Census::default().is_whole());
+        assert!(Census { coverage: Coverage::Partial, ..Census::default() }.is_whole());
+        assert!(!Census::interrupted("/srv", "not read before the deadline").is_whole());
+    }
 }

@@ -1,9 +1,7 @@
-//! What the loader sees of one ELF file: its names, its needs, its search paths, its versions; and its
-//! device code.
+//! One ELF file: what the loader sees (names, dependencies, search paths, symbol versions), and its device code.
 //!
-//! Bounded pieces are read, never the whole file. Offsets and sizes come from the file and are
-//! believed only as far as reading them succeeds. Which of several libraries a need means is no
-//! concern of this module. `sections.rs` has what the loader itself never looks at.
+//! Bounded pieces are read, never the whole file. Offsets and sizes in the file are not trusted. `sections.rs`
+//! reads what the loader ignores.
 
 mod forward;
 mod sections;
@@ -17,46 +15,57 @@ use object::read::elf::{Dyn, FileHeader, ProgramHeader};
 use object::read::{ReadCache, ReadCacheOps};
 use object::{Endianness, ReadRef};
 
-use super::bytes::Bytes;
-use super::fatbin::DeviceCode;
+use crate::bytes::Bytes;
+use crate::fatbin::DeviceCode;
 pub use forward::Forward;
 
+/// What is known about a 64-bit ELF file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Elf {
+    /// e_machine, such as 62 for x86-64.
     pub machine: u16,
-    /// PT_INTERP: a program, and the loader that it asks for.
+    /// PT_INTERP: the loader of a program.
     pub interpreter: Option<String>,
-    /// It has a dynamic section, so that a loader takes it.
+    /// Whether it has a dynamic section, so that a loader accepts it.
     pub dynamic: bool,
+    /// DT_SONAME.
     pub soname: Option<String>,
+    /// DT_NEEDED, in order.
     pub needed: Vec<String>,
+    /// Directories of DT_RPATH.
     pub rpath: Vec<String>,
+    /// Directories of DT_RUNPATH.
     pub runpath: Vec<String>,
-    /// DF_1_NODEFLIB: the default directories are not for this one.
+    /// DF_1_NODEFLIB: the loader does not search its default directories for this object.
     pub no_default_directories: bool,
-    /// Versions that it needs of the objects it needs, such as GLIBC_2.34 of libc.so.6.
+    /// Symbol versions that it needs, such as GLIBC_2.34 of libc.so.6.
     pub versions_needed: Vec<VersionsNeeded>,
+    /// Symbol versions that it defines.
     pub versions_defined: Vec<String>,
-    /// It imports dlopen, so that the names in it are names that it may load.
+    /// Whether it imports dlopen, so that it may load what it names.
     pub imports_dlopen: bool,
-    /// Sonames of listed libraries in its read-only data.
+    /// Sonames and paths of CUDA libraries in its read-only data.
     pub names: Vec<String>,
-    /// Stems that look like parts of such names.
+    /// Stems in its read-only data that look like parts of such names.
     pub mentions: Vec<String>,
-    /// glibc's loader alone: the directories that it was built to search, in their order.
+    /// Of glibc's loader: the default directories, in order.
     pub system_directories: Vec<String>,
+    /// Device code, by architecture.
     pub device_code: Vec<DeviceCode>,
-    /// libcuda alone: the drivers that it stands in for.
+    /// Of a libcuda for forward compatibility: the drivers that it supports.
     pub forward: Option<Forward>,
 }
 
+/// Symbol versions that an object needs of one library.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VersionsNeeded {
+    /// The library.
     pub soname: String,
+    /// The versions, except weak ones.
     pub versions: Vec<String>,
 }
 
-/// What to look for beyond what the loader needs.
+/// What to read beyond what the loader needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Depth {
     /// Names that may be passed to dlopen.
@@ -66,21 +75,20 @@ pub struct Depth {
 
 /// A string table larger than this is no string table.
 const STRINGS: u64 = 256 << 20;
-/// No object has more files, versions or definitions.
+/// No object has more version entries.
 const MOST_VERSIONS: u64 = 4096;
 /// No object has more segments or sections.
 const MOST_HEADERS: u32 = 4096;
-/// No segment that is read whole is larger: the loader's path and the dynamic section.
+/// Limit of the segments that are read whole: PT_INTERP and PT_DYNAMIC.
 const LARGEST_SEGMENT: u64 = 64 << 10;
-/// All names of an object together, where each costs something more: they may lie on each other.
+/// Limit of the total length of the names of an object, which may overlap. Each costs `COST` more.
 const ROOM: usize = 256 << 10;
 const COST: usize = size_of::<String>();
 
 /// The layout of 64-bit programs, the only one that CUDA has.
 type Header = FileHeader64<Endianness>;
 
-/// None: the file is no ELF of 64 bits, and no loader of such programs takes it. `scratch` is memory
-/// that many calls share.
+/// Reads a file. None if it is not a 64-bit ELF file. `scratch` is a buffer that calls share.
 pub fn read(bytes: &dyn Bytes, depth: Depth, scratch: &mut Vec<u8>) -> Result<Option<Elf>> {
     let mut head = vec![0; HEAD];
     let read = bytes.read_at(&mut head, 0)?;
@@ -93,17 +101,17 @@ pub fn read(bytes: &dyn Bytes, depth: Depth, scratch: &mut Vec<u8>) -> Result<Op
     Object::parse(bytes, &ReadCache::new(pages))?.read(depth, scratch).map(Some)
 }
 
-/// By its first bytes.
+/// Whether a file begins like a 64-bit ELF file.
 pub fn is_elf(head: &[u8]) -> bool {
     matches!(head, [0x7f, b'E', b'L', b'F', class, ..] if *class == ELFCLASS64.0)
 }
 
-/// Bytes that are read in any case. Headers lie in them, and in small files the names as well.
+/// Bytes that are always read. They contain the headers, and in small files the names as well.
 const HEAD: usize = 8192;
-/// What is read at once elsewhere, where names and versions lie together.
+/// Bytes read at once elsewhere.
 const BLOCK: usize = 4096;
 
-/// A file as `object` reads it: by position, with few system calls.
+/// Lets `object` read a file with few system calls.
 struct Pages<'a> {
     bytes: &'a dyn Bytes,
     head: &'a [u8],
@@ -114,7 +122,7 @@ struct Pages<'a> {
 }
 
 impl Pages<'_> {
-    /// The bytes at the position, as many as there are of those wanted.
+    /// Up to `wanted` bytes at the position.
     fn at_hand(&mut self, wanted: usize) -> Result<&[u8], ()> {
         let inside = |start: u64, length: usize| {
             let from = usize::try_from(self.position.checked_sub(start)?).ok()?;
@@ -172,7 +180,7 @@ struct Object<'a> {
     header: &'a Header,
     endian: Endianness,
     segments: &'a [ProgramHeader64<Endianness>],
-    /// What is left for names.
+    /// Room left for names.
     room: Cell<usize>,
 }
 
@@ -223,13 +231,13 @@ impl<'a> Object<'a> {
         Ok(elf)
     }
 
-    /// The first of its kind, as for the kernel and the loader.
+    /// The first segment of a kind, like the kernel and the loader.
     fn segment(&self, kind: ProgramType) -> Option<&ProgramHeader64<Endianness>> {
         let segment = self.segments.iter().find(|segment| segment.p_type(self.endian) == kind);
         segment.filter(|segment| segment.p_filesz(self.endian) <= LARGEST_SEGMENT)
     }
 
-    /// The loader's part; what comes back is where the names lie in the file.
+    /// Reads the dynamic section. Returns the range of the string table.
     fn dynamic(&self, entries: &[Dyn64<Endianness>], elf: &mut Elf) -> Result<Option<Range<u64>>> {
         let endian = self.endian;
         elf.dynamic = true;
@@ -240,11 +248,12 @@ impl<'a> Object<'a> {
         let (Some(address), Some(size)) = (value(DT_STRTAB), value(DT_STRSZ)) else {
             return Ok(None);
         };
-        let place = self.place(address).context("the string table lies in no segment")?;
+        let place = self.place(address).context("the string table is outside of all segments")?;
         if size > STRINGS {
-            bail!("a string table of {size} bytes");
+            bail!("the string table claims {size} bytes");
         }
-        let strings = place..place.checked_add(size).context("the string table has no end")?;
+        let strings =
+            place..place.checked_add(size).context("the string table claims an impossibly large size")?;
         for entry in entries {
             let offset = entry.d_val(endian);
             let paths = || -> Result<Vec<String>> {
@@ -268,7 +277,7 @@ impl<'a> Object<'a> {
         Ok(Some(strings))
     }
 
-    /// Where an address of memory lies in the file: the segment that it is in tells.
+    /// The file offset of a memory address.
     fn place(&self, address: u64) -> Option<u64> {
         let endian = self.endian;
         self.segments.iter().filter(|segment| segment.p_type(endian) == PT_LOAD).find_map(|segment| {
@@ -282,9 +291,13 @@ impl<'a> Object<'a> {
             .start
             .checked_add(offset)
             .filter(|start| *start < strings.end)
-            .context("a name lies outside the string table")?;
-        let bytes = self.data.read_bytes_at_until(start..strings.end, 0).ok().context("a name has no end")?;
-        let left = self.room.get().checked_sub(bytes.len() + COST).context("its names are too many")?;
+            .context("a name is outside of the string table")?;
+        let bytes = self
+            .data
+            .read_bytes_at_until(start..strings.end, 0)
+            .ok()
+            .context("a name has no terminating NUL")?;
+        let left = self.room.get().checked_sub(bytes.len() + COST).context("too many names")?;
         self.room.set(left);
         Ok(lossy(bytes))
     }
@@ -300,7 +313,7 @@ impl<'a> Object<'a> {
             let mut auxiliary = at.saturating_add(need.vn_aux.get(self.endian).into());
             for _ in 0..u64::from(need.vn_cnt.get(self.endian)).min(MOST_VERSIONS) {
                 let Ok(version) = self.data.read_at::<Vernaux<Endianness>>(auxiliary) else { break };
-                // A weak reference does not keep an object from loading.
+                // The object loads without weak references.
                 let weak = version.vna_flags.get(self.endian).0 & VER_FLG_WEAK.0 != 0;
                 let Ok(name) = self.string(strings, version.vna_name.get(self.endian).into()) else { break };
                 if !weak {
@@ -320,7 +333,7 @@ impl<'a> Object<'a> {
         list
     }
 
-    /// DT_VERDEF: a list of definitions, of which the first name counts.
+    /// DT_VERDEF: a list of definitions; the first name of each counts.
     fn versions_defined(&self, address: u64, count: u64, strings: &Range<u64>) -> Vec<String> {
         let mut list = Vec::new();
         let Some(mut at) = self.place(address) else { return list };

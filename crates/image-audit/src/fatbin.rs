@@ -1,188 +1,37 @@
-//! Device code in an object: which architectures, how many images, how many bytes, from headers alone.
-//!
-//! A fatbin region is a header and entries one behind the other; an entry is PTX or a cubin for one
-//! architecture, often compressed. Nothing is decompressed. The scanner takes pieces of a section in
-//! their order, with gaps where it said that it needs none, so that files and streams are read alike.
+//! Device code: what an object has for which GPUs.
 
-use std::collections::BTreeMap;
-use std::ops::Range;
-
-use memchr::memmem;
 use serde::{Deserialize, Serialize};
+
+pub(crate) mod scanner;
 
 /// Code for one architecture in one object.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeviceCode {
-    /// As nvcc names it: `sm_90a` runs on that GPU, `compute_90` is compiled when it is loaded.
+    /// As in nvcc: `sm_90a` for a cubin, `compute_90` for PTX, which the driver compiles.
     pub arch: String,
+    /// Cubin or PTX.
     pub kind: CodeKind,
-    /// As stored in the file, headers included.
+    /// Size in the file, including headers.
     pub bytes: u64,
-    /// Images of that architecture.
+    /// Number of images for that architecture.
     pub images: u64,
 }
 
+/// Form of device code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum CodeKind {
+    /// Machine code of one architecture.
     Cubin,
+    /// Intermediate code, which the driver compiles.
     Ptx,
 }
 
-/// Sections that hold regions. cuBLASLt keeps some between tables of its own in the last one.
-pub const SECTIONS: [&[u8]; 3] = [b".nv_fatbin", b"__nv_relfatbin", b".cask_resource"];
-
-const MAGIC: [u8; 4] = 0xBA55_ED50_u32.to_le_bytes();
-const REGION: usize = 16;
-/// The part of an entry's header that is read; its full size is in it.
-const ENTRY: usize = 64;
-/// No entry's header is larger.
-const LARGEST_HEADER: u64 = 4096;
-
-const ARCH_SPECIFIC: u64 = 0x10_0000;
-const FAMILY_SPECIFIC: u64 = 0x20_0000;
-
-type Key = (CodeKind, u32, char);
-
-/// What has been found, and where to go on.
-#[derive(Default)]
-pub struct Scanner {
-    /// Offset of the next byte that is needed.
-    pub at: u64,
-    /// End of the region that `at` lies in.
-    region: Option<u64>,
-    /// Offset, what, and bytes of each entry.
-    found: Vec<(u64, Key, u64)>,
-}
-
-impl Scanner {
-    /// Goes on elsewhere: at the beginning of a section.
-    pub fn go_to(&mut self, at: u64) {
-        self.at = at;
-        self.region = None;
-    }
-
-    /// Bytes that are worth reading next: a header inside a region, a larger piece outside.
-    pub fn appetite(&self) -> usize {
-        if self.region.is_some() { 512 } else { 64 << 10 }
-    }
-
-    /// Looks at a piece that begins at `start`; afterwards `at` says what is needed next.
-    pub fn feed(&mut self, start: u64, piece: &[u8]) {
-        while let Some(rest) =
-            self.at.checked_sub(start).and_then(|skip| piece.get(usize::try_from(skip).ok()?..))
-        {
-            let advanced = match self.region {
-                Some(end) => self.entry(end, rest),
-                None => self.search(rest),
-            };
-            if !advanced {
-                return;
-            }
-        }
-    }
-
-    /// False: the rest is too short to go on.
-    fn search(&mut self, rest: &[u8]) -> bool {
-        let Some(hit) = memmem::find(rest, &MAGIC) else {
-            // The magic may begin in the last bytes.
-            let skip = rest.len().saturating_sub(MAGIC.len() - 1);
-            self.at += skip as u64;
-            return false;
-        };
-        self.at += hit as u64;
-        let Some(header) = rest[hit..].first_chunk::<REGION>() else { return false };
-        let version = u16::from_le_bytes([header[4], header[5]]);
-        let size = u16::from_le_bytes([header[6], header[7]]);
-        let body = u64::from_le_bytes(header[8..].try_into().expect("eight bytes"));
-        match self.at.checked_add(REGION as u64).and_then(|inside| inside.checked_add(body)) {
-            Some(end) if version == 1 && usize::from(size) == REGION && self.at.is_multiple_of(8) => {
-                self.at += REGION as u64;
-                self.region = Some(end).filter(|end| *end > self.at);
-            }
-            // The same four bytes by chance.
-            _ => self.at += MAGIC.len() as u64,
-        }
-        true
-    }
-
-    fn entry(&mut self, end: u64, rest: &[u8]) -> bool {
-        let Some(header) = rest.first_chunk::<ENTRY>() else { return false };
-        let word = |at: usize| u32::from_le_bytes(header[at..at + 4].try_into().expect("four bytes"));
-        let long = |at: usize| u64::from_le_bytes(header[at..at + 8].try_into().expect("eight bytes"));
-        let kind = match u16::from_le_bytes([header[0], header[1]]) {
-            1 => Some(CodeKind::Ptx),
-            2 => Some(CodeKind::Cubin),
-            _ => None,
-        };
-        let size = u64::from(word(4));
-        let next = size.checked_add(long(8)).and_then(|bytes| self.at.checked_add(bytes));
-        let Some(next) = next.filter(|next| *next <= end && (ENTRY as u64..=LARGEST_HEADER).contains(&size))
-        else {
-            // No entry: what follows is searched for the next region.
-            self.region = None;
-            return true;
-        };
-        if let Some(kind) = kind {
-            let flags = long(40);
-            let suffix = match (flags & ARCH_SPECIFIC != 0, flags & FAMILY_SPECIFIC != 0) {
-                (true, _) => 'a',
-                (_, true) => 'f',
-                _ => ' ',
-            };
-            self.found.push((self.at, (kind, word(28), suffix), next - self.at));
-        }
-        self.at = next;
-        if next >= end {
-            self.region = None;
-        }
-        true
-    }
-
-    /// What was found in some ranges.
-    pub fn code_in(&self, ranges: &[Range<u64>]) -> Vec<DeviceCode> {
-        let mut sum: BTreeMap<Key, (u64, u64)> = BTreeMap::new();
-        let inside = |at: &u64| ranges.iter().any(|range| range.contains(at));
-        for (_, key, size) in self.found.iter().filter(|(at, ..)| inside(at)) {
-            let (images, bytes) = sum.entry(*key).or_default();
-            *images += 1;
-            // Entries claim their sizes, and sections may lie on each other.
-            *bytes = bytes.saturating_add(*size);
-        }
-        let entry = |((kind, sm, suffix), (images, bytes)): (Key, (u64, u64))| {
-            let prefix = if kind == CodeKind::Cubin { "sm" } else { "compute" };
-            let arch = format!("{prefix}_{sm}{suffix}").trim_end().to_owned();
-            DeviceCode { arch, kind, bytes, images }
-        };
-        sum.into_iter().map(entry).collect()
-    }
-}
-
-/// One list of several: of the sections of an object, or of the objects of an image.
-pub fn merged<'a>(lists: impl IntoIterator<Item = &'a [DeviceCode]>) -> Vec<DeviceCode> {
-    let mut sum: BTreeMap<(CodeKind, usize, &str), (u64, u64)> = BTreeMap::new();
-    for entry in lists.into_iter().flatten() {
-        // By length first, so that sm_100 comes behind sm_90.
-        let digits = entry.arch.trim_end_matches(char::is_alphabetic).len();
-        let (images, bytes) = sum.entry((entry.kind, digits, &entry.arch)).or_default();
-        *images += entry.images;
-        *bytes = bytes.saturating_add(entry.bytes);
-    }
-    let entry = |((kind, _, arch), (images, bytes)): ((CodeKind, usize, &str), (u64, u64))| DeviceCode {
-        arch: arch.to_owned(),
-        kind,
-        bytes,
-        images,
-    };
-    sum.into_iter().map(entry).collect()
-}
-
-/// GPUs that are one chip with the processor, and NVIDIA calls Tegra: their compiled code is of one GPU, and the
-/// code of other GPUs is not theirs. Since sm_100 numbers are shared.
+/// Tegra GPUs before sm_100: they do not share cubins with any other GPU.
 const TEGRA: [u32; 4] = [53, 62, 72, 87];
 
-/// Whether code for `arch` runs on a GPU of compute capability `gpu`, such as 90, perhaps after
-/// compilation by the driver.
+/// Whether device code runs on a GPU of a compute capability such as 90 (for 9.0), possibly after the driver
+/// has compiled it.
 pub fn runs_on(code: &DeviceCode, gpu: u32) -> bool {
     let digits = code.arch.trim_start_matches(|c: char| !c.is_ascii_digit());
     let number = digits.trim_end_matches(char::is_alphabetic);
@@ -199,87 +48,11 @@ pub fn runs_on(code: &DeviceCode, gpu: u32) -> bool {
 }
 
 #[cfg(test)]
-pub mod tests {
+mod tests {
     use super::*;
-
-    /// A region with an entry for each (kind, SM, flags, payload bytes).
-    pub fn region(entries: &[(u16, u32, u64, usize)]) -> Vec<u8> {
-        let mut body = Vec::new();
-        for (kind, sm, flags, payload) in entries {
-            let mut header = [0; 72];
-            header[..2].copy_from_slice(&kind.to_le_bytes());
-            header[4..8].copy_from_slice(&72u32.to_le_bytes());
-            header[8..16].copy_from_slice(&(*payload as u64).to_le_bytes());
-            header[28..32].copy_from_slice(&sm.to_le_bytes());
-            header[40..48].copy_from_slice(&flags.to_le_bytes());
-            body.extend(header);
-            body.extend(vec![0x50; *payload]);
-        }
-        let mut bytes = MAGIC.to_vec();
-        bytes.extend([1, 0, 16, 0]);
-        bytes.extend((body.len() as u64).to_le_bytes());
-        bytes.extend(body);
-        bytes
-    }
-
-    fn scan(bytes: &[u8], piece: usize) -> Vec<DeviceCode> {
-        let mut scanner = Scanner::default();
-        for (number, bytes) in bytes.chunks(piece).enumerate() {
-            scanner.feed((number * piece) as u64, bytes);
-        }
-        scanner.code_in(std::slice::from_ref(&(0..u64::MAX)))
-    }
 
     fn entry(arch: &str, kind: CodeKind, images: u64, bytes: u64) -> DeviceCode {
         DeviceCode { arch: arch.into(), kind, bytes, images }
-    }
-
-    #[test]
-    fn regions_back_to_back_and_between_other_data() {
-        let mut bytes = vec![7; 24];
-        bytes.extend(region(&[(2, 90, 0, 16), (2, 90, ARCH_SPECIFIC, 8), (1, 90, 0, 32)]));
-        bytes.extend(region(&[(2, 100, FAMILY_SPECIFIC, 8), (2, 90, 0, 16), (9, 1, 0, 8)]));
-        bytes.extend(MAGIC);
-        let expected = [
-            entry("sm_90", CodeKind::Cubin, 2, 2 * 88),
-            entry("sm_90a", CodeKind::Cubin, 1, 80),
-            entry("sm_100f", CodeKind::Cubin, 1, 80),
-            entry("compute_90", CodeKind::Ptx, 1, 104),
-        ];
-        assert_eq!(scan(&bytes, bytes.len()), expected);
-    }
-
-    #[test]
-    fn what_lies_is_no_code_and_never_fatal() {
-        let whole = region(&[(2, 90, 0, 16), (1, 80, 0, 8)]);
-        for end in 0..whole.len() {
-            scan(&whole[..end], 64);
-        }
-        for at in 0..whole.len() {
-            for value in [0, 1, 0x7F, 0xFF] {
-                let mut bytes = whole.clone();
-                bytes[at] = value;
-                scan(&bytes, bytes.len());
-            }
-        }
-    }
-
-    #[test]
-    fn claims_are_summed_without_end() {
-        let mut bytes = region(&[(2, 90, 0, 8), (2, 90, 0, 8)]);
-        bytes[8..16].copy_from_slice(&(u64::MAX - 16).to_le_bytes());
-        bytes[16 + 80 + 8..16 + 80 + 16].copy_from_slice(&(u64::MAX - 512).to_le_bytes());
-        let found = scan(&bytes, bytes.len());
-        assert_eq!(merged([found.as_slice(), &found]), [entry("sm_90", CodeKind::Cubin, 4, u64::MAX)]);
-        let mut scanner = Scanner::default();
-        for _ in 0..2 {
-            scanner.go_to(0);
-            scanner.feed(0, &bytes);
-        }
-        assert_eq!(
-            scanner.code_in(std::slice::from_ref(&(0..u64::MAX))),
-            [entry("sm_90", CodeKind::Cubin, 4, u64::MAX)]
-        );
     }
 
     #[test]

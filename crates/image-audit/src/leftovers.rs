@@ -1,80 +1,98 @@
-//! Files that a production image rarely needs, summed up per place, and what base image it was.
+//! Files that a production image rarely needs, and which of NVIDIA's base images an image resembles.
 //!
-//! What a file is follows from its path alone: `places` knows directories, `names` file names,
-//! `flavour` the marks of a base image. Nothing is read here and nothing judged: whether a compiler
-//! is one too many is for the checks. The order of the entries never changes the result.
+//! Files are recognized by their paths alone.
 
+pub(crate) mod collect;
 mod flavour;
-pub mod index;
 mod names;
 mod places;
-
-use std::collections::{BTreeMap, HashMap};
+mod scan;
 
 use serde::{Deserialize, Serialize};
 
+use crate::packages::PackageId;
+
 pub use flavour::{Base, Flavour};
-use places::Meaning;
+pub(crate) use scan::{owned, scan};
 
 /// Files of one kind in one place.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Leftover {
+pub struct LeftoverFound {
+    /// What the files are.
     pub kind: Kind,
-    /// One file, or the topmost directory of such files; only they are counted, not all that lies there.
+    /// A file, or the topmost directory of the files. Only files of this kind are counted, not others in it.
     pub place: String,
+    /// Total size of the files that only have this one name.
     pub bytes: u64,
+    /// Number of files.
     pub files: u64,
-    /// The largest of the files: who owns it owns the place.
-    pub largest: String,
-    #[serde(skip)]
-    largest_bytes: u64,
+    /// The package that owns the largest file.
+    pub package: Option<PackageId>,
 }
 
+/// A kind of leftover.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
+    /// pip's cache.
     PipCache,
+    /// uv's cache.
     UvCache,
+    /// Poetry's cache.
     PoetryCache,
-    /// Archives and unpacked packages in conda's `pkgs`, which environments may share by hard links.
+    /// Conda's `pkgs`, which may share files with environments by hard links.
     CondaPackages,
+    /// Packages that apt downloaded.
     AptArchives,
+    /// Package lists of `apt-get update`.
     AptLists,
-    /// Of yum, dnf and zypper.
+    /// Caches of yum, dnf and zypper.
     YumCache,
+    /// apk's cache.
     ApkCache,
-    /// Of ccache and sccache.
+    /// Caches of ccache and sccache.
     Ccache,
+    /// Bazel's cache.
     BazelCache,
+    /// Crates that Cargo downloaded.
     CargoRegistry,
+    /// Go's build and module caches.
     GoCache,
+    /// Caches of npm, yarn and pnpm.
     NpmCache,
+    /// Models and datasets from Hugging Face.
     HuggingfaceCache,
-    /// Models that `torch.hub` fetched.
+    /// Models that `torch.hub` downloaded.
     TorchHub,
-    /// Wheels that lie around, those that belong to Python itself left out.
+    /// Wheel files, except those that belong to Python itself.
     Wheels,
-    /// Packages and installers that lie around: deb, rpm, CUDA's and the driver's `.run`, conda's `.sh`.
+    /// Packages and installers: deb, rpm, `.run` of CUDA and the driver, `.sh` of conda.
     Installers,
-    /// Of a toolkit or the distribution.
+    /// CUDA headers of a toolkit or the distribution.
     CudaHeaders,
-    /// Those that runtime wheels bring along: no sign of a devel image.
+    /// CUDA headers in runtime wheels, which do not make it a devel image.
     HeadersInWheels,
-    /// CUDA's `*.a` of a toolkit or the distribution.
+    /// Static CUDA libraries of a toolkit or the distribution.
     StaticLibraries,
+    /// Static CUDA libraries in wheels.
     StaticLibrariesInWheels,
-    /// nvcc and what it calls, of a toolkit or of NVIDIA's wheels.
+    /// nvcc and the programs that it calls.
     Nvcc,
     /// NVIDIA's profilers, debuggers and sanitizer.
     Nsight,
-    /// The distribution's or conda's compilers and linkers, and Rust toolchains.
+    /// Compilers and linkers of the distribution or conda, and Rust toolchains.
     Compilers,
+    /// Samples and documentation of CUDA.
     CudaSamplesDocs,
+    /// `.git` directories.
     Git,
-    /// What an unfinished or careless build left: CMake's and setuptools' object files.
+    /// Intermediate files of CMake and setuptools.
     BuildTrees,
+    /// Separate debug symbols.
     DebugSymbols,
+    /// /tmp and /var/tmp.
     TemporaryFiles,
+    /// Core dumps.
     CrashDumps,
 }
 
@@ -83,6 +101,7 @@ pub enum Kind {
 pub enum Group {
     /// Caches of package managers and build tools other than apt.
     Caches,
+    /// Lists and archives of apt.
     Apt,
     /// Models and data sets that a framework downloaded.
     Models,
@@ -92,12 +111,14 @@ pub enum Group {
     Toolkit,
     /// Headers and static libraries that runtime wheels bring along.
     InWheels,
+    /// Compilers and linkers.
     Compilers,
     /// Files of builds and tests.
     BuildFiles,
 }
 
 impl Kind {
+    /// The group that it is removed with.
     pub fn group(self) -> Group {
         match self {
             Kind::PipCache
@@ -125,167 +146,3 @@ impl Kind {
         }
     }
 }
-
-/// Sums up the regular files of a tree, one call each.
-#[derive(Debug, Default)]
-pub struct Collector {
-    sums: Sums,
-    /// Directories named `pkgs`: conda's only where something in them says so.
-    packages: HashMap<String, Packages>,
-    evidence: flavour::Evidence,
-}
-
-#[derive(Debug, Default)]
-struct Packages {
-    of_conda: bool,
-    all: Sums,
-    /// What the files are where the directory is not conda's.
-    otherwise: Sums,
-}
-
-impl Collector {
-    pub fn new() -> Collector {
-        Collector::default()
-    }
-
-    /// A regular file by its path in the image, which begins with `/`. A file of several names counts
-    /// as often as it is named here.
-    pub fn entry(&mut self, path: &str, bytes: u64) {
-        let Some(slash) = memchr::memrchr(b'/', path.as_bytes()) else { return };
-        let place = places::of(path, slash, 0);
-        if !place.context.is_packages() {
-            self.evidence.see(path, slash);
-        }
-        match place.meaning {
-            Some((Meaning::Leftover(kind), end)) => self.sums.add(kind, &path[..end], path, bytes),
-            Some((Meaning::Packages, end)) => self.maybe_conda(path, slash, end, bytes),
-            _ => {
-                if let Some((kind, end)) = names::of(path, slash, place.context) {
-                    self.sums.add(kind, &path[..end], path, bytes);
-                }
-            }
-        }
-    }
-
-    fn maybe_conda(&mut self, path: &str, slash: usize, end: usize, bytes: u64) {
-        let directory = &path[..end];
-        if !self.packages.contains_key(directory) {
-            self.packages.insert(directory.to_owned(), Packages::default());
-        }
-        let Some(packages) = self.packages.get_mut(directory) else { return };
-        packages.of_conda |= is_of_conda(&path[end..]);
-        packages.all.add(Kind::CondaPackages, directory, path, bytes);
-        if packages.of_conda {
-            return;
-        }
-        let place = places::of(path, slash, end);
-        let found = match place.meaning {
-            Some((Meaning::Leftover(kind), end)) => Some((kind, end)),
-            Some((Meaning::Packages, _)) => None,
-            _ => names::of(path, slash, place.context),
-        };
-        if let Some((kind, end)) = found {
-            packages.otherwise.add(kind, &path[..end], path, bytes);
-        }
-    }
-
-    pub fn flavour(&self) -> Flavour {
-        self.evidence.flavour()
-    }
-
-    /// Sorted by kind, the largest first.
-    pub fn finish(mut self) -> Vec<Leftover> {
-        for packages in std::mem::take(&mut self.packages).into_values() {
-            self.sums.merge(if packages.of_conda { packages.all } else { packages.otherwise });
-        }
-        let mut found = self.sums.found;
-        found.sort_by(|a, b| {
-            a.kind.cmp(&b.kind).then(b.bytes.cmp(&a.bytes)).then_with(|| a.place.cmp(&b.place))
-        });
-        found
-    }
-}
-
-/// What only conda's package directory has, by the path below it.
-fn is_of_conda(below: &str) -> bool {
-    let mut parts = below.split('/').skip(1);
-    match (parts.next(), parts.next(), parts.next()) {
-        (Some(name), None, None) => {
-            name.ends_with(".conda") || name.ends_with(".tar.bz2") || name == "urls.txt"
-        }
-        (Some(_), Some("info"), Some(name)) => name == "index.json" || name == "repodata_record.json",
-        _ => false,
-    }
-}
-
-#[derive(Debug, Default)]
-struct Sums {
-    found: Vec<Leftover>,
-    places: BTreeMap<Kind, HashMap<String, usize>>,
-    /// Files of one place mostly come one after the other.
-    last: usize,
-}
-
-impl Sums {
-    fn add(&mut self, kind: Kind, place: &str, path: &str, bytes: u64) {
-        let index = self.index(kind, place);
-        let sum = &mut self.found[index];
-        sum.bytes = sum.bytes.saturating_add(bytes);
-        sum.files += 1;
-        sum.consider(path, bytes);
-    }
-
-    fn index(&mut self, kind: Kind, place: &str) -> usize {
-        let last = self.found.get(self.last);
-        if last.is_some_and(|last| last.kind == kind && last.place == place) {
-            return self.last;
-        }
-        let places = self.places.entry(kind).or_default();
-        self.last = match places.get(place) {
-            Some(index) => *index,
-            None => {
-                let index = self.found.len();
-                places.insert(place.to_owned(), index);
-                self.found.push(Leftover::new(kind, place));
-                index
-            }
-        };
-        self.last
-    }
-
-    fn merge(&mut self, other: Sums) {
-        for leftover in other.found {
-            let index = self.index(leftover.kind, &leftover.place);
-            let sum = &mut self.found[index];
-            sum.bytes = sum.bytes.saturating_add(leftover.bytes);
-            sum.files += leftover.files;
-            sum.consider(&leftover.largest, leftover.largest_bytes);
-        }
-    }
-}
-
-impl Leftover {
-    fn new(kind: Kind, place: &str) -> Leftover {
-        Leftover {
-            kind,
-            place: place.to_owned(),
-            bytes: 0,
-            files: 0,
-            largest: String::new(),
-            largest_bytes: 0,
-        }
-    }
-
-    /// Of files of one size the first by name, whatever came first.
-    fn consider(&mut self, path: &str, bytes: u64) {
-        let larger = bytes > self.largest_bytes || self.largest.is_empty();
-        if larger || (bytes == self.largest_bytes && *path < *self.largest) {
-            self.largest.clear();
-            self.largest.push_str(path);
-            self.largest_bytes = bytes;
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests;

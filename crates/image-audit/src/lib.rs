@@ -1,21 +1,59 @@
-//! Which CUDA libraries a container image holds, who loads each copy, and which are missing or redundant.
+//! Audits a container image without running it: which CUDA libraries it has, who loads each copy, and which are
+//! missing or redundant. It also finds build leftovers, caches, secrets, and bytes that layers ship and hide.
+//!
+//! The image is a directory, the running root, an archive of `docker save`, an OCI archive or an OCI layout.
+//! Nothing of it is executed, and archives are not unpacked. Who loads what is decided as the image's own
+//! loader (glibc or musl) would decide it.
+//!
+//! ```
+//! use image_audit::{Audit, census::Verdict};
+//!
+//! # let directory = tempfile::tempdir()?;
+//! # let root = directory.path();
+//! let census = Audit::directory(root).run()?;
+//! for copy in census.copies_with(Verdict::Redundant) {
+//!     println!("{} ({} bytes) can be deleted", copy.path, copy.bytes);
+//! }
+//! for missing in &census.missing {
+//!     println!("{} needs {}", missing.by[0], missing.soname);
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! [`Audit::read`] gives the files, the configuration and the layers as well.
+//!
+//! # Hostile images
+//!
+//! Images are not trusted. Memory grows with the number of files and never with a size that a file claims;
+//! links are followed inside the image only; damage is reported in [`Census::unreadable`]. The parsers are fuzzed
+//! (feature `fuzzing`, which is not part of the stable interface).
 
-pub mod archive;
-pub mod bytes;
+#![forbid(unsafe_code)]
+#![cfg_attr(not(feature = "fuzzing"), warn(missing_docs))]
+
+mod archive;
+mod audit;
+mod bytes;
+mod elf;
+mod path_index;
+mod python;
+mod strings;
+mod usage;
+
 pub mod catalogue;
 pub mod census;
-pub mod contents;
-pub mod elf;
+pub mod config;
 pub mod fatbin;
-pub mod image;
 pub mod leftovers;
 pub mod loader;
-pub mod loads;
 pub mod packages;
-pub mod python;
 pub mod secrets;
-pub mod source;
-pub mod strings;
 pub mod tree;
-mod usage;
 pub mod verdict;
+
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
+
+pub use audit::{Audit, Error, Level, Source, is_archive};
+pub use census::Census;
+pub use elf::{Elf, Forward, VersionsNeeded};

@@ -1,33 +1,38 @@
-//! Which file a soname means, as the image's own loader decides it for one object and its dependencies.
+//! Resolves sonames like the loader of the image, glibc's or musl's.
 //!
-//! Two loaders are known, and the object's own decides: glibc's (`glibc.rs`) and musl's (`musl.rs`).
-//! The tree answers; the machine at hand is asked for nothing but its processor's level. Not followed:
-//! directories of processors as glibc named them before 2.33, and LD_AUDIT.
+//! Nothing of this machine is used but the level of its processor (x86-64-v3, for example). Not supported: hwcaps
+//! directories of glibc before 2.33, and LD_AUDIT.
 
-mod cache;
+pub(crate) mod cache;
 mod glibc;
+mod ldd;
 mod musl;
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
-use super::elf::Elf;
-use super::tree::{File, Tree};
+use crate::elf::Elf;
+use crate::tree::{File, Tree};
 
 use glibc::Glibc;
 
-pub use glibc::loader as glibc_loader;
+pub(crate) use glibc::loader as glibc_loader;
+pub use ldd::Resolution;
+pub(crate) use ldd::resolve;
 
-/// What the environment of the image's programs says to the loader.
+/// The environment of the image's programs, as far as the loader uses it.
 #[derive(Clone, Debug, Default)]
 pub struct Environment {
+    /// LD_LIBRARY_PATH.
     pub library_path: Option<String>,
     /// LD_PRELOAD.
     pub preload: Option<String>,
-    /// What an empty or relative search path means.
+    /// The directory that relative search paths start from.
     pub working_directory: String,
 }
 
+/// Emulates the loader of an image.
+#[derive(Debug)]
 pub struct Loader<'a> {
     tree: &'a Tree,
     environment: Environment,
@@ -36,50 +41,60 @@ pub struct Loader<'a> {
     preloaded: Vec<String>,
 }
 
-/// An object and all that is loaded with it.
+/// An object and everything that is loaded with it.
+#[derive(Debug)]
 pub struct Closure<'a> {
+    /// In the order of loading; the first is the object itself.
     pub objects: Vec<Loaded<'a>>,
+    /// Which object needs which.
     pub edges: Vec<Edge>,
-    /// Needs that nothing satisfies, by number of the object.
+    /// Dependencies that were not found, with the index of the object.
     pub missing: Vec<(usize, String)>,
-    /// Names in the order in which they were first asked for.
+    /// Names in the order of the first request, with the index of the object that was found.
     pub requests: Vec<(String, Option<usize>)>,
     musl: bool,
-    /// So many objects behind the first.
+    /// Number of preloaded objects, which follow the first.
     preloaded: usize,
-    /// Which object a name means from now on, and a file is.
+    /// Loaded objects by name, and by device and inode.
     by_name: HashMap<String, usize>,
     by_identity: HashMap<(u64, u64), usize>,
 }
 
+/// A loaded object.
+#[derive(Debug)]
 pub struct Loaded<'a> {
     /// Real path.
     pub path: String,
+    /// Its ELF file.
     pub elf: &'a Elf,
-    /// The path by which it was found: `$ORIGIN` is its directory.
+    /// The path where it was found; `$ORIGIN` is its directory.
     pub found_as: String,
     loaded_by: Option<usize>,
-    /// Names that mean this object from now on.
+    /// Names that refer to this object.
     names: Vec<String>,
 }
 
-/// The first object needs the second.
+/// A dependency between two objects of a [`Closure`].
+#[derive(Debug)]
 pub struct Edge {
+    /// Index of the object that needs the other.
     pub from: usize,
+    /// Index of the object that it needs.
     pub to: usize,
-    /// LD_LIBRARY_PATH or LD_PRELOAD won over this file, which the object's own search path means.
+    /// The file that the object's own search path leads to, if LD_LIBRARY_PATH or LD_PRELOAD overrides it.
     pub instead_of: Option<String>,
 }
 
-/// Where the search for a name ended.
+/// The result of a search.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Found {
-    /// Not canonical.
-    pub path: String,
-    pub instead_of: Option<String>,
+struct Found {
+    /// Links not followed.
+    path: String,
+    instead_of: Option<String>,
 }
 
 impl<'a> Loader<'a> {
+    /// A loader for the programs of an image.
     pub fn new(tree: &'a Tree, environment: Environment) -> Self {
         let of_system = tree.read_text("/etc/ld.so.preload").unwrap_or_default();
         let preloaded = environment.preload.iter().chain([&of_system]);
@@ -89,7 +104,7 @@ impl<'a> Loader<'a> {
         Loader { tree, glibc: Glibc::of(tree), musl: musl::system_path(tree), preloaded, environment }
     }
 
-    /// Names that every program loads first.
+    /// Names that every program preloads.
     pub fn preloaded(&self) -> &[String] {
         &self.preloaded
     }
@@ -99,10 +114,11 @@ impl<'a> Loader<'a> {
         self.glibc.machine
     }
 
-    /// Everything that is loaded with the object at `path`, in the loader's order: breadth first.
+    /// Everything that is loaded with the object at `path`, in the order of the loader. None if there is no such
+    /// object.
     pub fn closure(&self, path: &str) -> Option<Closure<'a>> {
         let mut closure = self.start(path)?;
-        // What is preloaded comes before what is needed, and is there for all names.
+        // Preloaded objects come first and satisfy later requests.
         for name in &self.preloaded {
             if let Some((to, _)) = self.load(&mut closure, 0, name) {
                 closure.requests.push((name.clone(), Some(to)));
@@ -145,7 +161,7 @@ impl<'a> Loader<'a> {
         })
     }
 
-    /// A program names its loader; a library is known by the libc that it needs.
+    /// A program names its loader; a library is classified by its libc.
     fn is_musl(&self, elf: &Elf) -> bool {
         match &elf.interpreter {
             Some(interpreter) => interpreter.contains("/ld-musl-"),
@@ -156,7 +172,7 @@ impl<'a> Loader<'a> {
         }
     }
 
-    /// What a program finds that asks for a soname without being linked to anything.
+    /// The real path that a program without dependencies gets for a soname.
     pub fn by_default(&self, soname: &str) -> Option<String> {
         let machine = self.glibc.machine;
         let directories = self.library_path("/");
@@ -166,10 +182,10 @@ impl<'a> Loader<'a> {
         self.tree.resolve(&path)
     }
 
-    /// The file that `requester` gets when it asks for a name at run time.
+    /// The real path that `requester` gets from dlopen.
     pub fn dlopen(&self, requester: &str, name: &str) -> Option<String> {
         let mut closure = self.start(requester)?;
-        // Its own name may be one that it asks for; what it gets is looked up all the same.
+        // It may ask for its own name.
         closure.by_name.clear();
         let (number, _) = self.load(&mut closure, 0, name)?;
         Some(closure.objects[number].path.clone())
@@ -192,7 +208,7 @@ impl<'a> Loader<'a> {
             closure.by_name.insert(name.to_owned(), known);
             return Some((known, found.instead_of));
         }
-        // glibc knows an object by its own soname as well, musl by the name that was asked for alone.
+        // musl knows an object only by the requested name, glibc by its soname as well.
         let soname = elf.soname.iter().filter(|_| !closure.musl).cloned();
         let names: Vec<String> = soname.chain([name.to_owned()]).collect();
         let number = closure.objects.len();
@@ -208,12 +224,12 @@ impl<'a> Loader<'a> {
         if closure.musl { self.find_musl(closure, by, name) } else { self.find_glibc(closure, by, name) }
     }
 
-    /// The first directory that has a fitting file of that name.
+    /// The first suitable file of a name in some directories.
     fn search(&self, directories: &[String], name: &str, machine: u16) -> Option<String> {
         directories.iter().find_map(|directory| self.glibc.in_directory(self.tree, directory, name, machine))
     }
 
-    /// LD_LIBRARY_PATH as directories; `origin` is the main object's.
+    /// The directories of LD_LIBRARY_PATH; `origin` is that of the main object.
     fn library_path(&self, origin: &str) -> Vec<String> {
         let Some(path) = &self.environment.library_path else { return Vec::new() };
         if path.is_empty() {
@@ -222,7 +238,7 @@ impl<'a> Loader<'a> {
         path.split([':', ';']).map(|path| self.absolute(self.expand(path, origin))).collect()
     }
 
-    /// An empty or relative directory depends on where the program is started.
+    /// Relative and empty directories are relative to the working directory.
     fn absolute(&self, path: String) -> String {
         match path.as_str() {
             absolute if absolute.starts_with('/') => path,
@@ -230,7 +246,7 @@ impl<'a> Loader<'a> {
         }
     }
 
-    /// `$ORIGIN`, `$LIB` and `$PLATFORM` put in.
+    /// Expands `$ORIGIN`, `$LIB` and `$PLATFORM`.
     fn expand(&self, path: &str, origin: &str) -> String {
         let mut path = Cow::Borrowed(path);
         for (name, value) in
@@ -244,14 +260,14 @@ impl<'a> Loader<'a> {
         path.into_owned()
     }
 
-    /// Search paths of an object as directories.
+    /// The directories of an object's search paths.
     fn directories(&self, object: &Loaded, paths: &[String]) -> Vec<String> {
         paths.iter().map(|path| self.absolute(self.expand(path, object.origin()))).collect()
     }
 }
 
 impl Loaded<'_> {
-    /// Whether a name means this object.
+    /// Whether a name refers to this object.
     pub fn answers_to(&self, name: &str) -> bool {
         self.names.iter().any(|known| known == name)
     }
@@ -265,12 +281,13 @@ impl Loaded<'_> {
     }
 }
 
-/// What the loader makes of a file that has the right name.
+/// What the loader does with a file of the right name.
 enum Candidate {
+    /// Takes it.
     Fits,
-    /// Of another machine or class: the search goes on.
+    /// Skips it: it is for another machine or class.
     Foreign,
-    /// The search ends here, with an error.
+    /// Fails.
     Broken,
 }
 

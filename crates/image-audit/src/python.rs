@@ -1,42 +1,41 @@
-//! Libraries that a Python source loads by name: what it passes to ctypes, cffi or cuda.pathfinder.
+//! Libraries that a Python source loads by name with ctypes, cffi or cuda.pathfinder.
 //!
-//! A source that speaks of `CDLL` or `LoadLibrary` may load every file name of a listed library in it.
-//! Names are kept up to `.so`: what follows is often a pattern or a variable. Names without an ending,
-//! and what stands in sources that speak of loading in other words, are mentions: no proof of a use,
-//! but reason enough to keep a copy.
+//! A source that contains `CDLL` or `LoadLibrary` may load every CUDA library whose file name is in it. Names
+//! are cut at `.so`, because a pattern or variable often follows. Names without `.so`, and names in sources
+//! that load in other ways, are mentions: no proof of use, but reason enough to keep a copy.
 
 use std::io;
 
 use memchr::memmem;
 
-use super::bytes::Bytes;
-use super::catalogue::library_of;
+use crate::bytes::Bytes;
+use crate::catalogue::library_of;
 
-/// What a source names.
+/// The libraries that a Python source names.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Source {
+pub struct PythonNames {
     /// Stems such as `libnvrtc`, sorted.
     pub loads: Vec<String>,
     /// Stems, and absolute paths.
     pub mentions: Vec<String>,
 }
 
-impl Source {
+impl PythonNames {
     pub fn is_empty(&self) -> bool {
         self.mentions.is_empty()
     }
 }
 
-/// Sources that are larger were not written by hand.
+/// Larger sources are generated.
 pub const LARGEST: usize = 1 << 20;
 /// No stem is longer.
 const LONGEST: usize = 64;
 
 const LOADS: [&[u8]; 2] = [b"CDLL", b"LoadLibrary"];
-const SPEAKS_OF_LOADING: [&[u8]; 3] = [b"find_library", b"dlopen", b"pathfinder"];
+const OTHER_LOADERS: [&[u8]; 3] = [b"find_library", b"dlopen", b"pathfinder"];
 
-/// Looks at a file, read into memory that many calls share.
-pub fn look(bytes: &dyn Bytes, scratch: &mut Vec<u8>) -> io::Result<Source> {
+/// Reads a source, through a buffer that calls share.
+pub fn inspect(bytes: &dyn Bytes, scratch: &mut Vec<u8>) -> io::Result<PythonNames> {
     if scratch.len() < LARGEST {
         scratch.resize(LARGEST, 0);
     }
@@ -44,17 +43,17 @@ pub fn look(bytes: &dyn Bytes, scratch: &mut Vec<u8>) -> io::Result<Source> {
     Ok(names(&scratch[..read]))
 }
 
-/// A script that the kernel gives to Python.
+/// Whether a script has Python in its first line.
 pub fn is_script(head: &[u8]) -> bool {
     let line = head.split(|byte| *byte == b'\n').next().unwrap_or_default();
     line.starts_with(b"#!") && memmem::find(line, b"python").is_some()
 }
 
-fn names(source: &[u8]) -> Source {
-    let says = |words: &[&[u8]]| words.iter().any(|word| memmem::find(source, word).is_some());
-    let loads = says(&LOADS);
-    if !loads && !says(&SPEAKS_OF_LOADING) {
-        return Source::default();
+fn names(source: &[u8]) -> PythonNames {
+    let contains = |words: &[&[u8]]| words.iter().any(|word| memmem::find(source, word).is_some());
+    let loads = contains(&LOADS);
+    if !loads && !contains(&OTHER_LOADERS) {
+        return PythonNames::default();
     }
     let finder = memmem::Finder::new(b".so");
     let lines = source.split(|byte| *byte == b'\n');
@@ -63,7 +62,7 @@ fn names(source: &[u8]) -> Source {
     let stems: Vec<String> = code.flat_map(stems_in).collect();
     let quoted = source.split(|byte| matches!(byte, b'"' | b'\'' | b'\n')).filter_map(quoted);
     let mentions = stems.iter().cloned().chain(quoted).collect();
-    Source { loads: sorted(if loads { stems } else { Vec::new() }), mentions: sorted(mentions) }
+    PythonNames { loads: sorted(if loads { stems } else { Vec::new() }), mentions: sorted(mentions) }
 }
 
 fn sorted(mut list: Vec<String>) -> Vec<String> {
@@ -84,7 +83,7 @@ fn quoted(text: &[u8]) -> Option<String> {
 
 fn stem_before(line: &[u8], hit: usize) -> Option<String> {
     let part = |byte: &u8| byte.is_ascii_alphanumeric() || b"_-.".contains(byte);
-    // However long a line of names is, looking at one costs the same.
+    // A longer line of names must not cost more.
     let from = hit.saturating_sub(LONGEST);
     let start = match line[from..hit].iter().rposition(|byte| !part(byte)) {
         Some(place) => from + place + 1,
@@ -100,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_in_sources_that_load() {
+    fn names_that_are_loaded() {
         let source = br#"
             ctypes.CDLL(f"libnvrtc.so.{major}")
             libs = {"cublas": "libcublas.so.*[0-9]", "other": "libother.so.1"}
@@ -112,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_of_names_costs_no_more_than_its_length() {
+    fn long_lines_of_names_are_linear() {
         let mut source = b"CDLL('libcudart.so') ".to_vec();
         source.resize(LARGEST, b' ');
         source.chunks_exact_mut(3).skip(7).for_each(|name| name.copy_from_slice(b".so"));

@@ -1,44 +1,43 @@
-//! Secrets of an image by place and kind: in files, the environment and the history of its build.
+//! Secrets in files, in the environment and in the build history of an image.
 //!
-//! A value is looked at and forgotten: it is never kept, returned or printed, nor any part of it. What
-//! is found here is certain enough to be worth a look by a person; whether it is a fault is for the
-//! checks. `patterns` knows values and names, `files` the files.
+//! A value is inspected and forgotten: neither it nor any part of it is kept, returned or printed.
 
-mod files;
+mod environment;
+pub(crate) mod files;
 mod history;
 mod patterns;
+mod scan;
 
 use serde::{Deserialize, Serialize};
 
+pub use environment::in_environment;
 pub use files::{LIMIT, in_file, wants};
 pub use history::in_history;
+pub(crate) use scan::scan;
 
+/// Where a secret is, and of what kind.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Secret {
-    /// A file, `ENV NAME`, or `history line N (INSTRUCTION NAME)`, counted from 1.
+    /// A path, `ENV NAME`, or `history line N (INSTRUCTION NAME)`, counted from 1.
     pub place: String,
+    /// What it is.
     pub kind: Kind,
 }
 
+/// A kind of secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
+    /// A private key.
     PrivateKey,
+    /// Credentials of a cloud provider.
     CloudCredentials,
-    /// For a registry of containers or packages.
+    /// Credentials of a container or package registry.
     RegistryCredentials,
+    /// Another token, such as an API key.
     Token,
+    /// A password.
     Password,
-}
-
-/// The variables of an image, each `NAME=value`.
-pub fn in_environment(env: &[String]) -> Vec<Secret> {
-    let secret = |variable: &String| {
-        let (name, value) = variable.split_once('=')?;
-        let kind = patterns::variable(name, value).or_else(|| patterns::value(value))?;
-        Some(Secret { place: format!("ENV {}", patterns::shown(name)), kind })
-    };
-    env.iter().filter_map(secret).collect()
 }
 
 #[cfg(test)]

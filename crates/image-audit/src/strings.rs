@@ -1,16 +1,16 @@
-//! Names of listed libraries in read-only data: what an object may pass to dlopen.
+//! Names of CUDA libraries in read-only data: what an object may pass to dlopen.
 //!
-//! A string that is such a name is a *name*. A part of a longer string that looks like one (put together
-//! from a version, or not ended by a zero, as Rust and Go keep strings) is a *mention* of its stem, unless
-//! it stands in prose.
+//! A whole string that is a file name is a *name*. A part of a longer string that looks like one (a format
+//! string, or a string without a terminating NUL, as in Rust and Go) is a *mention* of its stem, unless it is
+//! part of a sentence.
 
 use std::sync::LazyLock;
 
 use memchr::memmem;
 
-use super::catalogue::library_of;
+use crate::catalogue::library_of;
 
-/// What was found, and the offset in the file at which.
+/// A find with its offset in the file.
 pub struct Hit {
     pub at: u64,
     pub text: Found,
@@ -26,12 +26,12 @@ pub enum Found {
 
 /// No soname is longer.
 const LONGEST: usize = 64;
-/// Letters that may stand before a name by chance.
+/// Letters that may precede a name by chance.
 const JUNK: usize = 3;
 
 static FINDER: LazyLock<memmem::Finder> = LazyLock::new(|| memmem::Finder::new(b".so"));
 
-/// What is found in a piece that begins at an offset.
+/// Searches a piece that begins at offset `start`.
 pub fn find(start: u64, piece: &[u8]) -> impl Iterator<Item = Hit> {
     FINDER.find_iter(piece).filter_map(move |hit| {
         let found = name(piece, hit).map(Found::Name).or_else(|| mention(piece, hit).map(Found::Mention));
@@ -43,9 +43,9 @@ fn is_text(byte: &u8) -> bool {
     (b' '..=b'~').contains(byte)
 }
 
-/// The string around `hit`, if all of it names a listed library, by file name or by path.
+/// The string around `hit`, if all of it is the file name or path of a CUDA library.
 fn name(piece: &[u8], hit: usize) -> Option<String> {
-    // A longer text is no name: however long it is, looking at it costs the same.
+    // A longer string is not a name, and must not cost more.
     let from = hit.saturating_sub(LONGEST);
     let start =
         piece[from..hit].iter().rposition(|byte| !is_text(byte)).map_or(from, |place| from + place + 1);
@@ -53,12 +53,12 @@ fn name(piece: &[u8], hit: usize) -> Option<String> {
     let end = hit + rest.iter().position(|byte| !is_text(byte)).filter(|length| rest[*length] == 0)?;
     let text = std::str::from_utf8(piece.get(start..end).filter(|text| text.len() <= LONGEST)?).ok()?;
     let file = text.rfind('/').map_or(0, |slash| slash + 1);
-    // A number that lies before a string can look like a few letters of it.
+    // A number before a string can look like a few letters of it.
     let skipped = if file == 0 { text.find("lib").filter(|junk| *junk <= JUNK)? } else { 0 };
     library_of(&text[file.max(skipped)..]).map(|_| text[skipped..].to_owned())
 }
 
-/// The stem before `hit`, where no space says that it is prose.
+/// The stem before `hit`, unless spaces or quotes show that it is part of a sentence.
 fn mention(piece: &[u8], hit: usize) -> Option<String> {
     let from = hit.saturating_sub(LONGEST);
     let part = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');

@@ -1,11 +1,10 @@
-//! A read-only view of an image's files: one table, whatever they were read from.
+//! A read-only view of the files of an image, read from a directory or an archive.
 //!
-//! Paths are those of the image, beginning with `/`. Links are followed inside the root, whatever
-//! they point to; nothing leaves it, nothing is executed. `walk.rs` fills the table from a directory,
-//! `layers.rs` from an archive; `inspect.rs` says what is looked at in a file.
+//! Paths are those inside the image and begin with `/`. Links are followed inside the root only; nothing is
+//! executed.
 
-mod inspect;
-mod layers;
+pub(crate) mod inspect;
+pub(crate) mod layers;
 mod walk;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -13,61 +12,71 @@ use std::fs;
 use std::io;
 use std::path::PathBuf;
 
-pub use inspect::Inspector;
-pub use layers::Fact;
+pub(crate) use inspect::Inspector;
 pub use walk::is_running;
 
 use serde::Serialize;
 
-use super::bytes::Part;
-use super::elf::Elf;
-use super::python::Source;
+use crate::bytes::Part;
+use crate::census::{Coverage, Unreadable};
+use crate::elf::Elf;
+use crate::python::PythonNames;
 
 /// A regular file.
 #[derive(Clone, Debug, Default)]
 pub struct File {
+    /// Its size.
     pub bytes: u64,
-    /// Hard links are one file.
+    /// Device and inode, or an equivalent: the same for all hard links.
     pub identity: (u64, u64),
+    /// What the loader sees, if it is a 64-bit ELF file.
     pub elf: Option<Box<Elf>>,
 }
 
+/// The files and links of an image.
 #[derive(Debug, Default)]
 pub struct Tree {
+    /// Regular files by real path.
     pub files: BTreeMap<String, File>,
     links: HashMap<String, String>,
     content: Content,
-    /// Python sources that speak of listed libraries, and how.
-    pub python: Vec<(String, Source)>,
+    /// Python sources that name CUDA libraries.
+    pub(crate) python: Vec<(String, PythonNames)>,
+    /// Files, links and directories that were listed.
     pub entries: u64,
     /// What could not be read, and why.
-    pub unreadable: Vec<String>,
-    /// Some of that may hold programs: who needs what is not known to the end.
-    pub incomplete: bool,
+    pub unreadable: Vec<Unreadable>,
+    /// How much was read.
+    pub coverage: Coverage,
     /// Mount points that were left out.
     pub skipped: Vec<String>,
 }
 
-/// A file or a link, as it is listed.
+/// A file or link of a listing.
 #[derive(Debug, Serialize)]
 pub struct Entry {
+    /// Path inside the image.
     pub path: String,
+    /// Its size or target.
     #[serde(flatten)]
     pub what: What,
 }
 
+/// What a listing shows of an entry.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum What {
+    /// Size of a file.
     Bytes(u64),
+    /// Target of a symbolic link.
     Target(String),
 }
 
-/// Where the content of files is to be had.
+/// Where the content of files can be read.
 #[derive(Debug)]
 enum Content {
     Root(PathBuf),
-    /// What was kept of an archive: databases and configuration.
+    /// What was kept of an archive: package databases and configuration.
     Kept(HashMap<String, Vec<u8>>),
 }
 
@@ -77,21 +86,20 @@ impl Default for Content {
     }
 }
 
-/// Links followed one after the other before a loop is assumed, as in the kernel.
+/// Limit of links followed for one path, as in the kernel.
 const LINKS: u32 = 40;
 
-/// No database of packages is larger.
+/// No package database is larger.
 const LARGEST: u64 = 512 << 20;
 
-/// Threads that look at a tree: one for each processor that this program may use, and four at most. The standard
-/// library would look for quotas of cgroups as well, with 8 kB of code.
-pub fn workers() -> usize {
+/// Number of threads to read with: one per available processor, at most four.
+pub(crate) fn workers() -> usize {
     rustix::thread::sched_getaffinity(None).map_or(1, |cores| cores.count() as usize).clamp(1, 4)
 }
 
 impl Tree {
-    /// The real path of a path of the image: every link followed, `.` and `..` resolved. None where
-    /// links go in circles. That something is there is not said.
+    /// The real path of a path: every link followed, `.` and `..` resolved. None if links form a loop. There may
+    /// be nothing at the real path.
     pub fn resolve(&self, path: &str) -> Option<String> {
         let mut todo: Vec<&str> = path.split('/').rev().collect();
         let mut real = String::new();
@@ -129,7 +137,7 @@ impl Tree {
     }
 
     /// The links to some files, sorted.
-    pub fn links_to(&self, files: &BTreeSet<String>) -> HashMap<String, Vec<String>> {
+    pub(crate) fn links_to(&self, files: &BTreeSet<String>) -> HashMap<String, Vec<String>> {
         let mut links: HashMap<String, Vec<String>> = HashMap::new();
         for link in self.links.keys() {
             if let Some(real) = self.resolve(link).filter(|real| files.contains(real)) {
@@ -140,7 +148,7 @@ impl Tree {
         links
     }
 
-    /// Of all regular files, hard links once.
+    /// Total size of all regular files; a file with several hard links counts once.
     pub fn bytes(&self) -> u64 {
         let mut seen = HashSet::new();
         self.files.values().filter(|file| seen.insert(file.identity)).map(|file| file.bytes).sum()
@@ -148,17 +156,17 @@ impl Tree {
 
     /// The content of a regular file.
     pub fn read(&self, path: &str) -> io::Result<Vec<u8>> {
-        let bytes = self.beginning(path, LARGEST + 1)?;
+        let bytes = self.read_start(path, LARGEST + 1)?;
         if bytes.len() as u64 > LARGEST {
-            return Err(io::Error::other(format!("more than {LARGEST} bytes are too many to read")));
+            return Err(io::Error::other(format!("larger than the limit of {LARGEST} bytes")));
         }
         Ok(bytes)
     }
 
     /// The first bytes of a regular file.
-    pub fn beginning(&self, path: &str, limit: u64) -> io::Result<Vec<u8>> {
-        let real = self.resolve(path).ok_or_else(|| io::Error::other("links go in circles"))?;
-        // Nothing else is opened: a FIFO would never answer.
+    pub fn read_start(&self, path: &str, limit: u64) -> io::Result<Vec<u8>> {
+        let real = self.resolve(path).ok_or_else(|| io::Error::other("links form a loop"))?;
+        // Opening a FIFO would block.
         let file = self.files.get(&real).ok_or(io::ErrorKind::NotFound)?;
         match &self.content {
             Content::Root(root) => {
@@ -172,6 +180,7 @@ impl Tree {
         }
     }
 
+    /// The content of a regular file as text; invalid UTF-8 is replaced. None if it cannot be read.
     pub fn read_text(&self, path: &str) -> Option<String> {
         self.read(path).ok().map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
     }
@@ -186,15 +195,15 @@ impl Tree {
         list
     }
 
-    /// Directories with a file or a link in them, by real path.
-    pub fn directories(&self) -> HashSet<String> {
+    /// Directories that contain a file or link, by real path.
+    pub(crate) fn directories(&self) -> HashSet<String> {
         let paths = self.files.keys().chain(self.links.keys());
         let parents: HashSet<&str> = paths.filter_map(|path| Some(path.rsplit_once('/')?.0)).collect();
         parents.into_iter().map(|parent| if parent.is_empty() { "/" } else { parent }.to_owned()).collect()
     }
 
     /// Regular files directly in a directory, by real path.
-    pub fn files_in(&self, directory: &str) -> impl Iterator<Item = &str> {
+    pub(crate) fn files_in(&self, directory: &str) -> impl Iterator<Item = &str> {
         let prefix = self.resolve(directory).map(|real| format!("{}/", real.trim_end_matches('/')));
         let below = prefix.into_iter().flat_map(|prefix| {
             let range = self.files.range(prefix.clone()..);
@@ -216,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn links_are_followed_inside_the_root_alone() {
+    fn links_stay_inside_the_root() {
         let tree = with_links(&[
             ("/lib", "usr/lib"),
             ("/usr/local/cuda", "/usr/local/cuda-12"),

@@ -1,45 +1,45 @@
-//! Who loads which copy: needs as the loader resolves them, names given to dlopen and ctypes, and
-//! conventions, followed until nothing new is reached.
+//! Who loads which copy: dependencies, names passed to dlopen and ctypes, and conventions, followed until nothing
+//! new is reached.
 //!
-//! Roots are all objects of the tree that are no copies of listed libraries themselves. `keep.rs` says
-//! which of the other copies have to stay all the same.
+//! The roots are all objects of the image that are not copies of CUDA libraries. `keep.rs` decides which of the
+//! unreached copies have to stay.
 
 mod keep;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use super::catalogue::{PARTS, library_of};
-use super::census::{How, Missing, Shadow, User, VersionGap};
-use super::loader::{Closure, Loaded, Loader};
-use super::python::Source;
-use super::tree::Tree;
+use crate::catalogue::{PARTS, library_of};
+use crate::census::{How, Missing, Shadow, User, VersionGap};
+use crate::loader::{Closure, Loaded, Loader};
+use crate::python::PythonNames;
+use crate::tree::Tree;
 
-/// Libraries of one release, which fail in odd ways beside those of another.
-const FAMILIES: [&[&str]; 2] = [&["cublas", "cublasLt"], &["cudnn"]];
+/// Libraries that must be of the same release.
+const FAMILIES: [&[&str]; 2] = [&["libcublas", "libcublasLt"], &["libcudnn"]];
 
-/// Sources that look for libraries on behalf of others are no users.
+/// Sources that find libraries for others are not users.
 const FINDERS: [&str; 1] = ["/cuda/pathfinder/"];
 
 /// Who loads what, found step by step.
 pub struct Users<'a> {
     tree: &'a Tree,
     loader: &'a Loader<'a>,
-    /// Real paths of the copies; hard links of one file count once.
+    /// Real paths of the copies; a file with several hard links counts once.
     pub copies: BTreeSet<String>,
-    /// Other names of a copy's inode.
+    /// Other hard links of a copy.
     twins: HashMap<String, String>,
+    /// Copies that some object loads.
     pub reached: BTreeSet<String>,
-    /// What copies need that nothing reaches and nothing replaces: they stay, and so does this.
+    /// Copies that nothing reaches or replaces, and what they need.
     pub kept: BTreeSet<String>,
-    /// Copies of one release that do not stand together: a process loads them all the same.
+    /// Copies of one family that a process loads from different directories, with the process.
     pub mixed: BTreeMap<Vec<String>, String>,
-    /// LD_LIBRARY_PATH wins over the copy that an object's own search path means.
     pub shadows: BTreeSet<Shadow>,
     pub version_gaps: BTreeSet<VersionGap>,
     pub edges: BTreeMap<String, BTreeSet<User>>,
     missing: BTreeMap<String, BTreeSet<String>>,
-    wished: BTreeMap<String, BTreeSet<String>>,
-    /// What is loaded in a process that has imported torch, by soname.
+    optional: BTreeMap<String, BTreeSet<String>>,
+    /// What a process has loaded that imported torch, by soname.
     torch: HashMap<String, String>,
     torch_objects: HashSet<String>,
 }
@@ -49,7 +49,7 @@ impl<'a> Users<'a> {
         let (mut copies, mut twins, mut seen) = (BTreeSet::new(), HashMap::new(), HashMap::new());
         for (path, file) in &tree.files {
             let name = path.rsplit('/').next().unwrap_or(path);
-            // A file of no bytes is what remains of an injected library in a committed image.
+            // Committing a container leaves empty files in place of injected libraries.
             if library_of(name).is_none() || (file.elf.is_none() && file.bytes > 0) {
                 continue;
             }
@@ -73,7 +73,7 @@ impl<'a> Users<'a> {
             version_gaps: BTreeSet::new(),
             edges: BTreeMap::new(),
             missing: BTreeMap::new(),
-            wished: BTreeMap::new(),
+            optional: BTreeMap::new(),
             torch: HashMap::new(),
             torch_objects: HashSet::new(),
         }
@@ -84,7 +84,7 @@ impl<'a> Users<'a> {
         self.copies.contains(path).then_some(path)
     }
 
-    /// The closure of every root.
+    /// Follows the dependencies of every root.
     pub fn follow_needs(&mut self) {
         for name in self.loader.preloaded() {
             let found =
@@ -103,11 +103,11 @@ impl<'a> Users<'a> {
                     self.torch.extend(soname.map(|soname| (soname, object.path.clone())));
                 }
             }
-            self.enter(&closure);
+            self.add(&closure);
         }
     }
 
-    fn enter(&mut self, closure: &Closure) {
+    fn add(&mut self, closure: &Closure) {
         for edge in &closure.edges {
             let (from, to) = (&closure.objects[edge.from], &closure.objects[edge.to]);
             if let Some(copy) = self.copy(&to.path).map(str::to_owned) {
@@ -129,7 +129,7 @@ impl<'a> Users<'a> {
         }
     }
 
-    /// Versions that an object needs and its provider does not define: it will not load.
+    /// Symbol versions that an object needs and its library does not define.
     fn compare_versions(&mut self, from: &Loaded, to: &Loaded) {
         let defined = &to.elf.versions_defined;
         let needs = from.elf.versions_needed.iter().filter(|need| to.answers_to(&need.soname));
@@ -141,7 +141,7 @@ impl<'a> Users<'a> {
         }
     }
 
-    /// Copies that belong together, loaded by one process from different directories.
+    /// Copies of one family that a process loads from different directories.
     fn find_mixed(&mut self, closure: &Closure) {
         for family in FAMILIES {
             let member = |path: &&str| {
@@ -159,7 +159,7 @@ impl<'a> Users<'a> {
         }
     }
 
-    /// True where the copy was not reached before.
+    /// True if the copy was not reached before.
     fn use_copy(&mut self, copy: String, by: &str, how: How) -> bool {
         let users = self.edges.entry(copy.clone()).or_default();
         let needed = User { path: by.to_owned(), how: How::Needed };
@@ -169,7 +169,7 @@ impl<'a> Users<'a> {
         self.reached.insert(copy)
     }
 
-    /// Names in read-only data, in Python sources and by convention, until nothing new is reached.
+    /// Follows names in read-only data and Python sources, and conventions, until nothing new is reached.
     pub fn follow_names(&mut self) {
         let mut asked = BTreeSet::new();
         loop {
@@ -182,7 +182,7 @@ impl<'a> Users<'a> {
                 if self.use_copy(target.clone(), &by, how) {
                     changed = true;
                     if let Some(closure) = self.loader.closure(&target) {
-                        self.enter(&closure);
+                        self.add(&closure);
                     }
                 }
             }
@@ -194,7 +194,7 @@ impl<'a> Users<'a> {
 
     fn names(&mut self) -> Vec<(String, String, How)> {
         let mut found = Vec::new();
-        let mut wished = Vec::new();
+        let mut optional = Vec::new();
         for (path, file) in &self.tree.files {
             let Some(elf) = &file.elf else { continue };
             let own = self.copy(path);
@@ -208,15 +208,15 @@ impl<'a> Users<'a> {
                         found.push((path.clone(), copy.to_owned(), How::Dlopen))
                     }
                     Some(_) => {}
-                    // A path is one of several that are tried.
+                    // A path is usually one of several that are tried.
                     None if name.contains('/') => {}
-                    None => wished.push((name.clone(), path.clone())),
+                    None => optional.push((name.clone(), path.clone())),
                 }
             }
             found.extend(self.parts(path).into_iter().map(|copy| (path.clone(), copy, How::Convention)));
         }
-        for (name, path) in wished {
-            self.wished.entry(name).or_default().insert(path);
+        for (name, path) in optional {
+            self.optional.entry(name).or_default().insert(path);
         }
         for (source, source_names) in &self.tree.python {
             if FINDERS.iter().any(|finder| source.contains(finder)) {
@@ -231,14 +231,13 @@ impl<'a> Users<'a> {
         found
     }
 
-    /// What an object gets that asks for a name at run time: in torch's process perhaps what is there
-    /// already.
+    /// What an object gets from dlopen. In torch's process the library may be loaded already.
     fn dlopen(&self, by: &str, name: &str) -> Option<String> {
         let loaded = self.torch_objects.contains(by).then(|| self.torch.get(name)).flatten();
         loaded.cloned().or_else(|| self.loader.dlopen(by, name))
     }
 
-    /// What a Python source means by a stem: the NVIDIA wheel beside it, else what the loader finds.
+    /// What a Python source gets for a stem: the NVIDIA wheel of its site, else what the loader finds.
     fn python(&self, source: &str, stem: &str) -> Vec<String> {
         let wheels = self.wheels_beside(source, stem);
         if !wheels.is_empty() {
@@ -251,21 +250,21 @@ impl<'a> Users<'a> {
         default.iter().filter_map(|path| self.copy(path)).map(str::to_owned).collect()
     }
 
-    /// The wheel that Python loads before an object of its site is loaded that needs it and would not find
-    /// it: somebody there loads it by name, or cuda.pathfinder is there to do so.
+    /// The wheel that Python preloads for an object that would not find it: a source of its site loads it by name,
+    /// or cuda.pathfinder is installed there.
     fn preloaded_wheel(&self, object: &str, soname: &str) -> Option<String> {
         let site = site(object)?;
         let wheel = self.copies.iter().find(|copy| {
             copy.strip_prefix(site).is_some_and(|inside| inside.starts_with("nvidia/"))
                 && self.soname(copy) == Some(soname)
         })?;
-        let loads = |(path, source): &(String, Source)| {
+        let loads = |(path, source): &(String, PythonNames)| {
             path.starts_with(site) && source.loads.iter().any(|stem| has_stem(soname, stem))
         };
         (self.has_finder(site) || self.tree.python.iter().any(loads)).then(|| wheel.clone())
     }
 
-    /// Whether cuda.pathfinder is installed in a site, which offers its wheels by name.
+    /// Whether cuda.pathfinder, which finds wheels by name, is installed in a site.
     fn has_finder(&self, site: &str) -> bool {
         let finder = format!("{}{}", site.trim_end_matches('/'), FINDERS[0]);
         self.tree.files.range(finder.clone()..).next().is_some_and(|(path, _)| path.starts_with(&finder))
@@ -280,11 +279,11 @@ impl<'a> Users<'a> {
         self.copies.iter().filter(|copy| copy.starts_with(&beside) && has_stem(copy, stem)).cloned().collect()
     }
 
-    /// Parts that are loaded by paths made at run time.
+    /// Libraries that an object loads by paths composed at run time.
     fn parts(&self, path: &str) -> Vec<String> {
         let (directory, name) = path.rsplit_once('/').unwrap_or(("", path));
         if name == "libproton.so" {
-            // Triton's profiler comes with CUPTI of its own, one for each generation of GPUs.
+            // Triton's profiler brings its own CUPTI, one per generation of GPUs.
             let package = directory.rsplit_once('/').map_or("", |(package, _)| package);
             let home =
                 |home| self.in_directory(&format!("{package}/backends/nvidia/lib/{home}"), "libcupti.so");
@@ -295,13 +294,14 @@ impl<'a> Users<'a> {
         part.map(|(_, prefix)| self.in_directory(directory, prefix)).unwrap_or_default()
     }
 
-    /// Copies directly in a directory whose names begin so.
+    /// Copies directly in a directory whose names have a prefix.
     fn in_directory(&self, directory: &str, prefix: &str) -> Vec<String> {
         let start = format!("{directory}/{prefix}");
         let inside = self.copies.range(start.clone()..).take_while(|copy| copy.starts_with(&start));
         inside.filter(|copy| !copy[start.len()..].contains('/')).cloned().collect()
     }
 
+    /// Missing libraries: those that are linked, and those that are only passed to dlopen.
     pub fn missing(&mut self) -> (Vec<Missing>, Vec<Missing>) {
         let list = |of: &mut BTreeMap<String, BTreeSet<String>>| {
             let entries = std::mem::take(of).into_iter();
@@ -311,7 +311,7 @@ impl<'a> Users<'a> {
             };
             entries.filter_map(entry).collect()
         };
-        (list(&mut self.missing), list(&mut self.wished))
+        (list(&mut self.missing), list(&mut self.optional))
     }
 }
 
@@ -319,7 +319,7 @@ fn has_stem(path: &str, stem: &str) -> bool {
     path.rsplit('/').next().unwrap_or(path).split(".so").next() == Some(stem)
 }
 
-/// The directory of Python packages that a file lies in, with a slash behind it.
+/// The directory of Python packages that contains a file, with a trailing slash.
 fn site(path: &str) -> Option<&str> {
     let sites = ["/site-packages/", "/dist-packages/"];
     sites.iter().find_map(|site| path.find(site).map(|at| &path[..at + site.len()]))

@@ -1,6 +1,7 @@
 //! Finds image archives with damaged or truncated layers.
 
 use crate::checks::leftovers::layer;
+use crate::checks::shared::coverage;
 use crate::checks::{Check, Outcome, Problem};
 use crate::facts::Facts;
 use crate::model::{Fix, Owner, Severity};
@@ -24,14 +25,14 @@ fn judge(facts: &Facts) -> Outcome {
     let damaged = image.layers.iter().position(|layer| !layer.whole);
     let problem = damaged.map(|number| {
         let problem = Problem::new(format!("{} is incomplete.", layer(image, number)));
-        facts.census.unreadable.iter().fold(problem, |problem, line| problem.evidence(line))
+        facts.census.unreadable.iter().fold(problem, |problem, line| problem.evidence(coverage::evidence(line)))
     });
     problem.into()
 }
 
 #[cfg(test)]
 mod tests {
-    use image_audit::image::{Image, Layer};
+    use image_audit::config::{Image, Layer};
 
     use super::*;
     use crate::facts::sample::Sample;

@@ -6,7 +6,7 @@ use crate::facts::Facts;
 use crate::facts::leftovers::layer_name;
 use crate::model::words::{files, megabytes};
 use crate::model::{Fix, Owner, Severity};
-use image_audit::image::Hidden;
+use image_audit::config::Hidden;
 
 pub const CHECK: Check = Check {
     id: "leftovers.hidden-bytes",

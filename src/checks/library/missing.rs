@@ -29,7 +29,7 @@ fn judge(facts: &Facts) -> Outcome {
     let driver = |library: &str| LIBRARIES.iter().any(|known| known.name == library && known.driver);
     let missing = facts.census.missing.iter().filter(|missing| !driver(&missing.library));
     // NVRTC loads its builtins by name and compiles nothing without them.
-    let builtins = facts.census.wished.iter().filter(|wish| wish.soname.starts_with("libnvrtc-builtins.so."));
+    let builtins = facts.census.missing_optional.iter().filter(|wish| wish.soname.starts_with("libnvrtc-builtins.so."));
     // One finding for each program, whatever number of libraries it lacks.
     let mut problems: Vec<(&str, Problem)> = Vec::new();
     for missing in missing.chain(builtins) {
@@ -77,7 +77,7 @@ mod tests {
     fn of_the_names_that_are_opened_only_nvrtc_counts() {
         let with = |soname: &str| {
             let wish = missing("libnvrtc", soname, &["/usr/lib/libnvrtc.so.12"]);
-            judge(&Sample::image().with(|facts| facts.census.wished = vec![wish]).facts())
+            judge(&Sample::image().with(|facts| facts.census.missing_optional = vec![wish]).facts())
         };
         assert!(matches!(with("libnvrtc-builtins.so.12.4"), Outcome::Fail(_)));
         assert!(matches!(with("libnvrtc.alt.so.12"), Outcome::Pass));

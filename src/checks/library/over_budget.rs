@@ -4,6 +4,7 @@ use crate::checks::{Check, Outcome, Problem};
 use crate::facts::Facts;
 use crate::model::words::megabytes;
 use crate::model::{Fix, Owner, Severity};
+use image_audit::census::Coverage;
 use image_audit::verdict::Verdict;
 
 pub const CHECK: Check = Check {
@@ -23,7 +24,7 @@ fn judge(facts: &Facts) -> Outcome {
     let Some(budget) = facts.request.max_redundant else {
         return Outcome::Skip("no budget is set (--max-redundant)");
     };
-    if !facts.census.full || facts.census.incomplete {
+    if !facts.census.full || facts.census.coverage != Coverage::Complete {
         let cause = "Not every program was read, so no copy is known to be redundant.";
         let remedy = "Run as root, with --level full, on a complete archive";
         return Some(Problem::new(cause).remedy(remedy)).into();
@@ -50,7 +51,7 @@ mod tests {
         assert_eq!(found.cause, "Redundant copies take 100.0 MB; the budget is 50.0 MB.");
         assert!(matches!(judge(&sample(Some(100_000_000)).facts()), Outcome::Pass));
         assert!(matches!(judge(&sample(None).facts()), Outcome::Skip(_)));
-        let partial = sample(Some(u64::MAX)).with(|facts| facts.census.incomplete = true);
+        let partial = sample(Some(u64::MAX)).with(|facts| facts.census.coverage != Coverage::Complete = true);
         assert!(problem(judge(&partial.facts())).remedy.unwrap().starts_with("Run as root"));
     }
 }

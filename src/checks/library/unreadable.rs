@@ -1,6 +1,6 @@
 //! Parts of the image could not be read.
 
-use crate::checks::library::located;
+use crate::checks::shared::coverage;
 use crate::checks::{Check, Outcome, Problem};
 use crate::facts::Facts;
 use crate::model::{Fix, Owner, Severity};
@@ -29,7 +29,7 @@ fn judge(facts: &Facts) -> Outcome {
         more => format!("{first}, and {} more.", more - 1),
     };
     let mut problem = Problem::new(cause);
-    problem.evidence = unreadable.iter().take(LISTED).map(|line| located(line)).collect();
+    problem.evidence = unreadable.iter().take(LISTED).map(coverage::evidence).collect();
     problem.path = problem.evidence[0].path.clone();
     Some(problem).into()
 }
@@ -43,7 +43,7 @@ mod tests {
     #[test]
     fn paths_and_other_lines() {
         let lines = ["/root: Permission denied", "the rpm database is damaged"];
-        let facts = Sample::image().with(|facts| facts.census.unreadable = lines.map(str::to_owned).to_vec());
+        let facts = Sample::image().with(|facts| facts.census.unreadable = lines.map(|line| line.to_owned().into()).to_vec());
         let found = problem(judge(&facts.facts()));
         assert_eq!(found.cause, "/root: Permission denied, and 1 more.");
         assert_eq!(found.path.as_deref(), Some("/root"));

@@ -27,7 +27,7 @@ fn judge(facts: &Facts) -> Outcome {
         [(Stage::LoadRuntime, "libcudart"), (Stage::LoadBlas, "libcublas"), (Stage::LoadCupti, "libcupti")];
     each(facts, |run| {
         let missed = stages.iter().find_map(|(stage, name)| run.fault(*stage).filter(|_| !has(facts, name)));
-        missed.map(|fault| Problem::new(phrase(fault)).evidence(facts.census.unreadable.join("; ")))
+        missed.map(|fault| Problem::new(phrase(fault)).evidence(facts.census.unreadable.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")))
     })
 }
 

@@ -5,9 +5,9 @@ use crate::checks;
 use crate::cli::target_machine::{On, on};
 use crate::facts::sample::{Sample, copy};
 use image_audit::census::{Framework, How, User};
-use image_audit::elf::Forward;
+use image_audit::Forward;
 use image_audit::fatbin::{CodeKind, DeviceCode};
-use image_audit::image::Image;
+use image_audit::config::Image;
 
 const TORCH: &str = "/site/torch/lib/libtorch_cuda.so";
 

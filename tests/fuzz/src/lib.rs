@@ -1,11 +1,5 @@
-//! The parsers of the image audit as a library, for fuzz targets in `../targets`.
-//!
-//! The sources are cudacheck's own. Here are stand-ins for what they need of the rest, files in memory,
-//! and a limit of memory: a target ends when it holds more than any honest input of its size explains.
-
-#![allow(dead_code, reason = "cudacheck uses more of the modules than the targets do")]
-#![allow(clippy::duplicate_mod, reason = "what is private in its place is here once more")]
-#![allow(clippy::len_without_is_empty, reason = "public in this crate alone")]
+//! Helpers of the fuzz targets: files in memory, and a memory limit. A target fails if it allocates more than a
+//! valid input of the same size could need.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::fs::{self, File, OpenOptions};
@@ -16,94 +10,83 @@ use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-pub mod databases;
-pub mod facts;
-#[path = "facts/loader/cache.rs"]
-pub mod ld_cache;
-#[path = "../../../src/order.rs"]
-pub mod order;
 pub mod tar;
 
-pub mod supervise {
-    /// glibc's loader.
-    pub const LOADER: &str = "/lib64/ld-linux-x86-64.so.2";
-}
-
-/// No input has more bytes than a thousandth of this.
-const MOST: usize = 96 << 20;
+/// More than a thousand times the largest input.
+const LIMIT: usize = 96 << 20;
 
 struct Limited;
 
-static HELD: AtomicUsize = AtomicUsize::new(0);
+static ALLOCATED: AtomicUsize = AtomicUsize::new(0);
 
 #[global_allocator]
 static ALLOCATOR: Limited = Limited;
 
-// SAFETY: all is passed on to the system's allocator as it came.
+// SAFETY: all calls are forwarded unchanged to the system allocator.
 unsafe impl GlobalAlloc for Limited {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         take(layout.size());
-        // SAFETY: the caller's promise.
+        // SAFETY: guaranteed by the caller.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         take(layout.size());
-        // SAFETY: the caller's promise.
+        // SAFETY: guaranteed by the caller.
         unsafe { System.alloc_zeroed(layout) }
     }
 
     unsafe fn realloc(&self, memory: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         take(size);
-        HELD.fetch_sub(layout.size(), Relaxed);
-        // SAFETY: the caller's promise.
+        ALLOCATED.fetch_sub(layout.size(), Relaxed);
+        // SAFETY: guaranteed by the caller.
         unsafe { System.realloc(memory, layout, size) }
     }
 
     unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
-        HELD.fetch_sub(layout.size(), Relaxed);
-        // SAFETY: the caller's promise.
+        ALLOCATED.fetch_sub(layout.size(), Relaxed);
+        // SAFETY: guaranteed by the caller.
         unsafe { System.dealloc(memory, layout) }
     }
 }
 
 fn take(bytes: usize) {
-    let held = HELD.fetch_add(bytes, Relaxed);
-    if held.saturating_add(bytes) > MOST {
-        // The message itself needs memory.
-        HELD.store(0, Relaxed);
-        panic!("{bytes} bytes of memory more than the {held} that are held");
+    let allocated = ALLOCATED.fetch_add(bytes, Relaxed);
+    if allocated.saturating_add(bytes) > LIMIT {
+        // Leave memory for the message.
+        ALLOCATED.store(0, Relaxed);
+        panic!("{bytes} bytes requested in addition to {allocated}");
     }
 }
 
-/// A file in memory that holds these parts, one behind the other. There is one: each call writes it anew.
+/// A file in memory with the concatenated parts. There is only one; each call overwrites it.
 pub fn file(parts: &[&[u8]]) -> &'static File {
     static FILE: OnceLock<File> = OnceLock::new();
     let file = FILE.get_or_init(|| {
         let path = format!("/dev/shm/cudacheck-fuzz-{}", std::process::id());
         let file = OpenOptions::new().read(true).write(true).create_new(true).open(&path);
-        fs::remove_file(&path).and(file).expect("/dev/shm takes files")
+        fs::remove_file(&path).and(file).expect("/dev/shm is writable")
     });
     let bytes = parts.concat();
-    file.set_len(0).and_then(|()| file.write_all_at(&bytes, 0)).expect("it has room");
+    file.set_len(0).and_then(|()| file.write_all_at(&bytes, 0)).expect("/dev/shm has space");
     file
 }
 
-/// By which an open file can be opened again, from its beginning.
+/// A path that reopens a file from its start.
 pub fn path_of(file: &impl AsRawFd) -> PathBuf {
     format!("/proc/self/fd/{}", file.as_raw_fd()).into()
 }
 
-/// A pipe that these bytes have been written to, if it takes all of them; it ends behind them.
+/// A closed pipe with these bytes, if they fit.
 pub fn pipe(bytes: &[u8]) -> Option<impl AsRawFd> {
     let (reader, mut writer) = std::io::pipe().ok()?;
     (bytes.len() <= PIPE && writer.write_all(bytes).is_ok()).then_some(reader)
 }
 
-/// What a pipe takes before somebody reads.
+/// Default capacity of a pipe.
 const PIPE: usize = 64 << 10;
 
-/// Cuts numbers and texts from an input until there is nothing left.
+/// Takes numbers and texts from an input until it is empty.
 pub struct Input<'a>(pub &'a [u8]);
 
 impl<'a> Input<'a> {
@@ -121,6 +104,6 @@ impl<'a> Input<'a> {
     }
 }
 
-/// What no report may show: a token, and the part of it that nothing else has.
+/// A token that no report may show, and a unique part of it.
 pub const TOKEN: &str = "ghp_Zq7XwV9tKmB2sLcR8nYdPfJh3GvT5aUeW1oQ";
 pub const UNIQUE: &str = "Zq7XwV9tKmB2";

@@ -1,4 +1,4 @@
-//! Just enough of tar to make archives of an input, and to make damaged ones look whole.
+//! Just enough of tar to make archives of an input, and to repair checksums.
 
 pub const BLOCK: usize = 512;
 
@@ -19,12 +19,13 @@ pub fn push(tar: &mut Vec<u8>, name: &[u8], kind: u8, link: &[u8], mode: u32, co
     tar.resize(tar.len().next_multiple_of(BLOCK), 0);
 }
 
+/// Adds the end marker.
 pub fn end(tar: &mut Vec<u8>) {
     tar.resize(tar.len() + 2 * BLOCK, 0);
 }
 
-/// Gives every header the checksum of what it says, also those of a tar in a member.
-pub fn mend(tar: &mut [u8]) {
+/// Repairs the checksum of every header, including those of nested archives.
+pub fn repair(tar: &mut [u8]) {
     let mut at = 0;
     while let Some(header) = tar.get_mut(at..at + BLOCK) {
         if header.iter().all(|byte| *byte == 0) {
@@ -39,7 +40,7 @@ pub fn mend(tar: &mut [u8]) {
         if has_content {
             let end = at.saturating_add(size).min(tar.len());
             if tar[at..end].get(257..262) == Some(b"ustar") {
-                mend(&mut tar[at..end]);
+                repair(&mut tar[at..end]);
             }
             at = end.next_multiple_of(BLOCK);
         }

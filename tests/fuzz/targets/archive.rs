@@ -1,27 +1,24 @@
-//! An image archive: read as a file and as a stream alike, nothing in it leads out of it.
+//! Image archives: reading as a file and as a stream agrees, and no path leads out of the image.
 //!
-//! Headers of mutated archives get their checksums mended, else nothing behind them would be read.
+//! Checksums of mutated headers are repaired; otherwise nothing after them would be read.
 
 #![no_main]
 
-use cudacheck_fuzz::facts::archive::{self, Image, Input, Kind, overlay};
-use cudacheck_fuzz::facts::bytes::HEAD;
-use cudacheck_fuzz::facts::image;
-use cudacheck_fuzz::facts::tree::{Fact, Looker, Tree};
 use cudacheck_fuzz::{file, path_of, pipe, tar};
+use image_audit::fuzzing::{Fact, HEAD, Image, Input, Inspector, Kind, open_archive, overlay, tree_of_image};
 use libfuzzer_sys::{fuzz_mutator, fuzz_target, fuzzer_mutate};
 
 fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {
     let size = fuzzer_mutate(data, size, max_size);
     // Some stay damaged.
     if !seed.is_multiple_of(16) && data[..size].get(257..262) == Some(b"ustar") {
-        tar::mend(&mut data[..size]);
+        tar::repair(&mut data[..size]);
     }
     size
 });
 
 fn open(input: &impl std::os::fd::AsRawFd) -> anyhow::Result<Image<Fact>> {
-    archive::open(Input::Path(&path_of(input)), None, &Looker { full: true })
+    open_archive(Input::Path(&path_of(input)), None, &Inspector { full: true })
 }
 
 fuzz_target!(|data: &[u8]| {
@@ -31,21 +28,19 @@ fuzz_target!(|data: &[u8]| {
     {
         compare(of_file, &of_stream);
     }
-    let Ok(mut image) = of_file else { return };
+    let Ok(image) = of_file else { return };
     for entry in image.layers.iter().flat_map(|layer| &layer.entries) {
         assert!(is_inside(&entry.path), "{}", entry.path);
     }
-    let mut shown = image::Image::of(&image);
-    let (tree, hidden) = Tree::of_image(&mut image);
+    let (tree, shown, hidden) = tree_of_image(image);
     let paths = hidden.iter().map(|hidden: &overlay::Hidden| &hidden.path).chain(tree.files.keys());
     for path in paths {
         assert!(is_inside(path), "{path}");
         if let Some(real) = tree.resolve(path) {
             assert!(is_inside(&real), "{path} is {real}");
         }
-        let _ = tree.beginning(path, 64);
+        let _ = tree.read(path);
     }
-    shown.hide(hidden);
     let shipped: u64 = shown.layers.iter().map(|layer| layer.bytes).sum();
     let unseen: u64 = shown.hidden.iter().map(|hidden| hidden.bytes).sum();
     assert!(tree.bytes() + unseen <= shipped);
@@ -55,11 +50,11 @@ fn is_inside(path: &str) -> bool {
     path.starts_with('/') && path.split('/').all(|part| part != "..")
 }
 
-/// What was seen in a file that a stream keeps whole; nothing, where it was not worth a look.
+/// The facts of a file that a stream keeps whole.
 fn shown(kind: &Kind<Fact>) -> String {
     match kind {
-        Kind::File { bytes, looked } if *bytes <= HEAD => {
-            format!("{bytes} {:?}", looked.clone().unwrap_or_default())
+        Kind::File { bytes, fact } if *bytes <= HEAD => {
+            format!("{bytes} {:?}", fact.clone().unwrap_or_default())
         }
         Kind::File { bytes, .. } => bytes.to_string(),
         kind => format!("{kind:?}"),
@@ -75,7 +70,7 @@ fn compare(of_file: &Image<Fact>, of_stream: &Image<Fact>) {
             continue;
         }
         assert_eq!(one.entries.len(), other.entries.len());
-        // Of a layer that is cut off behind its last file, a stream knows what was claimed.
+        // For a layer truncated after its last file, a stream reports the claimed size.
         assert!(!of_file.problems.is_empty() || one.stored_bytes == other.stored_bytes);
         for (one, other) in one.entries.iter().zip(&other.entries) {
             assert_eq!((&one.path, one.mode, one.uid), (&other.path, other.mode, other.uid));

@@ -1,48 +1,48 @@
-//! ELF: a part of a file and the same bytes as a stream give the same.
+//! ELF: a part of a file and the same bytes as a stream give the same result.
 //!
-//! Of what is larger than a stream keeps, the loader's part is compared where the stream has it.
+//! For a file larger than a stream keeps, only what the loader sees is compared.
 
 #![no_main]
 
 use std::sync::Mutex;
 
-use cudacheck_fuzz::facts::bytes::{Bytes, HEAD, Kept, Part};
-use cudacheck_fuzz::facts::elf::{Depth, Elf, read};
 use cudacheck_fuzz::file;
+use image_audit::Elf;
+use image_audit::fuzzing::{Bytes, Depth, HEAD, Kept, Part, read_elf};
 use libfuzzer_sys::fuzz_target;
 
-/// Shared by all runs: what one left in it must not change the next.
+/// Shared by all runs: leftover content must not change results.
 static SCRATCH: Mutex<Vec<u8>> = Mutex::new(Vec::new());
 const MARGIN: usize = 512;
-/// More than a stream keeps at its end.
+/// More than a stream keeps of the end.
 const LONGER: usize = 20 << 10;
 const FULL: [bool; 2] = [false, true];
 
-fn look(bytes: &dyn Bytes, full: bool) -> Result<Option<Elf>, String> {
+fn inspect(bytes: &dyn Bytes, full: bool) -> Result<Option<Elf>, String> {
     let depth = Depth { names: full, device_code: full };
-    let mut scratch = SCRATCH.lock().expect("no panic is survived");
-    read(bytes, depth, &mut scratch).map_err(|error| format!("{error:#}"))
+    let mut scratch = SCRATCH.lock().expect("a panic ends the process");
+    read_elf(bytes, depth, &mut scratch).map_err(|error| format!("{error:#}"))
 }
 
 fn stream(data: &[u8]) -> Kept {
     let read = Kept::read(&mut &data[..], data.len() as u64, |_| true);
-    read.expect("all is there").expect("it is worth it")
+    read.expect("it is complete").expect("it is wanted")
 }
 
 fuzz_target!(|data: &[u8]| {
-    // What lies around the part belongs to others.
+    // Bytes around the part must not matter.
     let around = b"libcuda.so.1\0libcublas.so.12\0".repeat(MARGIN / 29 + 1);
     let length = data.len() as u64;
     let part = Part { file: file(&[&around[..MARGIN], data, &around]), offset: MARGIN as u64, length };
-    let of_part = FULL.map(|full| look(&part, full));
-    let of_stream = FULL.map(|full| look(&stream(data), full));
+    let of_part = FULL.map(|full| inspect(&part, full));
+    let of_stream = FULL.map(|full| inspect(&stream(data), full));
     if length <= HEAD {
         assert_eq!(of_part, of_stream);
     }
-    // More follows, so that the end of it is not in the head.
+    // Longer than the head of a stream.
     let longer = [data, &[0; LONGER]].concat();
     let part = Part { file: file(&[&longer]), offset: 0, length: longer.len() as u64 };
-    let [of_part, of_stream] = [look(&part, true), look(&stream(&longer), true)];
+    let [of_part, of_stream] = [inspect(&part, true), inspect(&stream(&longer), true)];
     if let (Ok(Some(of_part)), Ok(Some(of_stream))) = (of_part, of_stream)
         && of_part.dynamic == of_stream.dynamic
     {

@@ -1,13 +1,13 @@
-//! Device code: found alike in one piece, in pieces that overlap, and in a file.
+//! Device code: one piece, overlapping pieces and a file give the same result.
 
 #![no_main]
 
-use cudacheck_fuzz::facts::bytes::{Bytes, Part};
-use cudacheck_fuzz::facts::fatbin::{Scanner, merged, runs_on};
 use cudacheck_fuzz::file;
+use image_audit::fatbin::{DeviceCode, runs_on};
+use image_audit::fuzzing::{Bytes, Part, Scanner, merged};
 use libfuzzer_sys::fuzz_target;
 
-/// As those of streams.
+/// The overlap of streams.
 const OVERLAP: usize = 128;
 
 fuzz_target!(|data: &[u8]| {
@@ -30,11 +30,11 @@ fuzz_target!(|data: &[u8]| {
     let part = Part { file: file(&[data]), offset: 0, length: all.end };
     assert_eq!(part.device_code(std::slice::from_ref(&all), &mut Vec::new()), found);
 
-    // As sections that lie on each other, and as two objects.
+    // Overlapping sections, and two objects.
     let half = all.end / 2;
     let twice = part.device_code(&[all.clone(), half..all.end, all], &mut Vec::new());
     let both = merged([found.as_slice(), &twice]);
-    let sum = |bytes: u64, code: &cudacheck_fuzz::facts::fatbin::DeviceCode| bytes.saturating_add(code.bytes);
+    let sum = |bytes: u64, code: &DeviceCode| bytes.saturating_add(code.bytes);
     assert!(both.iter().fold(0, sum) >= found.iter().fold(0, sum));
     for code in &both {
         runs_on(code, 90);

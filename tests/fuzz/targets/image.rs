@@ -1,16 +1,13 @@
-//! The whole audit of an image that is made of the input: programs, databases, sources, configuration.
+//! The whole audit of an image made from the input: programs, databases, sources, configuration.
 //!
-//! In an input, 0x01 stands for a token: it must not be in the report, wherever it was.
+//! In an input, 0x01 stands for a token, which must not be in the result.
 
 #![no_main]
 
 use std::io::Write;
 
-use cudacheck_fuzz::facts::archive;
-use cudacheck_fuzz::facts::census::take;
-use cudacheck_fuzz::facts::loader::Environment;
-use cudacheck_fuzz::facts::source::Source;
 use cudacheck_fuzz::{Input, TOKEN, UNIQUE, file, path_of, tar};
+use image_audit::Audit;
 use libfuzzer_sys::fuzz_target;
 
 const NAMES: [&str; 16] = [
@@ -36,9 +33,8 @@ fuzz_target!(|data: &[u8]| {
     let mut input = Input(data);
     let archive = archive(&mut input);
     let place = path_of(file(&[&archive]));
-    let read = Source::archive(archive::Input::Path(&place), None, true, Environment::default());
-    let source = read.expect("it is an image");
-    let census = take(&source);
+    let source = Audit::archive(place).read().expect("it is an image");
+    let census = source.census();
     let shown = format!("{census:?} {:?}", source.image);
     assert!(!shown.contains(UNIQUE), "{shown}");
 });
@@ -49,7 +45,7 @@ fn archive(input: &mut Input) -> Vec<u8> {
     let mut text = || {
         let count = input.byte().into();
         let text = String::from_utf8_lossy(input.bytes(count)).into_owned();
-        // Search paths are shown as they are.
+        // Search paths may be shown.
         let line = |line: &str| if line.contains("LD_") { line.to_owned() } else { with_tokens(line) };
         text.lines().map(line).collect::<Vec<_>>()
     };
@@ -113,5 +109,5 @@ fn layer(input: &mut Input, last: bool) -> Vec<u8> {
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-    encoder.write_all(bytes).and_then(|()| encoder.finish()).expect("memory takes all")
+    encoder.write_all(bytes).and_then(|()| encoder.finish()).expect("writing to memory succeeds")
 }

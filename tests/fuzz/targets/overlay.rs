@@ -1,12 +1,12 @@
-//! Layers put together: each file that was shipped is seen or hidden, and what is seen is a tree.
+//! Merged layers: each shipped file is visible or hidden, and what is visible is a tree.
 
 #![no_main]
 
 use std::collections::BTreeSet;
 
 use cudacheck_fuzz::Input;
-use cudacheck_fuzz::facts::archive::overlay::{Merged, merge};
-use cudacheck_fuzz::facts::archive::{Entry, Kind, Layer};
+use image_audit::fuzzing::overlay::{Merged, merge};
+use image_audit::fuzzing::{Entry, Kind, Layer};
 use libfuzzer_sys::fuzz_target;
 
 const NAMES: [&str; 8] = ["a", "b", "c", "a.", "a0", "usr", "lib", "é"];
@@ -15,7 +15,7 @@ const MORE: [&str; 4] = ["..", ".", "", "/"];
 fuzz_target!(|data: &[u8]| {
     let mut input = Input(data);
     let mut layers: Vec<Layer<u32>> = Vec::new();
-    // Each file has a size of its own, by which it is known again.
+    // Each file has a unique size, which identifies it.
     let mut shipped = BTreeSet::new();
     while !input.0.is_empty() {
         let byte = input.byte();
@@ -27,7 +27,7 @@ fuzz_target!(|data: &[u8]| {
             0..=5 => {
                 let bytes = 1 << 20 | shipped.len() as u64;
                 shipped.insert(bytes);
-                Kind::File { bytes, looked: Some(bytes as u32) }
+                Kind::File { bytes, fact: Some(bytes as u32) }
             }
             6 | 7 => Kind::Link(target(&mut input)),
             8 | 9 => Kind::HardLink(format!("/{}", self::path(&mut input, &NAMES))),
@@ -51,7 +51,7 @@ fn path(input: &mut Input, names: &[&str]) -> String {
     (0..count).map(|_| input.choose(names)).collect::<Vec<_>>().join("/")
 }
 
-/// Of a symbolic link: anything.
+/// The target of a symbolic link: anything.
 fn target(input: &mut Input) -> String {
     path(input, &[NAMES.as_slice(), &MORE].concat())
 }
@@ -71,15 +71,15 @@ fn check(merged: &Merged<u32>, shipped: BTreeSet<u64>) {
             "{path} in {parent:?}"
         );
         match &node.kind {
-            Kind::File { bytes, looked } => {
-                assert_eq!(*looked, Some(*bytes as u32), "{path}");
-                assert!(left.remove(bytes), "seen twice or hidden as well: {path}");
+            Kind::File { bytes, fact } => {
+                assert_eq!(*fact, Some(*bytes as u32), "{path}");
+                assert!(left.remove(bytes), "visible twice, or hidden as well: {path}");
             }
             Kind::HardLink(target) => {
                 let target = merged.nodes.get(target).map(|node| &node.kind);
                 assert!(matches!(target, Some(Kind::File { .. })), "{path} is linked to {target:?}");
             }
-            Kind::Whiteout | Kind::Opaque => panic!("{path} is a removal"),
+            Kind::Whiteout | Kind::Opaque => panic!("{path} is a whiteout"),
             Kind::Link(_) | Kind::Directory | Kind::Other => {}
         }
     }

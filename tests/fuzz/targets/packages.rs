@@ -1,14 +1,14 @@
-//! Databases of packages that are text: dpkg's two, apk's, those of Python and conda.
+//! Text package databases: both of dpkg, those of apk, Python and conda.
 //!
-//! The first byte chooses; the files of a database are separated by 0xFF.
+//! The first byte selects the database; its files are separated by 0xFF.
 
 #![no_main]
 
 use std::collections::HashSet;
 
-use cudacheck_fuzz::facts::archive::{Config, Content, Entry, Image, Kind, Layer, Look};
-use cudacheck_fuzz::facts::packages::owners;
-use cudacheck_fuzz::facts::tree::{Looker, Tree};
+use image_audit::fuzzing::{
+    Config, Content, Entry, Fact, Image, Inspector, Kind, Layer, Visit, owners, tree_of_image,
+};
 use libfuzzer_sys::fuzz_target;
 
 const DATABASES: [&[&str]; 5] = [
@@ -38,29 +38,26 @@ fuzz_target!(|data: &[u8]| {
     entries.push(Entry { path: "/lib64".to_owned(), kind: link, mode: 0o777, uid: 0 });
     entries.extend(OWNED.map(|path| entry(path, b"x")));
     let layer = Layer { digest: String::new(), created_by: None, stored_bytes: 0, entries, whole: true };
-    let mut image = Image {
+    let image = Image {
         name: None,
         platform: String::new(),
         config: Config::default(),
         layers: vec![layer],
         problems: Vec::new(),
     };
-    let (tree, _) = Tree::of_image(&mut image);
+    let (tree, ..) = tree_of_image(image);
     let wanted: HashSet<String> = OWNED.map(str::to_owned).into();
     let found = owners(&tree, &wanted);
     assert!(found.owners.keys().all(|path| wanted.contains(path)));
     for package in &found.packages {
         assert!(package.bytes <= tree.bytes() && package.files as usize <= tree.files.len());
-        assert!(found.owners.values().any(|owner| *owner == package.owner));
+        assert!(found.owners.values().any(|owner| *owner == package.id));
     }
 });
 
-fn entry<T>(path: &str, mut content: &[u8]) -> Entry<T>
-where
-    Looker: Look<Fact = T>,
-{
+fn entry(path: &str, mut content: &[u8]) -> Entry<Fact> {
     let (mode, bytes) = (0o644, content.len() as u64);
     let content = Content::Stream(&mut content);
-    let looked = Looker { full: true }.file(&mut Vec::new(), path, mode, bytes, content).ok().flatten();
-    Entry { path: path.to_owned(), kind: Kind::File { bytes, looked }, mode, uid: 0 }
+    let fact = Inspector { full: true }.file(&mut Vec::new(), path, mode, bytes, content).ok().flatten();
+    Entry { path: path.to_owned(), kind: Kind::File { bytes, fact }, mode, uid: 0 }
 }

@@ -1,16 +1,16 @@
-//! rpm's database: a whole one, or one around the header of a package.
+//! rpm's database: the input is a database or the header of a package in one.
 
 #![no_main]
 
-use cudacheck_fuzz::databases::rpm::packages;
+use image_audit::fuzzing::rpm_packages;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
     let found = if data.starts_with(b"SQLite") {
-        packages(data)
+        rpm_packages(data)
     } else {
         let header = &data[..data.len().min(PAGE - 100)];
-        packages(&database(header))
+        rpm_packages(&database(header))
     };
     for package in found.into_iter().flatten() {
         assert!(!package.version.is_empty());
@@ -19,7 +19,7 @@ fuzz_target!(|data: &[u8]| {
 
 const PAGE: usize = 64 << 10;
 
-/// Two pages: the list of tables, and the table with one row.
+/// Two pages: the schema table, and a table with one row.
 fn database(header: &[u8]) -> Vec<u8> {
     let mut bytes = vec![0; 2 * PAGE];
     bytes[..16].copy_from_slice(b"SQLite format 3\0");
@@ -34,7 +34,7 @@ fn database(header: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// A leaf whose one row stands at its end.
+/// A leaf with one row at its end.
 fn leaf(page: &mut [u8], at: usize, payload: &[u8]) {
     let cell = [varint(payload.len()).as_slice(), &[1], payload].concat();
     let start = page.len() - cell.len();
@@ -43,7 +43,7 @@ fn leaf(page: &mut [u8], at: usize, payload: &[u8]) {
     page[at + 8..at + 10].copy_from_slice(&(start as u16).to_be_bytes());
 }
 
-/// In three bytes, which is enough for a page.
+/// In three bytes, enough for a page.
 fn varint(number: usize) -> Vec<u8> {
     [14, 7, 0].map(|shift| (number >> shift & 0x7f) as u8 | if shift > 0 { 0x80 } else { 0 }).to_vec()
 }

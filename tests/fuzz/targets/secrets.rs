@@ -1,11 +1,11 @@
-//! Secrets: found or not, no value is shown.
+//! Secrets: no value is shown.
 //!
-//! In an input, 0x01 stands for a token: it must not be in what is found, wherever it was.
+//! In an input, 0x01 stands for a token, which must not be in the result.
 
 #![no_main]
 
-use cudacheck_fuzz::facts::secrets::{Secret, in_environment, in_file, in_history, wants};
 use cudacheck_fuzz::{TOKEN, UNIQUE};
+use image_audit::secrets::{Secret, in_environment, in_file, in_history, wants};
 use libfuzzer_sys::fuzz_target;
 
 const FILES: [&str; 12] = [
@@ -46,7 +46,7 @@ fn show_nothing(found: &[Secret]) {
     assert!(!shown.contains(UNIQUE), "{shown}");
 }
 
-/// Tokens stand for themselves: what is put to one is part of it, and then it may be none.
+/// Puts in tokens, except next to characters that would become a part of them.
 fn with_tokens(text: &str) -> String {
     let mut whole = String::new();
     let mut rest = text.chars().peekable();

@@ -1,8 +1,8 @@
-//! SQLite: rows hold no more than the file does.
+//! SQLite: rows are not larger than the file.
 
 #![no_main]
 
-use cudacheck_fuzz::databases::sqlite::{Value, for_each_row};
+use image_audit::fuzzing::{Value, for_each_row};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {

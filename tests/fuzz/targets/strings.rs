@@ -1,16 +1,16 @@
-//! Names in read-only data: pieces that overlap have all that the whole has.
+//! Names in read-only data: overlapping pieces contain everything that the whole contains.
 
 #![no_main]
 
-use cudacheck_fuzz::facts::catalogue::library_of;
-use cudacheck_fuzz::facts::strings::{Found, find};
+use image_audit::catalogue::library_of;
+use image_audit::fuzzing::{Found, find_strings};
 use libfuzzer_sys::fuzz_target;
 
-/// As those of files.
+/// The overlap of files.
 const OVERLAP: usize = 128;
 
 fn found(start: usize, piece: &[u8]) -> Vec<(u64, Found)> {
-    find(start as u64, piece).map(|hit| (hit.at, hit.text)).collect()
+    find_strings(start as u64, piece).map(|hit| (hit.at, hit.text)).collect()
 }
 
 fuzz_target!(|data: &[u8]| {

@@ -1,29 +1,30 @@
-//! Which of the images of an archive is meant: by name, then by platform.
+//! Chooses an image of an archive: by name, then by platform.
 //!
-//! Invariant: a choice is made only where there is one; else the error lists what there is.
+//! Invariant: nothing is guessed. If several images fit, the error lists them.
 
 use anyhow::{Result, bail, ensure};
 
 use super::documents::ImageDocument;
+use super::reference::full_name;
 
-/// An image that may be meant.
+/// An image of the archive.
 pub struct Candidate {
     pub names: Vec<String>,
-    /// What it is known by where it has no name, and by which two of the same are found.
+    /// Identifies an image without a name, and one that is listed twice.
     pub digest: String,
     pub platform: String,
     pub image: ImageDocument,
     pub layers: Vec<Blob>,
 }
 
-/// A layer as a manifest names it.
+/// A layer in a manifest.
 pub struct Blob {
     pub name: String,
     pub bytes: Option<u64>,
     pub urls: Vec<String>,
 }
 
-/// An image that is listed once for each of its names is one.
+/// Merges images that are listed once per name.
 fn merge_names(candidates: Vec<Candidate>) -> Vec<Candidate> {
     let mut merged: Vec<Candidate> = Vec::new();
     for candidate in candidates {
@@ -39,17 +40,20 @@ fn merge_names(candidates: Vec<Candidate>) -> Vec<Candidate> {
     merged
 }
 
-/// The one image that is meant.
+/// Chooses an image by name or digest; without one, the only image for this platform.
 pub fn choose(candidates: Vec<Candidate>, wanted: Option<&str>) -> Result<Candidate> {
     let mut candidates = merge_names(candidates);
     if let Some(wanted) = wanted {
         let known = list(&candidates, Candidate::label);
         candidates.retain(|candidate| candidate.is(wanted));
-        ensure!(!candidates.is_empty(), "there is no image {wanted} in it, only {known}");
+        ensure!(!candidates.is_empty(), "image {wanted} not found; the archive has {known}");
     }
     let several = candidates.iter().any(|candidate| candidate.names != candidates[0].names);
     if several {
-        bail!("there are several images in it, choose one: {}", list(&candidates, Candidate::label));
+        bail!(
+            "the archive has several images; choose one with --image: {}",
+            list(&candidates, Candidate::label)
+        );
     }
     let own = format!("linux/{}", architecture());
     let fits = |platform: &str| {
@@ -57,7 +61,7 @@ pub fn choose(candidates: Vec<Candidate>, wanted: Option<&str>) -> Result<Candid
     };
     if candidates.iter().any(|candidate| fits(&candidate.platform)) {
         candidates.retain(|candidate| fits(&candidate.platform));
-        // The plain architecture before its variants.
+        // Prefer the plain architecture to its variants.
         let platforms = candidates.iter().map(|candidate| candidate.platform.clone());
         let plainest = platforms.min_by_key(String::len);
         candidates.retain(|candidate| Some(&candidate.platform) == plainest.as_ref());
@@ -67,13 +71,13 @@ pub fn choose(candidates: Vec<Candidate>, wanted: Option<&str>) -> Result<Candid
         1 => Ok(candidates.remove(0)),
         _ if same => {
             bail!(
-                "there are several images in it, choose one: {}",
+                "the archive has several images; choose one with --image: {}",
                 list(&candidates, |one| one.digest.clone())
             )
         }
         _ => {
             let platforms = list(&candidates, |one| one.platform.clone());
-            bail!("the image is there for {platforms}, but not for {own}")
+            bail!("the image is for {platforms}, not for {own}")
         }
     }
 }
@@ -87,25 +91,13 @@ impl Candidate {
         if self.names.is_empty() { self.digest.clone() } else { self.names.join(", ") }
     }
 
-    /// Whether it is meant by a name, with or without what Docker adds to one, or by its digest.
+    /// By name, with or without registry and tag, or by digest.
     fn is(&self, wanted: &str) -> bool {
         self.digest == wanted || self.names.iter().any(|name| full_name(name) == full_name(wanted))
     }
 }
 
-/// Without the registry that is meant where none is named.
-pub fn familiar(name: &str) -> &str {
-    let name = name.strip_prefix("docker.io/").unwrap_or(name);
-    name.strip_prefix("library/").unwrap_or(name)
-}
-
-fn full_name(name: &str) -> String {
-    let name = familiar(name);
-    let last = name.rsplit('/').next().unwrap_or(name);
-    if last.contains([':', '@']) { name.to_owned() } else { format!("{name}:latest") }
-}
-
-/// As images name it.
+/// The name that images use for this architecture.
 pub fn architecture() -> &'static str {
     match std::env::consts::ARCH {
         "x86_64" => "amd64",

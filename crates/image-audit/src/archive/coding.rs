@@ -1,8 +1,7 @@
-//! What a blob is by its first bytes, and decompression in a thread of its own.
+//! Detects the format of a blob by its first bytes, and decompresses in a thread of its own.
 //!
-//! Media types are not asked: they lie more often than bytes do. Whoever reads decompressed bytes gets
-//! them in chunks that travel between two threads and are used again. Invariant: an error of the
-//! decompressor reaches the reader in its place, after all bytes that were good.
+//! Media types are ignored because they are wrong more often than the bytes. Chunks of decompressed bytes
+//! travel between two threads and are reused. Invariant: the reader gets all good bytes before an error.
 
 use std::io::{self, BufRead, ErrorKind, Read};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
@@ -11,10 +10,10 @@ use std::thread;
 use flate2::bufread::MultiGzDecoder;
 use zstd::stream::read::Decoder;
 
-use super::header::is_header;
-use super::tar::{self, BLOCK, LARGEST, Stream};
+use super::header::{BLOCK, is_header};
+use super::tar::{self, LARGEST, Stream};
 
-/// What travels at once, and how many of it may wait.
+/// Size of a chunk, and how many may wait.
 const CHUNK: usize = 256 << 10;
 const WAITING: usize = 4;
 
@@ -27,12 +26,12 @@ pub enum Coding {
     Unknown,
 }
 
-/// Judges by the first block.
+/// Detects the format by the first block.
 pub fn sniff(head: &[u8]) -> Coding {
     match head {
         [0x1f, 0x8b, ..] => Coding::Gzip,
         [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Coding::Zstd,
-        // A layer without a file.
+        // An empty layer.
         [] => Coding::Tar,
         _ if is_header(head) || (head.len() == BLOCK && head.iter().all(|byte| *byte == 0)) => Coding::Tar,
         _ => match head.iter().find(|byte| !byte.is_ascii_whitespace()) {
@@ -48,14 +47,14 @@ pub fn decompressed(input: Stream, coding: Coding, work: &mut dyn FnMut(Stream))
     let (empty, spare) = channel();
     thread::scope(|scope| {
         thread::Builder::new().spawn_scoped(scope, move || feed(input, coding, &full, &spare))?;
-        // Dropped at the end of this scope's work: a decompressor that is not done ends with it.
+        // Dropped when `work` returns, which ends the decompressor.
         let mut chunks = Chunks { chunks, empty, chunk: Vec::new(), at: 0, end: 0, failed: None };
         work(&mut chunks);
         Ok(())
     })
 }
 
-/// A buffer, and how much of it counts.
+/// A buffer, and how much of it is used.
 type Chunk = (Vec<u8>, usize);
 
 fn feed(input: Stream, coding: Coding, full: &SyncSender<io::Result<Chunk>>, spare: &Receiver<Vec<u8>>) {
@@ -67,7 +66,7 @@ fn feed(input: Stream, coding: Coding, full: &SyncSender<io::Result<Chunk>>, spa
     } else if coding == Coding::Tar {
         input
     } else {
-        // Frames one after the other, those without content passed over.
+        // Reads consecutive frames and skips empty ones.
         zstd = match Decoder::with_buffer(input) {
             Ok(decoder) => decoder,
             Err(error) => {
@@ -81,9 +80,9 @@ fn feed(input: Stream, coding: Coding, full: &SyncSender<io::Result<Chunk>>, spa
     loop {
         let mut chunk = spare.try_recv().unwrap_or_default();
         chunk.resize(CHUNK, 0);
-        let (filled, ended) = tar::fill_far(decoder, &mut chunk);
+        let (filled, ended) = tar::fill_until(decoder, &mut chunk);
         total += filled as u64;
-        // Nobody listens any more where the reader has seen enough.
+        // The reader has seen enough.
         if filled > 0 && full.send(Ok((chunk, filled))).is_err() {
             return;
         }
@@ -107,7 +106,7 @@ struct Chunks {
     chunk: Vec<u8>,
     at: usize,
     end: usize,
-    /// An error stays: what follows it is not the end.
+    /// An error is kept, so that reading again does not look like the end.
     failed: Option<(ErrorKind, String)>,
 }
 

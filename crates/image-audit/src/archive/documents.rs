@@ -1,7 +1,6 @@
-//! The JSON documents of an archive, as far as they matter here.
+//! The JSON documents of an archive.
 //!
-//! Docker's and OCI's differ in names alone. Fields that may be `null` are optional; what is not listed is
-//! not looked at. Nothing is concluded here.
+//! Docker's and OCI's differ in names only. Fields that may be `null` are optional; other fields are ignored.
 
 use std::collections::BTreeMap;
 
@@ -9,8 +8,8 @@ use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 
-use super::History;
-use super::choose::familiar;
+use super::image::History;
+use super::reference::familiar;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -20,7 +19,7 @@ pub struct DockerImage {
     pub layers: Option<Vec<String>>,
 }
 
-/// An index or a manifest: which one is seen by what it has.
+/// An index or a manifest, depending on the fields it has.
 #[derive(Deserialize)]
 pub struct Document {
     pub manifests: Option<Vec<Descriptor>>,
@@ -79,7 +78,7 @@ pub struct Healthcheck {
     pub test: Option<Vec<String>>,
 }
 
-/// Any document that may be needed.
+/// Tells documents of images from others.
 #[derive(Deserialize)]
 struct Shape {
     manifests: Option<IgnoredAny>,
@@ -87,7 +86,7 @@ struct Shape {
     rootfs: Option<IgnoredAny>,
 }
 
-/// Whether a document may be needed to compose an image.
+/// Whether a document may be needed to read an image.
 pub fn is_known(name: &str, document: &[u8]) -> bool {
     matches!(name, "/manifest.json" | "/index.json")
         || serde_json::from_slice(document).is_ok_and(|shape: Shape| {
@@ -96,7 +95,7 @@ pub fn is_known(name: &str, document: &[u8]) -> bool {
 }
 
 pub fn parse<T: DeserializeOwned>(name: &str, document: &[u8]) -> Result<T> {
-    serde_json::from_slice(document).with_context(|| format!("{name} is damaged"))
+    serde_json::from_slice(document).with_context(|| format!("cannot parse {name}"))
 }
 
 impl Descriptor {
@@ -123,11 +122,11 @@ impl ImageDocument {
     }
 }
 
-/// Where a layout keeps a blob. A digest is nothing but an algorithm and digits.
+/// Path of a blob in an OCI layout. A digest must be an algorithm and digits, so that it cannot lead elsewhere.
 pub fn blob_of(digest: &str) -> Result<String> {
     let plain = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
     match digest.split_once(':') {
         Some((algorithm, hex)) if plain(algorithm) && plain(hex) => Ok(format!("/blobs/{algorithm}/{hex}")),
-        _ => bail!("{digest:.200?} is no digest"),
+        _ => bail!("{digest:.200?} is not a digest"),
     }
 }

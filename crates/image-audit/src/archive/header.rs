@@ -1,13 +1,14 @@
-//! Headers of a tar: V7, ustar, GNU and pax, with what extensions say before a member's own.
+//! Headers of a tar: V7, ustar, GNU and pax, with their extensions.
 //!
-//! Only bytes that were read before are looked at here. Numbers that are none are an error, because
-//! whatever follows them is then in another place. Invariant: nothing is allocated beyond the bytes given.
+//! An invalid number is an error, because everything after it would be misplaced. Invariant: allocations are
+//! bounded by the input.
 
 use anyhow::{Context, Result, bail, ensure};
 
-use super::tar::BLOCK;
+/// Size of a header; contents are padded to a multiple of it.
+pub const BLOCK: usize = 512;
 
-/// What a header and its extensions say.
+/// A header combined with its extensions.
 #[derive(Debug, Default)]
 pub struct Member {
     pub name: Vec<u8>,
@@ -17,7 +18,7 @@ pub struct Member {
     pub mode: u32,
     pub uid: u64,
     pub bytes: u64,
-    /// What is stored is not the content, but its parts without the holes.
+    /// The content is stored without its holes.
     pub sparse: bool,
 }
 
@@ -32,9 +33,9 @@ pub struct Header {
 
 impl Header {
     pub fn parse(block: &[u8; BLOCK]) -> Result<Header> {
-        ensure!(is_header(block), "has something else where a header should be");
+        ensure!(is_header(block), "has an invalid header");
         let field = |name: &str, range: std::ops::Range<usize>| {
-            number(&block[range]).with_context(|| format!("has a header whose {name} is no number"))
+            number(&block[range]).with_context(|| format!("has a header with an invalid {name}"))
         };
         let mut name = until_nul(&block[..100]).to_vec();
         if block[257..263] == *b"ustar\0" {
@@ -54,13 +55,13 @@ impl Header {
         })
     }
 
-    /// The size of a sparse file of GNU's older kind.
+    /// The real size of an old GNU sparse file.
     pub fn real_bytes(block: &[u8; BLOCK]) -> Result<u64> {
-        number(&block[483..495]).context("has a sparse file whose size is no number")
+        number(&block[483..495]).context("has a sparse file with an invalid size")
     }
 }
 
-/// Whether a block has the checksum of a header, which some old writers took over signed bytes.
+/// Whether a block has a valid checksum. Some old writers summed signed bytes.
 pub fn is_header(block: &[u8]) -> bool {
     let Some(block) = block.get(..BLOCK) else { return false };
     let Some(sum) = number(&block[148..156]).filter(|sum| *sum > 0) else { return false };
@@ -75,7 +76,7 @@ pub fn until_nul(field: &[u8]) -> &[u8] {
     field.split(|byte| *byte == 0).next().unwrap_or_default()
 }
 
-/// Octal digits, or the binary form for what is larger. None where it is negative or no number.
+/// Octal digits, or binary for larger numbers. None if negative or invalid.
 fn number(field: &[u8]) -> Option<u64> {
     let (first, rest) = field.split_first()?;
     if first & 0x80 != 0 {
@@ -91,7 +92,7 @@ fn number(field: &[u8]) -> Option<u64> {
     digits.try_fold(0, push)
 }
 
-/// What the headers before a member's own say of it.
+/// What extension headers say about the member that follows.
 #[derive(Default)]
 pub struct Extensions {
     pub any: bool,
@@ -106,10 +107,10 @@ pub struct Extensions {
 }
 
 impl Extensions {
-    /// Records of the form `LENGTH KEY=VALUE\n`, where the length counts the whole of it.
+    /// Records of the form `LENGTH KEY=VALUE\n`; the length counts the whole record.
     pub fn read_pax(&mut self, mut text: &[u8]) -> Result<()> {
         while !text.is_empty() {
-            let (record, rest) = pax_record(text).context("has a pax record that is none")?;
+            let (record, rest) = pax_record(text).context("has an invalid pax record")?;
             text = rest;
             let Some(equals) = record.iter().position(|byte| *byte == b'=') else {
                 bail!("has a pax record without a value");
@@ -122,7 +123,7 @@ impl Extensions {
         Ok(())
     }
 
-    /// The member that a header begins, once all that precedes it is known.
+    /// The member, from its header and what preceded it.
     pub fn complete(self, header: Header, real_bytes: Option<u64>) -> Member {
         let name = self.real_name.or(self.name).unwrap_or(header.name);
         let kind = match header.kind {
@@ -145,7 +146,7 @@ impl Extensions {
     fn set(&mut self, key: &[u8], value: &[u8]) -> Result<()> {
         let decimal = || {
             let digits = std::str::from_utf8(value).ok().and_then(|digits| digits.parse().ok());
-            digits.with_context(|| format!("has a pax record whose {} is no number", key.escape_ascii()))
+            digits.with_context(|| format!("has a pax record with an invalid {}", key.escape_ascii()))
         };
         match key {
             b"path" => self.name = Some(value.to_vec()),

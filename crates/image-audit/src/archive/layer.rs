@@ -1,30 +1,30 @@
-//! One layer: from the members of a tar to entries of an image.
+//! One layer: turns members of a tar into entries of an image.
 //!
-//! Names become paths of the image here, whiteouts are told apart, and contents are shown to the
-//! caller's `Look`. A member that makes no sense is a problem and left out; a tar that breaks off keeps
-//! what was read, and the damage says how far that is.
+//! Names become paths, whiteouts are recognized, and contents are passed to the caller's `Visit`. An invalid
+//! member is reported and left out. Of a truncated tar, what was read is kept, and the damage says how far it
+//! goes.
 
 use std::io::BufReader;
 
 use anyhow::{Error, Result, anyhow, bail};
 
 use super::coding::{self, Coding};
-use super::header::Member;
-use super::tar::{BLOCK, Inside, Section, Source, Stream, Tar};
-use super::{Content, Entry, Kind, Look};
+use super::header::{BLOCK, Member};
+use super::image::{Content, Entry, Kind, Visit};
+use super::tar::{Inside, Section, Source, Stream, Tar};
 
-/// What is read from a file at once.
+/// Bytes that are read from a file at once.
 const BUFFER: usize = 256 << 10;
 
 /// The longest path of Linux.
 pub const PATH_MAX: usize = 4096;
 
-/// What a blob holds.
+/// The content of a blob.
 #[derive(Clone, Debug)]
 pub struct Contents<T> {
     pub stored_bytes: u64,
     pub entries: Vec<Entry<T>>,
-    /// Each beginning with the path it is about.
+    /// Each begins with the path it is about.
     pub problems: Vec<String>,
     /// Why the rest is missing.
     pub damage: Option<String>,
@@ -35,21 +35,21 @@ impl<T> Contents<T> {
         Contents { stored_bytes, entries: Vec::new(), problems: Vec::new(), damage: None }
     }
 
-    /// A blob of which nothing can be read.
+    /// A blob that cannot be read at all.
     pub fn broken(damage: String) -> Self {
         Contents { damage: Some(damage), ..Contents::new(0) }
     }
 }
 
 /// Reads a layer in a file.
-pub fn read_section<L: Look>(section: Section, look: &L) -> Contents<L::Fact> {
+pub fn read_section<L: Visit>(section: Section, visit: &L) -> Contents<L::Fact> {
     let mut contents = Contents::new(section.end.saturating_sub(section.at));
     let mut head = [0; BLOCK];
     match Source::Section(section).fill(&mut head).map(|filled| coding::sniff(&head[..filled])) {
-        Ok(Coding::Tar) => Walk::new(&mut contents, look).walk(Source::Section(section)),
+        Ok(Coding::Tar) => Walk::new(&mut contents, visit).walk(Source::Section(section)),
         Ok(coding) => {
             let mut stream = BufReader::with_capacity(BUFFER, section);
-            read_coded(&mut stream, coding, look, &mut contents);
+            read_coded(&mut stream, coding, visit, &mut contents);
         }
         Err(error) => contents.damage = Some(format!("cannot be read: {error}")),
     }
@@ -57,23 +57,23 @@ pub fn read_section<L: Look>(section: Section, look: &L) -> Contents<L::Fact> {
 }
 
 /// Reads a layer that comes as a stream.
-pub fn read_stream<L: Look>(stream: Stream, bytes: u64, coding: Coding, look: &L) -> Contents<L::Fact> {
+pub fn read_stream<L: Visit>(stream: Stream, bytes: u64, coding: Coding, visit: &L) -> Contents<L::Fact> {
     let mut contents = Contents::new(bytes);
-    read_coded(stream, coding, look, &mut contents);
+    read_coded(stream, coding, visit, &mut contents);
     contents
 }
 
-fn read_coded<L: Look>(stream: Stream, coding: Coding, look: &L, contents: &mut Contents<L::Fact>) {
+fn read_coded<L: Visit>(stream: Stream, coding: Coding, visit: &L, contents: &mut Contents<L::Fact>) {
     let read = match coding {
         Coding::Tar => {
-            Walk::new(contents, look).walk(Source::Stream(stream));
+            Walk::new(contents, visit).walk(Source::Stream(stream));
             Ok(())
         }
         Coding::Gzip | Coding::Zstd => coding::decompressed(stream, coding, &mut |stream| {
-            Walk::new(contents, look).walk(Source::Stream(stream))
+            Walk::new(contents, visit).walk(Source::Stream(stream))
         }),
         Coding::Json | Coding::Unknown => {
-            contents.damage = Some("is no tar, compressed with gzip, zstd or not at all".to_owned());
+            contents.damage = Some("is not a tar archive (plain, gzip or zstd)".to_owned());
             Ok(())
         }
     };
@@ -82,16 +82,16 @@ fn read_coded<L: Look>(stream: Stream, coding: Coding, look: &L, contents: &mut 
     }
 }
 
-struct Walk<'a, L: Look> {
+struct Walk<'a, L: Visit> {
     contents: &'a mut Contents<L::Fact>,
-    look: &'a L,
-    /// What files are read into.
+    visit: &'a L,
+    /// Buffer that files are read into.
     scratch: Vec<u8>,
 }
 
-impl<'a, L: Look> Walk<'a, L> {
-    fn new(contents: &'a mut Contents<L::Fact>, look: &'a L) -> Self {
-        Walk { contents, look, scratch: Vec::new() }
+impl<'a, L: Visit> Walk<'a, L> {
+    fn new(contents: &'a mut Contents<L::Fact>, visit: &'a L) -> Self {
+        Walk { contents, visit, scratch: Vec::new() }
     }
 
     fn walk(mut self, source: Source) {
@@ -103,9 +103,9 @@ impl<'a, L: Look> Walk<'a, L> {
                         self.problem(&shown(&member.name), &error);
                     }
                 }
-                // A layer without a byte is one without a file.
+                // A layer of zero bytes is an empty layer.
                 Ok(None) if tar.marked || self.contents.stored_bytes == 0 => return,
-                Ok(None) => return self.damage(&anyhow!("ends without a mark and may have been longer")),
+                Ok(None) => return self.damage(&anyhow!("has no end marker and may be truncated")),
                 Err(error) => return self.damage(&error),
             }
         }
@@ -113,8 +113,8 @@ impl<'a, L: Look> Walk<'a, L> {
 
     fn damage(&mut self, error: &Error) {
         let entries = &self.contents.entries;
-        let last = entries.last().map_or("its begin", |entry| &entry.path);
-        let damage = format!("is damaged after {last}, its entry {}: {error:#}", entries.len());
+        let last = entries.last().map_or("the start", |entry| &entry.path);
+        let damage = format!("is damaged after {last} (entry {}): {error:#}", entries.len());
         self.contents.damage = Some(damage);
     }
 
@@ -125,7 +125,7 @@ impl<'a, L: Look> Walk<'a, L> {
     fn entry(&mut self, member: &Member, tar: &mut Tar) -> Result<()> {
         let path = image_path(&member.name)?;
         if path == "/" || path.starts_with("/.wh..wh.") && path != "/.wh..wh..opq" {
-            // The root is there in any case; the others are notes of an old storage driver to itself.
+            // The root always exists; the others are metadata of the AUFS storage driver.
             return Ok(());
         }
         if std::str::from_utf8(&member.name).is_err() {
@@ -144,59 +144,61 @@ impl<'a, L: Look> Walk<'a, L> {
 
     fn kind(&mut self, member: &Member, path: &str, tar: &mut Tar) -> Result<Kind<L::Fact>> {
         Ok(match member.kind {
-            b'0' => Kind::File { bytes: member.bytes, looked: self.look_at(member, path, tar) },
+            b'0' => Kind::File { bytes: member.bytes, fact: self.visit(member, path, tar) },
             b'1' => Kind::HardLink(image_path(&member.link)?),
             b'2' => Kind::Link(shown(&member.link)),
             b'5' => Kind::Directory,
             b'3' | b'4' | b'6' => Kind::Other,
-            kind => bail!("entries of type {:?} are not known", char::from(kind)),
+            kind => bail!("unknown entry type {:?}", char::from(kind)),
         })
     }
 
-    fn look_at(&mut self, member: &Member, path: &str, tar: &mut Tar) -> Option<L::Fact> {
+    fn visit(&mut self, member: &Member, path: &str, tar: &mut Tar) -> Option<L::Fact> {
         if member.sparse {
-            self.contents.problems.push(format!("{path}: stored without its holes, so not looked at"));
+            self.contents
+                .problems
+                .push(format!("{path}: not inspected because it is stored as a sparse file"));
             return None;
         }
-        let (look, scratch) = (self.look, &mut self.scratch);
-        let looked = match tar.content() {
-            // A file that is cut off; the tar itself will say so.
+        let (visit, scratch) = (self.visit, &mut self.scratch);
+        let fact = match tar.content() {
+            // Truncated; the tar reports it.
             Inside::Section(section) if section.end - section.at < member.bytes => return None,
             Inside::Section(section) => {
                 let content = Content::At { file: section.file, offset: section.at };
-                look.file(scratch, path, member.mode, member.bytes, content)
+                visit.file(scratch, path, member.mode, member.bytes, content)
             }
             Inside::Part(mut part) => {
-                look.file(scratch, path, member.mode, member.bytes, Content::Stream(&mut part))
+                visit.file(scratch, path, member.mode, member.bytes, Content::Stream(&mut part))
             }
         };
-        looked.unwrap_or_else(|error| {
+        fact.unwrap_or_else(|error| {
             self.problem(path, &error);
             None
         })
     }
 }
 
-/// What a name that marks a removal removes.
+/// The path that a whiteout removes.
 fn whiteout<T>(path: &str) -> Result<Option<(String, Kind<T>)>> {
     let (directory, name) = path.rsplit_once('/').unwrap_or_default();
     let Some(removed) = name.strip_prefix(".wh.") else { return Ok(None) };
     Ok(match removed {
         ".wh..opq" if directory.is_empty() => Some(("/".to_owned(), Kind::Opaque)),
         ".wh..opq" => Some((directory.to_owned(), Kind::Opaque)),
-        "" | "." | ".." => bail!("removes nothing that has a name"),
+        "" | "." | ".." => bail!("is a whiteout without a name"),
         removed => Some((format!("{directory}/{removed}"), Kind::Whiteout)),
     })
 }
 
-/// The path in the image for a name in a tar.
+/// The path in the image of a name in a tar.
 pub fn image_path(name: &[u8]) -> Result<String> {
     let mut path = String::new();
     for part in name.split(|byte| *byte == b'/') {
         match part {
             b"" | b"." => {}
             b".." => bail!("{} leads out of the image", shown(name)),
-            part if part.contains(&0) => bail!("{} has a zero byte", shown(name)),
+            part if part.contains(&0) => bail!("{} contains a NUL byte", shown(name)),
             part => {
                 path.push('/');
                 path.push_str(&shown(part));
@@ -209,7 +211,7 @@ pub fn image_path(name: &[u8]) -> Result<String> {
     Ok(if path.is_empty() { "/".to_owned() } else { path })
 }
 
-/// A name as text, cut where no path can be so long.
+/// A name as text, cut to the longest possible path.
 fn shown(name: &[u8]) -> String {
     let mut text = String::new();
     for chunk in name[..name.len().min(PATH_MAX)].utf8_chunks() {
@@ -226,7 +228,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_become_paths_of_the_image() {
+    fn names_become_paths() {
         let cases: [(&[u8], Option<&str>); 9] = [
             (b"usr/lib/x", Some("/usr/lib/x")),
             (b"./usr//lib/./x/", Some("/usr/lib/x")),
@@ -246,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn removals_are_told_by_their_names() {
+    fn whiteouts_are_recognized_by_name() {
         let removal = |path: &str| whiteout::<()>(path).ok();
         let cases = [
             ("/a/.wh.b", Some(Some(("/a/b".to_owned(), Kind::Whiteout)))),

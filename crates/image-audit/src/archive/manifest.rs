@@ -1,26 +1,27 @@
-//! The documents of an archive: which image it holds, for which platform, made of which layers.
+//! The manifests of an archive: its images, their platforms and layers.
 //!
-//! Docker's `manifest.json` is asked first, because it names what was saved; without one the OCI index
-//! is followed. Attestations and artifacts are no images; which of several is meant is said in `choose.rs`.
-//! Invariant: what is parsed in all is bounded, however documents name each other.
+//! Docker's `manifest.json` has priority because it lists what was saved; without one the OCI index is
+//! followed. Attestations and artifacts are not images. Invariant: the total size of parsed documents is
+//! bounded, even if they refer to each other.
 
 use std::cell::Cell;
 
 use anyhow::{Context, Result, ensure};
 
-use super::choose::{Blob, Candidate, choose, familiar};
+use super::choose::{Blob, Candidate, choose};
 use super::documents::{Descriptor, DockerImage, Document, ImageDocument, blob_of, parse};
+use super::image::{Config, short};
 use super::layer::image_path;
-use super::{Config, short};
+use super::reference::familiar;
 
-/// How deep an index may hold another.
+/// How deep indexes may be nested.
 const DEPTH: u32 = 4;
 
-/// What is parsed in all, where the smallest document counts as one of some size.
+/// Limit of parsed bytes; a smaller document counts as `SMALLEST`.
 const PARSED: usize = 256 << 20;
 const SMALLEST: usize = 1000;
 
-/// More layers than any engine can mount.
+/// No engine can mount more layers.
 const LAYERS: usize = 512;
 
 /// Reads a document of the archive by its name.
@@ -29,7 +30,7 @@ pub type Documents<'a> = &'a dyn Fn(&str) -> Result<Option<Vec<u8>>>;
 /// Whether a name is in the archive.
 pub type Names<'a> = &'a dyn Fn(&str) -> bool;
 
-/// What is to be read.
+/// The image to read.
 #[derive(Debug)]
 pub struct Plan {
     pub name: Option<String>,
@@ -43,7 +44,7 @@ pub struct Planned {
     /// Its name in the archive.
     pub blob: String,
     pub digest: String,
-    /// Its size in the archive, where the manifest says so.
+    /// Size in the archive, if the manifest has it.
     pub bytes: Option<u64>,
     pub created_by: Option<String>,
 }
@@ -53,24 +54,25 @@ pub fn plan(documents: Documents, names: Names, wanted: Option<&str>) -> Result<
     let documents: Documents = &|name| {
         let document = documents(name)?;
         let cost = document.as_ref().map_or(0, Vec::len).max(SMALLEST);
-        left.set(left.get().checked_sub(cost).context("its documents are too many or name each other")?);
+        left.set(
+            left.get()
+                .checked_sub(cost)
+                .context("too many documents, or documents that refer to each other")?,
+        );
         Ok(document)
     };
     let mut candidates = docker(documents)?;
     if candidates.is_empty() {
         oci(documents, "/index.json", &[], DEPTH, &mut candidates)?;
     }
-    ensure!(
-        !candidates.is_empty(),
-        "there is no image in it: neither manifest.json nor index.json names one"
-    );
+    ensure!(!candidates.is_empty(), "no image found in manifest.json or index.json");
     let chosen = choose(candidates, wanted)?;
     for layer in &chosen.layers {
         let foreign = match layer.urls.as_slice() {
             [] => String::new(),
-            urls => format!("; it is a foreign layer, to be had from {}", urls.join(" ")),
+            urls => format!("; it is a foreign layer, available at {}", urls.join(" ")),
         };
-        ensure!(names(&layer.name), "the layer {} is not in the archive{foreign}", layer.name);
+        ensure!(names(&layer.name), "layer {} is not in the archive{foreign}", layer.name);
     }
     compose(chosen)
 }
@@ -114,7 +116,7 @@ fn oci(
         let own: Vec<String> = descriptor.name().into_iter().collect();
         let names = if own.is_empty() { named } else { &own };
         if inner.manifests.is_some() {
-            ensure!(depth > 0, "{blob} is an index too deep in others");
+            ensure!(depth > 0, "index {blob} is nested too deeply");
             oci(documents, &blob, names, depth - 1, found)?;
         } else {
             found.extend(oci_image(documents, descriptor, inner, names)?);
@@ -123,7 +125,7 @@ fn oci(
     Ok(())
 }
 
-/// The image of a manifest; none where it is an artifact.
+/// The image of a manifest; None for an artifact.
 fn oci_image(
     documents: Documents,
     descriptor: &Descriptor,
@@ -136,7 +138,7 @@ fn oci_image(
         .and_then(|document| document.map(|document| parse::<ImageDocument>(&name, &document)).transpose());
     let image = match image {
         Ok(Some(image)) if image.rootfs.is_some() => image,
-        // An artifact may have anything in this place.
+        // An artifact may have anything here.
         Err(error) if config.media_type.iter().any(|kind| kind.contains("image")) => return Err(error),
         _ => return Ok(None),
     };
@@ -157,12 +159,12 @@ fn compose(chosen: Candidate) -> Result<Plan> {
     let digests = chosen.image.rootfs.and_then(|rootfs| rootfs.diff_ids).unwrap_or_default();
     ensure!(
         digests.len() == chosen.layers.len(),
-        "the manifest of {} names {} layers, its configuration {}",
+        "the manifest of {} has {} layers, its configuration {}",
         short(&chosen.digest),
         chosen.layers.len(),
         digests.len()
     );
-    ensure!(digests.len() <= LAYERS, "it has {} layers, more than any engine takes", digests.len());
+    ensure!(digests.len() <= LAYERS, "{} layers are more than any engine can mount", digests.len());
     let history = chosen.image.history.unwrap_or_default();
     let mut made = history.iter().filter(|line| !line.empty_layer).map(|line| line.created_by.clone());
     let layers = chosen.layers.into_iter().zip(digests).map(|(blob, digest)| Planned {

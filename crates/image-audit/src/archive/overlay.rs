@@ -1,28 +1,27 @@
-//! The layers of an image composed into the one tree that a container sees, and what they hide.
+//! Merges the layers of an image into the tree that a container sees, and finds what they hide.
 //!
-//! As overlay file systems do it: a removal takes from lower layers only; a directory over a directory
-//! merges, everything else replaces; a layer's parents that are links in lower layers become directories,
-//! links of its own are followed inside the root. Invariant: each file that was shipped is either in
-//! the tree, under at least one name, or hidden.
+//! The rules are those of overlay file systems: a whiteout removes from lower layers only; a directory merges
+//! with a directory, everything else replaces; a parent that is a link in a lower layer becomes a directory;
+//! links of the same layer are followed inside the root. Invariant: each shipped file is either in the tree,
+//! under at least one name, or hidden.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use super::image::{Entry, Kind, Layer};
 use super::layer::PATH_MAX;
-use super::{Entry, Kind, Layer};
 
-/// Links followed one after the other before a loop is assumed, as in the kernel.
+/// Limit of links followed for one path, as in the kernel.
 const LINKS: u32 = 40;
 
-/// Names on the way to a directory, those of links among them.
+/// Limit of path components followed to a directory, including those of links.
 const STEPS: u32 = 256;
 
-/// Paths of directories that no layer lists: more than this is an attack on memory.
+/// Limit of the total path length of directories that no layer lists.
 const IMPLIED: usize = 64 << 20;
 
 #[derive(Debug)]
 pub struct Merged<T> {
-    /// By path. There are no removals among them, and directories that no layer lists are there. The root
-    /// is not.
+    /// By path, without whiteouts and the root, with directories that no layer lists.
     pub nodes: BTreeMap<String, Node<T>>,
     pub hidden: Vec<Hidden>,
     pub problems: Vec<String>,
@@ -31,21 +30,21 @@ pub struct Merged<T> {
 /// What a container sees at a path.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Node<T> {
-    /// The index of the layer it is from.
+    /// Index of its layer.
     pub layer: usize,
     pub kind: Kind<T>,
     pub mode: u32,
     pub uid: u64,
 }
 
-/// A file whose bytes are shipped and that no container sees.
+/// A file that is shipped but not visible in a container.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Hidden {
     pub path: String,
     pub bytes: u64,
-    /// The layer that ships it.
+    /// Index of the layer that ships it.
     pub layer: usize,
-    /// The layer that hides it.
+    /// Index of the layer that hides it.
     pub by: usize,
     pub how: How,
 }
@@ -56,12 +55,12 @@ pub enum How {
     Overwritten,
 }
 
-/// Composes the layers, lowest first, and takes their entries.
+/// Merges the layers, lowest first, and takes their entries.
 pub fn merge<T>(layers: &mut [Layer<T>]) -> Merged<T> {
     let merged = Merged { nodes: BTreeMap::new(), hidden: Vec::new(), problems: Vec::new() };
     let mut merge = Merge { merged, files: Vec::new(), file_of: HashMap::new(), parent: None, implied: 0 };
     for (index, layer) in layers.iter_mut().enumerate() {
-        // Removals first: they are about lower layers, wherever in the layer they stand.
+        // Whiteouts affect lower layers only, wherever they are in the layer.
         let is_removal = |entry: &Entry<T>| matches!(entry.kind, Kind::Whiteout | Kind::Opaque);
         for entry in layer.entries.iter().filter(|entry| is_removal(entry)) {
             merge.take_away(index, entry);
@@ -78,7 +77,7 @@ pub fn merge<T>(layers: &mut [Layer<T>]) -> Merged<T> {
 
 /// A file with several names.
 struct Shared {
-    /// The name whose entry has the content.
+    /// The name whose node has the content.
     first: String,
     others: BTreeSet<String>,
 }
@@ -86,11 +85,11 @@ struct Shared {
 struct Merge<T> {
     merged: Merged<T>,
     files: Vec<Shared>,
-    /// Which of `files` a name is of.
+    /// Index in `files` by name.
     file_of: HashMap<String, usize>,
-    /// The directory of the last entry, as it was written and as it is.
+    /// The directory of the last entry, as written and resolved.
     parent: Option<(String, String)>,
-    /// Bytes of the paths of directories that no layer lists.
+    /// Total path length of directories that no layer lists.
     implied: usize,
 }
 
@@ -114,7 +113,11 @@ impl<T> Merge<T> {
         let path = match self.place(layer, path) {
             Ok(path) => path,
             Err(path) => {
-                return self.problem(layer, &path, "its directory is too deep, or links go in circles");
+                return self.problem(
+                    layer,
+                    &path,
+                    "its directory is nested too deeply, or its links form a loop",
+                );
             }
         };
         let target = match &kind {
@@ -136,7 +139,7 @@ impl<T> Merge<T> {
             match target.and_then(|target| self.linked(target, &path)) {
                 Some(linked) => kind = linked,
                 None => {
-                    let what = format!("hard link to {written}, which is not there");
+                    let what = format!("hard link to {written}, which does not exist");
                     return self.problem(layer, &path, &what);
                 }
             }
@@ -151,7 +154,7 @@ impl<T> Merge<T> {
         self.merged.problems.push(format!("layer {layer} {path}: {what}"));
     }
 
-    /// Where an entry of a layer is put. Gives the path back where that cannot be.
+    /// The real path of an entry. Returns the path as an error if there is none.
     fn place(&mut self, layer: usize, path: String) -> Result<String, String> {
         let (directory, name) = path.rsplit_once('/').unwrap_or_default();
         if self.parent.as_ref().is_none_or(|(written, _)| written != directory) {
@@ -165,8 +168,8 @@ impl<T> Merge<T> {
         })
     }
 
-    /// The real path of a directory as the layer's own links have it: those of lower layers are not seen
-    /// while a layer is unpacked. None where links go in circles.
+    /// The real path of a directory. Only links of the same layer are followed, because those of lower layers
+    /// are not visible while a layer is unpacked. None if links form a loop.
     fn resolve(&self, layer: usize, directory: &str) -> Option<String> {
         let mut todo: Vec<&str> = directory.split('/').rev().collect();
         let mut real = String::new();
@@ -197,7 +200,7 @@ impl<T> Merge<T> {
         Some(real)
     }
 
-    /// Makes a path a directory, and each one above it. Says whether it could.
+    /// Makes a path and its parents directories. False if there are too many.
     fn establish(&mut self, layer: usize, directory: &str) -> bool {
         let ends = directory.match_indices('/').map(|(end, _)| end).chain([directory.len()]);
         for end in ends.filter(|end| *end > 0) {
@@ -217,7 +220,7 @@ impl<T> Merge<T> {
         true
     }
 
-    /// What a hard link is, now that its target is known. None where there is no such target.
+    /// The node of a hard link. None if its target does not exist.
     fn linked(&mut self, target: String, path: &str) -> Option<Kind<T>> {
         Some(match &self.merged.nodes.get(&target)?.kind {
             Kind::Link(text) => Kind::Link(text.clone()),
@@ -235,7 +238,7 @@ impl<T> Merge<T> {
         })
     }
 
-    /// Hides a path and all below it.
+    /// Hides a path and everything below it.
     fn hide(&mut self, path: &str, by: usize, how: How) {
         self.hide_below(path, by, how);
         self.hide_one(path, by, how);
@@ -243,7 +246,7 @@ impl<T> Merge<T> {
 
     fn hide_below(&mut self, directory: &str, by: usize, how: How) {
         self.parent = None;
-        // All paths that begin with the directory and a slash: `0` is what follows the slash.
+        // All paths that begin with the directory and a slash; `0` comes after the slash.
         let below = self.merged.nodes.range(format!("{directory}/")..format!("{directory}0"));
         let below: Vec<String> = below.map(|(path, _)| path.clone()).collect();
         for path in below {
@@ -270,7 +273,7 @@ impl<T> Merge<T> {
         }
     }
 
-    /// Names that were linked to one that is gone are linked to the one that has the content now.
+    /// Points hard links at the name that has the content now.
     fn finish(mut self) -> Merged<T> {
         for (path, node) in &mut self.merged.nodes {
             if let Kind::HardLink(target) = &mut node.kind

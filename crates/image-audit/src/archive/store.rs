@@ -1,8 +1,8 @@
-//! The blobs of an archive by name, wherever they are: a layout directory, a file, a stream.
+//! The blobs of an archive by name, in a layout directory, a file or a stream.
 //!
-//! A file that can be read anywhere is only indexed here, and its layers are read when the manifest is
-//! known. A stream comes once, before anybody can say what its blobs are: what looks like a layer is
-//! read as one, what looks like a known document is kept, the rest is passed over.
+//! A seekable file is only indexed, and its layers are read when the manifest is known. A stream comes once,
+//! before the manifest says what its blobs are: what looks like a layer is read as one, what looks like a
+//! manifest or configuration is kept, the rest is skipped.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -15,52 +15,54 @@ use std::thread;
 use anyhow::{Context, Result, bail, ensure};
 
 use super::coding::{self, Coding};
+use super::documents;
+use super::header::BLOCK;
+use super::image::{Input, Visit};
 use super::layer::{self, Contents, image_path};
-use super::tar::{self, BLOCK, Inside, Part, Section, Source, Stream, Tar};
-use super::{Input, Look, documents};
+use super::tar::{self, Inside, Part, Section, Source, Stream, Tar};
 
-/// The largest document, and the largest sum of those kept from a stream.
+/// Limits of one document, and of all documents kept from a stream.
 const DOCUMENT: u64 = 16 << 20;
 const DOCUMENTS: u64 = 64 << 20;
 
-/// Documents up to this size are kept whatever they are.
+/// Smaller documents are kept whatever they are.
 const SMALL: u64 = 64 << 10;
 
-/// What goes through a buffer: larger reads of a stream do not.
+/// Size of the buffer of a stream; larger reads bypass it.
 const HEADERS: usize = 64 << 10;
 
-/// What a pipe may hold: as much as anybody may ask for.
+/// Capacity of a pipe: the most that any user may request.
 const PIPE: usize = 1 << 20;
 
-/// Links of an archive to its own members, one after the other.
+/// Limit of links followed inside an archive.
 const LINKS: u32 = 40;
 
 pub struct Store<T> {
     place: Place,
-    members: HashMap<String, Held<T>>,
+    members: HashMap<String, Blob<T>>,
     links: HashMap<String, String>,
-    /// Bytes of the documents that were kept.
+    /// Total size of the kept documents.
     kept: u64,
-    /// Where the archive broke off.
+    /// Where the archive is damaged.
     pub damage: Option<String>,
 }
 
 enum Place {
     Directory(PathBuf),
     File(File),
-    /// Gone, once it was read.
+    /// Consumed when it is read.
     Stream,
 }
 
-enum Held<T> {
+enum Blob<T> {
     At {
         offset: u64,
         bytes: u64,
     },
     Document(Vec<u8>),
     Layer(Contents<T>),
-    /// Neither; why it was not kept.
-    Nothing(&'static str),
+    /// Not kept, and why.
+    Skipped(&'static str),
 }
 
 /// Whether a directory is an OCI layout.
@@ -69,18 +71,18 @@ pub fn is_layout(path: &Path) -> bool {
 }
 
 impl<T: Clone + Send + Sync> Store<T> {
-    pub fn open<L: Look<Fact = T>>(input: Input, look: &L) -> Result<Self> {
+    pub fn open<L: Visit<Fact = T>>(input: Input, visit: &L) -> Result<Self> {
         let file = match input {
             Input::Path(path) if path.is_dir() => {
-                ensure!(is_layout(path), "{} is no OCI layout", path.display());
+                ensure!(is_layout(path), "{} is not an OCI layout", path.display());
                 return Ok(Store::new(Place::Directory(path.to_owned())));
             }
             Input::Path(path) => {
-                File::open(path).with_context(|| format!("{} cannot be opened", path.display()))?
+                File::open(path).with_context(|| format!("cannot open {}", path.display()))?
             }
             Input::Stdin => File::from(io::stdin().as_fd().try_clone_to_owned()?),
         };
-        // A file may be given as standard input, and a pipe by its name.
+        // Standard input may be a file, and a path may name a pipe.
         let seekable = file.metadata()?.is_file() && (&file).stream_position()? == 0;
         let mut head = [0; BLOCK];
         if seekable {
@@ -88,18 +90,18 @@ impl<T: Clone + Send + Sync> Store<T> {
             let filled = Source::Section(section).fill(&mut head)?;
             if filled > 0 && coding::sniff(&head[..filled]) == Coding::Tar {
                 let mut store = Store::new(Place::Stream);
-                store.read_members(Source::Section(section), look);
+                store.read_members(Source::Section(section), visit);
                 store.place = Place::File(file);
                 return Ok(store);
             }
         }
-        // Fewer turns between the writer and this program. Refused for what is no pipe, and past a user's limit.
+        // Saves context switches. Fails, harmlessly, if it is not a pipe or exceeds the user's limit.
         let _ = rustix::pipe::fcntl_setpipe_size(&file, PIPE);
-        Store::read(&mut BufReader::with_capacity(HEADERS, file), look)
+        Store::read(&mut BufReader::with_capacity(HEADERS, file), visit)
     }
 
     /// Reads an archive that comes as a stream, compressed or not.
-    pub fn read<L: Look<Fact = T>>(input: Stream, look: &L) -> Result<Self> {
+    pub fn read<L: Visit<Fact = T>>(input: Stream, visit: &L) -> Result<Self> {
         let mut store = Store::new(Place::Stream);
         let mut head = [0; BLOCK];
         let filled = tar::fill(input, &mut head)?;
@@ -108,11 +110,11 @@ impl<T: Clone + Send + Sync> Store<T> {
         match coding::sniff(&head[..filled]) {
             coding @ (Coding::Tar | Coding::Gzip | Coding::Zstd) => {
                 coding::decompressed(&mut input, coding, &mut |stream| {
-                    store.read_members(Source::Stream(stream), look)
+                    store.read_members(Source::Stream(stream), visit)
                 })?
             }
             Coding::Json | Coding::Unknown => {
-                bail!("this is no image archive: neither a tar nor one compressed with gzip or zstd")
+                bail!("not an image archive: it is not a tar archive (plain, gzip or zstd)")
             }
         }
         Ok(store)
@@ -122,21 +124,21 @@ impl<T: Clone + Send + Sync> Store<T> {
         Store { place, members: HashMap::new(), links: HashMap::new(), kept: 0, damage: None }
     }
 
-    fn read_members<L: Look<Fact = T>>(&mut self, source: Source, look: &L) {
+    fn read_members<L: Visit<Fact = T>>(&mut self, source: Source, visit: &L) {
         let mut tar = Tar::new(source);
-        let mut last = "its begin".to_owned();
+        let mut last = "the start".to_owned();
         loop {
             let member = match tar.next() {
                 Ok(Some(member)) => member,
                 Ok(None) => return,
                 Err(error) => return self.damage = Some(format!("is damaged after {last}: {error:#}")),
             };
-            // Names that lead elsewhere are not those of blobs.
+            // A name that leads out of the archive is not a blob.
             let Ok(name) = image_path(&member.name) else { continue };
             match member.kind {
                 b'0' => {
-                    let held = self.hold(&name, tar.content(), member.bytes, look);
-                    self.members.insert(name.clone(), held);
+                    let blob = self.blob(&name, tar.content(), member.bytes, visit);
+                    self.members.insert(name.clone(), blob);
                 }
                 kind => {
                     let link = link_target(&name, kind, &member.link);
@@ -147,43 +149,47 @@ impl<T: Clone + Send + Sync> Store<T> {
         }
     }
 
-    fn hold<L: Look<Fact = T>>(&mut self, name: &str, inside: Inside, bytes: u64, look: &L) -> Held<T> {
+    fn blob<L: Visit<Fact = T>>(&mut self, name: &str, inside: Inside, bytes: u64, visit: &L) -> Blob<T> {
         match inside {
-            Inside::Section(section) => Held::At { offset: section.at, bytes: section.end - section.at },
+            Inside::Section(section) => Blob::At { offset: section.at, bytes: section.end - section.at },
             Inside::Part(mut part) => self
-                .keep(name, &mut part, bytes, look)
-                .unwrap_or_else(|error| Held::Layer(Contents::broken(format!("cannot be read: {error}")))),
+                .keep(name, &mut part, bytes, visit)
+                .unwrap_or_else(|error| Blob::Layer(Contents::broken(format!("cannot be read: {error}")))),
         }
     }
 
-    fn keep<L: Look<Fact = T>>(
+    fn keep<L: Visit<Fact = T>>(
         &mut self,
         name: &str,
         part: &mut Part,
         bytes: u64,
-        look: &L,
-    ) -> io::Result<Held<T>> {
+        visit: &L,
+    ) -> io::Result<Blob<T>> {
         let mut head = [0; BLOCK];
         let filled = tar::fill(part, &mut head)?;
         let mut whole = (&head[..filled]).chain(part);
         match coding::sniff(&head[..filled]) {
-            Coding::Unknown => Ok(Held::Nothing("is neither a document nor a layer")),
-            Coding::Json if bytes > DOCUMENT => Ok(Held::Nothing("is larger than a document may be")),
+            Coding::Unknown => Ok(Blob::Skipped("is neither a document nor a layer")),
+            Coding::Json if bytes > DOCUMENT => Ok(Blob::Skipped("is too large for a document")),
             Coding::Json => {
                 let mut document = Vec::new();
                 whole.read_to_end(&mut document)?;
                 if bytes > SMALL && !documents::is_known(name, &document) {
-                    return Ok(Held::Nothing("is a document of another kind"));
+                    return Ok(Blob::Skipped("is a document of an unknown kind"));
                 }
                 self.kept += document.len() as u64;
                 let fits = self.kept <= DOCUMENTS;
-                Ok(if fits { Held::Document(document) } else { Held::Nothing("is one document too many") })
+                Ok(if fits {
+                    Blob::Document(document)
+                } else {
+                    Blob::Skipped("exceeds the limit of all documents")
+                })
             }
-            coding => Ok(Held::Layer(layer::read_stream(&mut whole, bytes, coding, look))),
+            coding => Ok(Blob::Layer(layer::read_stream(&mut whole, bytes, coding, visit))),
         }
     }
 
-    /// The member behind the links of the archive to itself.
+    /// Follows links inside the archive.
     fn real<'a>(&'a self, name: &'a str) -> &'a str {
         let mut name = name;
         for _ in 0..LINKS {
@@ -202,24 +208,23 @@ impl<T: Clone + Send + Sync> Store<T> {
         }
     }
 
-    /// A document; none where there is no such name.
+    /// A document; None if the archive does not have it.
     pub fn document(&self, name: &str) -> Result<Option<Vec<u8>>> {
         if !self.has(name) {
             return Ok(None);
         }
-        if let Some(Held::Document(document)) = self.members.get(self.real(name)) {
+        if let Some(Blob::Document(document)) = self.members.get(self.real(name)) {
             return Ok(Some(document.clone()));
         }
         let (mut document, mut opened) = (Vec::new(), None);
-        let mut section = self.locate(name, &mut opened).with_context(|| format!("{name} cannot be read"))?;
-        ensure!(section.end - section.at <= DOCUMENT, "{name} is larger than a document may be");
-        section.read_to_end(&mut document).with_context(|| format!("{name} cannot be read"))?;
+        let mut section = self.locate(name, &mut opened).with_context(|| format!("cannot read {name}"))?;
+        ensure!(section.end - section.at <= DOCUMENT, "{name} is too large for a document");
+        section.read_to_end(&mut document).with_context(|| format!("cannot read {name}"))?;
         Ok(Some(document))
     }
 
-    /// The layers of these names: those of a stream were read as they came, others are read now, several
-    /// at once.
-    pub fn layers<L: Look<Fact = T>>(&mut self, names: &[&str], look: &L) -> Vec<Contents<T>> {
+    /// Layers by name. Those of a stream are already read; others are read now, in several threads.
+    pub fn layers<L: Visit<Fact = T>>(&mut self, names: &[&str], visit: &L) -> Vec<Contents<T>> {
         if matches!(self.place, Place::Stream) {
             let names: Vec<String> = names.iter().map(|name| self.real(name).to_owned()).collect();
             let again = |index: usize| names[index + 1..].contains(&names[index]);
@@ -233,11 +238,11 @@ impl<T: Clone + Send + Sync> Store<T> {
             loop {
                 let index = next.fetch_add(1, Relaxed);
                 let Some(name) = names.get(index) else { break read };
-                read.push((index, store.layer(name, look)));
+                read.push((index, store.layer(name, visit)));
             }
         };
         thread::scope(|scope| {
-            // Where no more threads may be started, this one does all of it.
+            // If no thread can be started, this one does all the work.
             let spawn = |_| thread::Builder::new().spawn_scoped(scope, work).ok();
             let handles: Vec<_> = (1..workers).filter_map(spawn).collect();
             let mut read = work();
@@ -251,22 +256,22 @@ impl<T: Clone + Send + Sync> Store<T> {
     }
 
     fn take(&mut self, name: &str, again: bool) -> Contents<T> {
-        let held = if again { None } else { self.members.remove(name) };
-        match (held, self.members.get(name)) {
-            (Some(Held::Layer(contents)), _) => contents,
-            (None, Some(Held::Layer(contents))) => contents.clone(),
-            _ => Contents::broken("is no tar, compressed with gzip, zstd or not at all".to_owned()),
+        let blob = if again { None } else { self.members.remove(name) };
+        match (blob, self.members.get(name)) {
+            (Some(Blob::Layer(contents)), _) => contents,
+            (None, Some(Blob::Layer(contents))) => contents.clone(),
+            _ => Contents::broken("is not a tar archive (plain, gzip or zstd)".to_owned()),
         }
     }
 
-    fn layer<L: Look<Fact = T>>(&self, name: &str, look: &L) -> Contents<T> {
+    fn layer<L: Visit<Fact = T>>(&self, name: &str, visit: &L) -> Contents<T> {
         match self.locate(name, &mut None) {
-            Ok(section) => layer::read_section(section, look),
+            Ok(section) => layer::read_section(section, visit),
             Err(error) => Contents::broken(format!("cannot be read: {error:#}")),
         }
     }
 
-    /// Where a blob is that was not read yet. `opened` keeps its file where it has one of its own.
+    /// Locates a blob that was not read yet. `opened` keeps its file open if it has one of its own.
     fn locate<'a>(&'a self, name: &str, opened: &'a mut Option<File>) -> Result<Section<'a>> {
         match (&self.place, self.members.get(self.real(name))) {
             (Place::Directory(root), _) => {
@@ -274,16 +279,16 @@ impl<T: Clone + Send + Sync> Store<T> {
                 let end = file.metadata()?.len();
                 Ok(Section { file, at: 0, end })
             }
-            (Place::File(file), Some(Held::At { offset, bytes })) => {
+            (Place::File(file), Some(Blob::At { offset, bytes })) => {
                 Ok(Section { file, at: *offset, end: offset.saturating_add(*bytes) })
             }
-            (_, Some(Held::Nothing(why))) => bail!("it {why}"),
-            _ => bail!("it is not there as what it should be"),
+            (_, Some(Blob::Skipped(why))) => bail!("it {why}"),
+            _ => bail!("it is not the expected kind of blob"),
         }
     }
 }
 
-/// The member that a link of an archive names.
+/// The member that a link of an archive points to.
 fn link_target(name: &str, kind: u8, target: &[u8]) -> Option<String> {
     let target = std::str::from_utf8(target).ok()?;
     let mut parts: Vec<&str> = match kind {

@@ -1,8 +1,7 @@
-//! A tar: its members in order, their contents passed over unless somebody reads them.
+//! A tar: its members in order, their contents skipped unless read.
 //!
-//! What headers mean is said in `header.rs`, what members mean in `layer.rs`. Members without content are
-//! not followed by any, whatever size they claim: so do the readers of container engines. Invariant: what
-//! is allocated is bounded by [`EXTENSION`].
+//! Members without content have none, whatever size they claim; container engines do the same. Invariant:
+//! allocations are bounded by [`EXTENSION`].
 
 use std::fs::File;
 use std::io::{self, BufRead, ErrorKind, Read};
@@ -10,22 +9,19 @@ use std::os::unix::fs::FileExt;
 
 use anyhow::{Context, Result, ensure};
 
-use super::header::{Extensions, Header, Member, until_nul};
+use super::header::{BLOCK, Extensions, Header, Member, until_nul};
 
-/// Size of a header, and what contents are padded to.
-pub const BLOCK: usize = 512;
-
-/// No layer is larger, and no file of one; what claims to be or becomes so is an attack. The sum of the
-/// sizes of all files stays a number.
+/// No layer and no file in one is larger. What claims to be is an attack, and the sum of all sizes must not
+/// overflow.
 pub const LARGEST: u64 = 1 << 40;
 
-/// What may follow the mark of the end: padding, and no more of it.
+/// Padding that may follow the end marker.
 const TRAILER: u64 = 64 << 20;
 
 /// The longest pax header or long name: the limit of container engines.
 const EXTENSION: u64 = 1 << 20;
 
-/// Bytes that come once, forwards.
+/// Bytes that can be read once, forwards.
 pub type Stream<'a> = &'a mut (dyn BufRead + Send);
 
 /// A range of a file.
@@ -61,27 +57,27 @@ impl Source<'_> {
         }
     }
 
-    /// Passes over bytes, and says how many of them were not there.
-    fn pass_over(&mut self, bytes: u64) -> io::Result<u64> {
+    /// Skips bytes, and returns how many were missing.
+    fn skip(&mut self, bytes: u64) -> io::Result<u64> {
         match self {
             Source::Section(section) => {
                 let there = bytes.min(section.end.saturating_sub(section.at));
                 section.at += there;
                 Ok(bytes - there)
             }
-            Source::Stream(stream) => pass_over(stream, bytes),
+            Source::Stream(stream) => skip(stream, bytes),
         }
     }
 }
 
 /// Reads until the buffer is full or the input ends.
 pub fn fill(input: &mut dyn Read, into: &mut [u8]) -> io::Result<usize> {
-    let (filled, ended) = fill_far(input, into);
+    let (filled, ended) = fill_until(input, into);
     ended.map(|_| filled)
 }
 
-/// Reads until the buffer is full, the input has ended (true) or failed. What was read before counts.
-pub fn fill_far(input: &mut dyn Read, into: &mut [u8]) -> (usize, io::Result<bool>) {
+/// Reads until the buffer is full, or the input ends (true) or fails. Returns what was read before that.
+pub fn fill_until(input: &mut dyn Read, into: &mut [u8]) -> (usize, io::Result<bool>) {
     let mut filled = 0;
     while filled < into.len() {
         match input.read(&mut into[filled..]) {
@@ -94,8 +90,8 @@ pub fn fill_far(input: &mut dyn Read, into: &mut [u8]) -> (usize, io::Result<boo
     (filled, Ok(false))
 }
 
-/// Passes over bytes of a stream, and says how many of them were not there.
-pub fn pass_over(stream: &mut dyn BufRead, mut bytes: u64) -> io::Result<u64> {
+/// Skips bytes of a stream, and returns how many were missing.
+pub fn skip(stream: &mut dyn BufRead, mut bytes: u64) -> io::Result<u64> {
     while bytes > 0 {
         let there = match stream.fill_buf() {
             Ok(there) => there.len(),
@@ -115,10 +111,10 @@ pub fn pass_over(stream: &mut dyn BufRead, mut bytes: u64) -> io::Result<u64> {
 /// A tar that is being read.
 pub struct Tar<'a> {
     source: Source<'a>,
-    /// What is left of the current content, and the padding after it.
+    /// Unread bytes of the current content, and the padding after it.
     left: u64,
     padding: u64,
-    /// The end was marked with a block of zeros.
+    /// The end was marked by a block of zeros.
     pub marked: bool,
 }
 
@@ -127,7 +123,7 @@ impl<'a> Tar<'a> {
         Tar { source, left: 0, padding: 0, marked: false }
     }
 
-    /// The next member; none at the end.
+    /// The next member; None at the end.
     pub fn next(&mut self) -> Result<Option<Member>> {
         let mut more = Extensions::default();
         loop {
@@ -136,7 +132,7 @@ impl<'a> Tar<'a> {
             let got = self.source.fill(&mut block)?;
             ensure!(got == 0 || got == BLOCK, "ends inside a header");
             if got == 0 || block == [0; BLOCK] {
-                ensure!(!more.any, "ends after the extension of a header");
+                ensure!(!more.any, "ends after an extension header");
                 self.marked = got != 0;
                 return self.end().map(|()| None);
             }
@@ -145,7 +141,7 @@ impl<'a> Tar<'a> {
                 b'L' => more.name = Some(until_nul(&self.extension(header.bytes)?).to_vec()),
                 b'K' => more.link = Some(until_nul(&self.extension(header.bytes)?).to_vec()),
                 b'x' => more.read_pax(&self.extension(header.bytes)?)?,
-                // Defaults for what follows: container engines do not heed them.
+                // Defaults for what follows, which container engines ignore.
                 b'g' => self.enter_content(header.bytes)?,
                 _ => return self.member(&block, header, more).map(Some),
             }
@@ -157,12 +153,12 @@ impl<'a> Tar<'a> {
         let real_bytes = if header.kind == b'S' { Some(self.old_sparse(block)?) } else { more.real_bytes };
         let stored = more.bytes.unwrap_or(header.bytes);
         let member = more.complete(header, real_bytes);
-        ensure!(stored.max(member.bytes) <= LARGEST, "claims an endless content");
+        ensure!(stored.max(member.bytes) <= LARGEST, "claims an impossibly large size");
         self.enter_content(if matches!(member.kind, b'1'..=b'6') { 0 } else { stored })?;
         Ok(member)
     }
 
-    /// The real size of a sparse file of GNU's older kind, whose list of parts may take more blocks.
+    /// The real size of an old GNU sparse file, whose list of parts may span several blocks.
     fn old_sparse(&mut self, block: &[u8; BLOCK]) -> Result<u64> {
         let mut continued = block[482] != 0;
         while continued {
@@ -173,7 +169,7 @@ impl<'a> Tar<'a> {
         Header::real_bytes(block)
     }
 
-    /// The content of the member that came last.
+    /// The content of the last member.
     pub fn content(&mut self) -> Inside<'_> {
         match &mut self.source {
             Source::Section(section) => {
@@ -185,39 +181,40 @@ impl<'a> Tar<'a> {
     }
 
     fn enter_content(&mut self, bytes: u64) -> Result<()> {
-        let padded = bytes.checked_next_multiple_of(BLOCK as u64).context("claims an endless content")?;
+        let padded =
+            bytes.checked_next_multiple_of(BLOCK as u64).context("claims an impossibly large size")?;
         self.left = bytes;
         self.padding = padded - bytes;
         Ok(())
     }
 
     fn leave_content(&mut self) -> Result<()> {
-        let missing = self.source.pass_over(self.left)?;
-        ensure!(missing == 0, "ends early: {missing} bytes are missing");
+        let missing = self.source.skip(self.left)?;
+        ensure!(missing == 0, "is truncated: {missing} bytes are missing");
         self.left = 0;
-        // Some writers leave out the padding of the last member: then no header follows.
-        self.source.pass_over(self.padding)?;
+        // Some writers omit the padding of the last member.
+        self.source.skip(self.padding)?;
         self.padding = 0;
         Ok(())
     }
 
     fn extension(&mut self, bytes: u64) -> Result<Vec<u8>> {
-        ensure!(bytes <= EXTENSION, "an extension of a header claims {bytes} bytes");
+        ensure!(bytes <= EXTENSION, "an extension header claims {bytes} bytes");
         self.enter_content(bytes)?;
         let mut text = vec![0; bytes as usize];
         let got = self.source.fill(&mut text)?;
-        ensure!(got == text.len(), "ends inside the extension of a header");
+        ensure!(got == text.len(), "ends inside an extension header");
         self.left = 0;
         Ok(text)
     }
 
-    /// Reads what follows the mark of the end, so that the checksum of a compressed tar is seen.
+    /// Reads what follows the end marker, so that the checksum of a compressed tar is verified.
     fn end(&mut self) -> Result<()> {
         let mut block = [0; BLOCK];
         self.source.fill(&mut block)?;
-        ensure!(block == [0; BLOCK], "goes on after the mark of its end");
+        ensure!(block == [0; BLOCK], "continues after its end marker");
         if let Source::Stream(stream) = &mut self.source {
-            ensure!(pass_over(*stream, TRAILER)? > 0, "goes on long after the mark of its end");
+            ensure!(skip(*stream, TRAILER)? > 0, "continues long after its end marker");
         }
         Ok(())
     }
@@ -225,12 +222,12 @@ impl<'a> Tar<'a> {
 
 /// The content of a member.
 pub enum Inside<'a> {
-    /// Shorter than the member claims where the tar is cut off.
+    /// Shorter than the member claims if the tar is truncated.
     Section(Section<'a>),
     Part(Part<'a>),
 }
 
-/// The content of a member in a stream. What is left unread is passed over.
+/// The content of a member in a stream. Unread bytes are skipped.
 pub struct Part<'a> {
     stream: Stream<'a>,
     left: &'a mut u64,

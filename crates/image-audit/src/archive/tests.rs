@@ -1,4 +1,4 @@
-//! Archives of every kind, whole and damaged, made here and read back.
+//! Archives of every kind, valid and damaged.
 
 use std::io::Write;
 use std::os::unix::fs::FileExt;
@@ -10,10 +10,10 @@ use super::*;
 
 mod choice;
 
-/// Keeps the content itself.
+/// Keeps the content as the fact.
 struct Text;
 
-impl Look for Text {
+impl Visit for Text {
     type Fact = Vec<u8>;
 
     fn file(
@@ -24,7 +24,7 @@ impl Look for Text {
         bytes: u64,
         content: Content,
     ) -> Result<Option<Vec<u8>>> {
-        anyhow::ensure!(!path.ends_with("unlucky"), "cannot be looked at");
+        anyhow::ensure!(!path.ends_with("unlucky"), "cannot be inspected");
         let mut text = Vec::new();
         match content {
             Content::At { file, offset } => {
@@ -60,7 +60,7 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-/// Two members or frames, for zstd between frames without content.
+/// Two members or frames; zstd frames with skippable frames around them.
 fn pieces(bytes: &[u8], coding: Coding) -> Vec<u8> {
     let (first, second) = bytes.split_at(bytes.len() / 3);
     match coding {
@@ -74,7 +74,7 @@ fn pieces(bytes: &[u8], coding: Coding) -> Vec<u8> {
     }
 }
 
-/// A `docker save` archive, the layers before what orders them.
+/// A `docker save` archive with the layers before the manifest.
 fn docker(layers: &[Vec<u8>], tags: &str) -> Vec<u8> {
     let names: Vec<String> = (0..layers.len()).map(|index| format!("{index}/layer.tar")).collect();
     let ids: Vec<String> = (0..layers.len()).map(|index| format!("sha256:{index}")).collect();
@@ -93,7 +93,7 @@ fn docker(layers: &[Vec<u8>], tags: &str) -> Vec<u8> {
     pack(&files)
 }
 
-/// Reads an archive as a file and as a stream, which must say the same.
+/// Reads an archive as a file and as a stream, which must agree.
 fn read(archive: &[u8], wanted: Option<&str>) -> Result<Image<Vec<u8>>> {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(archive).unwrap();
@@ -141,8 +141,7 @@ fn an_image_is_read_from_every_coding() {
             assert_eq!(made, [Some("first"), Some("second")]);
             let stored = pieces(&lower, coding).len() as u64;
             assert_eq!((image.layers[0].stored_bytes, image.layers[0].whole), (stored, true));
-            let file =
-                |bytes, looked: Option<&[u8]>| Kind::File { bytes, looked: looked.map(<[u8]>::to_vec) };
+            let file = |bytes, fact: Option<&[u8]>| Kind::File { bytes, fact: fact.map(<[u8]>::to_vec) };
             let kinds: Vec<_> =
                 image.layers.iter().flat_map(|layer| &layer.entries).map(|entry| &entry.kind).collect();
             let expected =
@@ -158,7 +157,7 @@ fn every_kind_of_member_becomes_an_entry() {
     let long = format!("{}/x", vec!["d".repeat(90); 3].join("/"));
     tar.append_data(&mut header(EntryType::Regular, 2), &long, &b"ab"[..]).unwrap();
     tar.append_link(&mut header(EntryType::Symlink, 0), "l", "t".repeat(300)).unwrap();
-    // Members without content claim some, and it does not follow.
+    // Members without content may claim a size.
     tar.append_link(&mut header(EntryType::Link, 0), "h", "./a/../a").unwrap();
     tar.append_link(&mut header(EntryType::Link, 99), "hard", format!("/{long}")).unwrap();
     tar.append_data(&mut header(EntryType::Directory, 0), "dir/", &b""[..]).unwrap();
@@ -171,7 +170,7 @@ fn every_kind_of_member_becomes_an_entry() {
     tar.append_data(&mut header(EntryType::Regular, 1), "unlucky", &b"x"[..]).unwrap();
     tar.append_data(&mut header(EntryType::new(b'V'), 0), "label", &b""[..]).unwrap();
     let (entries, problems) = layer_of(tar.into_inner().unwrap());
-    let file = |bytes, looked: Option<&[u8]>| Kind::File { bytes, looked: looked.map(<[u8]>::to_vec) };
+    let file = |bytes, fact: Option<&[u8]>| Kind::File { bytes, fact: fact.map(<[u8]>::to_vec) };
     let expected = [
         (format!("/{long}"), file(2, Some(b"ab"))),
         ("/l".to_owned(), Kind::Link("t".repeat(300))),
@@ -192,8 +191,8 @@ fn every_kind_of_member_becomes_an_entry() {
         problems,
         [
             "layer 0 (0) h: ./a/../a leads out of the image",
-            "layer 0 (0) /unlucky: cannot be looked at",
-            "layer 0 (0) label: entries of type 'V' are not known",
+            "layer 0 (0) /unlucky: cannot be inspected",
+            "layer 0 (0) label: unknown entry type 'V'",
         ]
     );
 }
@@ -207,7 +206,7 @@ fn raw(name: &[u8], kind: u8, bytes: u64) -> Vec<u8> {
     header.as_bytes().to_vec()
 }
 
-/// A sparse file of GNU's older kind, all of it one hole.
+/// An old GNU sparse file that is one hole.
 fn hole(bytes: u64) -> Vec<u8> {
     let mut header = header(EntryType::GNUSparse, 0);
     header.as_mut_bytes()[483] = 0x80;
@@ -222,15 +221,15 @@ fn hostile_members_are_problems() {
     let cases: [(Vec<u8>, bool, &str); 11] = [
         (raw(b"../up", b'0', 0), true, "../up: ../up leads out of the image"),
         (raw(b"n\xff", b'0', 0), true, "/n\\xff: the name is not UTF-8"),
-        (raw(b"huge", b'0', 1 << 40), false, "ends early"),
-        (raw(b"endless", b'0', (1 << 40) + 1), false, "claims an endless content"),
-        (raw(b"endless", b'0', u64::MAX), false, "claims an endless content"),
-        (raw(b"", b'L', 1 << 40), false, "an extension of a header claims 1099511627776 bytes"),
-        (raw(b"", b'x', 1 << 19), false, "ends inside the extension of a header"),
-        (raw(b"sparse", b'S', 0), true, "/sparse: stored without its holes, so not looked at"),
-        (hole((1 << 40) + 1), false, "claims an endless content"),
-        (vec![b'x'; 512], false, "has something else where a header should be"),
-        (vec![0; 512], false, "goes on after the mark of its end"),
+        (raw(b"huge", b'0', 1 << 40), false, "is truncated"),
+        (raw(b"endless", b'0', (1 << 40) + 1), false, "claims an impossibly large size"),
+        (raw(b"endless", b'0', u64::MAX), false, "claims an impossibly large size"),
+        (raw(b"", b'L', 1 << 40), false, "an extension header claims 1099511627776 bytes"),
+        (raw(b"", b'x', 1 << 19), false, "ends inside an extension header"),
+        (raw(b"sparse", b'S', 0), true, "/sparse: not inspected because it is stored as a sparse file"),
+        (hole((1 << 40) + 1), false, "claims an impossibly large size"),
+        (vec![b'x'; 512], false, "has an invalid header"),
+        (vec![0; 512], false, "continues after its end marker"),
     ];
     for (bytes, goes_on, expected) in cases {
         let tar = [&good[..1024], &bytes, &good].concat();
@@ -246,38 +245,38 @@ fn hostile_members_are_problems() {
 }
 
 #[test]
-fn a_layer_that_is_cut_off_is_never_whole() {
+fn a_truncated_layer_is_never_whole() {
     let tar = pack(&[("a", b"alpha"), ("b", &[1; 700]), ("c", b"gamma")]);
     for coding in [Coding::Tar, Coding::Gzip, Coding::Zstd] {
         let layer = pieces(&tar, coding);
-        // A layer without a byte is one without a file; the padding after the mark of the end is nobody's.
+        // A layer of zero bytes is empty, and padding after the end marker does not matter.
         let end = if coding == Coding::Tar { tar.len() - 512 } else { layer.len() - 20 };
         for length in (1..end).step_by(7) {
             let image = read(&docker(&[layer[..length].to_vec()], "null"), None).unwrap();
-            let said = image.problems.iter().any(|problem| problem.starts_with("layer 0 (0) "));
-            assert!(said && !image.layers[0].whole, "{coding:?} cut at {length}: {:?}", image.problems);
+            let reported = image.problems.iter().any(|problem| problem.starts_with("layer 0 (0) "));
+            assert!(reported && !image.layers[0].whole, "{coding:?} cut at {length}: {:?}", image.problems);
         }
     }
 }
 
 #[test]
-fn damage_anywhere_is_no_panic() {
+fn damage_never_panics() {
     let layer = pack(&[("a", b"alpha"), ("b", &[1; 700])]);
     let plain = docker(&[layer.clone(), gzip(&layer)], r#"["x:1"]"#);
     for archive in [&plain, &gzip(&plain), &pieces(&plain, Coding::Zstd)] {
-        let look = |bytes: &[u8]| {
+        let try_read = |bytes: &[u8]| {
             let mut input = bytes;
             let image = Store::read(&mut input, &Text).and_then(|store| compose(store, None, &Text));
             drop(image.map(|mut image| overlay::merge(&mut image.layers)));
         };
         for length in (0..archive.len()).step_by(7) {
-            look(&archive[..length]);
+            try_read(&archive[..length]);
         }
         for at in (0..archive.len()).step_by(7) {
             for flip in [0x01, 0x80] {
                 let mut damaged = archive.clone();
                 damaged[at] ^= flip;
-                look(&damaged);
+                try_read(&damaged);
             }
         }
     }
@@ -305,11 +304,11 @@ fn layers_may_be_links_to_others() {
 }
 
 #[test]
-fn what_is_no_archive_is_an_error() {
+fn other_files_are_errors() {
     let cases: [(&[u8], &str); 4] = [
         (b"", "the archive is empty"),
-        (b"hello", "this is no image archive"),
-        (&pack(&[("a", b"alpha")]), "there is no image in it"),
+        (b"hello", "not an image archive"),
+        (&pack(&[("a", b"alpha")]), "no image found"),
         (&gzip(b"hello"), "ends inside a header"),
     ];
     for (bytes, expected) in cases {

@@ -1,10 +1,9 @@
-//! What a libcuda of a compatibility package says of itself: a note in a section of its own.
+//! The note in the libcuda of a forward-compatibility package.
 //!
-//! The note is an ordinary ELF note by `NVIDIA Corporation`, whose text is JSON: `Format`, `CUDA Version`,
-//! `Driver` (a list of branches) and `Device` (a list of numbers). That much is taken from NVIDIA's container
-//! toolkit, which reads it for the same purpose. What the numbers of `Device` stand for is not known, and
-//! they are not kept. The ordinary libcuda of the drivers 470 and 535 has no such section; no real library
-//! that has one was at hand, so that this is tested with notes made for it.
+//! It is an ELF note by `NVIDIA Corporation` whose text is JSON: `Format`, `CUDA Version`, `Driver` (a list of
+//! branches) and `Device` (a list of numbers), according to NVIDIA's container toolkit, which reads it for the
+//! same purpose. The meaning of `Device` is not documented, so it is ignored. The libcuda of the drivers 470 and
+//! 535 has no such note; the tests use generated notes.
 
 use object::Endianness;
 use object::read::elf::SectionHeader;
@@ -13,12 +12,12 @@ use serde::{Deserialize, Serialize};
 use super::Object;
 use super::sections::Sections;
 
-/// The drivers that a libcuda stands in for.
+/// The drivers that a libcuda for forward compatibility supports.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Forward {
-    /// The CUDA that it brings, such as 13.1.
+    /// The CUDA version that it provides, such as `13.1`.
     pub cuda: Option<String>,
-    /// Branches of the machine's driver, such as 535.
+    /// Branches of the kernel driver that it runs on, such as 535.
     pub drivers: Vec<u32>,
 }
 
@@ -32,7 +31,7 @@ struct Text {
 
 const SECTION: &[u8] = b".note.cuda.fwd_compatibility";
 const OWNER: &[u8] = b"NVIDIA Corporation";
-/// No note is longer.
+/// Limit of the size of a note.
 const LONGEST: u64 = 64 << 10;
 
 impl<'a> Object<'a> {
@@ -48,8 +47,8 @@ impl<'a> Object<'a> {
     }
 }
 
-/// Three words (sizes of name and text, and a type), then name and text, each padded to the section's
-/// alignment.
+/// Three words (sizes of name and text, and a type), then name and text, each padded to the alignment of the
+/// section.
 fn parse(note: &[u8], align: usize, endian: Endianness) -> Option<Forward> {
     let word = |at: usize| -> Option<usize> {
         let bytes = note.get(at..at + 4)?.try_into().ok()?;
@@ -66,7 +65,7 @@ fn parse(note: &[u8], align: usize, endian: Endianness) -> Option<Forward> {
         return None;
     }
     let start = 12usize.checked_add(name.checked_next_multiple_of(align.max(1))?)?;
-    // Some libraries claim more text than there is.
+    // Some libraries claim more text than they have.
     let text = note.get(start..note.len().min(start.checked_add(text)?))?;
     let text: Text = serde_json::from_slice(&text[..trimmed(text)]).ok()?;
     Some(Forward { cuda: text.cuda, drivers: text.drivers })
@@ -89,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn notes_that_are_whole_and_that_lie() {
+    fn notes_are_read_or_refused() {
         let text = br#"{"Format": 1, "CUDA Version": "13.1", "Driver": [535, 550], "Device": [1, 2]}"#;
         let expected = Forward { cuda: Some("13.1".into()), drivers: vec![535, 550] };
         for align in [1, 4, 8] {

@@ -1,5 +1,5 @@
-//! What lies in an object's sections: names that it may pass to dlopen, device code, and the
-//! directories that glibc's loader was built to search. The loader needs none of this.
+//! Reads the sections of an object, which the loader ignores: names that it may pass to dlopen, device code, and
+//! the default directories of glibc's loader.
 
 use std::ops::Range;
 
@@ -11,15 +11,15 @@ use object::read::elf::{FileHeader, SectionHeader, SectionTable};
 
 use super::{Header, MOST_HEADERS, Object, Pages};
 use crate::bytes::any_piece;
-use crate::fatbin::{self, DeviceCode};
+use crate::fatbin::{DeviceCode, scanner};
 use crate::strings::Found;
 
 pub type Sections<'a> = SectionTable<'a, Header, &'a ReadCache<Pages<'a>>>;
 
-/// Symbols whose names end so, in one piece of the string table.
+/// Limit of matching names in one piece of the string table.
 const MOST_NAMES: usize = 64;
 
-/// The list of default directories is a few names long.
+/// The list of default directories is short.
 const LONGEST_LIST: usize = 1024;
 
 impl<'a> Object<'a> {
@@ -34,15 +34,15 @@ impl<'a> Object<'a> {
         Some(offset..offset.saturating_add(size))
     }
 
-    /// Whether dlopen or dlmopen is among the undefined symbols. Objects that define them intercept them.
+    /// Whether dlopen or dlmopen is an undefined symbol. Objects that define them intercept them.
     pub(super) fn imports_dlopen(
         &self,
         sections: &Sections<'a>,
         strings: &Range<u64>,
         scratch: &mut Vec<u8>,
     ) -> bool {
-        // Few objects have the names at all, and finding them is cheaper than reading their symbols. A
-        // name may be the end of a longer one.
+        // Few objects have the names at all, and searching them is cheaper than reading symbols. A name may be
+        // the end of a longer one.
         let mut names = Vec::new();
         for function in [b"dlopen\0".as_slice(), b"dlmopen\0"] {
             any_piece(self.bytes, strings.clone(), function.len(), scratch, |at, piece| {
@@ -62,18 +62,18 @@ impl<'a> Object<'a> {
                 Endianness::Little => bytes.iter().rev().fold(0, |sum, byte| sum << 8 | u64::from(*byte)),
                 Endianness::Big => bytes.iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte)),
             };
-            // st_name, then one byte each of st_info and st_other, then st_shndx: 0 is undefined.
+            // st_name, one byte each of st_info and st_other, then st_shndx: 0 means undefined.
             number(&symbol[6..8]) == 0 && names.contains(&number(&symbol[..4]))
         };
-        // Pieces are multiples of an entry, so that none is cut.
+        // Pieces are multiples of an entry, so none is cut.
         !names.is_empty()
             && any_piece(self.bytes, offset..offset.saturating_add(length), 0, scratch, |_, piece| {
                 piece.chunks_exact(entry).any(imported)
             })
     }
 
-    /// Names of listed libraries in read-only data, and mentions of their stems. The large code model
-    /// keeps strings in `.lrodata`.
+    /// Names of CUDA libraries in read-only data, and mentions of their stems. The large code model keeps strings
+    /// in `.lrodata`.
     pub(super) fn read_only_names(
         &self,
         sections: &Sections<'a>,
@@ -99,11 +99,11 @@ impl<'a> Object<'a> {
 
     pub(super) fn device_code(&self, sections: &Sections<'a>, scratch: &mut Vec<u8>) -> Vec<DeviceCode> {
         let ranges: Vec<Range<u64>> =
-            fatbin::SECTIONS.iter().filter_map(|name| self.range(sections, name)).collect();
+            scanner::SECTIONS.iter().filter_map(|name| self.range(sections, name)).collect();
         if ranges.is_empty() { Vec::new() } else { self.bytes.device_code(&ranges, scratch) }
     }
 
-    /// `/lib/x86_64-linux-gnu/` and its successors, as they stand one behind the other in the loader.
+    /// The default directories, such as `/lib/x86_64-linux-gnu/`, which the loader stores as consecutive strings.
     pub(super) fn system_directories(&self, sections: &Sections<'a>, scratch: &mut Vec<u8>) -> Vec<String> {
         let Some(range) = self.range(sections, b".rodata") else { return Vec::new() };
         let mut list = Vec::new();

@@ -1,4 +1,4 @@
-//! Programs that are whole, damaged, or lie.
+//! Programs that are valid, damaged or hostile.
 
 use super::*;
 use crate::bytes::{Kept, Part};
@@ -14,7 +14,7 @@ fn read_file(path: &Path) -> Result<Option<Elf>> {
 }
 
 #[test]
-fn what_the_loader_sees_of_the_probe() {
+fn what_the_loader_sees_of_this_program() {
     let elf = read_file(&std::env::current_exe().unwrap()).unwrap().unwrap();
     assert!(elf.dynamic && elf.interpreter.as_deref().is_some_and(|loader| loader.contains("ld-linux")));
     assert!(elf.needed.iter().any(|name| name == "libc.so.6"), "{:?}", elf.needed);
@@ -23,7 +23,7 @@ fn what_the_loader_sees_of_the_probe() {
 }
 
 #[test]
-fn files_that_are_no_programs() {
+fn other_files() {
     let directory = tempfile::tempdir().unwrap();
     let read = |bytes: &[u8]| {
         let path = directory.path().join("file");
@@ -32,10 +32,10 @@ fn files_that_are_no_programs() {
     };
     assert!(matches!(read(b""), Ok(None)));
     assert!(matches!(read(b"#!/bin/sh\n"), Ok(None)));
-    assert!(read(b"\x7fELF\x02\x01\x01").is_err(), "a header that is cut off is an error");
+    assert!(read(b"\x7fELF\x02\x01\x01").is_err(), "a truncated header is an error");
 }
 
-/// A program of segments and of what lies behind them.
+/// A program with segments, and the bytes that follow them.
 fn program(segments: &[(ProgramType, u64, u64)], rest: &[u8]) -> Vec<u8> {
     let mut bytes = b"\x7fELF\x02\x01\x01".to_vec();
     bytes.resize(64, 0);
@@ -63,7 +63,7 @@ fn read_bytes(bytes: &[u8]) -> Result<Option<Elf>> {
 }
 
 #[test]
-fn names_that_lie_on_each_other_are_not_read_without_end() {
+fn overlapping_names_are_bounded() {
     let start = 64 + 2 * 56;
     let needing = |count: usize| {
         let strings = start + 16 * (count as u64 + 3);
@@ -77,16 +77,16 @@ fn names_that_lie_on_each_other_are_not_read_without_end() {
     };
     assert_eq!(needing(20).unwrap().unwrap().needed.len(), 20);
     let error = needing(1000).unwrap_err().to_string();
-    assert_eq!(error, "its names are too many");
+    assert_eq!(error, "too many names");
 }
 
 #[test]
-fn versions_that_lie_on_each_other_end() {
+fn overlapping_versions_are_bounded() {
     let (start, count) = (64 + 2 * 56, 1000);
     let entries =
         [(DT_STRTAB, 0), (DT_STRSZ, 64), (DT_VERNEED, start + 16 * 5), (DT_VERNEEDNUM, count), (DT_NULL, 0)];
     let mut rest = dynamic(&entries);
-    // The versions of every need are the same, one behind the other.
+    // All needs share the same versions.
     for number in 0..count as u32 {
         rest.extend(
             [1 | (count as u32) << 16, 8, 16 * (count as u32 - number), 16].map(u32::to_le_bytes).concat(),
@@ -99,9 +99,9 @@ fn versions_that_lie_on_each_other_end() {
     assert!((count as usize..=ROOM / COST).contains(&versions), "{versions}");
 }
 
-/// Whatever a file claims, reading it ends with an answer or an error.
+/// Reading ends with a result or an error, whatever a file claims.
 #[test]
-fn damaged_programs_are_errors_and_never_fatal() {
+fn damage_never_panics() {
     let whole = std::fs::read(std::env::current_exe().unwrap()).unwrap();
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("damaged");
@@ -110,7 +110,7 @@ fn damaged_programs_are_errors_and_never_fatal() {
         let mut bytes = whole[..200_000].to_vec();
         for _ in 0..8 {
             seed = seed.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-            // The headers and what the first segments hold: there a wrong number leads astray.
+            // In the headers and first segments a wrong number does the most damage.
             bytes[(seed >> 33) as usize % 4096] = (seed >> 24) as u8;
         }
         std::fs::write(&path, &bytes).unwrap();

@@ -1,30 +1,34 @@
-//! Which of NVIDIA's base images a tree looks like, from what lies in its system directories.
+//! Which of NVIDIA's base images an image resembles, by the files in its system directories.
 //!
-//! Wheels and conda's environments say nothing about the base and are not looked at. A library counts
-//! only with a version in its name: without one it is a link's or a stub's name.
+//! Python packages and conda environments are ignored. A library counts only with a version in its name, because
+//! links and stubs have none.
 
 use serde::{Deserialize, Serialize};
 
+/// What an image has of CUDA outside of Python packages and conda environments.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Flavour {
+    /// The base image that it resembles.
     pub base: Base,
+    /// Whether it has cuDNN.
     pub cudnn: bool,
-    /// Major and minor, as in 12.4.
+    /// Major and minor version, such as `12.4`.
     pub cuda_version: Option<String>,
 }
 
+/// The flavours of NVIDIA's `cuda` images.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-#[allow(clippy::enum_variant_names, reason = "NVIDIA's own names of the images")]
+#[allow(clippy::enum_variant_names, reason = "NVIDIA's names of the images")]
 pub enum Base {
-    /// No CUDA runtime outside of wheels and environments.
+    /// No CUDA runtime.
     #[default]
     None,
-    /// The CUDA runtime library alone.
+    /// Only the CUDA runtime library.
     Base,
-    /// Mathematical libraries, too.
+    /// Math libraries as well.
     Runtime,
-    /// Compiler or headers.
+    /// Compiler or headers as well.
     Devel,
 }
 
@@ -34,7 +38,7 @@ type Version = (u32, u32);
 pub struct Evidence {
     base: Base,
     cudnn: bool,
-    /// The highest, by the name of the runtime library and by that of the toolkit's directory.
+    /// The highest version in names of the runtime library, and in names of toolkit directories.
     runtime: Option<Version>,
     directory: Option<Version>,
 }
@@ -43,10 +47,10 @@ const MATH: [&str; 6] =
     ["libcublas.so.", "libcufft.so.", "libcurand.so.", "libcusolver.so.", "libcusparse.so.", "libnppc.so."];
 
 impl Evidence {
-    /// A file outside of Python packages.
-    pub fn see(&mut self, path: &str, slash: usize) {
+    /// Adds a file outside of Python packages.
+    pub fn add(&mut self, path: &str, slash: usize) {
         let name = &path[slash + 1..];
-        // Nearly all files end here.
+        // Rules out nearly all files.
         if !matches!(
             name.as_bytes(),
             [b'l', b'i', b'b', b'c' | b'n', ..] | [b'n', b'v', ..] | [b'c', b'u', ..]
@@ -74,7 +78,7 @@ impl Evidence {
     }
 
     pub fn flavour(&self) -> Flavour {
-        // A directory may hold nothing but forward compatibility with a newer CUDA.
+        // A toolkit directory may contain only the forward-compatibility driver of a newer CUDA.
         let version = self.runtime.or(self.directory).filter(|_| self.base != Base::None);
         Flavour {
             base: self.base,
@@ -102,13 +106,13 @@ fn is_system_library(directory: &str) -> bool {
     }
 }
 
-/// Whether a directory's name and place are those of a toolkit: /usr/local/cuda-12.4, /opt/cuda.
+/// Whether a directory is a toolkit: /usr/local/cuda-12.4, /opt/cuda.
 pub fn is_toolkit(parent: &str, name: &[u8]) -> bool {
     let is_place = matches!(parent, "/usr/local" | "/opt");
     is_place && name.strip_prefix(b"cuda").is_some_and(|rest| rest.is_empty() || rest[0] == b'-')
 }
 
-/// What follows `cuda` in the name of the toolkit's directory that a path lies in.
+/// The version in the name of the toolkit directory that contains a path.
 fn toolkit(path: &str) -> Option<&str> {
     if let Some(below) = path.strip_prefix("/usr/lib/nvidia-cuda-toolkit") {
         return below.starts_with('/').then_some("");

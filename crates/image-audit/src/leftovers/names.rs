@@ -1,12 +1,10 @@
-//! Leftovers by file name, where no directory decides: tools, compilers, static libraries, wheels,
-//! headers among those of the distribution.
-//!
-//! Names are compared only after an ending or a directory has been seen that can matter.
+//! Leftovers by file name: tools, compilers, static libraries, wheels, and CUDA headers among those of the
+//! distribution.
 
 use super::Kind::{self, *};
 use super::places::Context;
 
-/// nvcc and what it calls or what reads its output.
+/// nvcc, what it calls, and what reads its output.
 const NVCC: [&str; 14] = [
     "nvcc",
     "nvcc.profile",
@@ -41,7 +39,7 @@ const NSIGHT: [&str; 14] = [
     "TreeLauncherTargetLdPreloadHelper",
 ];
 
-/// Without the prefix of a target and the version.
+/// Without target prefix and version.
 const COMPILERS: [&str; 28] = [
     "gcc",
     "g++",
@@ -73,7 +71,7 @@ const COMPILERS: [&str; 28] = [
     "ranlib",
 ];
 
-/// How CUDA's archives begin.
+/// Prefixes of CUDA's static libraries.
 const STATIC: [&str; 32] = [
     "libcublas",
     "libcuda",
@@ -126,7 +124,7 @@ const HEADER_DIRECTORIES: [&str; 13] = [
     "cccl",
 ];
 
-/// How the names of CUDA's own headers begin.
+/// Prefixes of CUDA's headers.
 const HEADERS: [&str; 52] = [
     "NvInfer",
     "NvOnnx",
@@ -181,16 +179,16 @@ const HEADERS: [&str; 52] = [
     "surface_",
     "texture_",
 ];
-/// These begin like other people's headers.
+/// CUDA headers whose prefixes others use as well.
 const VECTORS: [&str; 3] = ["vector_functions.h", "vector_functions.hpp", "vector_types.h"];
 
 const HEADERS_ROOT: &str = "/usr/include";
 
-/// How the names of installers begin: of CUDA, the driver and conda.
+/// Prefixes of installers of CUDA, the driver and conda.
 const INSTALLERS: [&str; 8] =
     ["Anaconda", "Mambaforge", "Miniconda", "Miniforge", "NVIDIA-Linux-", "cuda-", "cuda_", "cudnn-"];
 
-/// Kind of a file and the end of its place in the path.
+/// The kind of a file, and where its place ends in the path.
 pub fn of(path: &str, slash: usize, context: Context) -> Option<(Kind, usize)> {
     let (directory, name) = (&path[..slash], &path[slash + 1..]);
     match context {
@@ -208,7 +206,7 @@ pub fn of(path: &str, slash: usize, context: Context) -> Option<(Kind, usize)> {
         _ => {}
     }
     if matches!(directory.as_bytes(), [.., b'/', b'b', b'i', b'n']) {
-        // In a directory of programs of all kinds each is named, also because owners differ.
+        // System directories contain all kinds of programs, with different owners: report each.
         let place = if context == Context::System { path.len() } else { slash };
         return tool(name, context).map(|kind| (kind, place));
     }
@@ -231,12 +229,12 @@ fn is_number(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-fn starts(name: &str, beginnings: &[&str]) -> bool {
-    beginnings.iter().any(|beginning| name.starts_with(beginning))
+fn starts(name: &str, prefixes: &[&str]) -> bool {
+    prefixes.iter().any(|prefix| name.starts_with(prefix))
 }
 
 fn tool(name: &str, context: Context) -> Option<Kind> {
-    // Of other people's packages, triton for one, the tools serve while the program runs.
+    // Other packages, such as triton, use these tools at run time.
     if context == Context::Packages {
         return None;
     }
@@ -251,7 +249,7 @@ fn tool(name: &str, context: Context) -> Option<Kind> {
     }
 }
 
-/// Also with the prefix of a target and a version: `x86_64-linux-gnu-g++-12`.
+/// Also with target prefix and version: `x86_64-linux-gnu-g++-12`.
 fn is_compiler(name: &str) -> bool {
     let prefixes = ["-linux-gnu-", "-redhat-linux-", "-linux-musl-", "-suse-linux-"];
     let plain = prefixes.iter().find_map(|prefix| Some(name.split_once(prefix)?.1)).unwrap_or(name);
@@ -272,12 +270,12 @@ fn static_library(name: &str, context: Context) -> Option<Kind> {
     }
 }
 
-/// Directories in which Python and virtualenv keep the wheels they install from.
+/// Whether Python or virtualenv installs from the wheels of a directory.
 fn is_of_python(directory: &str) -> bool {
     ["/ensurepip/_bundled", "/python-wheels", "/wheels/embed"].iter().any(|end| directory.ends_with(end))
 }
 
-/// The end of the place of a CUDA header, both by the path below the distribution's headers.
+/// Where the place of a CUDA header ends, relative to the headers of the distribution.
 fn header(below: &str) -> Option<usize> {
     let below = below.strip_prefix('/')?;
     match below.split_once('/') {

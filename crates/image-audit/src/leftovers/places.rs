@@ -1,24 +1,23 @@
-//! Leftovers by directory: the marks that make all files below a directory one leftover.
+//! Leftovers by directory: marks that make all files below a directory one leftover.
 //!
-//! One pass over the components of a path, no allocation. Only a component that looks like the last
-//! one of a mark is compared at all (`index`). The topmost mark decides.
+//! One pass over the components of a path, without allocation. The topmost mark decides.
 
 use super::Kind::{self, *};
-use super::index::Index;
+use crate::path_index::Index;
 
-/// What a path runs through, which tells what names in it mean.
+/// The surroundings of a file, which decide what its name means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Context {
     System,
-    /// The distribution's headers.
+    /// Headers of the distribution.
     Headers,
     AptLists,
     AptCache,
-    /// A CUDA toolkit: its own directory, or conda's `targets`.
+    /// A CUDA toolkit, or conda's `targets`.
     Toolkit,
     /// Installed Python packages.
     Packages,
-    /// Those of NVIDIA.
+    /// NVIDIA's Python packages.
     Nvidia,
 }
 
@@ -31,13 +30,13 @@ impl Context {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Meaning {
     Leftover(Kind),
-    /// A directory that may be conda's store of packages.
+    /// A directory that may be conda's package cache.
     Packages,
-    /// No leftover itself.
+    /// Not a leftover, but changes the context.
     Enter(Context),
 }
 
-/// A path as its directories tell it: the first mark with the end of its directory in the path.
+/// What the directories of a path say: the topmost mark, and where its directory ends in the path.
 pub struct Place {
     pub context: Context,
     pub meaning: Option<(Meaning, usize)>,
@@ -45,18 +44,18 @@ pub struct Place {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Where {
-    /// This very path.
+    /// Exactly this path.
     Root,
     Anywhere,
     /// Not in installed Python packages.
     Outside,
-    /// In them.
+    /// In installed Python packages.
     Packages,
     /// In a toolkit.
     Toolkit,
     /// In NVIDIA's Python packages.
     Nvidia,
-    /// In both.
+    /// In a toolkit or in NVIDIA's Python packages.
     Cuda,
 }
 
@@ -74,7 +73,7 @@ const fn enter(place: Where, directory: &'static str, context: Context) -> Mark 
     Mark { directory, place, meaning: Meaning::Enter(context) }
 }
 
-/// Caches are those of any user, wherever the home directory is.
+/// Caches may be in any home directory.
 static MARKS: [Mark; 76] = [
     enter(Where::Anywhere, "/dist-packages", Context::Packages),
     enter(Where::Anywhere, "/site-packages", Context::Packages),
@@ -86,16 +85,16 @@ static MARKS: [Mark; 76] = [
     enter(Where::Outside, "/nvidia-cuda-toolkit", Context::Toolkit),
     enter(Where::Outside, "/hpc_sdk", Context::Toolkit),
     enter(Where::Root, "/usr/lib/cuda", Context::Toolkit),
-    // Only CUDA names them so: conda and NVIDIA's own packages.
+    // Only CUDA uses these names, in conda and NVIDIA's own packages.
     enter(Where::Outside, "/targets/x86_64-linux", Context::Toolkit),
     enter(Where::Outside, "/targets/sbsa-linux", Context::Toolkit),
     enter(Where::Outside, "/targets/aarch64-linux", Context::Toolkit),
     mark(Where::Anywhere, "/.cache/pip", PipCache),
-    // Named by a variable, a cache is known by the directories that only it has.
+    // A variable may put a cache anywhere; these directories are unique to it.
     mark(Where::Outside, "/http-v2", PipCache),
     mark(Where::Anywhere, "/.cache/uv", UvCache),
     mark(Where::Outside, "/archive-v0", UvCache),
-    // The third directory there, `virtualenvs`, is where the program itself may live.
+    // Not all of pypoetry: its `virtualenvs` may contain the application.
     mark(Where::Anywhere, "/.cache/pypoetry/cache", PoetryCache),
     mark(Where::Anywhere, "/.cache/pypoetry/artifacts", PoetryCache),
     Mark { directory: "/pkgs", place: Where::Outside, meaning: Meaning::Packages },
@@ -157,8 +156,8 @@ static MARKS: [Mark; 76] = [
     mark(Where::Root, "/var/lib/systemd/coredump", CrashDumps),
 ];
 
-/// Directories whose names end in a version.
-const BEGINNINGS: [(&str, Kind); 9] = [
+/// Prefixes of directories whose names end in a version.
+const PREFIXES: [(&str, Kind); 9] = [
     ("nsight-compute", Nsight),
     ("nsight-systems", Nsight),
     ("nsight_compute", Nsight),
@@ -182,13 +181,13 @@ const fn index() -> Index {
     index
 }
 
-/// Reads the directories of a path, whose last slash is known; leftovers that begin before `after` are
-/// passed by.
+/// Classifies the directories of a path, given the index of its last slash. Leftovers that end before `after` are
+/// ignored.
 pub fn of(path: &str, slash: usize, after: usize) -> Place {
     let bytes = path.as_bytes();
     let mut context = Context::System;
     let mut start = 1;
-    // Components are too short for a search by vectors to pay.
+    // Components are too short for memchr to pay off.
     for (end, byte) in bytes[..=slash].iter().enumerate().skip(1) {
         if *byte != b'/' {
             continue;
@@ -241,15 +240,12 @@ impl Mark {
     }
 }
 
-/// The shortest of the beginnings.
+/// Length of the shortest prefix.
 const SHORTEST: usize = 11;
 
 fn begins(component: &[u8], context: Context) -> Option<Kind> {
     if context == Context::Packages {
         return None;
     }
-    BEGINNINGS
-        .iter()
-        .find(|(beginning, _)| component.starts_with(beginning.as_bytes()))
-        .map(|(_, kind)| *kind)
+    PREFIXES.iter().find(|(prefix, _)| component.starts_with(prefix.as_bytes())).map(|(_, kind)| *kind)
 }

@@ -1,39 +1,38 @@
-//! `/etc/ld.so.cache`: sonames and the files that ldconfig found for them, in both layouts.
+//! `/etc/ld.so.cache`: sonames and the files that ldconfig found for them, in both formats.
 //!
-//! A damaged cache is an empty one, as it is to the loader.
+//! A damaged cache counts as empty, as in the loader.
 
 use std::collections::HashMap;
 
 use memchr::memchr;
 
-/// The files of a soname.
+/// A parsed cache: files by soname.
 #[derive(Debug, Default)]
 pub struct Cache(HashMap<String, Vec<Entry>>);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
-    pub path: String,
-    /// Name of the directory of glibc-hwcaps, for processors that can do more.
-    pub hardware: Option<String>,
+struct Entry {
+    path: String,
+    /// Directory of glibc-hwcaps, for better processors.
+    hardware: Option<String>,
 }
 
 const MAGIC: &[u8] = b"glibc-ld.so.cache1.1";
 const OLD_MAGIC: &[u8] = b"ld.so-1.7.0";
 const EXTENSIONS: usize = 0xEAA4_2174;
-/// Libraries of glibc 2 for x86-64 and for 64-bit Arm; a cache has those of one machine.
+/// Flags of glibc libraries for x86-64 and 64-bit Arm; a cache has those of one machine.
 const KINDS: [u32; 2] = [0x303, 0xa03];
-/// The entry's hardware is an index into the extension.
+/// The hardware field is an index into the extension.
 const NAMED: u64 = 1 << 62;
-/// Tag of the extension that names directories of glibc-hwcaps.
+/// Tag of the extension with directories of glibc-hwcaps.
 const HARDWARE: usize = 1;
 /// The longest path of Linux.
 const LONGEST: usize = 4096;
-/// Names are so many times longer than the file at most: entries may share one. In real files they do so
-/// hardly ever.
+/// How much longer than the file all names may be. Entries can share names, but rarely do in real files.
 const EXPANSION: usize = 16;
 
 impl Cache {
-    /// What the loader takes for a soname on a processor with these levels, best first.
+    /// The path for a soname on a processor with some levels, best first.
     pub fn find(&self, soname: &str, levels: &[&str]) -> Option<&str> {
         let entries = self.0.get(soname)?;
         let at = |level: Option<&str>| {
@@ -42,6 +41,7 @@ impl Cache {
         levels.iter().find_map(|level| at(Some(level))).or_else(|| at(None))
     }
 
+    /// Parses a cache.
     pub fn parse(bytes: &[u8]) -> Cache {
         let mut cache = Cache::default();
         let Some(table) = table(bytes) else { return cache };
@@ -53,7 +53,7 @@ impl Cache {
             let end = memchr(0, &text[..text.len().min(LONGEST)])?;
             Some(String::from_utf8_lossy(&text[..end]).into_owned())
         };
-        // Behind the magic: count, length of strings, flags, then the place of the extensions.
+        // After the magic: count, length of strings, flags, offset of the extensions.
         let count = number(MAGIC.len()).unwrap_or(0);
         let hardware = number(MAGIC.len() + 12).and_then(|at| hardware(table, at)).unwrap_or_default();
         let mut room = bytes.len().saturating_mul(EXPANSION);
@@ -69,7 +69,7 @@ impl Cache {
                     }
                     name
                 }
-                // Directories of processors as glibc named them before 2.33.
+                // hwcaps of glibc before 2.33.
                 _ => continue,
             };
             if !KINDS.contains(&word(0)) {
@@ -86,7 +86,7 @@ impl Cache {
     }
 }
 
-/// The new table, which may stand behind an old one of 12-byte entries, at the next multiple of eight.
+/// The new table, which may follow an old one of 12-byte entries, at the next multiple of eight.
 fn table(bytes: &[u8]) -> Option<&[u8]> {
     let mut start = 0;
     if bytes.starts_with(OLD_MAGIC) {
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn the_cache_in_both_layouts() {
+    fn both_formats() {
         let mut new = cache(&[("libx.so.1", "/v3/libx.so.1", NAMED), ("libx.so.1", "/lib/libx.so.1", 0)]);
         // The extension: one section with one name.
         let (at, name) = (new.len(), new.len() + 8 + 16 + 4);
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn one_long_name_is_not_repeated_without_end() {
+    fn expansion_of_long_names_is_bounded() {
         let long = "n".repeat(4000);
         let mut bytes = cache(&vec![("", "", 0); 1000]);
         let name = bytes.len() as u32;
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn a_damaged_cache_is_empty_and_never_fatal() {
+    fn damage_never_panics() {
         let whole = cache(&[("liby.so", "/lib/liby.so", 0)]);
         for end in 0..whole.len() {
             Cache::parse(&whole[..end]);

@@ -1,6 +1,6 @@
-//! glibc's rules. Searched are, in this order: DT_RPATH of the requester and of those that loaded it,
-//! unless it has DT_RUNPATH; LD_LIBRARY_PATH; its DT_RUNPATH; the cache; the directories that the
-//! loader was built with. In each directory, glibc-hwcaps comes first.
+//! The search order of glibc: DT_RPATH of the requester and of the objects that loaded it, unless it has
+//! DT_RUNPATH; LD_LIBRARY_PATH; its DT_RUNPATH; the cache; the default directories. In each directory,
+//! glibc-hwcaps comes first.
 
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
@@ -11,36 +11,36 @@ use super::{Candidate, Closure, Found, Loader, candidate, musl};
 use crate::elf::Elf;
 use crate::tree::Tree;
 
-/// The image's glibc, as far as it decides a search.
+/// What a search depends on.
+#[derive(Debug)]
 pub struct Glibc {
-    /// There is a loader in the image.
+    /// Whether the image has the loader.
     pub exists: bool,
     pub machine: u16,
     /// `$LIB`.
     pub lib: String,
     defaults: Vec<String>,
     cache: Cache,
-    /// Levels of the processor, best first: names of directories of glibc-hwcaps.
+    /// Levels of the processor, best first: directories of glibc-hwcaps.
     levels: Vec<&'static str>,
-    /// Directories with something in them: search paths name many that are not there.
+    /// Directories that exist: many of the search paths do not.
     directories: HashSet<String>,
-    /// Directories that hold a glibc-hwcaps directory.
+    /// Directories that have a glibc-hwcaps directory.
     with_levels: HashSet<String>,
-    /// What the cache and the default directories have for a name: the same for every requester, and
-    /// asked so often that it is remembered.
+    /// Memoized results for the cache and the default directories, which are the same for every requester.
     common: RefCell<HashMap<(u16, String), Option<String>>>,
 }
 
-/// Debian's, for images without a loader.
+/// Debian's default directories, for images without a loader.
 #[cfg(target_arch = "x86_64")]
 const DEFAULTS: [&str; 4] = ["/lib/x86_64-linux-gnu", "/usr/lib/x86_64-linux-gnu", "/lib", "/usr/lib"];
 #[cfg(not(target_arch = "x86_64"))]
 const DEFAULTS: [&str; 4] = ["/lib/aarch64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/lib", "/usr/lib"];
 
-/// e_machine of this program's own architecture, for images without a loader.
+/// e_machine of this program, for images without a loader.
 const MACHINE: u16 = if cfg!(target_arch = "aarch64") { 183 } else { 62 };
 
-/// Where programs look for glibc's loader: an image may be for another machine than this one.
+/// Paths of glibc's loader. An image may be for a different architecture.
 const LOADERS: [&str; 2] = ["/lib64/ld-linux-x86-64.so.2", "/lib/ld-linux-aarch64.so.1"];
 
 /// The image's glibc loader.
@@ -69,7 +69,7 @@ impl Glibc {
         }
     }
 
-    /// The path of a fitting file, or of one on which the search ends.
+    /// The path of the file in a directory that ends the search.
     pub fn in_directory(&self, tree: &Tree, directory: &str, name: &str, machine: u16) -> Option<String> {
         let directory =
             tree.resolve(directory).filter(|real| self.directories.contains(real)).map(|_| directory)?;
@@ -89,7 +89,7 @@ impl Glibc {
         fits(format!("{directory}/{name}"))
     }
 
-    /// What the cache and, for those who may look there, the default directories have.
+    /// Searches the cache and, unless `defaults` is false, the default directories.
     pub fn common(&self, tree: &Tree, machine: u16, name: &str, defaults: bool) -> Option<String> {
         let key = (machine, name.to_owned());
         if let Some(known) = self.common.borrow().get(&key).filter(|_| defaults) {
@@ -142,7 +142,7 @@ impl<'a> Loader<'a> {
             .and_then(found)
     }
 
-    /// DT_RPATH of an object and of those that loaded it; the main object's in any case.
+    /// DT_RPATH of an object and of the objects that loaded it, up to the main object.
     fn inherited(&self, closure: &Closure<'a>, by: usize) -> Vec<String> {
         let mut directories = Vec::new();
         let mut link = Some(by);
@@ -157,7 +157,7 @@ impl<'a> Loader<'a> {
     }
 }
 
-/// Levels of x86-64 that a processor has, by the flags that Linux shows.
+/// x86-64 levels of a processor, from the flags in /proc/cpuinfo.
 fn levels(cpuinfo: &str) -> Vec<&'static str> {
     const NEEDED: [(&str, &[&str]); 3] = [
         ("x86-64-v2", &["cx16", "lahf_lm", "popcnt", "sse4_1", "sse4_2", "ssse3"]),

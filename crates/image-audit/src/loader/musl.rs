@@ -1,14 +1,13 @@
-//! musl's rules. Searched are, in this order: LD_LIBRARY_PATH; the search paths of the requester and of
-//! all that loaded it, DT_RUNPATH like DT_RPATH; the system's path. There is no cache. The names of
-//! the C library's parts mean the loader itself.
+//! The search order of musl: LD_LIBRARY_PATH; DT_RUNPATH or DT_RPATH of the requester and of the objects that
+//! loaded it; the system's path. There is no cache. The names of the C library refer to the loader itself.
 
 use super::{Closure, Found, Loader};
 use crate::tree::Tree;
 
-/// Parts of the C library, which musl has in one file.
+/// Libraries that musl has in one file, without `lib`.
 const OWN: [&str; 7] = ["c.", "pthread.", "rt.", "m.", "dl.", "util.", "xnet."];
 
-/// What musl calls the architectures that images have: an image may be for another machine than this one.
+/// Architectures in the names of musl's loader. An image may be for a different architecture.
 const ARCHITECTURES: [&str; 2] = ["x86_64", "aarch64"];
 
 /// The image's musl loader, and its architecture.
@@ -23,7 +22,7 @@ pub fn machine(tree: &Tree) -> Option<u16> {
     Some(tree.file(&path)?.1.elf.as_ref()?.machine)
 }
 
-/// The system's search path; empty where the image has no musl.
+/// The system's search path; empty if the image has no musl.
 pub fn system_path(tree: &Tree) -> Vec<String> {
     let Some((_, arch)) = loader(tree) else { return Vec::new() };
     let configured = tree.read_text(&format!("/etc/ld-musl-{arch}.path"));
@@ -35,7 +34,7 @@ fn elements(path: &str) -> impl Iterator<Item = &str> {
     path.split([':', '\n']).filter(|element| !element.is_empty())
 }
 
-/// musl knows `$ORIGIN` alone, and drops all search paths of an object that has something else.
+/// musl expands only `$ORIGIN`, and ignores the search paths of an object that uses another variable.
 fn is_understood(path: &str) -> bool {
     let mut parts = path.split('$').skip(1);
     parts.all(|part| part.starts_with("ORIGIN") || part.starts_with("{ORIGIN}"))
@@ -52,7 +51,7 @@ impl<'a> Loader<'a> {
             return loader(self.tree).and_then(|(path, _)| found(path));
         }
         let machine = requester.elf.machine;
-        // Nothing is put in here, and empty elements mean nothing.
+        // Not expanded, and empty elements are ignored.
         let path = self.environment.library_path.as_deref().unwrap_or_default();
         let mut directories: Vec<String> =
             elements(path).map(|element| self.absolute(element.to_owned())).collect();

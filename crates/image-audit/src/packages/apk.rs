@@ -1,17 +1,17 @@
-//! What apk has installed, from `/lib/apk/db/installed` or `/usr/lib/apk/db/installed`.
+//! Packages that apk has installed.
 //!
-//! A package is some lines, ended by an empty one, each a letter, a colon and a value. Unknown letters
-//! are passed over. A package without a name owns nothing, and neither does one whose list of paths
-//! is much longer than the text that it was written in.
+//! A package is a block of lines, each a letter, a colon and a value. Unknown letters are ignored. Packages
+//! without a name are ignored, and so are those whose paths together are much longer than their text.
 
-use super::Package;
+use super::package::Package;
 
+/// The packages in a database.
 pub fn packages(installed: &str) -> Vec<Package> {
     installed.split("\n\n").filter_map(package).collect()
 }
 
-/// Paths are so many times longer than the text of their package at most. Real ones are about as long
-/// as it, since a file has a checksum in there.
+/// How much longer than the text of the package its paths may be. Real ones are about as long, because the text
+/// has a checksum for each file.
 const EXPANSION: usize = 16;
 
 fn package(stanza: &str) -> Option<Package> {
@@ -22,7 +22,7 @@ fn package(stanza: &str) -> Option<Package> {
         match (letter, directory) {
             ("P", _) => name = Some(value),
             ("V", _) => version = value,
-            // The root's own name is empty.
+            // The name of the root is empty.
             ("F", _) => directory = Some(value.trim_matches('/')),
             ("R", Some("")) => files.push(format!("/{value}")),
             ("R", Some(directory)) => {
@@ -51,13 +51,13 @@ F:usr\nF:usr/lib\nR:libx:y.so\n\nP:meta\nV:3.20.0-r0\n\nP:root\nV:1\nF:\nR:.dot\
     }
 
     #[test]
-    fn files_stand_in_the_directory_before_them() {
+    fn files_belong_to_the_preceding_directory() {
         let musl = "musl 1.2.5-r0 /lib/ld-musl-x86_64.so.1 /lib/libc.musl-x86_64.so.1 /usr/lib/libx:y.so";
         assert_eq!(shown(INSTALLED), [musl, "meta 3.20.0-r0 ", "root 1 /.dot /etc/x"]);
     }
 
     #[test]
-    fn what_says_nothing_is_passed_over() {
+    fn incomplete_packages() {
         let cases: [(&str, &[&str]); 5] = [
             ("", &[]),
             ("V:1\nF:lib\nR:a\n", &[]),
@@ -71,13 +71,13 @@ F:usr\nF:usr/lib\nR:libx:y.so\n\nP:meta\nV:3.20.0-r0\n\nP:root\nV:1\nF:\nR:.dot\
     }
 
     #[test]
-    fn a_long_directory_is_not_repeated_without_end() {
+    fn expansion_of_long_directories_is_bounded() {
         let text = format!("P:a\nF:{}\n{}\nP:b\n", "d".repeat(10_000), "R:\n".repeat(10_000));
         assert_eq!(shown(&text), ["b  "]);
     }
 
     #[test]
-    fn damage_is_survived() {
+    fn damage_never_panics() {
         for at in 0..INSTALLED.len() {
             packages(&INSTALLED[..at]);
             for byte in [0, b'\n', b':', b'F', b'R'] {

@@ -1,17 +1,14 @@
-//! What conda has installed in an environment: one file `conda-meta/NAME-VERSION-BUILD.json` a package.
-//!
-//! The prefix is not known here: unlike those of other databases, the paths are relative to it.
+//! Packages of a conda environment: one file `conda-meta/NAME-VERSION-BUILD.json` each.
 
 use anyhow::{Context, Result};
 use serde::Deserialize;
 
-use super::Package;
+use super::package::Package;
 
-/// The package that a file describes. Its version is `VERSION-BUILD`, its files are relative to the
-/// environment that holds the directory `conda-meta`.
+/// Parses the record of a package. Its version is `VERSION-BUILD`; its files are relative to the directory that
+/// contains `conda-meta`.
 pub fn package(json: &str) -> Result<Package> {
-    let record: Record =
-        serde_json::from_slice(json.as_bytes()).context("it is no record of a conda package")?;
+    let record: Record = serde_json::from_slice(json.as_bytes()).context("not a conda package record")?;
     let Record { name, version, build, mut files, paths_data } = record;
     if files.is_empty() {
         files = paths_data.paths.into_iter().map(|path| path.path).collect();
@@ -26,7 +23,7 @@ struct Record {
     build: String,
     #[serde(default)]
     files: Vec<String>,
-    /// The same files with more about each; some tools write these alone.
+    /// The same files with details. Some tools write only these.
     #[serde(default)]
     paths_data: Paths,
 }
@@ -56,7 +53,7 @@ mod tests {
     }"#;
 
     #[test]
-    fn records_name_their_files() {
+    fn records_list_their_files() {
         let cases: [(&str, &str, &[&str]); 5] = [
             (RECORD, "2.27.3.1-h5888daf_2", &["lib/libnccl.so", "lib/libnccl.so.2", "share/doc/a \"b\".txt"]),
             (r#"{"name":"nccl","version":"1","build":"0","files":[]}"#, "1-0", &[]),
@@ -76,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn damage_is_an_error_at_most() {
+    fn damage_never_panics() {
         for length in 0..RECORD.len() {
             assert!(package(&RECORD[..length]).is_err(), "the first {length} bytes");
         }
@@ -91,7 +88,7 @@ mod tests {
         for json in ["[]", r#"{"name":"a","version":"1"}"#, r#"{"name":1,"version":"1","build":"0"}"#, &deep]
         {
             let error = package(json).err().map(|error| error.to_string());
-            assert_eq!(error.as_deref(), Some("it is no record of a conda package"));
+            assert_eq!(error.as_deref(), Some("not a conda package record"));
         }
     }
 }

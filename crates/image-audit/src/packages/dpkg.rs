@@ -1,24 +1,16 @@
-//! dpkg: `status` and the lists beside it, or `status.d` as distroless images have it.
+//! dpkg: `status` and the lists beside it, or `status.d` in distroless images.
 
 use std::collections::HashMap;
 
-use super::{Package, base};
+use super::package::Package;
+use super::places::{DPKG_INFO, DPKG_STATUS, DPKG_STATUS_D, base};
 use crate::tree::Tree;
 
-const INFO: &str = "/var/lib/dpkg/info";
-const STATUS: &str = "/var/lib/dpkg/status";
-const STATUS_D: &str = "/var/lib/dpkg/status.d";
-
-pub fn is_database(path: &str) -> bool {
-    path == STATUS
-        || path.starts_with(STATUS_D)
-        || path.strip_prefix(INFO).is_some_and(|rest| rest.ends_with(".list"))
-}
-
+/// Calls `take` for each installed package.
 pub fn each(tree: &Tree, take: &mut dyn FnMut(Package)) {
-    let status = tree.read_text(STATUS).unwrap_or_default();
+    let status = tree.read_text(DPKG_STATUS).unwrap_or_default();
     let versions = installed(&status);
-    for list in tree.files_in(INFO) {
+    for list in tree.files_in(DPKG_INFO) {
         let Some(name) = base(list).strip_suffix(".list") else { continue };
         let name = name.split(':').next().unwrap_or(name);
         let Some(version) = versions.get(name) else { continue };
@@ -26,7 +18,7 @@ pub fn each(tree: &Tree, take: &mut dyn FnMut(Package)) {
         let files = text.lines().map(str::to_owned).collect();
         take(Package { name: name.to_owned(), version: version.to_string(), files });
     }
-    for control in tree.files_in(STATUS_D).filter(|path| !path.ends_with(".md5sums")) {
+    for control in tree.files_in(DPKG_STATUS_D).filter(|path| !path.ends_with(".md5sums")) {
         let Some(text) = tree.read_text(control) else { continue };
         let Some(version) = field(&text, "Version") else { continue };
         let name = field(&text, "Package").unwrap_or_else(|| base(control));
@@ -35,7 +27,7 @@ pub fn each(tree: &Tree, take: &mut dyn FnMut(Package)) {
     }
 }
 
-/// Versions of the packages that are installed.
+/// Installed packages with their versions.
 fn installed(status: &str) -> HashMap<&str, &str> {
     let stanza = |stanza| {
         field(stanza, "Status")?.ends_with(" installed").then_some(())?;
@@ -48,7 +40,7 @@ fn field<'a>(stanza: &'a str, name: &str) -> Option<&'a str> {
     stanza.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
 }
 
-/// Lines of a sum, two spaces, and a path relative to the root.
+/// Paths of a checksum file, relative to the root.
 fn summed(text: &str) -> Vec<String> {
     let path = |line: &str| Some(format!("/{}", line.split_once("  ")?.1.trim_start_matches("./")));
     text.lines().filter_map(path).collect()
@@ -59,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn installed_packages_have_versions() {
+    fn only_installed_packages_count() {
         let text = "Package: a\nStatus: install ok installed\nVersion: 1:2-3\n\nPackage: b\nStatus: deinstall ok config-files\nVersion: 1\n\nPackage: c\n";
         assert_eq!(installed(text), HashMap::from([("a", "1:2-3")]));
     }

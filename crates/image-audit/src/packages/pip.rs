@@ -1,14 +1,10 @@
-//! Python distributions: RECORD and METADATA in `*.dist-info`, written by pip, uv and their like.
+//! Python packages: RECORD and METADATA in `*.dist-info`, written by pip, uv and others.
 
-use super::{Package, base};
+use super::package::Package;
+use super::places::base;
 use crate::tree::Tree;
 
-pub fn is_database(path: &str) -> bool {
-    let directory = path.strip_suffix("/RECORD").or_else(|| path.strip_suffix("/METADATA"));
-    directory.is_some_and(|directory| directory.ends_with(".dist-info"))
-}
-
-/// Each distribution, behind the directory that its paths are relative to.
+/// Calls `take` for each package, with the directory that its paths are relative to.
 pub fn each(tree: &Tree, take: &mut dyn FnMut(&str, Package)) {
     let records = tree.files.keys().filter_map(|path| path.strip_suffix("/RECORD"));
     for directory in records.filter(|directory| directory.ends_with(".dist-info")) {
@@ -19,7 +15,7 @@ pub fn each(tree: &Tree, take: &mut dyn FnMut(&str, Package)) {
             let header = metadata.lines().take_while(|line| !line.is_empty());
             header.filter_map(|line| line.strip_prefix(name)).find_map(|rest| rest.strip_prefix(": "))
         };
-        // Without METADATA the directory's own name says the same: NAME-VERSION.dist-info.
+        // The directory is named NAME-VERSION.dist-info.
         let own = base(directory).trim_end_matches(".dist-info");
         let fallback = own.split_once('-').unwrap_or((own, ""));
         let package = Package {

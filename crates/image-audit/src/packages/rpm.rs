@@ -1,20 +1,18 @@
-//! What rpm has installed, from `rpmdb.sqlite`.
+//! Packages that rpm has installed, from `rpmdb.sqlite`.
 //!
-//! A row of its table Packages holds a package's header: an index of tags, and the data that it points
-//! into. Only the tags that name a package and its files are read. The older databases of rpm, Berkeley
-//! DB and ndb, are not known here. A list of paths may not be much longer than the header that it was
-//! written in.
+//! Each row of the table Packages contains the header of a package: an index of tags, and their data. The older
+//! database formats, Berkeley DB and ndb, are not supported.
 
 use std::borrow::Cow;
 
 use anyhow::{Context, Result, bail, ensure};
 use memchr::memchr;
 
-use super::Package;
+use super::package::Package;
 use super::sqlite::{self, Value};
 
-/// The packages in a database, each as often as it is installed. The files are those of `rpm -ql`:
-/// directories, and files that may not be there, among them.
+/// The packages in a database. Their files are those of `rpm -ql`, including directories and files that may not
+/// exist.
 pub fn packages(rpmdb_sqlite: &[u8]) -> Result<Vec<Package>> {
     let mut packages = Vec::new();
     sqlite::for_each_row(rpmdb_sqlite, "Packages", |columns| {
@@ -27,7 +25,7 @@ pub fn packages(rpmdb_sqlite: &[u8]) -> Result<Vec<Package>> {
 
 fn package(header: &[u8]) -> Result<Package> {
     let header = Header::parse(header)?;
-    let text = |tag, what| header.text(tag)?.with_context(|| format!("it has no {what}"));
+    let text = |tag, what| header.text(tag)?.with_context(|| format!("no {what}"));
     let mut version = format!("{}-{}", text(VERSION, "version")?, text(RELEASE, "release")?);
     if let Some(epoch) = header.numbers(EPOCH)?.first() {
         version = format!("{}:{version}", u32::from_be_bytes(*epoch));
@@ -39,7 +37,7 @@ const NAME: u32 = 1000;
 const VERSION: u32 = 1001;
 const RELEASE: u32 = 1002;
 const EPOCH: u32 = 1003;
-/// Whole paths, in packages of rpm 3.
+/// Full paths, in packages of rpm 3.
 const OLD_FILE_NAMES: u32 = 1027;
 const DIRECTORY_INDEXES: u32 = 1116;
 const BASE_NAMES: u32 = 1117;
@@ -50,8 +48,8 @@ const INT32: u32 = 4;
 const STRING: u32 = 6;
 const STRINGS: u32 = 8;
 
-/// Paths are so many times longer than the header at most. Real ones are about as long as it: a file
-/// has a digest, an owner, a size and more in there.
+/// How much longer than the header its paths may be. Real ones are about as long, because the header has a
+/// digest, an owner, a size and more for each file.
 const EXPANSION: usize = 16;
 
 struct Header<'a> {
@@ -64,17 +62,17 @@ impl<'a> Header<'a> {
     fn parse(bytes: &'a [u8]) -> Result<Header<'a>> {
         let ([entries, length], rest) = match bytes.as_chunks::<4>().0 {
             [entries, length, ..] => ([*entries, *length].map(u32::from_be_bytes), &bytes[8..]),
-            _ => bail!("its header is cut off"),
+            _ => bail!("the header is truncated"),
         };
         let (wanted, there) = (u64::from(entries) * 16 + u64::from(length), rest.len());
-        ensure!(wanted == there as u64, "its header has {there} bytes of {wanted}");
+        ensure!(wanted == there as u64, "the header has {there} of {wanted} bytes");
         let (index, data) = rest.split_at(entries as usize * 16);
         Ok(Header { index: index.as_chunks().0.as_chunks().0, data })
     }
 
-    /// The data of a tag, and how many values there are.
+    /// The data of a tag, and the number of its values.
     fn find(&self, tag: u32, types: &[u32]) -> Result<Option<(&'a [u8], usize)>> {
-        // What rpm changed at installation stands behind what the package said.
+        // Changes made at installation follow the original entries.
         let mut entries = self.index.iter().rev().map(|entry| entry.map(u32::from_be_bytes));
         let Some([_, kind, offset, count]) = entries.find(|entry| entry[0] == tag) else { return Ok(None) };
         ensure!(types.contains(&kind), "tag {tag} is of type {kind}");
@@ -108,7 +106,7 @@ impl<'a> Header<'a> {
         let (names, indexes) = (self.strings(BASE_NAMES)?, self.numbers(DIRECTORY_INDEXES)?);
         let directories = self.strings(DIRECTORY_NAMES)?;
         let (files, places) = (names.len(), indexes.len());
-        ensure!(files == places, "{files} files are in {places} directories");
+        ensure!(files == places, "{files} files have {places} directory indexes");
         if names.is_empty() {
             let paths = self.strings(OLD_FILE_NAMES)?;
             return Ok(paths.iter().map(|path| String::from_utf8_lossy(path).into_owned()).collect());
@@ -117,9 +115,9 @@ impl<'a> Header<'a> {
         let path = |(name, index): (&&[u8], &[u8; 4])| {
             let index = u32::from_be_bytes(*index);
             let directory = usize::try_from(index).ok().and_then(|index| directories.get(index));
-            let directory = directory.with_context(|| format!("a file is in directory {index}"))?;
+            let directory = directory.with_context(|| format!("directory index {index} is out of range"))?;
             let length = directory.len().saturating_add(name.len());
-            room = room.checked_sub(length).context("its paths are too long for its header")?;
+            room = room.checked_sub(length).context("the paths are too long for the header")?;
             let path = [*directory, *name].concat();
             Ok(String::from_utf8_lossy(&path).into_owned())
         };
@@ -131,8 +129,8 @@ impl<'a> Header<'a> {
 mod tests {
     use super::*;
 
-    /// Written by rpm 4.18, and packed by SQLite into small pages: packages with an epoch, with many
-    /// files, without files, with a key, and one that was moved from /opt to /srv at installation.
+    /// Written by rpm 4.18 and repacked by SQLite into small pages: packages with an epoch, with many files,
+    /// without files, a key, and one that was relocated from /opt to /srv.
     const DATABASE: &[u8] = include_bytes!("samples/rpmdb.sqlite");
 
     fn shown(package: Package) -> String {
@@ -186,14 +184,14 @@ mod tests {
             (&[(NAME, 6, 1, b"n")], "tag 1000 has fewer than 1 strings"),
             (&[(1117, 8, u32::MAX, b"f\0")], "tag 1117 has fewer than 4294967295 strings"),
             (&[(1116, 4, u32::MAX, &[0; 4])], "tag 1116 has fewer than 4294967295 numbers"),
-            (&[(1117, 8, 1, b"f\0"), directory], "1 files are in 0 directories"),
+            (&[(1117, 8, 1, b"f\0"), directory], "1 files have 0 directory indexes"),
             (
                 &[(1117, 8, 1, b"f\0"), directory, (1116, 4, 1, &[255; 4])],
-                "a file is in directory 4294967295",
+                "directory index 4294967295 is out of range",
             ),
             (
                 &[(1117, 8, 100, &many[..100]), (1118, 8, 1, &long), (1116, 4, 100, &many)],
-                "its paths are too long for its header",
+                "the paths are too long for the header",
             ),
         ];
         for (tags, want) in cases {
@@ -201,11 +199,11 @@ mod tests {
             assert_eq!(package(&bytes).map_or_else(|error| format!("{error:#}"), shown), want);
         }
         let nameless = package(&header(&name[1..])).err().map(|error| error.to_string());
-        assert_eq!(nameless.as_deref(), Some("it has no name"));
+        assert_eq!(nameless.as_deref(), Some("no name"));
     }
 
     #[test]
-    fn damage_is_survived() {
+    fn damage_never_panics() {
         let mut headers = Vec::new();
         let keep = |columns: &[Value]| {
             headers.extend(columns.iter().filter_map(|value| match value {

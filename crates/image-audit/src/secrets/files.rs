@@ -1,22 +1,19 @@
-//! Files in which secrets are kept, and where in them.
-//!
-//! `wants` says by its path whether a file is worth reading, `in_file` what its content gives away.
-//! Lines that are commented out count for nothing.
+//! Files that contain secrets: which, and where in them. Comment lines are ignored.
 
-use super::super::leftovers::index::Index;
 use super::patterns;
 use super::{Kind, Secret};
+use crate::path_index::Index;
 
-/// So much of a file is looked at.
+/// Bytes of a file that are inspected.
 pub const LIMIT: usize = 64 * 1024;
 
-/// Longer values are cut before they are looked at.
+/// Longer values are truncated.
 const LONGEST: usize = 256;
 
-/// How a file keeps secrets.
+/// How a file stores secrets.
 #[derive(Clone, Copy)]
-enum Look {
-    /// As the value of one of these keys, whatever the syntax, or in a URL.
+enum Format {
+    /// As the value of one of these keys, in any syntax, or in a URL.
     Keys(&'static [&'static str], Kind),
     /// `password VALUE`, as in netrc.
     Words,
@@ -29,18 +26,19 @@ enum Look {
     Shadow,
 }
 
-const GOOGLE: Look = Look::Keys(&["private_key", "refresh_token", "client_secret"], Kind::CloudCredentials);
-const DOCKER: Look = Look::Keys(&["auth", "identitytoken", "registrytoken"], Kind::RegistryCredentials);
-const AWS: Look = Look::Keys(&["aws_secret_access_key", "aws_session_token"], Kind::CloudCredentials);
-const CARGO: Look = Look::Keys(&["token"], Kind::RegistryCredentials);
-const GIT: Look = Look::Keys(&["AUTHORIZATION"], Kind::Token);
-const INDEX_OF_PACKAGES: Look = Look::Keys(&["password"], Kind::RegistryCredentials);
+const GOOGLE: Format =
+    Format::Keys(&["private_key", "refresh_token", "client_secret"], Kind::CloudCredentials);
+const DOCKER: Format = Format::Keys(&["auth", "identitytoken", "registrytoken"], Kind::RegistryCredentials);
+const AWS: Format = Format::Keys(&["aws_secret_access_key", "aws_session_token"], Kind::CloudCredentials);
+const CARGO: Format = Format::Keys(&["token"], Kind::RegistryCredentials);
+const GIT: Format = Format::Keys(&["AUTHORIZATION"], Kind::Token);
+const INDEX_OF_PACKAGES: Format = Format::Keys(&["password"], Kind::RegistryCredentials);
 
 /// By the end of the path.
-static FILES: [(&str, Look); 37] = [
+static FILES: [(&str, Format); 37] = [
     ("/.aws/config", AWS),
     ("/.aws/credentials", AWS),
-    ("/.azure/msal_token_cache.json", Look::Keys(&["secret"], Kind::CloudCredentials)),
+    ("/.azure/msal_token_cache.json", Format::Keys(&["secret"], Kind::CloudCredentials)),
     ("/.cargo/credentials", CARGO),
     ("/.cargo/credentials.toml", CARGO),
     ("/.condarc", INDEX_OF_PACKAGES),
@@ -48,33 +46,33 @@ static FILES: [(&str, Look); 37] = [
     ("/.docker/config.json", DOCKER),
     ("/.dockercfg", DOCKER),
     ("/containers/auth.json", DOCKER),
-    ("/.env", Look::Environment),
+    ("/.env", Format::Environment),
     ("/.git-credentials", GIT),
     ("/git/credentials", GIT),
     ("/.git/config", GIT),
     ("/.gitconfig", GIT),
-    ("/gh/hosts.yml", Look::Keys(&["oauth_token"], Kind::Token)),
-    ("/.huggingface/token", Look::Whole),
-    ("/huggingface/token", Look::Whole),
-    ("/huggingface/stored_tokens", Look::Keys(&["hf_token"], Kind::Token)),
-    ("/.kube/config", Look::Keys(&["token", "password", "client-key-data"], Kind::CloudCredentials)),
-    ("/.netrc", Look::Words),
-    ("/_netrc", Look::Words),
-    ("/.ngc/config", Look::Keys(&["apikey"], Kind::Token)),
-    ("/.npmrc", Look::Keys(&["_authToken", "_auth", "_password"], Kind::RegistryCredentials)),
-    ("/.yarnrc.yml", Look::Keys(&["npmAuthToken", "npmAuthIdent"], Kind::RegistryCredentials)),
+    ("/gh/hosts.yml", Format::Keys(&["oauth_token"], Kind::Token)),
+    ("/.huggingface/token", Format::Whole),
+    ("/huggingface/token", Format::Whole),
+    ("/huggingface/stored_tokens", Format::Keys(&["hf_token"], Kind::Token)),
+    ("/.kube/config", Format::Keys(&["token", "password", "client-key-data"], Kind::CloudCredentials)),
+    ("/.netrc", Format::Words),
+    ("/_netrc", Format::Words),
+    ("/.ngc/config", Format::Keys(&["apikey"], Kind::Token)),
+    ("/.npmrc", Format::Keys(&["_authToken", "_auth", "_password"], Kind::RegistryCredentials)),
+    ("/.yarnrc.yml", Format::Keys(&["npmAuthToken", "npmAuthIdent"], Kind::RegistryCredentials)),
     ("/.pypirc", INDEX_OF_PACKAGES),
     ("/pypoetry/auth.toml", INDEX_OF_PACKAGES),
     ("/pip.conf", INDEX_OF_PACKAGES),
     ("/uv.toml", INDEX_OF_PACKAGES),
-    ("/uv/credentials/credentials.toml", Look::Keys(&["password", "token"], Kind::RegistryCredentials)),
-    ("/.vault-token", Look::Whole),
-    ("/apt/auth.conf", Look::Words),
+    ("/uv/credentials/credentials.toml", Format::Keys(&["password", "token"], Kind::RegistryCredentials)),
+    ("/.vault-token", Format::Whole),
+    ("/apt/auth.conf", Format::Words),
     ("/apt/sources.list", INDEX_OF_PACKAGES),
     ("/application_default_credentials.json", GOOGLE),
     ("/credentials.json", GOOGLE),
-    ("/kaggle.json", Look::Keys(&["key"], Kind::Token)),
-    ("/etc/shadow", Look::Shadow),
+    ("/kaggle.json", Format::Keys(&["key"], Kind::Token)),
+    ("/etc/shadow", Format::Shadow),
 ];
 
 static INDEX: Index = index();
@@ -89,32 +87,32 @@ const fn index() -> Index {
     index
 }
 
-/// Whether a file's content, its first `LIMIT` bytes, should be looked at.
+/// Whether a file may contain a secret in its first [`LIMIT`] bytes, by its path.
 pub fn wants(path: &str) -> bool {
-    look(path).is_some()
+    format(path).is_some()
 }
 
-fn look(path: &str) -> Option<Look> {
+fn format(path: &str) -> Option<Format> {
     let slash = memchr::memrchr(b'/', path.as_bytes())?;
     let (directory, name) = (&path[..slash], &path[slash + 1..]);
     let known = INDEX.rows(name.as_bytes()).map(|row| &FILES[row]).find(|(end, _)| path.ends_with(end));
-    if let Some((_, look)) = known {
-        return Some(*look);
+    if let Some((_, format)) = known {
+        return Some(*format);
     }
     if name.starts_with(".env.") {
         let is_template = [".dist", ".example", ".sample", ".template"].iter().any(|end| name.ends_with(end));
-        return (!is_template).then_some(Look::Environment);
+        return (!is_template).then_some(Format::Environment);
     }
     let extension = memchr::memrchr(b'.', name.as_bytes()).map_or("", |dot| &name[dot + 1..]);
     match extension {
-        "pem" | "key" | "p8" | "ppk" => is_private(directory, name).then_some(Look::PrivateKey),
+        "pem" | "key" | "p8" | "ppk" => is_private(directory, name).then_some(Format::PrivateKey),
         "json" => {
             (name.starts_with("service-account") || name.starts_with("service_account")).then_some(GOOGLE)
         }
         "repo" => directory.ends_with("/yum.repos.d").then_some(INDEX_OF_PACKAGES),
         "list" | "sources" => directory.ends_with("/apt/sources.list.d").then_some(INDEX_OF_PACKAGES),
-        _ if is_key_name(name) => is_private(directory, name).then_some(Look::PrivateKey),
-        _ => directory.ends_with("/apt/auth.conf.d").then_some(Look::Words),
+        _ if is_key_name(name) => is_private(directory, name).then_some(Format::PrivateKey),
+        _ => directory.ends_with("/apt/auth.conf.d").then_some(Format::Words),
     }
 }
 
@@ -123,7 +121,7 @@ fn is_key_name(name: &str) -> bool {
         || (name.starts_with("ssh_host_") && name.ends_with("_key"))
 }
 
-/// Keys that everybody has are none: of packages, tests and manuals, and certificates.
+/// Keys of packages, tests and documentation are public, and so are certificates.
 fn is_private(directory: &str, name: &str) -> bool {
     const PUBLIC: [&str; 16] = [
         "ca-certificates",
@@ -149,29 +147,29 @@ fn is_private(directory: &str, name: &str) -> bool {
     !is_system && !name.contains("snakeoil") && !directory.split('/').any(|part| PUBLIC.contains(&part))
 }
 
-/// The kind of secret in a file that `wants` chose.
+/// The secret in a file that [`wants`] accepts.
 pub fn in_file(path: &str, content: &[u8]) -> Option<Secret> {
-    let look = look(path)?;
+    let format = format(path)?;
     let text = String::from_utf8_lossy(&content[..content.len().min(LIMIT)]);
-    let kind = match look {
-        Look::PrivateKey => patterns::has_private_key(&text).then_some(Kind::PrivateKey),
-        Look::Shadow => text.lines().any(has_hash).then_some(Kind::Password),
-        Look::Whole => {
+    let kind = match format {
+        Format::PrivateKey => patterns::has_private_key(&text).then_some(Kind::PrivateKey),
+        Format::Shadow => text.lines().any(has_hash).then_some(Kind::Password),
+        Format::Whole => {
             let token = text.trim();
             (token.len() >= 8 && !token.contains(char::is_whitespace) && !patterns::is_placeholder(token))
                 .then_some(Kind::Token)
         }
-        Look::Words => words(&text),
-        Look::Environment => valid(&text).find_map(|line| {
+        Format::Words => words(&text),
+        Format::Environment => valid(&text).find_map(|line| {
             let (name, value) = line.strip_prefix("export ").unwrap_or(line).split_once('=')?;
             patterns::variable(name.trim(), value).or_else(|| patterns::value(value))
         }),
-        Look::Keys(keys, kind) => keys_or_url(path, &text, keys, kind),
+        Format::Keys(keys, kind) => keys_or_url(path, &text, keys, kind),
     };
     Some(Secret { place: path.to_owned(), kind: kind? })
 }
 
-/// Lines that are not commented out.
+/// Lines that are not comments.
 fn valid(text: &str) -> impl Iterator<Item = &str> {
     text.lines().map(str::trim).filter(|line| !line.starts_with(['#', ';']))
 }
@@ -196,7 +194,7 @@ fn keys_or_url(path: &str, text: &str, keys: &[&str], kind: Kind) -> Option<Kind
     let of_line = |line: &str| {
         let keyed = keys.iter().any(|key| has_value(line, key)) || (is_conda && has_channel_token(line));
         let keyed = keyed.then_some(kind);
-        // A password in a URL is one for what the file is about.
+        // A password in a URL is a credential of what the file configures.
         keyed.or_else(|| match patterns::value(line)? {
             Kind::Password | Kind::Token => Some(kind),
             other => Some(other),
@@ -216,7 +214,7 @@ fn has_value(line: &str, key: &str) -> bool {
         }
         let rest = line[start + key.len()..].trim_start_matches(['"', '\'', ' ', '\t']);
         let Some(value) = rest.strip_prefix([':', '=']) else { return false };
-        // A long line costs no more than its length.
+        // Keeps the cost of long lines linear.
         let value = value.trim_start();
         let value = &value[..value.floor_char_boundary(LONGEST)];
         let end = match value.strip_prefix('"') {

@@ -1,11 +1,11 @@
-//! Secrets in the history of an image: what its instructions set, passed or typed.
+//! Secrets in the history of an image: variables, arguments and commands of its instructions.
 //!
-//! A line is `created_by` of the image's configuration, as BuildKit and the older builder write it.
+//! A line is `created_by` of the image configuration, as written by BuildKit and the legacy builder.
 
 use super::patterns;
 use super::{Kind, Secret};
 
-/// The lines in their order, those without a layer included.
+/// Checks the lines of the history, in order, including those without a layer.
 pub fn in_history(created_by: &[String]) -> Vec<Secret> {
     let mut found: Vec<Secret> = Vec::new();
     for (index, line) in created_by.iter().enumerate() {
@@ -16,12 +16,12 @@ pub fn in_history(created_by: &[String]) -> Vec<Secret> {
                 found.push(secret);
             }
         };
-        look(line, &mut add);
+        inspect(line, &mut add);
     }
     found
 }
 
-fn look(line: &str, add: &mut impl FnMut(&str, Kind)) {
+fn inspect(line: &str, add: &mut impl FnMut(&str, Kind)) {
     let (instruction, text) = instruction(line);
     let mut named = false;
     let mut add_named = |name: &str, kind, arguments: bool| {
@@ -53,7 +53,7 @@ fn look(line: &str, add: &mut impl FnMut(&str, Kind)) {
             None => {}
         }
     }
-    // What was named already is not said again without a name.
+    // Report a secret without a name only if none with a name was found.
     let unnamed = patterns::value(text).or_else(|| in_query(text)).or_else(|| chpasswd(text));
     if let Some(kind) = unnamed.filter(|_| !named) {
         add(instruction, kind);
@@ -80,7 +80,7 @@ const INSTRUCTIONS: [&str; 17] = [
     "WORKDIR",
 ];
 
-/// The instruction's name and its text.
+/// The instruction and its arguments.
 fn instruction(line: &str) -> (&'static str, &str) {
     let line = line.trim_start();
     let line = line.split_once("#(nop)").map_or(line, |(_, rest)| rest).trim_start();
@@ -92,7 +92,7 @@ fn instruction(line: &str) -> (&'static str, &str) {
     }
 }
 
-/// A word without what may stand around it in a shell or a list.
+/// A word without the quotes and brackets around it.
 fn bare(word: &str) -> &str {
     word.trim_start_matches(['"', '\'', '[', '(', '{', ','])
 }

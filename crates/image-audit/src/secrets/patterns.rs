@@ -1,29 +1,28 @@
-//! What secrets look like: tokens by their beginnings, private keys, passwords in URLs, and names of
-//! variables that hold secrets.
+//! What secrets look like: prefixes of tokens, private keys, passwords in URLs, and names of variables.
 //!
-//! Every function answers with a kind, never with text of its input; each is linear in it.
+//! Every function returns a kind, never text of its input, and takes linear time.
 
 use super::Kind;
 
-/// A kind of token: how it begins, how many characters follow at least, and which.
+/// A kind of token: its prefix, and the least number of characters that follow.
 struct Token {
-    beginning: &'static str,
+    prefix: &'static str,
     least: usize,
-    /// Dashes and underscores among letters and digits.
+    /// Whether dashes and underscores may be among letters and digits.
     dashes: bool,
     kind: Kind,
 }
 
-const fn token(beginning: &'static str, least: usize, dashes: bool) -> Token {
-    Token { beginning, least, dashes, kind: Kind::Token }
+const fn token(prefix: &'static str, least: usize, dashes: bool) -> Token {
+    Token { prefix, least, dashes, kind: Kind::Token }
 }
 
-const fn cloud(beginning: &'static str, least: usize) -> Token {
-    Token { beginning, least, dashes: true, kind: Kind::CloudCredentials }
+const fn cloud(prefix: &'static str, least: usize) -> Token {
+    Token { prefix, least, dashes: true, kind: Kind::CloudCredentials }
 }
 
-const fn registry(beginning: &'static str, least: usize) -> Token {
-    Token { beginning, least, dashes: true, kind: Kind::RegistryCredentials }
+const fn registry(prefix: &'static str, least: usize) -> Token {
+    Token { prefix, least, dashes: true, kind: Kind::RegistryCredentials }
 }
 
 static TOKENS: [Token; 20] = [
@@ -49,7 +48,7 @@ static TOKENS: [Token; 20] = [
     registry("dckr_pat_", 20),
 ];
 
-/// Longer ones are cut, so that a hostile text costs no more than its length.
+/// Longer tokens are truncated, which keeps the cost linear.
 const LONGEST: usize = 256;
 
 /// A token, private key or URL with a password anywhere in a text.
@@ -63,12 +62,12 @@ pub fn value(text: &str) -> Option<Kind> {
 impl Token {
     fn is_in(&self, text: &str) -> bool {
         let bytes = text.as_bytes();
-        memchr::memmem::find_iter(bytes, self.beginning).any(|start| {
+        memchr::memmem::find_iter(bytes, self.prefix).any(|start| {
             let is_word = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
             if start.checked_sub(1).and_then(|before| bytes.get(before)).is_some_and(is_word) {
                 return false;
             }
-            let rest = &bytes[start + self.beginning.len()..];
+            let rest = &bytes[start + self.prefix.len()..];
             let fits =
                 |byte: &&u8| byte.is_ascii_alphanumeric() || (self.dashes && matches!(byte, b'_' | b'-'));
             let length = rest.iter().take(LONGEST).take_while(fits).count();
@@ -83,13 +82,13 @@ impl Token {
         let is_varied = seen.iter().filter(|seen| **seen).count() >= 8;
         let run = rest.split(|byte| !byte.is_ascii_alphanumeric()).map(<[u8]>::len).max().unwrap_or(0);
         let is_key_id =
-            self.beginning != "AKIA" || rest.len() == self.least && !rest.iter().any(u8::is_ascii_lowercase);
+            self.prefix != "AKIA" || rest.len() == self.least && !rest.iter().any(u8::is_ascii_lowercase);
         let text = String::from_utf8_lossy(rest);
         is_varied && run >= 12 && is_key_id && !is_placeholder(&text)
     }
 }
 
-/// The beginning of a private key with something that may be its body.
+/// Whether there is the header of a private key, followed by something that may be its body.
 pub fn has_private_key(text: &str) -> bool {
     if text.starts_with("PuTTY-User-Key-File-") {
         return true;
@@ -97,7 +96,7 @@ pub fn has_private_key(text: &str) -> bool {
     let bytes = text.as_bytes();
     memchr::memmem::find_iter(bytes, "-----BEGIN ").any(|at| {
         let rest = &bytes[at + "-----BEGIN ".len()..];
-        // Of what algorithm or program it is, is a word or two.
+        // The algorithm is a word or two.
         let title = &rest[..rest.len().min(40)];
         let Some(key) = memchr::memmem::find(title, b"PRIVATE KEY") else { return false };
         has_body(&rest[key + "PRIVATE KEY".len()..])
@@ -109,7 +108,7 @@ fn has_body(text: &[u8]) -> bool {
     text.iter().take(400).filter(is_body).count() >= 40
 }
 
-/// A user's password, or a token in a user's place, in a URL.
+/// A password, or a token instead of a user, in a URL.
 pub fn in_url(text: &str) -> Option<Kind> {
     memchr::memmem::find_iter(text.as_bytes(), "://").find_map(|at| {
         let rest = &text[at + 3..];
@@ -125,14 +124,14 @@ pub fn in_url(text: &str) -> Option<Kind> {
     })
 }
 
-/// What nobody would choose for a name, and no variable.
+/// Whether it is random rather than a name.
 fn is_token(user: &str) -> bool {
     let letters = user.bytes().filter(u8::is_ascii_alphabetic).count();
     let digits = user.bytes().filter(u8::is_ascii_digit).count();
     user.len() >= 20 && letters >= 4 && digits >= 4 && letters + digits + 2 >= user.len()
 }
 
-/// The passwords of manuals.
+/// Passwords in documentation.
 fn is_sample(password: &str) -> bool {
     matches!(
         password.to_ascii_lowercase().as_str(),
@@ -162,7 +161,7 @@ const PLACEHOLDER_PARTS: [&str; 14] = [
     "xxxxxx",
 ];
 
-/// A value that stands for none: empty, a variable, a word of a manual.
+/// Whether a value is not a secret: empty, a variable, or an example.
 pub fn is_placeholder(value: &str) -> bool {
     let value = value.trim().trim_matches(['"', '\'']);
     let lower = value.to_ascii_lowercase();
@@ -174,20 +173,20 @@ pub fn is_placeholder(value: &str) -> bool {
         || PLACEHOLDER_PARTS.iter().any(|part| lower.contains(part))
 }
 
-/// The kind of secret in a variable, by its name; the value only rules out.
+/// The kind of secret in a variable, by its name. The value can only rule it out.
 pub fn variable(name: &str, value: &str) -> Option<Kind> {
     let kind = name_kind(name)?;
     let value = value.trim().trim_matches(['"', '\'']);
     if is_placeholder(value) || is_path(value) {
         return None;
     }
-    // Special tokens of a model and numbers of tokens are none.
+    // Not a token count or the special token of a model.
     let is_number = value.len() < 10 && value.bytes().all(|byte| byte.is_ascii_digit());
     let is_word = value.len() >= 6 && !value.bytes().any(|byte| byte.is_ascii_whitespace());
     (kind == Kind::Password || (is_word && !is_number)).then_some(kind)
 }
 
-/// Last words of names, joined as they are.
+/// Endings of names.
 const NAMES: [(&str, Kind); 18] = [
     ("TOKEN", Kind::Token),
     ("SECRET", Kind::Token),
@@ -209,7 +208,7 @@ const NAMES: [(&str, Kind); 18] = [
     ("CREDENTIALS", Kind::Token),
 ];
 
-/// Names of a secret's place or shape.
+/// Endings of names that describe a secret rather than contain it.
 const ABOUT: [&str; 14] = [
     "FILE", "PATH", "DIR", "LENGTH", "POLICY", "MIN", "MAX", "STDIN", "STORE", "COMMAND", "CMD", "PROMPT",
     "TYPE", "REQUIRED",
@@ -238,12 +237,12 @@ fn is_name(name: &str) -> bool {
     !name.is_empty() && name.len() <= 80 && name.bytes().all(is_part)
 }
 
-/// A name as it may be shown: one that holds a secret itself is withheld.
+/// A name that can be shown. A name that contains a secret is withheld.
 pub fn shown(name: &str) -> &str {
     if is_name(name) && value(name).is_none() { name } else { "(name withheld)" }
 }
 
-/// A file's place instead of its content. Random text may begin with a slash, too.
+/// Whether a value is the path of a file. Random text may begin with a slash, too.
 fn is_path(value: &str) -> bool {
     const TOPS: [&str; 16] = [
         "app",

@@ -1,12 +1,12 @@
-mod usual;
+mod common;
 
 use super::*;
 
-/// Put together here, so that no file of the project looks as if it held a secret.
+/// Composed here, so that scanners do not find secrets in this project.
 const BODY: &str = "aB3dE5fG7hJ9kL1mN2pQ4rS6tU8vW0xYzA1bC2dE3";
 
-fn sample(beginning: &str) -> String {
-    format!("{beginning}{}", &BODY[..36])
+fn sample(prefix: &str) -> String {
+    format!("{prefix}{}", &BODY[..36])
 }
 
 fn key(title: &str) -> String {
@@ -18,11 +18,11 @@ fn strings(lines: &[&str]) -> Vec<String> {
 }
 
 #[test]
-fn usual_images_have_none() {
-    for line in usual::ENVIRONMENT {
+fn common_images_have_none() {
+    for line in common::ENVIRONMENT {
         assert_eq!(in_environment(&strings(&[line])), [], "{line}");
     }
-    for line in usual::HISTORY {
+    for line in common::HISTORY {
         assert_eq!(in_history(&strings(&[line])), [], "{line}");
     }
 }
@@ -145,7 +145,7 @@ fn files() {
             Some(Secret { place: path.to_owned(), kind }),
             "{path}"
         );
-        // Any part and any change of it is harmless, and an empty file holds nothing.
+        // Truncated and changed content must not panic.
         for cut in 0..content.len() {
             in_file(path, &content.as_bytes()[..cut]);
             let mut changed = content.clone().into_bytes();
@@ -207,7 +207,7 @@ fn files_without_secrets() {
     }
 }
 
-/// Whatever is found, nothing of the value appears where it could be shown.
+/// No part of a value is in the result.
 #[test]
 fn values_are_never_shown() {
     let body = "Zq7Zq8Zq9Zq1Zq2Zq3Zq4Zq5Zq6Zq0Za1Zb2Zc3Zd4";
@@ -243,7 +243,7 @@ fn values_are_never_shown() {
     }
 }
 
-/// Twice the text takes about twice the time: a hostile line stalls nothing.
+/// The cost of hostile lines is linear.
 #[test]
 fn hostile_lines_are_linear() {
     let parts = [

@@ -1,32 +1,34 @@
-//! What is looked at in a file of a tree: programs and libraries for what the loader sees, Python
-//! sources for the names that they load.
+//! Inspects single files: programs and libraries for what the loader sees, Python sources for the names that
+//! they load.
 
 use anyhow::Result;
 
 use crate::bytes::Bytes;
 use crate::catalogue::TOOLS;
 use crate::elf::{self, Depth, Elf};
-use crate::python::{self, Source};
+use crate::python::{self, PythonNames};
 
+/// Decides which files to inspect, and how deeply.
 #[derive(Clone, Copy, Debug)]
 pub struct Inspector {
-    /// Python sources and strings are read, and device code is counted.
+    /// Read Python sources, strings and device code as well.
     pub full: bool,
 }
 
+/// What was found in one file.
 #[derive(Clone, Debug, Default)]
-pub struct Looked {
+pub struct Inspected {
     pub elf: Option<Box<Elf>>,
-    pub python: Source,
+    pub python: PythonNames,
 }
 
-/// Text and data that are never programs, whatever their mode says.
+/// Extensions of files that are never programs, even if executable.
 const DATA: [&str; 24] = [
     "py", "pyc", "pyi", "h", "hpp", "cuh", "c", "cpp", "txt", "md", "rst", "json", "html", "css", "js",
     "png", "svg", "gz", "xz", "a", "list", "md5sums", "mo", "cmake",
 ];
 
-/// Python's source, or the compiled module that takes its place: those in `__pycache__` need a source.
+/// Python source, or a compiled module in its place; those in `__pycache__` have a source.
 pub fn is_source(path: &str) -> bool {
     path.ends_with(".py") || path.ends_with(".pyc") && !path.contains("/__pycache__/")
 }
@@ -46,9 +48,9 @@ impl Inspector {
         name.contains(".so") || mode & 0o111 != 0 && !data || mark()
     }
 
-    pub fn look(self, path: &str, bytes: &dyn Bytes, scratch: &mut Vec<u8>) -> Result<Looked> {
+    pub fn inspect(self, path: &str, bytes: &dyn Bytes, scratch: &mut Vec<u8>) -> Result<Inspected> {
         if is_source(path) {
-            return Ok(Looked { python: python::look(bytes, scratch)?, elf: None });
+            return Ok(Inspected { python: python::inspect(bytes, scratch)?, elf: None });
         }
         let depth = Depth { names: self.full, device_code: self.full };
         let elf = elf::read(bytes, depth, scratch)?.map(Box::new);
@@ -57,7 +59,7 @@ impl Inspector {
             let read = bytes.read_at(&mut head, 0)?;
             python::is_script(&head[..read])
         };
-        let python = if is_script { python::look(bytes, scratch)? } else { Source::default() };
-        Ok(Looked { elf, python })
+        let python = if is_script { python::inspect(bytes, scratch)? } else { PythonNames::default() };
+        Ok(Inspected { elf, python })
     }
 }

@@ -1,25 +1,28 @@
-//! An image archive as a tree: what its layers show together. Its programs are looked at as they go by.
+//! An image archive as a tree. Programs are inspected while the archive is read.
 
 use anyhow::Result;
 
-use super::inspect::{Inspector, Looked, is_source};
+use super::inspect::{Inspected, Inspector, is_source};
 use super::{Content, File, Tree};
 use crate::archive::overlay::{self, Hidden};
-use crate::archive::{self, Image, Kind, Look};
+use crate::archive::{self, Image, Kind, Visit};
 use crate::bytes::{Kept, Part};
-use crate::{elf, packages, python, secrets};
+use crate::census::{Coverage, Unreadable};
+use crate::packages::places;
+use crate::secrets::files as secrets;
+use crate::{elf, python};
 
-/// What is known of one file.
+/// What is known about one file.
 #[derive(Clone, Debug, Default)]
 pub struct Fact {
-    looked: Looked,
+    inspected: Inspected,
     kept: Option<Vec<u8>>,
 }
 
-/// Of a file that may hold a secret.
+/// Bytes kept of a file that may hold a secret.
 const SECRET: u64 = secrets::LIMIT as u64;
 
-impl Look for Inspector {
+impl Visit for Inspector {
     type Fact = Fact;
 
     fn file(
@@ -38,37 +41,37 @@ impl Look for Inspector {
             archive::Content::At { file, offset } => {
                 let part = Part { file, offset, length: bytes };
                 let kept = kept.map(|limit| part.first(limit)).transpose()?;
-                let looked = if self.wants(path, mode, bytes) {
-                    self.look(path, &part, scratch)?
+                let inspected = if self.wants(path, mode, bytes) {
+                    self.inspect(path, &part, scratch)?
                 } else {
-                    Looked::default()
+                    Inspected::default()
                 };
-                Ok(Some(Fact { looked, kept }))
+                Ok(Some(Fact { inspected, kept }))
             }
             archive::Content::Stream(stream) => {
                 if let Some(limit) = kept {
                     let mut kept = Vec::new();
                     std::io::Read::read_to_end(&mut std::io::Read::take(stream, limit), &mut kept)?;
-                    return Ok(Some(Fact { looked: Looked::default(), kept: Some(kept) }));
+                    return Ok(Some(Fact { inspected: Inspected::default(), kept: Some(kept) }));
                 }
-                let worth: fn(&[u8]) -> bool = if is_source(path) {
+                let wanted: fn(&[u8]) -> bool = if is_source(path) {
                     |_: &[u8]| true
                 } else {
                     |head: &[u8]| elf::is_elf(head) || python::is_script(head)
                 };
-                let Some(file) = Kept::read(stream, bytes, worth)? else { return Ok(None) };
-                Ok(Some(Fact { looked: self.look(path, &file, scratch)?, kept: None }))
+                let Some(file) = Kept::read(stream, bytes, wanted)? else { return Ok(None) };
+                Ok(Some(Fact { inspected: self.inspect(path, &file, scratch)?, kept: None }))
             }
         }
     }
 }
 
-/// How much of a file is kept whole, since it is a database or configuration.
+/// How many bytes to keep of a package database or configuration file.
 fn kept(path: &str, bytes: u64) -> Option<u64> {
     let system =
         matches!(path, "/etc/ld.so.cache" | "/etc/ld.so.preload" | "/etc/os-release" | "/usr/lib/os-release");
-    if system || path.starts_with("/etc/ld-musl-") || packages::is_database(path) {
-        // A database that is larger is none.
+    if system || path.starts_with("/etc/ld-musl-") || places::is_database(path) {
+        // A larger file is not a database.
         return Some(bytes).filter(|bytes| *bytes <= super::LARGEST);
     }
     secrets::wants(path).then_some(bytes.min(SECRET))
@@ -76,25 +79,26 @@ fn kept(path: &str, bytes: u64) -> Option<u64> {
 
 impl Tree {
     /// The tree of an image, and the files that its layers hide.
-    pub fn of_image(image: &mut Image<Fact>) -> (Tree, Vec<Hidden>) {
+    pub(crate) fn of_image(image: &mut Image<Fact>) -> (Tree, Vec<Hidden>) {
         let merged = overlay::merge(&mut image.layers);
-        let mut tree = Tree { unreadable: std::mem::take(&mut image.problems), ..Tree::default() };
-        tree.unreadable.extend(merged.problems);
-        tree.incomplete = !tree.unreadable.is_empty();
+        let problems = std::mem::take(&mut image.problems).into_iter().chain(merged.problems);
+        let unreadable: Vec<_> = problems.map(|reason| Unreadable { path: None, reason }).collect();
+        let coverage = if unreadable.is_empty() { Coverage::Complete } else { Coverage::Partial };
+        let mut tree = Tree { unreadable, coverage, ..Tree::default() };
         let (mut kept, mut hard, mut number) = (std::collections::HashMap::new(), Vec::new(), 0);
         for (path, node) in merged.nodes {
-            // Nothing in a name is to speak to a terminal.
+            // Names must not send control sequences to a terminal.
             let path = if path.contains(char::is_control) { path.escape_default().to_string() } else { path };
             tree.entries += 1;
             match node.kind {
-                Kind::File { bytes, looked } => {
+                Kind::File { bytes, fact } => {
                     number += 1;
-                    let fact = looked.unwrap_or_default();
-                    if !fact.looked.python.is_empty() {
-                        tree.python.push((path.clone(), fact.looked.python));
+                    let fact = fact.unwrap_or_default();
+                    if !fact.inspected.python.is_empty() {
+                        tree.python.push((path.clone(), fact.inspected.python));
                     }
                     kept.extend(fact.kept.map(|content| (path.clone(), content)));
-                    let file = File { bytes, identity: (node.layer as u64, number), elf: fact.looked.elf };
+                    let file = File { bytes, identity: (node.layer as u64, number), elf: fact.inspected.elf };
                     tree.files.insert(path, file);
                 }
                 Kind::Link(target) => drop(tree.links.insert(path, target)),

@@ -1,7 +1,6 @@
-//! A directory as a tree: walked once, on all cores, since what costs is waiting for the kernel.
+//! A directory as a tree, walked once in several threads, because most of the time is spent in the kernel.
 //!
-//! Kernel file systems and those of other machines are left out of the running root, and what could
-//! not be read is listed.
+//! In the running root, kernel and network file systems are left out.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -17,12 +16,13 @@ use std::sync::{Condvar, Mutex, MutexGuard};
 use std::thread;
 use std::time::Instant;
 
-use super::inspect::{Inspector, Looked};
+use super::inspect::{Inspected, Inspector};
 use super::{Content, File, Tree};
 use crate::bytes::Part;
-use crate::python::Source;
+use crate::census::{Coverage, Unreadable};
+use crate::python::PythonNames;
 
-/// File systems without files of the image.
+/// File systems that have no files of the image.
 const FOREIGN: [&str; 24] = [
     "proc",
     "sysfs",
@@ -51,16 +51,20 @@ const FOREIGN: [&str; 24] = [
 ];
 
 impl Tree {
-    /// What has not been reached at `end` is listed as not read.
-    pub fn walk(root: &Path, inspector: Inspector, end: Instant) -> std::io::Result<Tree> {
-        // Not made canonical: /proc/PID/root is a link that only the kernel can follow.
+    /// Walks a directory. What was not reached at the deadline is reported as unreadable.
+    pub(crate) fn walk(
+        root: &Path,
+        inspector: Inspector,
+        deadline: Option<Instant>,
+    ) -> std::io::Result<Tree> {
+        // Not canonicalized: only the kernel can follow /proc/PID/root.
         let root = if is_running(root) { PathBuf::from("/") } else { root.to_owned() };
-        // A root that cannot be listed is an error of the call, not a finding about the image.
+        // An unreadable root is an error of the caller, not a finding.
         fs::read_dir(&root)?;
         let skipped: BTreeSet<PathBuf> =
             if root == Path::new("/") { foreign_mounts() } else { BTreeSet::new() };
         let workers = super::workers();
-        let queue = Queue::new(root.clone(), workers, end);
+        let queue = Queue::new(root.clone(), workers, deadline);
         let parts = thread::scope(|scope| {
             let walk = || Walker::new(&root, &skipped, inspector).walk(&queue);
             let mut parts = Vec::new();
@@ -68,8 +72,8 @@ impl Tree {
             for _ in 1..workers {
                 match thread::Builder::new().spawn_scoped(scope, walk) {
                     Ok(handle) => handles.push(handle),
-                    // Where no more threads may be started, this one does all of it.
-                    Err(_) => queue.one_less(),
+                    // If no thread can be started, this one does all the work.
+                    Err(_) => queue.remove_walker(),
                 }
             }
             parts.push(walk());
@@ -83,17 +87,17 @@ impl Tree {
             tree.links.extend(part.links);
             tree.python.extend(part.python);
             tree.unreadable.extend(part.unreadable);
-            tree.incomplete |= part.incomplete;
+            tree.coverage = tree.coverage.max(part.coverage);
             tree.entries += part.entries;
         }
         tree.files = files.into_iter().collect();
         tree.content = Content::Root(root);
         let unwalked = queue.unwalked();
-        tree.incomplete |= unwalked > 0;
         if unwalked > 0 {
-            tree.unreadable.push(format!(
-                "/: {unwalked} directories and all below them were not reached before the deadline"
-            ));
+            tree.coverage = Coverage::Interrupted;
+            let reason =
+                format!("{unwalked} directories and all below them were not reached before the deadline");
+            tree.unreadable.push(Unreadable::new("/", reason));
         }
         tree.skipped = skipped.iter().map(|path| path.to_string_lossy().into_owned()).collect();
         tree.python.sort_by(|a, b| a.0.cmp(&b.0));
@@ -102,13 +106,13 @@ impl Tree {
     }
 }
 
-/// Directories that any walker may take. Each walker keeps what it finds to itself as long as no other
-/// one is idle: the lock is then taken once for many directories.
+/// Directories that any walker may take. A walker keeps its own as long as no other is idle, which saves
+/// locking.
 struct Queue {
     state: Mutex<Shared>,
     changed: Condvar,
     idle: AtomicUsize,
-    end: Instant,
+    deadline: Option<Instant>,
 }
 
 struct Shared {
@@ -117,29 +121,32 @@ struct Shared {
 }
 
 impl Queue {
-    fn new(root: PathBuf, walkers: usize, end: Instant) -> Self {
+    fn new(root: PathBuf, walkers: usize, deadline: Option<Instant>) -> Self {
         let state = Mutex::new(Shared { directories: vec![root], busy: walkers });
-        Queue { state, changed: Condvar::new(), idle: AtomicUsize::new(0), end }
+        Queue { state, changed: Condvar::new(), idle: AtomicUsize::new(0), deadline }
     }
 
     fn lock(&self) -> MutexGuard<'_, Shared> {
         self.state.lock().expect("no walker panics")
     }
 
-    /// A walker that was counted on does not come.
-    fn one_less(&self) {
+    /// A walker could not be started.
+    fn remove_walker(&self) {
         self.lock().busy -= 1;
         self.changed.notify_all();
+    }
+
+    fn is_late(&self) -> bool {
+        self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
     }
 
     fn unwalked(&self) -> usize {
         self.lock().directories.len()
     }
 
-    /// The next directory of this walker, else of another; none when all are done and nobody can add
-    /// one, or when time is up.
+    /// The next directory of this walker, else of another. None when all are done or time is up.
     fn next(&self, own: &mut Vec<PathBuf>) -> Option<PathBuf> {
-        if Instant::now() >= self.end {
+        if self.is_late() {
             self.share(own, 0);
             self.lock().busy -= 1;
             self.changed.notify_all();
@@ -155,7 +162,7 @@ impl Queue {
         state.busy -= 1;
         self.idle.fetch_add(1, Relaxed);
         let next = loop {
-            if Instant::now() < self.end
+            if !self.is_late()
                 && let Some(directory) = state.directories.pop()
             {
                 state.busy += 1;
@@ -171,7 +178,7 @@ impl Queue {
         next
     }
 
-    /// Gives away all but the last `keep` directories.
+    /// Shares all but the last `keep` directories.
     fn share(&self, own: &mut Vec<PathBuf>, keep: usize) {
         let given = own.len().saturating_sub(keep);
         self.lock().directories.extend(own.drain(..given));
@@ -186,11 +193,11 @@ struct Walker<'a> {
     inspector: Inspector,
     files: Vec<(String, File)>,
     links: Vec<(String, String)>,
-    python: Vec<(String, Source)>,
-    unreadable: Vec<String>,
-    incomplete: bool,
+    python: Vec<(String, PythonNames)>,
+    unreadable: Vec<Unreadable>,
+    coverage: Coverage,
     entries: u64,
-    /// What files are read into.
+    /// Buffer that files are read into.
     scratch: Vec<u8>,
 }
 
@@ -204,14 +211,12 @@ impl<'a> Walker<'a> {
             links: Vec::new(),
             python: Vec::new(),
             unreadable: Vec::new(),
-            incomplete: false,
+            coverage: Coverage::Complete,
             entries: 0,
             scratch: Vec::new(),
         }
     }
 
-    // Called from two places, and large.
-    #[inline(never)]
     fn walk(mut self, queue: &Queue) -> Self {
         let mut own = Vec::new();
         while let Some(directory) = queue.next(&mut own) {
@@ -237,8 +242,9 @@ impl<'a> Walker<'a> {
     }
 
     fn missed(&mut self, path: &str, error: &io::Error) {
-        self.unreadable.push(format!("{path}: {error}"));
-        self.incomplete = true;
+        self.unreadable.push(Unreadable::new(path, error.to_string()));
+        let coverage = if path == "/" { Coverage::Interrupted } else { Coverage::Partial };
+        self.coverage = self.coverage.max(coverage);
     }
 
     fn enter(&mut self, entry: &DirEntry, prefix: &str, found: &mut Vec<PathBuf>) -> io::Result<()> {
@@ -264,17 +270,17 @@ impl<'a> Walker<'a> {
         let bytes = metadata.len();
         let mut file = File { bytes, identity: (metadata.dev(), metadata.ino()), elf: None };
         if self.inspector.wants(&path, metadata.mode(), bytes) {
-            match self.look(entry, &path, bytes) {
-                Ok(Looked { elf, python }) => {
+            match self.inspect(entry, &path, bytes) {
+                Ok(Inspected { elf, python }) => {
                     file.elf = elf;
                     if !python.is_empty() {
                         self.python.push((path.clone(), python));
                     }
                 }
-                // What cannot be opened may be a program; what is damaged, no loader takes either.
+                // What cannot be opened may be a program. What is damaged, no loader accepts.
                 Err(error) => match error.downcast_ref::<io::Error>() {
                     Some(error) => self.missed(&path, error),
-                    None => self.unreadable.push(format!("{path}: {error:#}")),
+                    None => self.unreadable.push(Unreadable::new(&path, format!("{error:#}"))),
                 },
             }
         }
@@ -282,22 +288,22 @@ impl<'a> Walker<'a> {
         Ok(())
     }
 
-    fn look(&mut self, entry: &DirEntry, path: &str, length: u64) -> anyhow::Result<Looked> {
-        // Should a FIFO have taken the file's place, opening it does not wait.
+    fn inspect(&mut self, entry: &DirEntry, path: &str, length: u64) -> anyhow::Result<Inspected> {
+        // Does not block if a FIFO has replaced the file.
         let flags = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
         let file = fs::OpenOptions::new().read(true).custom_flags(flags).open(entry.path())?;
-        self.inspector.look(path, &Part { file: &file, offset: 0, length }, &mut self.scratch)
+        self.inspector.inspect(path, &Part { file: &file, offset: 0, length }, &mut self.scratch)
     }
 }
 
-/// Whether a directory is the root of this process.
+/// Whether a directory is the root directory of this process.
 pub fn is_running(root: &Path) -> bool {
     let identity = |path: &Path| fs::metadata(path).map(|metadata| (metadata.dev(), metadata.ino())).ok();
     identity(root).is_some_and(|own| identity(Path::new("/")) == Some(own))
 }
 
-/// A name as text; bytes that are none are shown as numbers, so that different names stay different and
-/// nothing in them speaks to a terminal.
+/// A name as text. Control characters and invalid UTF-8 are written `\xNN`, so that names stay distinct and
+/// cannot send control sequences to a terminal.
 fn shown(name: &OsStr) -> Cow<'_, str> {
     if let Some(text) = name.to_str().filter(|text| !text.contains(char::is_control)) {
         return text.into();
@@ -324,6 +330,6 @@ fn foreign_mounts() -> BTreeSet<PathBuf> {
         let kind = kind.split(' ').next()?;
         FOREIGN.contains(&kind).then(|| PathBuf::from(place.split(' ').nth(4).unwrap_or_default()))
     });
-    // Without a mount table the usual places are left out all the same.
+    // The usual mount points are left out even without a mount table.
     foreign.chain(["/proc", "/sys", "/dev"].map(PathBuf::from)).collect()
 }

@@ -1,8 +1,8 @@
-//! Copies that stay though nothing is seen to load them, so that *redundant* is a promise.
+//! Copies that have to stay although nothing was seen to load them, so that *redundant* is a promise.
 //!
-//! Held is what nothing replaces; what is made to be found by other means than names that can be seen
-//! (plug-ins, wheels beside cuda.pathfinder, the driver's parts, code for other processors); what is
-//! mentioned where it would be found; and what any copy that stays would load. The rest can go together.
+//! Kept are copies that nothing replaces; that are found by other means than visible names (plug-ins, wheels for
+//! cuda.pathfinder, parts of the driver, code for other processors); that are mentioned where they would be found;
+//! and whatever a kept copy would load. The rest can be deleted together.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -11,7 +11,7 @@ use super::{FINDERS, Users, site};
 use crate::catalogue::{PARTS, library_of, unhashed};
 
 impl Users<'_> {
-    /// To be called when all is followed.
+    /// Call this when everything has been followed.
     pub fn keep_rest(&mut self) {
         let candidates: Vec<&String> =
             self.copies.iter().filter(|copy| !self.reached.contains(*copy) && !is_stub(copy)).collect();
@@ -20,17 +20,17 @@ impl Users<'_> {
         }
         let sonames: BTreeSet<&str> = self.reached.iter().filter_map(|copy| self.soname(copy)).collect();
         let unhashed_sonames: BTreeSet<Cow<str>> = sonames.iter().map(|soname| unhashed(soname)).collect();
-        // The soname of a vendored copy has a hash in it, by which nobody else asks for it.
+        // The soname of a vendored copy has a hash, so nothing else asks for it.
         let replaced = |copy: &str| {
             let Some(soname) = self.soname(copy) else { return false };
             let plain = unhashed(soname);
             sonames.contains(soname) || plain != soname && unhashed_sonames.contains(&plain)
         };
         let mentions = self.mentions();
-        // A need that is not met says that programs run in another environment than the one assumed.
+        // An unmet need shows that programs run in a different environment from the assumed one.
         let unmet = |copy: &str| {
             self.soname(copy)
-                .is_some_and(|soname| self.missing.contains_key(soname) || self.wished.contains_key(soname))
+                .is_some_and(|soname| self.missing.contains_key(soname) || self.optional.contains_key(soname))
         };
         let stays = |copy: &&&String| {
             !replaced(copy)
@@ -56,15 +56,15 @@ impl Users<'_> {
         self.kept = kept;
     }
 
-    /// The driver's parts are the container runtime's to choose, and other processors have their own.
+    /// The container runtime chooses parts of the driver, and other processors need their own copies.
     fn is_for_others(&self, copy: &str) -> bool {
         let library = library_of(name(copy));
         let machine = self.tree.files.get(copy).and_then(|file| file.elf.as_ref()).map(|elf| elf.machine);
         library.is_some_and(|library| library.driver) || machine != Some(self.loader.machine())
     }
 
-    /// Plug-ins without their library, wheels that cuda.pathfinder offers by name, and the plain or better
-    /// twin of a copy in glibc-hwcaps.
+    /// Plug-ins without their library, wheels that cuda.pathfinder finds by name, and the variants of a used copy in
+    /// glibc-hwcaps.
     fn is_found_unseen(&self, copy: &str) -> bool {
         let (directory, file) = copy.rsplit_once('/').unwrap_or(("", copy));
         let plug_in = PARTS.iter().find(|(_, part)| file.starts_with(part));
@@ -81,9 +81,9 @@ impl Users<'_> {
         alone || offered || self.reached.iter().any(twin)
     }
 
-    /// Everybody who speaks of libraries.
+    /// Everything that mentions a library.
     fn mentions(&self) -> Vec<Mention<'_>> {
-        // A finder knows all names; what it finds is told by `is_found_unseen`.
+        // Finders know all names; `is_found_unseen` handles them.
         let others =
             self.tree.python.iter().filter(|(by, _)| !FINDERS.iter().any(|finder| by.contains(finder)));
         let sources = others.flat_map(|(by, source)| {
@@ -100,8 +100,8 @@ impl Users<'_> {
         sources.chain(in_objects).collect()
     }
 
-    /// Whether somebody who says the library's name would get this copy: by its path, from beside
-    /// himself, or as the loader finds it for him or for a program that is linked to nothing.
+    /// Whether a mention would lead to this copy: by its path, because it is in the same package or directory, or
+    /// because the loader finds it.
     fn is_mentioned(&self, copy: &str, mentions: &[Mention]) -> bool {
         let soname = self.soname(copy);
         let unhashed = unhashed(name(copy));
@@ -128,11 +128,11 @@ impl Users<'_> {
     }
 }
 
-/// Somebody speaks of a library, by a name, a stem or a path.
+/// A mention of a library, by name, stem or path.
 struct Mention<'a> {
     by: &'a str,
     text: &'a str,
-    /// It is a source that is seen to load the wheel beside it.
+    /// It is a source that was seen to load the wheel of its site.
     seen: bool,
 }
 
@@ -144,7 +144,7 @@ fn is_stub(copy: &str) -> bool {
     copy.contains("/stubs/")
 }
 
-/// Where what belongs to a file lies: its Python package, else its directory.
+/// The Python package that contains a file, else its directory.
 fn home(path: &str) -> &str {
     let package = site(path).and_then(|site| Some(&path[..site.len() + path[site.len()..].find('/')? + 1]));
     package.unwrap_or_else(|| &path[..path.rfind('/').map_or(0, |slash| slash + 1)])

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::asked::Asked;
 use super::require;
-use image_audit::image::{DISABLE, is_requirement};
+use image_audit::config::{DISABLE, is_requirement};
 
 /// Variables of the image, as name and value.
 type Variables<'a> = Vec<(&'a str, &'a str)>;

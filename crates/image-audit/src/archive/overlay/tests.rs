@@ -1,13 +1,13 @@
-//! What layers make together.
+//! Merging layers.
 
 use super::*;
 
-/// Entries of a layer, a word each: `/dir/`, `/file=BYTES`, `/link>TARGET`, `/hard&TARGET`, `-/gone`, `!/opaque`.
+/// Entries of a layer, one word each: `/dir/`, `/file=BYTES`, `/link>TARGET`, `/hard&TARGET`, `-/gone`, `!/opaque`.
 fn layer(text: &str) -> Layer<()> {
     let entry = |word: &str| {
         let kind_at = |mark: char| word.split_once(mark);
         let (path, kind) = if let Some((path, bytes)) = kind_at('=') {
-            (path, Kind::File { bytes: bytes.parse().unwrap(), looked: None })
+            (path, Kind::File { bytes: bytes.parse().unwrap(), fact: None })
         } else if let Some((path, target)) = kind_at('>') {
             (path, Kind::Link(target.to_owned()))
         } else if let Some((path, target)) = kind_at('&') {
@@ -29,7 +29,7 @@ fn merged(layers: &[&str]) -> Merged<()> {
     merge(&mut layers.iter().map(|text| layer(text)).collect::<Vec<_>>())
 }
 
-/// The tree in the same words; directories are left out.
+/// The tree in the same notation, without directories.
 fn tree(merged: &Merged<()>) -> String {
     let word = |(path, node): (&String, &Node<()>)| match &node.kind {
         Kind::File { bytes, .. } => Some(format!("{path}={bytes}")),
@@ -41,7 +41,7 @@ fn tree(merged: &Merged<()>) -> String {
 }
 
 #[test]
-fn layers_are_composed() {
+fn layers_are_merged() {
     let cases: [(&str, &[&str], &str); 15] = [
         ("files add up", &["/a/x=1", "/a/y=2"], "/a/x=1 /a/y=2"),
         ("a file replaces another", &["/a=1", "/a=2"], "/a=2"),
@@ -61,7 +61,7 @@ fn layers_are_composed() {
         ("a path through a link of a lower layer", &["/l>usr/l /usr/l/x=1", "/l/y=2"], "/l/y=2 /usr/l/x=1"),
         ("links out of the root stay in it", &["/l>../../../etc /l/x=1"], "/etc/x=1 /l>../../../etc"),
         ("a hard link to a link", &["/l>x /h&/l"], "/h>x /l>x"),
-        ("removed and made again", &["/a/x=1", "-/a", "/a/y=1"], "/a/y=1"),
+        ("removed and recreated", &["/a/x=1", "-/a", "/a/y=1"], "/a/y=1"),
     ];
     for (what, layers, expected) in cases {
         let merged = merged(layers);
@@ -71,15 +71,15 @@ fn layers_are_composed() {
 }
 
 #[test]
-fn directories_that_no_layer_lists_are_there() {
+fn unlisted_directories_exist() {
     let merged = merged(&["/a/b/c=1"]);
     let kinds: Vec<_> = merged.nodes.iter().map(|(path, node)| (path.as_str(), &node.kind)).collect();
-    let file = Kind::File { bytes: 1, looked: None };
+    let file = Kind::File { bytes: 1, fact: None };
     assert_eq!(kinds, [("/a", &Kind::Directory), ("/a/b", &Kind::Directory), ("/a/b/c", &file)]);
 }
 
 #[test]
-fn what_is_hidden_is_counted_once() {
+fn hidden_files_are_counted_once() {
     let cases: [(&[&str], &str, &str); 7] = [
         (&["/a=7", "-/a"], "/a 7 0 1 Deleted", ""),
         (&["/a=7", "/a=7", "-/a"], "/a 7 0 1 Overwritten, /a 7 1 2 Deleted", ""),
@@ -100,14 +100,14 @@ fn what_is_hidden_is_counted_once() {
 }
 
 #[test]
-fn what_cannot_be_is_a_problem() {
+fn impossible_entries_are_problems() {
     let deep = format!("{}/x=1", "/d".repeat(300));
     let cases = [
-        ("/a>b /b>a /a/x=1", "layer 0 /a/x: its directory is too deep, or links go in circles"),
-        ("/h&/absent", "layer 0 /h: hard link to /absent, which is not there"),
+        ("/a>b /b>a /a/x=1", "layer 0 /a/x: its directory is nested too deeply, or its links form a loop"),
+        ("/h&/absent", "layer 0 /h: hard link to /absent, which does not exist"),
         ("/a=1 /a&/a", "layer 0 /a: hard link to itself"),
-        ("/d/x=1 /d&/d/x", "layer 0 /d: hard link to /d/x, which is not there"),
-        (&deep, "its directory is too deep, or links go in circles"),
+        ("/d/x=1 /d&/d/x", "layer 0 /d: hard link to /d/x, which does not exist"),
+        (&deep, "its directory is nested too deeply, or its links form a loop"),
     ];
     for (text, expected) in cases {
         let problems = merged(&[text]).problems;

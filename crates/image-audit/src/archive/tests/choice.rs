@@ -1,4 +1,4 @@
-//! OCI layouts, and which image of one is read.
+//! OCI layouts, and which of their images is read.
 
 use std::fs;
 
@@ -74,17 +74,13 @@ fn one_image_is_chosen_or_all_are_listed() {
         (
             named(&[("own", "a:1"), ("z", "b:latest")]),
             None,
-            Err("several images in it, choose one: a:1, b:latest"),
+            Err("several images; choose one with --image: a:1, b:latest"),
         ),
-        (named(&[("own", "a:1")]), Some("c"), Err("there is no image c in it, only a:1")),
-        (
-            named(&[("z", "a:1"), ("p", "a:1")]),
-            None,
-            Err("is there for linux/s390x, linux/ppc64le, but not for"),
-        ),
-        (named(&[("foreign", "a:1")]), None, Err("is a foreign layer, to be had from https://host/x")),
-        (named(&[("loop", "a:1")]), None, Err("is an index too deep in others")),
-        (named(&[("helm", "a:1")]), None, Err("there is no image in it")),
+        (named(&[("own", "a:1")]), Some("c"), Err("image c not found; the archive has a:1")),
+        (named(&[("z", "a:1"), ("p", "a:1")]), None, Err("is for linux/s390x, linux/ppc64le, not for")),
+        (named(&[("foreign", "a:1")]), None, Err("is a foreign layer, available at https://host/x")),
+        (named(&[("loop", "a:1")]), None, Err("is nested too deeply")),
+        (named(&[("helm", "a:1")]), None, Err("no image found in")),
     ];
     for (index, wanted, expected) in cases {
         let archive = layout(&index, &documents);
@@ -98,7 +94,7 @@ fn one_image_is_chosen_or_all_are_listed() {
 }
 
 #[test]
-fn a_layout_directory_is_read_and_not_left() {
+fn layout_directories_are_read_and_never_left() {
     let index = r#"{"manifests":[{"digest":"@own"}]}"#;
     let archive = layout(index, &[("own-config", config("linux/s390x")), ("own", manifest("own-config"))]);
     let directory = tempfile::tempdir().unwrap();
@@ -111,6 +107,6 @@ fn a_layout_directory_is_read_and_not_left() {
         let index = format!(r#"{{"manifests":[{{"digest":"{digest}"}}]}}"#);
         fs::write(directory.path().join("index.json"), index).unwrap();
         let error = open(Input::Path(directory.path()), None, &Text).unwrap_err();
-        assert!(format!("{error:#}").contains("is no digest"), "{digest}: {error:#}");
+        assert!(format!("{error:#}").contains("is not a digest"), "{digest}: {error:#}");
     }
 }

@@ -1,9 +1,8 @@
-//! An index over a table of paths, made when the program is compiled: which of them can end in a name.
+//! An index over a table of paths, built at compile time: which paths may end in a file name.
 //!
-//! It rules out and proves nothing: what it lets through is compared in full. It exists because a tree
-//! has a million names and nearly none matters.
+//! It only rules out; hits are compared in full. A tree may have a million names of which almost none match.
 
-/// By the first letter of a name and by its length, the rows of a table whose last component is like it.
+/// Rows of a table, by the first letter and the length of their last component.
 pub struct Index {
     letters: [u128; 256],
     lengths: [u128; LONGEST],
@@ -14,7 +13,7 @@ const LONGEST: usize = 48;
 impl Index {
     pub const EMPTY: Index = Index { letters: [0; 256], lengths: [0; LONGEST] };
 
-    /// With the row of a path that has a slash and a name after it.
+    /// Adds the row of a path. The path must have a slash followed by a name.
     pub const fn with(mut self, path: &str, row: usize) -> Index {
         let bytes = path.as_bytes();
         let mut start = bytes.len();
@@ -26,7 +25,7 @@ impl Index {
         self
     }
 
-    /// Rows that may end in a name, in the table's order.
+    /// Rows that may end in a name, in the order of the table.
     pub fn rows(&self, name: &[u8]) -> Rows {
         match name.first() {
             Some(first) if name.len() < LONGEST => {
@@ -37,6 +36,7 @@ impl Index {
     }
 }
 
+/// An iterator over rows.
 pub struct Rows(u128);
 
 impl Iterator for Rows {
@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rows_are_those_of_like_names() {
+    fn rows_of_similar_names() {
         let index = Index::EMPTY.with("/a/bc", 0).with("/bd", 3).with("/b", 127);
         let rows = |name: &str| index.rows(name.as_bytes()).collect::<Vec<_>>();
         assert_eq!(rows("bc"), [0, 3]);

@@ -1,66 +1,79 @@
-//! What an image archive says beside its files: configuration, layers, and the bytes that layers ship
-//! and hide. A running root and a directory have none of it.
+//! Configuration and layers of an image archive, and the bytes that its layers ship and hide.
 
 use serde::{Deserialize, Serialize};
 
-use super::archive::overlay::How;
-use super::archive::{self, overlay};
-use super::secrets::{self, Secret};
-use super::tree::Fact;
+use crate::archive::overlay::How;
+use crate::archive::{self, overlay};
+use crate::secrets::{self, Secret};
+use crate::tree::layers::Fact;
 
+/// An image as its archive describes it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Image {
+    /// The first of its names, such as `pytorch:2.5`.
     pub name: Option<String>,
+    /// Such as `linux/amd64`.
     pub platform: String,
+    /// USER; empty for root.
     pub user: String,
-    /// Its variables; values only of those that decide what is loaded.
+    /// LD_LIBRARY_PATH.
     pub library_path: Option<String>,
+    /// LD_PRELOAD.
     pub preload: Option<String>,
-    /// NVIDIA_REQUIRE_CUDA and its like, and NVIDIA_DISABLE_REQUIRE, which takes them back.
+    /// NVIDIA_REQUIRE_* and NVIDIA_DISABLE_REQUIRE, with their values.
     pub requirements: Vec<(String, String)>,
+    /// WORKDIR; `/` if the image sets none.
     pub working_directory: String,
+    /// Whether it has a HEALTHCHECK.
     pub has_healthcheck: bool,
-    /// It runs something by itself: no base image, then.
+    /// Whether it has an ENTRYPOINT or CMD. Base images often have none.
     pub has_command: bool,
+    /// Lowest first.
     pub layers: Vec<Layer>,
+    /// Files that no container sees, summed up by layer; the largest sum first.
     pub hidden: Vec<Hidden>,
-    /// Of the environment and the history.
+    /// Secrets in the environment and the history.
     pub secrets: Vec<Secret>,
 }
 
+/// A layer of an image.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Layer {
-    /// Of the uncompressed layer.
+    /// Digest of the uncompressed layer.
     pub digest: String,
-    /// The instruction that made it, arguments that may be secrets cut out.
+    /// The Dockerfile instruction that created it, without arguments that may be secret.
     pub instruction: Option<String>,
-    /// As in the archive, compressed or not.
+    /// Size in the archive, compressed or not.
     pub stored_bytes: u64,
-    /// Of its files.
+    /// Total size of its files.
     pub bytes: u64,
-    /// False where the archive is damaged, so that the layer has more than was read.
+    /// False if the layer is damaged, so that files are missing.
     pub whole: bool,
 }
 
-/// Files of one layer that another one deletes or overwrites: shipped, and seen by nobody.
+/// Files of one layer that a later layer deletes or overwrites: shipped but not visible.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Hidden {
-    /// Number of the layer that ships them, from 0, the lowest.
+    /// Index of the layer that ships them; 0 is the lowest.
     pub layer: usize,
-    /// Number of the layer that hides them.
+    /// Index of the layer that hides them.
     pub by: usize,
+    /// Deleted, not overwritten.
     pub deleted: bool,
+    /// Their total size.
     pub bytes: u64,
+    /// How many they are.
     pub files: u64,
-    /// The directory that all of them lie in.
+    /// The directory that contains all of them.
     pub place: String,
-    /// The largest, and its bytes.
+    /// Path of the largest file.
     pub largest: String,
+    /// Size of the largest file.
     pub largest_bytes: u64,
 }
 
 impl Image {
-    pub fn of(image: &archive::Image<Fact>) -> Image {
+    pub(crate) fn of(image: &archive::Image<Fact>) -> Image {
         let config = &image.config;
         let variable = |name: &str| {
             config.env.iter().rev().find_map(|variable| variable.strip_prefix(name)?.strip_prefix('='))
@@ -108,8 +121,8 @@ impl Image {
         }
     }
 
-    /// Sums up what was found hidden, by the layers that ship and hide it.
-    pub fn hide(&mut self, found: Vec<overlay::Hidden>) {
+    /// Adds hidden files, summed up by the layers that ship and hide them.
+    pub(crate) fn hide(&mut self, found: Vec<overlay::Hidden>) {
         for file in found {
             let deleted = file.how == How::Deleted;
             let known = self
@@ -141,28 +154,28 @@ fn requirement(variable: &str) -> Option<(String, String)> {
     is_requirement(name).then(|| (name.to_owned(), value.to_owned()))
 }
 
-/// Takes back what the others require.
+/// The variable that disables the other requirements.
 pub const DISABLE: &str = "NVIDIA_DISABLE_REQUIRE";
 
-/// Variables by which an image says which machines it is for.
+/// Whether a variable restricts the machines that the image runs on.
 pub fn is_requirement(name: &str) -> bool {
     name.starts_with("NVIDIA_REQUIRE_") || name == DISABLE
 }
 
-/// Length of the path of the directory that two directories have in common.
+/// Length of the path of the innermost directory that contains both.
 fn common(a: &str, b: &str) -> usize {
     let same = a.split('/').zip(b.split('/')).take_while(|(a, b)| a == b);
     same.map(|(part, _)| part.len() + 1).sum::<usize>().saturating_sub(1)
 }
 
-/// Instructions that make layers.
+/// Instructions that create layers.
 const KEYWORDS: [&str; 4] = ["RUN", "COPY", "ADD", "WORKDIR"];
 
-/// Longest part of an instruction that is shown.
+/// Longest instruction that is shown, in characters.
 const SHOWN: usize = 160;
 
-/// An instruction as people wrote it. Of what may hold a secret only the names are left: values of
-/// variables and build arguments, and all of a command in which a secret was seen.
+/// An instruction as in the Dockerfile. Values of variables and build arguments, and commands that contain a
+/// secret, are replaced by `...`.
 fn instruction(created_by: &str) -> String {
     let text = created_by.trim_start_matches("/bin/sh -c #(nop) ").trim();
     let (keyword, rest) = text.split_once(' ').unwrap_or((text, ""));
@@ -173,7 +186,7 @@ fn instruction(created_by: &str) -> String {
     }
     let has_arguments = keyword.starts_with('|') || rest.starts_with('|');
     let text = if has_arguments || secret(created_by) {
-        // Values of arguments come first, and nothing tells where the last one ends but the shell.
+        // The values of build arguments come first; only the shell shows where the last one ends.
         let command = rest.split_once("/bin/sh -c ").map(|(_, command)| command);
         let keyword = if KEYWORDS.contains(&keyword) { keyword } else { "RUN" };
         format!("{keyword} {}", command.filter(|command| !secret(command)).unwrap_or("..."))
@@ -192,7 +205,7 @@ fn instruction(created_by: &str) -> String {
     }
 }
 
-/// `dir:72888883d6bb` of the digest that builders put into COPY.
+/// Shortens the digests that builders write into COPY: `dir:72888883d6bb`.
 fn shortened(word: &str) -> String {
     let digest = word.strip_prefix("file:").or(word.strip_prefix("dir:")).or(word.strip_prefix("multi:"));
     match digest.filter(|digest| digest.len() == 64 && digest.is_ascii()) {
@@ -206,7 +219,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn secrets_of_instructions_are_withheld() {
+    fn instructions_show_no_secrets() {
         let token = "ghp_Zq7XwV9tKmB2sLcR8nYdPfJh3GvT5aUeW1oQ";
         for line in [
             format!("RUN /bin/sh -c curl -H 'token {token}' https://host"),
@@ -221,14 +234,14 @@ mod tests {
     }
 
     #[test]
-    fn directories_in_common() {
+    fn common_directories() {
         for (a, b, length) in [("/a/b", "/a/b", 4), ("/a/b", "/a/c", 2), ("/a", "/ab", 0), ("", "/a", 0)] {
             assert_eq!(common(a, b), length, "{a} {b}");
         }
     }
 
     #[test]
-    fn instructions_as_people_wrote_them() {
+    fn instructions_as_in_a_dockerfile() {
         let cases = [
             ("/bin/sh -c #(nop) COPY file:1234 in /wheels ", "COPY file:1234 in /wheels"),
             ("|1 TOKEN=hunter2 and more /bin/sh -c pip install torch", "RUN pip install torch"),

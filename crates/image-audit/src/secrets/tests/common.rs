@@ -1,6 +1,6 @@
-//! What usual images have in their environment and history: none of it is a secret.
+//! Environment and history of common images, without secrets.
 
-/// Environments of nvidia/cuda, python, conda, node and their like.
+/// Variables of nvidia/cuda, python, conda, node and similar images.
 pub const ENVIRONMENT: [&str; 47] = [
     "PATH=/usr/local/nvidia/bin:/usr/local/cuda/bin:/usr/local/sbin:/usr/bin:/sbin:/bin",
     "NVARCH=x86_64",
@@ -51,7 +51,7 @@ pub const ENVIRONMENT: [&str; 47] = [
     "no equals sign",
 ];
 
-/// Their build, and lines that look like secrets and are none.
+/// Their history, and lines that only look like secrets.
 pub const HISTORY: [&str; 26] = [
     "/bin/sh -c #(nop) ADD file:0eae0dca665c7044bf242cb1fc92cb8ea744f5af2dd376a558c90bc47349aefe in / ",
     "/bin/sh -c #(nop)  ARG RELEASE",

@@ -1,16 +1,17 @@
-//! Leftovers: whatever the order of the files, each is counted once at most, in a place that it lies in.
+//! Leftovers: the order of files does not matter, and each is counted at most once, in a place that contains it.
 
 #![no_main]
 
-use cudacheck_fuzz::facts::hygiene::{Collector, Flavour, Leftover};
+use image_audit::fuzzing::{Collector, Leftover};
+use image_audit::leftovers::Flavour;
 use libfuzzer_sys::fuzz_target;
 
-/// A line is a number of bytes in its first byte, and a path.
+/// Each line is a size, in its first byte, and a path.
 fn collect<'a>(lines: impl Iterator<Item = &'a str>) -> (Vec<Leftover>, Flavour) {
     let mut collector = Collector::new();
     for line in lines {
         let bytes = line.bytes().next().unwrap_or_default();
-        // Claims as large as a sparse file makes them.
+        // As large as a sparse file can claim.
         let bytes = if bytes == b'!' { u64::MAX / 2 } else { bytes.into() };
         collector.entry(line.get(1..).unwrap_or_default(), bytes);
     }

@@ -1,0 +1,220 @@
+//! Takes the census of a tree: libraries, who loads them, packages, leftovers and secrets.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::thread;
+
+use super::source::Source;
+use crate::catalogue::{LIBRARIES, TOOLS, library_of, version_in_name};
+use crate::census::{Census, Copy, Framework, Mixed, Origin, ToolFound, Unreadable, User, Verdict};
+use crate::fatbin::scanner;
+use crate::leftovers;
+use crate::loader::{Loader, glibc_loader};
+use crate::packages::{Manager, PackageId, owners};
+use crate::secrets;
+use crate::tree::Tree;
+use crate::usage::Users;
+
+/// Takes the census of an image that has been read.
+pub fn take(source: &Source) -> Census {
+    let tree = &source.tree;
+    let library_path = source.environment.library_path.clone();
+    let loader = Loader::new(tree, source.environment.clone());
+    let mut users = Users::new(tree, &loader);
+    let tool_files = tool_files(tree);
+    let of_tools = tool_files.iter().map(|found| found.file.to_owned());
+    let (leftovers, flavour) = leftovers::scan(tree);
+    let of_leftovers = leftovers.iter().map(|leftover| leftover.largest.clone());
+    let wanted: HashSet<String> = users.copies.iter().cloned().chain(of_tools).chain(of_leftovers).collect();
+    let owners = thread::scope(|scope| {
+        // Neither needs the other.
+        let read = || owners::owners(tree, &wanted);
+        let owners = thread::Builder::new().spawn_scoped(scope, read);
+        users.follow_needs();
+        users.follow_names();
+        users.keep_rest();
+        // If no thread can be started, do one after the other.
+        owners.map_or_else(|_| read(), |owners| owners.join().expect("reading packages does not panic"))
+    });
+    let (missing, missing_optional) = users.missing();
+    let owners::Ownership { owners, packages, unreadable } = owners;
+    let copies = describe(tree, &users, &owners, &source.mounts);
+    let unreadable = tree.unreadable.iter().cloned().chain(unreadable).chain(impostors(tree)).collect();
+    let mixed = users
+        .mixed
+        .iter()
+        .map(|(copies, program)| Mixed { program: program.clone(), copies: copies.clone() });
+    let (mixed, shadows, version_gaps) = (mixed.collect(), users.shadows, users.version_gaps);
+    let torch = tree.files.keys().find(|path| path.ends_with("/torch/lib/libtorch_cuda.so")).cloned();
+    let elf_files = || tree.files.values().filter_map(|file| file.elf.as_ref());
+    let mut census = Census {
+        root: source.root.clone(),
+        full: source.full,
+        seconds: source.start.elapsed().as_secs_f64(),
+        entries: tree.entries,
+        elf_files: elf_files().count() as u64,
+        bytes: tree.bytes(),
+        library_path,
+        copies,
+        tools: tools(tree, &tool_files, &owners),
+        missing,
+        missing_optional,
+        shadows: shadows.into_iter().collect(),
+        mixed,
+        version_gaps: version_gaps.into_iter().collect(),
+        device_code: scanner::merged(elf_files().map(|elf| elf.device_code.as_slice())),
+        framework: torch.as_ref().and_then(|path| {
+            let device_code = tree.files[path].elf.as_ref()?.device_code.clone();
+            Some(Framework { path: path.clone(), device_code })
+        }),
+        torch,
+        leftovers: leftovers.into_iter().map(|leftover| leftovers::owned(leftover, &owners)).collect(),
+        flavour,
+        secrets: secrets::scan(tree),
+        distribution: distribution(tree),
+        glibc: glibc_loader(tree).is_some(),
+        packages,
+        coverage: tree.coverage,
+        unreadable,
+        skipped: tree.skipped.clone(),
+    };
+    census.decide();
+    census
+}
+
+/// Files named like a CUDA library that are not ELF files, such as Git LFS pointers and saved error pages.
+/// Empty files have a finding of their own, and linker scripts have no version in their names.
+fn impostors(tree: &Tree) -> impl Iterator<Item = Unreadable> {
+    let named = tree.files.iter().filter(|(path, file)| {
+        let name = path.rsplit('/').next().unwrap_or(path);
+        file.elf.is_none()
+            && file.bytes > 0
+            && name.contains(".so.")
+            && library_of(name).is_some()
+            // A file that could not be opened may well be a library.
+            && !tree.unreadable.iter().any(|unreadable| unreadable.to_string().contains(&format!("{path}: ")))
+    });
+    named.map(|(path, _)| Unreadable::new(path, "named like a library but not an ELF file"))
+}
+
+fn describe(
+    tree: &Tree,
+    users: &Users,
+    owners: &BTreeMap<String, PackageId>,
+    mounts: &[String],
+) -> Vec<Copy> {
+    let mut links = tree.links_to(&users.copies);
+    let mut copies: Vec<Copy> = users
+        .copies
+        .iter()
+        .map(|path| {
+            let file = &tree.files[path];
+            let name = path.rsplit('/').next().unwrap_or(path);
+            let owner = owners.get(path).cloned();
+            let origin = origin(path, owner.as_ref(), mounts);
+            Copy {
+                library: library_of(name).map_or("", |library| library.name).to_owned(),
+                links: links.remove(path).unwrap_or_default(),
+                soname: file.elf.as_ref().and_then(|elf| elf.soname.clone()),
+                version: version(name, owner.as_ref(), origin),
+                bytes: file.bytes,
+                origin,
+                package: owner,
+                users: strongest(users.edges.get(path)),
+                reached: users.reached.contains(path),
+                kept: users.kept.contains(path),
+                verdict: Verdict::default(),
+                device_code: file.elf.as_ref().map(|elf| elf.device_code.clone()).unwrap_or_default(),
+                forward: file.elf.as_ref().and_then(|elf| elf.forward.clone()),
+                path: path.clone(),
+            }
+        })
+        .collect();
+    let place = |copy: &Copy| LIBRARIES.iter().position(|library| library.name == copy.library);
+    copies.sort_by(|a, b| place(a).cmp(&place(b)).then_with(|| a.path.cmp(&b.path)));
+    copies
+}
+
+/// Each user once, with its most certain way of loading; the most certain users first.
+fn strongest(users: Option<&BTreeSet<User>>) -> Vec<User> {
+    let mut list: Vec<User> = users.into_iter().flatten().cloned().collect();
+    // Sorted by path, then by how.
+    list.dedup_by(|later, first| later.path == first.path);
+    list.sort_by(|a, b| a.how.cmp(&b.how).then_with(|| a.path.cmp(&b.path)));
+    list
+}
+
+fn origin(path: &str, owner: Option<&PackageId>, mounts: &[String]) -> Origin {
+    if mounts.iter().any(|mount| path == mount || path.starts_with(&format!("{mount}/"))) {
+        return Origin::Injected;
+    }
+    if path.contains("/stubs/") {
+        return Origin::Stub;
+    }
+    match owner {
+        Some(PackageId { manager: Manager::Dpkg | Manager::Apk | Manager::Rpm, .. }) => Origin::Package,
+        Some(PackageId { manager: Manager::Conda, .. }) => Origin::Conda,
+        Some(PackageId { manager: Manager::Pip, name, .. }) if name.starts_with("nvidia-") => Origin::Wheel,
+        Some(PackageId { manager: Manager::Pip, .. }) => Origin::Vendored,
+        None if path.contains("/cuda") => Origin::Toolkit,
+        None => Origin::Other,
+    }
+}
+
+/// From the file name, except in NVIDIA's wheels, whose file names have no version.
+fn version(name: &str, owner: Option<&PackageId>, origin: Origin) -> Option<String> {
+    let owned = owner.map(|owner| owner.version.clone());
+    // A single number, as in libcusparseLt.so.0, is an interface and not a version.
+    let in_name = version_in_name(name).filter(|version| version.contains('.')).map(str::to_owned);
+    match origin {
+        Origin::Wheel => owned,
+        // The package that bundles a library has a version of its own.
+        Origin::Vendored => in_name,
+        _ => in_name.or(owned),
+    }
+}
+
+struct ToolFile<'a> {
+    tool: &'static str,
+    /// The file, or the directory of headers.
+    place: &'a str,
+    /// The file whose owner owns the tool.
+    file: &'a str,
+}
+
+fn tool_files(tree: &Tree) -> Vec<ToolFile<'_>> {
+    let mut found: Vec<ToolFile> = Vec::new();
+    for tool in &TOOLS {
+        for file in tree.files.keys() {
+            let Some(mark) = tool.marks.iter().find(|mark| file.ends_with(*mark)) else { continue };
+            // Report a directory of headers once.
+            let directory = file.rsplit_once('/').map_or("", |(directory, _)| directory);
+            let place = if mark.ends_with(".h") { directory } else { file };
+            if !found.iter().any(|known| (known.tool, known.place) == (tool.name, place)) {
+                found.push(ToolFile { tool: tool.name, place, file });
+            }
+        }
+    }
+    found
+}
+
+fn tools(tree: &Tree, files: &[ToolFile], owners: &BTreeMap<String, PackageId>) -> Vec<ToolFound> {
+    let found = |file: &ToolFile| ToolFound {
+        tool: file.tool.to_owned(),
+        path: file.place.to_owned(),
+        bytes: tree.files.get(file.place).map(|found| found.bytes),
+        origin: origin(file.file, owners.get(file.file), &[]),
+        package: owners.get(file.file).cloned(),
+    };
+    files.iter().map(found).collect()
+}
+
+/// `debian 12` of os-release.
+fn distribution(tree: &Tree) -> Option<String> {
+    let text = tree.read_text("/etc/os-release")?;
+    let field = |name: &str| {
+        let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='))?;
+        Some(value.trim_matches(['"', '\'']).to_owned())
+    };
+    let id = field("ID")?;
+    Some(field("VERSION_ID").map_or(id.clone(), |version| format!("{id} {version}")))
+}

@@ -1,0 +1,29 @@
+//! The leftovers of a whole tree, with the packages that own them.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::collect::{Collector, Leftover};
+use super::{Flavour, LeftoverFound};
+use crate::packages::PackageId;
+use crate::tree::Tree;
+
+/// The leftovers of a tree, and which base image it resembles.
+pub fn scan(tree: &Tree) -> (Vec<Leftover>, Flavour) {
+    let mut collector = Collector::new();
+    let mut names: HashMap<(u64, u64), u32> = HashMap::new();
+    for file in tree.files.values() {
+        *names.entry(file.identity).or_default() += 1;
+    }
+    for (path, file) in &tree.files {
+        // Deleting one of several hard links frees nothing.
+        collector.entry(path, if names[&file.identity] == 1 { file.bytes } else { 0 });
+    }
+    let flavour = collector.flavour();
+    (collector.finish(), flavour)
+}
+
+/// A leftover with the package that owns its largest file.
+pub fn owned(leftover: Leftover, owners: &BTreeMap<String, PackageId>) -> LeftoverFound {
+    let Leftover { kind, place, bytes, files, largest, .. } = leftover;
+    LeftoverFound { kind, place, bytes, files, package: owners.get(&largest).cloned() }
+}

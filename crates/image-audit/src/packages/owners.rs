@@ -1,0 +1,99 @@
+//! Finds the owners of files.
+//!
+//! A damaged database owns nothing and is reported as unreadable.
+
+use std::collections::{BTreeMap, HashSet};
+
+use super::package::Package;
+use super::places::{APK, RPM, base, is_conda};
+use super::{Manager, PackageId, PackageSize, apk, conda, dpkg, pip, rpm};
+use crate::census::Unreadable;
+use crate::tree::Tree;
+
+/// Files and their packages.
+#[derive(Debug, Default)]
+pub struct Ownership {
+    /// The owner of each file, by real path.
+    pub owners: BTreeMap<String, PackageId>,
+    pub packages: Vec<PackageSize>,
+    pub unreadable: Vec<Unreadable>,
+}
+
+/// Finds the owners of some files.
+pub fn owners(tree: &Tree, wanted: &HashSet<String>) -> Ownership {
+    let mut search = Search {
+        tree,
+        wanted,
+        names: wanted.iter().map(|path| base(path)).collect(),
+        found: Ownership::default(),
+    };
+    dpkg::each(tree, &mut |package| search.offer(Manager::Dpkg, "", package));
+    for path in APK {
+        if let Some(text) = tree.read_text(path) {
+            apk::packages(&text).into_iter().for_each(|package| search.offer(Manager::Apk, "", package));
+            break;
+        }
+    }
+    for path in RPM {
+        match tree.read(path).map(|bytes| rpm::packages(&bytes)) {
+            Ok(Ok(packages)) => {
+                packages.into_iter().for_each(|package| search.offer(Manager::Rpm, "", package))
+            }
+            Ok(Err(error)) => search.found.unreadable.push(Unreadable::new(path, format!("{error:#}"))),
+            // Not an rpm distribution.
+            Err(_) => {}
+        }
+    }
+    for path in tree.files.keys().filter(|path| is_conda(path)) {
+        let prefix = path.rsplit_once("/conda-meta/").map_or("", |(prefix, _)| prefix);
+        match tree.read_text(path).map(|text| conda::package(&text)) {
+            Some(Ok(package)) => search.offer(Manager::Conda, prefix, package),
+            Some(Err(error)) => search.found.unreadable.push(Unreadable::new(path, format!("{error:#}"))),
+            None => {}
+        }
+    }
+    // Last, because conda and distributions install Python packages too, and own those.
+    pip::each(tree, &mut |site, package| search.offer(Manager::Pip, site, package));
+    search.found
+}
+
+struct Search<'a> {
+    tree: &'a Tree,
+    wanted: &'a HashSet<String>,
+    names: HashSet<&'a str>,
+    found: Ownership,
+}
+
+impl Search<'_> {
+    /// Records a package if it owns a wanted file. Relative paths are relative to `place`.
+    fn offer(&mut self, manager: Manager, place: &str, package: Package) {
+        let candidates = package.files.iter().filter(|file| self.names.contains(base(file)));
+        let hits: Vec<String> = candidates
+            .filter_map(|file| self.real(place, file))
+            .filter(|real| self.wanted.contains(real) && !self.found.owners.contains_key(real))
+            .collect();
+        if hits.is_empty() {
+            return;
+        }
+        let mut seen = HashSet::new();
+        let (mut bytes, mut files) = (0, 0);
+        for file in package.files.iter().filter_map(|file| self.tree.files.get(&self.real(place, file)?)) {
+            if seen.insert(file.identity) {
+                bytes += file.bytes;
+                files += 1;
+            }
+        }
+        let owner = PackageId { manager, name: package.name, version: package.version };
+        self.found.owners.extend(hits.into_iter().map(|file| (file, owner.clone())));
+        self.found.packages.push(PackageSize { id: owner, bytes, files });
+    }
+
+    /// Resolves the directory, because databases may say `/lib` for `/usr/lib`. A link itself is not followed: who
+    /// owns a development link does not own its target.
+    fn real(&self, place: &str, file: &str) -> Option<String> {
+        let path = if file.starts_with('/') { file.to_owned() } else { format!("{place}/{file}") };
+        let (directory, name) = path.rsplit_once('/')?;
+        let directory = self.tree.resolve(directory)?;
+        Some(format!("{}/{name}", directory.trim_end_matches('/')))
+    }
+}

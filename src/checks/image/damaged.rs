@@ -50,7 +50,7 @@ mod tests {
             let image = Image { layers: layers.collect(), ..Image::default() };
             let sample = Sample::image().with(|facts| {
                 facts.image = Some(image);
-                facts.census.unreadable = vec!["layer.tar: it ends early".into()];
+                facts.census.unreadable = vec!["layer.tar: it ends early".to_owned().into()];
             });
             judge(&sample.facts())
         };

@@ -51,7 +51,7 @@ mod tests {
         assert_eq!(found.cause, "Redundant copies take 100.0 MB; the budget is 50.0 MB.");
         assert!(matches!(judge(&sample(Some(100_000_000)).facts()), Outcome::Pass));
         assert!(matches!(judge(&sample(None).facts()), Outcome::Skip(_)));
-        let partial = sample(Some(u64::MAX)).with(|facts| facts.census.coverage != Coverage::Complete = true);
+        let partial = sample(Some(u64::MAX)).with(|facts| facts.census.coverage = Coverage::Partial);
         assert!(problem(judge(&partial.facts())).remedy.unwrap().starts_with("Run as root"));
     }
 }

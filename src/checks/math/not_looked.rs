@@ -41,7 +41,7 @@ mod tests {
     fn the_deadline_came_first() {
         let sample =
             || Sample::machine(1).fault(Some(0), Stage::LoadBlas, not_loaded("libcublas.so.12: not found"));
-        let cut = |facts: &mut Facts| facts.census.unreadable.push("/: the deadline passed".into());
+        let cut = |facts: &mut Facts| facts.census.unreadable.push("/: the deadline passed".to_owned().into());
         let found = problem(judge(&sample().with(cut).facts()));
         assert_eq!(found.cause, "GPU 0: dlopen failed: libcublas.so.12: not found.");
         assert_eq!(found.evidence[0].text, "/: the deadline passed");

@@ -171,6 +171,12 @@ pub struct NvmlDevice {
     pub fabric: Field<Fabric>,
     /// Degrees Celsius.
     pub temperature: Field<u32>,
+    /// Of the GPU memory, in degrees Celsius.
+    #[serde(default = "Field::not_recorded")]
+    pub memory_temperature: Field<u32>,
+    /// Memory temperature at which the GPU starts to slow down, in degrees Celsius.
+    #[serde(default = "Field::not_recorded")]
+    pub memory_slowdown: Field<u32>,
     /// Milliwatts.
     pub power: Field<u32>,
     /// MHz.

@@ -280,6 +280,8 @@ fn nvml_device(index: u32) -> NvmlDevice {
         nvlinks: Field::Known(NvLinks { active: 18, inactive: 0 }),
         fabric: Field::Known(Fabric { state: "completed".into(), status: 0 }),
         temperature: Field::Known(40),
+        memory_temperature: Field::Known(60),
+        memory_slowdown: Field::Known(95),
         power: Field::Known(70_000),
         sm_clock: Field::Known(1980),
         sm_clock_max: Field::Known(1980),

@@ -12,6 +12,11 @@ pub enum Field<T> {
 }
 
 impl<T> Field<T> {
+    /// In facts that an older version saved.
+    pub fn not_recorded() -> Self {
+        Field::Unavailable { unavailable: "not recorded".to_owned() }
+    }
+
     pub fn known(&self) -> Option<&T> {
         match self {
             Field::Known(value) => Some(value),

@@ -9,14 +9,15 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::Instant;
 
-use nvml_wrapper::enum_wrappers::device::{Clock, ComputeMode, MemoryError, TemperatureSensor};
+use nvml_wrapper::enum_wrappers::device::{Clock, ComputeMode, MemoryError, TemperatureSensor, TemperatureThreshold};
 use nvml_wrapper::{Device, Nvml};
 
 use crate::emit::{emit, stage};
 use crate::{ffi, pages, process};
 use call::{call, field};
 use properties::{
-    confidential_ready, ecc_errors, fabric, link, memory, mig_devices, nvlinks, remapped_rows, throttle_names,
+    confidential_ready, ecc_errors, fabric, link, memory, memory_temperature, mig_devices, nvlinks, remapped_rows,
+    throttle_names,
 };
 use protocol::{Event, Field, NvmlDevice, NvmlSystem, Stage};
 
@@ -126,6 +127,10 @@ fn describe(index: u32, nvml: &Nvml, device: &Device) -> NvmlDevice {
         nvlinks: nvlinks(device),
         fabric: fabric(nvml, device),
         temperature: field("nvmlDeviceGetTemperature", || device.temperature(TemperatureSensor::Gpu)),
+        memory_temperature: memory_temperature(device),
+        memory_slowdown: field("nvmlDeviceGetTemperatureThreshold", || {
+            device.temperature_threshold(TemperatureThreshold::MemoryMax)
+        }),
         power: field("nvmlDeviceGetPowerUsage", || device.power_usage()),
         sm_clock: field("nvmlDeviceGetClockInfo", || device.clock_info(Clock::SM)),
         sm_clock_max: field("nvmlDeviceGetMaxClockInfo", || device.max_clock_info(Clock::SM)),

@@ -306,6 +306,10 @@ pub struct NvmlDevice {
     pub fabric: Field<Fabric>,
     /// Degrees Celsius.
     pub temperature: Field<u32>,
+    /// Of the GPU memory, in degrees Celsius.
+    pub memory_temperature: Field<u32>,
+    /// Memory temperature at which the GPU starts to slow down, in degrees Celsius.
+    pub memory_slowdown: Field<u32>,
     /// Milliwatts.
     pub power: Field<u32>,
     /// MHz.

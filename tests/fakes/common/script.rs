@@ -42,6 +42,7 @@ const SETTINGS: &[(&str, &str)] = &[
     ("remap_pending", "0"),
     ("remap_failed", "0"),
     ("throttle", "0"),
+    ("memory_temperature", "60"),
     ("fabric_state", "3"),
     ("fabric_status", "0"),
     ("used_by", "0"),

@@ -196,6 +196,7 @@ pub extern "C" fn nvmlDeviceGetFieldValues(device: Device, count: c_int, values:
 fn field_value(gpu: Gpu, field: c_uint) -> Result<c_uint, c_int> {
     match field {
         1 | 2 => Ok(gpu.number("ecc") as c_uint), // ECC mode, current and pending
+        82 => Ok(gpu.number("memory_temperature") as c_uint),
         91 => Ok(gpu.number("nvlinks") as c_uint),
         142..=145 => {
             remaps_rows(gpu)?;

@@ -2,6 +2,10 @@
 
 use nvml_wrapper::bitmasks::device::ThrottleReasons;
 use nvml_wrapper::enum_wrappers::device::{EccCounter, MemoryError};
+use nvml_wrapper::enums::device::SampleValue;
+use nvml_wrapper::error::NvmlError;
+use nvml_wrapper::structs::device::FieldId;
+use nvml_wrapper::sys_exports::field_id::NVML_FI_DEV_MEMORY_TEMP;
 use nvml_wrapper::{Device, Nvml};
 use nvml_wrapper_sys::bindings as sys;
 
@@ -62,6 +66,19 @@ pub fn throttle_names(reasons: ThrottleReasons) -> Vec<String> {
         (ThrottleReasons::DISPLAY_CLOCK_SETTING, "display-clock"),
     ];
     names.iter().filter(|(reason, _)| reasons.contains(*reason)).map(|(_, name)| (*name).to_owned()).collect()
+}
+
+/// NVML returns field values with their type; anything but an unsigned number is unexpected.
+pub fn memory_temperature(device: &Device) -> Field<u32> {
+    let sample = field("nvmlDeviceGetFieldValues", || {
+        let mut values = device.field_values_for(&[FieldId(NVML_FI_DEV_MEMORY_TEMP)])?;
+        values.pop().unwrap_or(Err(NvmlError::NotSupported))?.value
+    });
+    match sample {
+        Field::Known(SampleValue::U32(degrees)) => Field::Known(degrees),
+        Field::Known(other) => Field::Unavailable { unavailable: format!("unexpected value {other:?}") },
+        Field::Unavailable { unavailable } => Field::Unavailable { unavailable },
+    }
 }
 
 pub fn nvlinks(device: &Device) -> Field<NvLinks> {

@@ -20,6 +20,7 @@ family! {
     ecc
     reset_pending
     throttled
+    memory_temperature
     pcie
     memory_unaccounted
     busy

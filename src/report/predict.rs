@@ -29,7 +29,7 @@ fn one(answers: MachineAnswers, about: &[Finding], of_image: &[&Finding]) -> Pre
         None => Foretold::Works,
     };
     let decided = answers.into_iter().map(|Answered { question, words, checks }| Decided {
-        by: question.name().to_owned(),
+        by: question.to_string(),
         // An accepted finding no longer counts, but the answer stays the same.
         severity: worst_of(&findings, &checks),
         answer: words,

@@ -187,3 +187,46 @@ fn unhide(image: &Image, hidden: &Hidden) -> Change {
         note: "add the final version of the file, or use a newer base image".to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::facts::sample::{Sample, copy};
+    use image_audit::leftovers::LeftoverFound;
+    use image_audit::leftovers::Kind;
+
+    #[test]
+    fn proven_and_for_review() {
+        let leftover = |kind, place: &str, bytes| LeftoverFound {
+            kind,
+            place: place.into(),
+            bytes,
+            files: 1,
+            package: None,
+        };
+        let mut redundant = copy("libcublas", "/usr/lib/libcublas.so.12", "12.4.5.8");
+        (redundant.verdict, redundant.bytes) = (Verdict::Redundant, 400_000_000);
+        let sample = Sample::image().copy(redundant).with(|facts| {
+            facts.census.leftovers = vec![
+                leftover(Kind::PipCache, "/root/.cache/pip", 300_000_000),
+                leftover(Kind::AptLists, "/var/lib/apt/lists", 20_000),
+                leftover(Kind::Nvcc, "/usr/local/cuda/bin", 60_000_000),
+                leftover(Kind::HuggingfaceCache, "/models", 900_000_000),
+            ];
+        });
+        let savings = savings(&sample.facts());
+        assert_eq!((savings.proven, savings.review), (700_020_000, 60_000_000));
+        let changes: Vec<(&str, bool)> =
+            savings.changes.iter().map(|change| (change.what.as_str(), change.proven)).collect();
+        assert_eq!(
+            changes,
+            [
+                ("redundant copies of CUDA libraries", true),
+                ("package manager caches", true),
+                ("CUDA build tools", false)
+            ]
+        );
+        assert_eq!(savings.changes[0].line, "RUN rm -f /usr/lib/libcublas.so.12");
+        assert!(savings.changes[1].line.contains("target=/root/.cache/pip pip install"));
+    }
+}

@@ -270,6 +270,7 @@ fn hardware_faults_are_reported() {
         ("remap_pending = 1", "device.reset-pending", "reset", 0),
         ("remap_failed = 1", "device.row-remap", "failed", 1),
         ("throttle = 0x40", "device.throttled", "thermal", 0),
+        ("memory_temperature = 96", "device.memory-temperature", "96", 0),
         ("fabric_state = 2", "device.fabric", "progress", 0),
     ];
     for (script, id, words, expected) in cases {

@@ -30,7 +30,7 @@ fn judge(facts: &Facts) -> Outcome {
     let missing = facts.census.missing.iter().filter(|missing| !driver(&missing.library));
     // NVRTC loads its builtins by name and compiles nothing without them.
     let builtins = facts.census.missing_optional.iter().filter(|wish| wish.soname.starts_with("libnvrtc-builtins.so."));
-    // One finding for each program, whatever number of libraries it lacks.
+    // One finding per program, however many libraries it lacks.
     let mut problems: Vec<(&str, Problem)> = Vec::new();
     for missing in missing.chain(builtins) {
         let Some((by, others)) = missing.by.split_first() else { continue };

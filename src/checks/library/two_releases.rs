@@ -1,4 +1,4 @@
-//! Programs in the image load different releases of one library.
+//! Programs load different releases of one library.
 
 use crate::checks::library::same_release;
 use crate::checks::{Check, Outcome, Problem};
@@ -11,7 +11,7 @@ pub const CHECK: Check = Check {
     severity: Severity::Note,
     owner: Owner::Image,
     fix: Fix::Rebuild,
-    title: "Programs in the image load different releases of one library",
+    title: "Programs load different releases of one library",
     why: "Some libraries keep their soname across CUDA releases (libcurand.so.10, libcusparse.so.12, libcudnn.so.9, \
           libnccl.so.2). If two releases are in use, a process uses the one that it loads first.",
     remedy: "Install all libraries from one CUDA release: the same -cu12 or -cu13 wheels for all frameworks",

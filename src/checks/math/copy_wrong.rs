@@ -43,7 +43,10 @@ mod tests {
             }
         });
         let found = problem(judge(&sample.facts()));
-        assert_eq!(found.cause, "GPU 1: byte 4000 of 1048576 is the first that differs.");
+        assert_eq!(
+            found.cause,
+            "GPU 1 (NVIDIA H100 80GB HBM3): byte 4000 of 1048576 is the first that differs."
+        );
         assert_eq!(found.gpu.and_then(|gpu| gpu.ordinal), Some(1));
         assert!(matches!(judge(&Sample::machine(2).facts()), Outcome::Pass));
     }

@@ -37,7 +37,10 @@ mod tests {
         let sample =
             || Sample::machine(2).fault(Some(1), Stage::BlasInit, of_api(Api::Cublas, "cublasCreate_v2", 1));
         let found = problem(judge(&sample().facts()));
-        assert_eq!(found.cause, "GPU 1: cublasCreate_v2 returned 1 (CUBLAS_STATUS_NOT_INITIALIZED).");
+        assert_eq!(
+            found.cause,
+            "GPU 1 (NVIDIA H100 80GB HBM3): cublasCreate_v2 returned 1 (CUBLAS_STATUS_NOT_INITIALIZED)."
+        );
         assert_eq!(found.gpu.and_then(|gpu| gpu.ordinal), Some(1));
         let full = sample().nvml(1, |gpu| gpu.memory_free = Field::Known(700 << 20)).facts();
         assert!(matches!(judge(&full), Outcome::Pass), "device.busy reports it");

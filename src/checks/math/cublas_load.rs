@@ -37,6 +37,9 @@ mod tests {
         let sample = || Sample::machine(1).fault(Some(0), Stage::LoadBlas, not_loaded(message));
         assert!(matches!(judge(&sample().facts()), Outcome::Skip(_)));
         let facts = sample().copy(copy("libcublas", "/usr/lib/libcublas.so.12", "12.4.5.8")).facts();
-        assert_eq!(problem(judge(&facts)).cause, format!("GPU 0: dlopen failed: {message}."));
+        assert_eq!(
+            problem(judge(&facts)).cause,
+            format!("GPU 0 (NVIDIA H100 80GB HBM3): dlopen failed: {message}.")
+        );
     }
 }

@@ -63,7 +63,10 @@ mod tests {
             Sample::machine(1).run(Some(0), change).facts()
         };
         let found = problem(judge(&facts(120_901)));
-        assert_eq!(found.cause, "GPU 0: cuBLAS reports version 120405, cuBLASLt reports 120901.");
+        assert_eq!(
+            found.cause,
+            "GPU 0 (NVIDIA H100 80GB HBM3): cuBLAS reports version 120405, cuBLASLt reports 120901."
+        );
         let paths: Vec<_> = found.evidence.iter().filter_map(|line| line.path.as_deref()).collect();
         assert_eq!(paths, ["/usr/local/cuda/lib64/libcublas.so.12", "/opt/libcublasLt.so.12"]);
         assert!(matches!(judge(&facts(120_405)), Outcome::Pass));

@@ -38,7 +38,11 @@ mod tests {
     fn a_call_fails_or_the_library_does_not_load() {
         let failed = of_api(Api::Cupti, "cuptiActivityEnable", 1);
         let found = problem(judge(&Sample::machine(1).fault(Some(0), Stage::Cupti, failed).facts()));
-        assert!(found.cause.starts_with("GPU 0: cuptiActivityEnable returned 1 ("), "{}", found.cause);
+        assert!(
+            found.cause.starts_with("GPU 0 (NVIDIA H100 80GB HBM3): cuptiActivityEnable returned 1 ("),
+            "{}",
+            found.cause
+        );
         let absent =
             Sample::machine(1).fault(Some(0), Stage::LoadCupti, not_loaded("libcupti.so.12: not found"));
         assert!(matches!(judge(&absent.facts()), Outcome::Skip(_)), "math.absent reports it");

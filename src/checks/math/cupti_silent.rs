@@ -49,7 +49,10 @@ mod tests {
             Sample::machine(1).run(Some(0), |run| run.events.iter_mut().for_each(change)).facts()
         };
         let found = problem(judge(&facts(&["memset"])));
-        assert_eq!(found.cause, format!("GPU 0: none of 1 records names {SMOKE_KERNEL}."));
+        assert_eq!(
+            found.cause,
+            format!("GPU 0 (NVIDIA H100 80GB HBM3): none of 1 records names {SMOKE_KERNEL}.")
+        );
         assert_eq!(found.evidence[0].text, "records: memset");
         assert!(matches!(judge(&facts(&["memset", SMOKE_KERNEL])), Outcome::Pass));
     }

@@ -47,7 +47,11 @@ mod tests {
                 .env("CUDA_INJECTION64_PATH", "/opt/nsight.so")
         };
         let found = problem(judge(&sample(39).facts()));
-        assert!(found.cause.starts_with("GPU 0: cuptiActivityEnable returned 39 ("), "{}", found.cause);
+        assert!(
+            found.cause.starts_with("GPU 0 (NVIDIA H100 80GB HBM3): cuptiActivityEnable returned 39 ("),
+            "{}",
+            found.cause
+        );
         assert_eq!(found.evidence[0].text, "CUDA_INJECTION64_PATH=/opt/nsight.so");
         assert!(matches!(judge(&sample(1).facts()), Outcome::Pass), "math.cupti-failed reports it");
     }

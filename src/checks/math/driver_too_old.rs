@@ -73,7 +73,10 @@ mod tests {
     #[test]
     fn a_runtime_of_a_newer_major_version() {
         let found = problem(judge(&with_runtime(13_000).facts()));
-        assert_eq!(found.cause, "GPU 0: the runtime is CUDA 13.0, the driver supports 12.4.");
+        assert_eq!(
+            found.cause,
+            "GPU 0 (NVIDIA H100 80GB HBM3): the runtime is CUDA 13.0, the driver supports 12.4."
+        );
         assert!(
             matches!(judge(&with_runtime(12_060).facts()), Outcome::Pass),
             "math.minor-version reports it"

@@ -36,7 +36,10 @@ mod tests {
             judge(&Sample::machine(2).fault(Some(1), Stage::Gemm, fault).facts())
         };
         let found = problem(judged(15));
-        assert_eq!(found.cause, "GPU 1: cublasGemmEx returned 15 (CUBLAS_STATUS_NOT_SUPPORTED).");
+        assert_eq!(
+            found.cause,
+            "GPU 1 (NVIDIA H100 80GB HBM3): cublasGemmEx returned 15 (CUBLAS_STATUS_NOT_SUPPORTED)."
+        );
         assert!(matches!(judged(3), Outcome::Pass), "CUBLAS_STATUS_ALLOC_FAILED is device.busy");
     }
 }

@@ -57,7 +57,7 @@ mod tests {
             judge(&Sample::machine(2).event(Some(1), Event::GemmCase(case)).facts())
         };
         let found = problem(with(GemmVerdict::Wrong { elements: 3, first: "C[1,2] is 5, not 4".into() }));
-        assert_eq!(found.cause, "GPU 1: f16 256 x 128 x 512: C[1,2] is 5, not 4.");
+        assert_eq!(found.cause, "GPU 1 (NVIDIA H100 80GB HBM3): f16 256 x 128 x 512: C[1,2] is 5, not 4.");
         assert_eq!(
             found.evidence[0].text,
             "f16 nt 256x128x512 alpha 1 beta 0: 3 wrong elements, C[1,2] is 5, not 4"

@@ -53,7 +53,7 @@ mod tests {
         };
         assert_eq!(
             problem(judged(12_060)).cause,
-            "GPU 0: the runtime is CUDA 12.6, the driver supports 12.4."
+            "GPU 0 (NVIDIA H100 80GB HBM3): the runtime is CUDA 12.6, the driver supports 12.4."
         );
         assert!(matches!(judged(12_020), Outcome::Pass), "an older runtime");
         assert!(matches!(judged(13_000), Outcome::Pass), "math.driver-too-old reports it");

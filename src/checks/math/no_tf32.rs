@@ -40,7 +40,7 @@ mod tests {
             judge(&Sample::machine(1).event(Some(0), Event::GemmCase(case)).facts())
         };
         let found = problem(with(GemmVerdict::NotTf32));
-        assert_eq!(found.cause, "GPU 0: 256 x 128 x 512 was computed in FP32.");
+        assert_eq!(found.cause, "GPU 0 (NVIDIA H100 80GB HBM3): 256 x 128 x 512 was computed in FP32.");
         assert!(matches!(with(GemmVerdict::Exact), Outcome::Pass));
     }
 }

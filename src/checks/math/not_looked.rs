@@ -1,4 +1,4 @@
-//! A library did not load, and the audit is incomplete.
+//! A library did not load; the audit is incomplete.
 
 use crate::checks::math::{census_is_whole, each, has};
 use crate::checks::shared::faults::phrase;
@@ -11,7 +11,7 @@ pub const CHECK: Check = Check {
     severity: Severity::Unknown,
     owner: Owner::Launch,
     fix: Fix::Recreate,
-    title: "A library did not load, and the audit is incomplete",
+    title: "A library did not load; the audit is incomplete",
     why: "The deadline passed before all of the image was read, so it is unknown whether the library is missing or broken.",
     remedy: "Run again with --timeout 120s",
     explains: &[],
@@ -43,7 +43,7 @@ mod tests {
             || Sample::machine(1).fault(Some(0), Stage::LoadBlas, not_loaded("libcublas.so.12: not found"));
         let cut = |facts: &mut Facts| facts.census.unreadable.push("/: the deadline passed".to_owned().into());
         let found = problem(judge(&sample().with(cut).facts()));
-        assert_eq!(found.cause, "GPU 0: dlopen failed: libcublas.so.12: not found.");
+        assert_eq!(found.cause, "GPU 0 (NVIDIA H100 80GB HBM3): dlopen failed: libcublas.so.12: not found.");
         assert_eq!(found.evidence[0].text, "/: the deadline passed");
         assert!(matches!(judge(&sample().facts()), Outcome::Pass), "math.absent reports it");
         let known = sample().with(cut).copy(copy("libcublas", "/usr/lib/libcublas.so.12", "12.4.5.8"));

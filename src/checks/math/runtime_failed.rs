@@ -35,7 +35,10 @@ mod tests {
             let fault = of_api(Api::Runtime, "cudaMalloc", code);
             judge(&Sample::machine(1).fault(Some(0), Stage::Runtime, fault).facts())
         };
-        assert_eq!(problem(judged(999)).cause, "GPU 0: cudaMalloc returned 999 (cudaErrorUnknown).");
+        assert_eq!(
+            problem(judged(999)).cause,
+            "GPU 0 (NVIDIA H100 80GB HBM3): cudaMalloc returned 999 (cudaErrorUnknown)."
+        );
         assert!(matches!(judged(2), Outcome::Pass), "cudaErrorMemoryAllocation is device.busy");
     }
 }

@@ -37,6 +37,9 @@ mod tests {
         let sample = || Sample::machine(1).fault(Some(0), Stage::LoadRuntime, not_loaded(message));
         assert!(matches!(judge(&sample().facts()), Outcome::Skip(_)));
         let facts = sample().copy(copy("libcudart", "/usr/lib/libcudart.so.12", "12.4.127")).facts();
-        assert_eq!(problem(judge(&facts)).cause, format!("GPU 0: dlopen failed: {message}."));
+        assert_eq!(
+            problem(judge(&facts)).cause,
+            format!("GPU 0 (NVIDIA H100 80GB HBM3): dlopen failed: {message}.")
+        );
     }
 }

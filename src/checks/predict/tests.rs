@@ -334,3 +334,59 @@ fn findings_locate_the_files_that_they_are_about() {
     assert_eq!(paths("predict.no-code"), [TORCH]);
     assert_eq!(paths("predict.driver-too-old"), ["/site/nvidia/libcudart.so.12"]);
 }
+
+#[test]
+fn a_compatibility_driver_in_words() {
+    let path = "/usr/local/cuda-13.1/compat/libcuda.so.590.44.01";
+    let facts = || {
+        let mut facts = image(&["sm_90"], Some("13.1.80"));
+        let mut compat = copy("libcuda", path, "590.44.01");
+        compat.forward = Some(Forward { cuda: Some("13.1".into()), drivers: vec![535, 550] });
+        facts.census.copies.push(compat);
+        facts
+    };
+    let (words, findings) = predicted(facts(), "gpu=H100,driver=535.104.05");
+    assert_eq!(words[1], "13.1 on 12.2, compat");
+    let cause =
+        "The image works here with its own driver 590.44.01. The container runtime has to put it first.";
+    assert_eq!(findings, [("predict.compat".to_owned(), cause.to_owned())]);
+    let mut refused = facts();
+    let Ok(On::Machine(machine)) = on("gpu=H100,driver=565.57.01") else { panic!() };
+    refused.request.machines.push(machine);
+    let findings = checks::judge(&refused).findings;
+    let too_old = findings.iter().find(|finding| finding.id == "predict.driver-too-old").unwrap();
+    let evidence: Vec<&str> = too_old.evidence.iter().map(|line| line.text.as_str()).collect();
+    assert_eq!(
+        evidence,
+        [
+            "driver 565.57.01 supports CUDA 12.7",
+            "/site/nvidia/libcudart.so.13: CUDA 13.1",
+            "The image's driver 590.44.01 works in place of drivers 535, 550, and not of 565."
+        ]
+    );
+}
+
+#[test]
+fn all_variables_that_are_not_met_are_evidence() {
+    let mut facts = image(&["sm_90"], Some("12.4.127"));
+    let variable = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    let requirements = vec![
+        variable("NVIDIA_REQUIRE_CUDA", "cuda>=12.6"),
+        variable("NVIDIA_REQUIRE_DRIVER", "driver>=570"),
+        variable("NVIDIA_REQUIRE_ARCH", "arch>=8.0"),
+    ];
+    facts.image = Some(Image { requirements, ..Image::default() });
+    let Ok(On::Machine(machine)) = on("gpu=H100,driver=550.54.15") else { panic!() };
+    facts.request.machines.push(machine);
+    let findings = checks::judge(&facts).findings;
+    let found = findings.iter().find(|finding| finding.id == "predict.requirement").unwrap();
+    let evidence: Vec<&str> = found.evidence.iter().map(|line| line.text.as_str()).collect();
+    assert_eq!(
+        evidence,
+        [
+            "driver 550.54.15 supports CUDA 12.4",
+            "NVIDIA_REQUIRE_CUDA=cuda>=12.6",
+            "NVIDIA_REQUIRE_DRIVER=driver>=570"
+        ]
+    );
+}

@@ -149,6 +149,8 @@ pub const FAULTS: &[Scenario] = &[
         || Machine::whole("ecc_uncorrected = 3")),
     fault("C14", "Thermal slowdown", "smoke", "device.throttled",
         || Machine::whole("throttle = 0x40")),
+    fault("C14", "GPU memory above its slowdown temperature", "smoke", "device.memory-temperature",
+        || Machine::whole("memory_temperature = 96")),
     fault("C15", "PCIe x4 instead of x16", "gemm", "device.pcie",
         || Machine::whole("pcie_width = 4")),
     fault("C16", "cuInit never returns", "driver", "probe.hung",

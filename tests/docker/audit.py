@@ -100,7 +100,7 @@ def check(binary, home, name, tag):
         yield f"findings {sorted(judged(report))} instead of {sorted(EXPECTED[name])}"
     if report["findings"] != piped["findings"] or report["libraries"] != piped["libraries"]:
         yield "the pipe and the file are judged differently"
-    cudart = next(library for library in report["libraries"] if library["name"] == "cudart")
+    cudart = next(library for library in report["libraries"] if library["name"] == "libcudart")
     verdicts = {copy["path"]: copy["verdict"] for copy in cudart["copies"]}
     expected = {f"{SITE}/nvidia/cuda_runtime/lib/libcudart.so.12": "used"}
     if name == "bad":

@@ -139,6 +139,6 @@ fn a_file_that_only_has_the_name_of_a_library_is_told() {
     let report = report(&output.unwrap());
     assert_eq!(
         report["image"]["unreadable"],
-        serde_json::json!(["/libcudnn.so.9: has the name of a library and is no ELF file"])
+        serde_json::json!(["/libcudnn.so.9: named like a library but not an ELF file"])
     );
 }

@@ -14,20 +14,20 @@ from elftools.elf.elffile import ELFFile
 
 PARTS = Path(os.environ.get("CUDACHECK_PARTS", Path.home() / ".cache/cudacheck"))
 LIBRARIES = {  # in the order of the tables; regular expressions of the part before ".so"
-    "libcuda": "libcuda", "nvml": "libnvidia-ml", "cudart": "libcudart", "cublas": "libcublas|libnvblas",
-    "cublasLt": "libcublasLt", "cufft": "libcufftw?", "curand": "libcurand", "cusparse": "libcusparse",
-    "cusolver": "libcusolver(Mg)?", "cupti": "libcupti|libnvperf_host|libnvperf_target",
-    "cudnn": "libcudnn(_[a-z_]+)?", "nccl": "libnccl(-[a-z-]+)?", "nvjitlink": "libnvJitLink",
-    "nvrtc": "libnvrtc(-builtins)?(\\.alt)?",
+    "libcuda": "libcuda", "libnvidia-ml": "libnvidia-ml", "libcudart": "libcudart", "libcublas": "libcublas|libnvblas",
+    "libcublasLt": "libcublasLt", "libcufft": "libcufftw?", "libcurand": "libcurand", "libcusparse": "libcusparse",
+    "libcusolver": "libcusolver(Mg)?", "libcupti": "libcupti|libnvperf_host|libnvperf_target",
+    "libcudnn": "libcudnn(_[a-z_]+)?", "libnccl": "libnccl(-[a-z-]+)?", "libnvJitLink": "libnvJitLink",
+    "libnvrtc": "libnvrtc(-builtins)?(\\.alt)?",
 }
 RARE = {  # in a table only where somebody has or wants them
-    "cusparseLt": "libcusparseLt", "cutensor": "libcutensor(Mg)?", "cudss": "libcudss(_[a-z_]+)?",
-    "nvshmem": "libnvshmem_host|nvshmem_[a-z0-9_]+", "cufile": "libcufile(_rdma)?", "nvjpeg": "libnvjpeg",
-    "npp": "libnpp[a-z]+", "nvfatbin": "libnvfatbin", "nvvm": "libnvvm", "nvtx": "libnvToolsExt",
+    "libcusparseLt": "libcusparseLt", "libcutensor": "libcutensor(Mg)?", "libcudss": "libcudss(_[a-z_]+)?",
+    "libnvshmem": "libnvshmem_host|nvshmem_[a-z0-9_]+", "libcufile": "libcufile(_rdma)?", "libnvjpeg": "libnvjpeg",
+    "libnpp": "libnpp[a-z]+", "libnvfatbin": "libnvfatbin", "libnvvm": "libnvvm", "libnvToolsExt": "libnvToolsExt",
 }
 FILE_NAME = {name: re.compile(rf"(?:{stem})(?:-[0-9a-f]{{8}})?\.so(?P<version>(?:\.\d+)*)")
              for name, stem in (LIBRARIES | RARE).items()}
-INJECTED = {"libcuda", "nvml"}  # the container runtime brings them
+INJECTED = {"libcuda", "libnvidia-ml"}  # the container runtime brings them
 DRIVER_SONAMES = ["libcuda.so.1", "libnvidia-ml.so.1"]
 HOW = ["needed", "dlopen", "python", "convention"]  # the strongest is the one a user is listed under
 LOADER = "/lib64/ld-linux-x86-64.so.2"

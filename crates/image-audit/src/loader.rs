@@ -1,7 +1,7 @@
 //! Resolves sonames like the loader of the image, glibc's or musl's.
 //!
-//! Nothing of this machine is used but the level of its processor (x86-64-v3, for example). Not supported: hwcaps
-//! directories of glibc before 2.33, and LD_AUDIT.
+//! Nothing of this machine is used but the level of its processor (x86-64-v3, for example). Not supported:
+//! hwcaps directories of glibc before 2.33, and LD_AUDIT.
 
 pub(crate) mod cache;
 mod closure;
@@ -58,8 +58,8 @@ impl<'a> Loader<'a> {
         self.glibc.machine
     }
 
-    /// Everything that is loaded with the object at `path`, in the order of the loader. None if there is no such
-    /// object.
+    /// Everything that is loaded with the object at `path`, in the order of the loader. None if there is no
+    /// such object.
     pub fn closure(&self, path: &str) -> Option<Closure<'a>> {
         let mut closure = self.start(path)?;
         // Preloaded objects come first and satisfy later requests.

@@ -1,7 +1,8 @@
-//! One ELF file: what the loader sees (names, dependencies, search paths, symbol versions), and its device code.
+//! One ELF file: what the loader sees (names, dependencies, search paths, symbol versions), and its device
+//! code.
 //!
-//! Bounded pieces are read, never the whole file. Offsets and sizes in the file are not trusted. `sections.rs`
-//! reads what the loader ignores.
+//! Bounded pieces are read, never the whole file. Offsets and sizes in the file are not trusted.
+//! `sections.rs` reads what the loader ignores.
 
 mod forward;
 mod sections;

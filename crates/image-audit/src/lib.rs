@@ -25,8 +25,9 @@
 //! # Hostile images
 //!
 //! Images are not trusted. Memory grows with the number of files and never with a size that a file claims;
-//! links are followed inside the image only; damage is reported in [`Census::unreadable`]. The parsers are fuzzed
-//! (feature `fuzzing`, which is not part of the stable interface).
+//! links are followed inside the image only; damage is reported in [`Census::unreadable`]. The parsers are
+//! fuzzed
+//! (feature `fuzzing`, not part of the stable interface).
 
 #![forbid(unsafe_code)]
 #![cfg_attr(not(feature = "fuzzing"), warn(missing_docs))]

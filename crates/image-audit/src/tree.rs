@@ -98,8 +98,8 @@ pub(crate) fn workers() -> usize {
 }
 
 impl Tree {
-    /// The real path of a path: every link followed, `.` and `..` resolved. None if links form a loop. There may
-    /// be nothing at the real path.
+    /// The real path of a path: every link followed, `.` and `..` resolved. None if links form a loop. There
+    /// may be nothing at the real path.
     pub fn resolve(&self, path: &str) -> Option<String> {
         let mut todo: Vec<&str> = path.split('/').rev().collect();
         let mut real = String::new();

@@ -1,8 +1,8 @@
-//! Who loads which copy: dependencies, names passed to dlopen and ctypes, and conventions, followed until nothing
-//! new is reached.
+//! Who loads which copy: dependencies, names passed to dlopen and ctypes, and conventions, followed until
+//! nothing new is reached.
 //!
-//! The roots are all objects of the image that are not copies of CUDA libraries. `keep.rs` decides which of the
-//! unreached copies have to stay.
+//! The roots are all objects of the image that are not copies of CUDA libraries. `keep.rs` decides which of
+//! the unreached copies have to stay.
 
 mod keep;
 
@@ -250,8 +250,8 @@ impl<'a> Users<'a> {
         default.iter().filter_map(|path| self.copy(path)).map(str::to_owned).collect()
     }
 
-    /// The wheel that Python preloads for an object that would not find it: a source of its site loads it by name,
-    /// or cuda.pathfinder is installed there.
+    /// The wheel that Python preloads for an object that would not find it: a source of its site loads it by
+    /// name, or cuda.pathfinder is installed there.
     fn preloaded_wheel(&self, object: &str, soname: &str) -> Option<String> {
         let site = site(object)?;
         let wheel = self.copies.iter().find(|copy| {

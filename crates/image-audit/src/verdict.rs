@@ -1,8 +1,8 @@
 //! Decides what becomes of each copy, once, and what the image has of each library.
 //!
-//! *Redundant* is a promise: nothing in the image loads the copy, and everything that asks for its soname gets
-//! another copy. All redundant copies can be deleted together. A copy that nothing was seen to load and that
-//! nothing replaces is *unreferenced*: it may be a plug-in.
+//! *Redundant* is a promise: nothing in the image loads the copy, and everything that asks for its soname
+//! gets another copy. All redundant copies can be deleted together. A copy that nothing was seen to load and
+//! that nothing replaces is *unreferenced*: it may be a plug-in.
 
 use crate::catalogue::{LIBRARIES, Library, unhashed};
 use crate::census::{Census, Copy, Coverage, Origin};
@@ -33,7 +33,8 @@ impl Census {
         }
     }
 
-    /// What the image has of a library. `at_rest`: the image is not running, so the driver is not mounted yet.
+    /// What the image has of a library. `at_rest`: the image is not running, so the driver is not mounted
+    /// yet.
     pub fn status(&self, library: &Library, at_rest: bool) -> Status {
         let has = |verdict| self.copies_with(verdict).any(|copy| copy.library == library.name);
         let missing = self.missing.iter().any(|missing| missing.library == library.name);

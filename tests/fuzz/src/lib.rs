@@ -1,5 +1,5 @@
-//! Helpers of the fuzz targets: files in memory, and a memory limit. A target fails if it allocates more than a
-//! valid input of the same size could need.
+//! Helpers of the fuzz targets: files in memory, and a memory limit. A target fails if it allocates more than
+//! a valid input of the same size could need.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::fs::{self, File, OpenOptions};

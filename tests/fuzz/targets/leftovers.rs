@@ -1,4 +1,5 @@
-//! Leftovers: the order of files does not matter, and each is counted at most once, in a place that contains it.
+//! Leftovers: the order of files does not matter, and each is counted at most once, in a place that contains
+//! it.
 
 #![no_main]
 

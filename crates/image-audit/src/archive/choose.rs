@@ -50,10 +50,7 @@ pub fn choose(candidates: Vec<Candidate>, wanted: Option<&str>) -> Result<Candid
     }
     let several = candidates.iter().any(|candidate| candidate.names != candidates[0].names);
     if several {
-        bail!(
-            "the archive has several images; choose one with --image: {}",
-            list(&candidates, Candidate::label)
-        );
+        bail!("the archive has several images; name one of: {}", list(&candidates, Candidate::label));
     }
     let own = format!("linux/{}", architecture());
     let fits = |platform: &str| {
@@ -71,7 +68,7 @@ pub fn choose(candidates: Vec<Candidate>, wanted: Option<&str>) -> Result<Candid
         1 => Ok(candidates.remove(0)),
         _ if same => {
             bail!(
-                "the archive has several images; choose one with --image: {}",
+                "the archive has several images; name one of: {}",
                 list(&candidates, |one| one.digest.clone())
             )
         }

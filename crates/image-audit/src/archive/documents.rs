@@ -122,7 +122,8 @@ impl ImageDocument {
     }
 }
 
-/// Path of a blob in an OCI layout. A digest must be an algorithm and digits, so that it cannot lead elsewhere.
+/// Path of a blob in an OCI layout. A digest must be an algorithm and digits, so that it cannot lead
+/// elsewhere.
 pub fn blob_of(digest: &str) -> Result<String> {
     let plain = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
     match digest.split_once(':') {

@@ -1,9 +1,9 @@
 //! The note in the libcuda of a forward-compatibility package.
 //!
-//! It is an ELF note by `NVIDIA Corporation` whose text is JSON: `Format`, `CUDA Version`, `Driver` (a list of
-//! branches) and `Device` (a list of numbers), according to NVIDIA's container toolkit, which reads it for the
-//! same purpose. The meaning of `Device` is not documented, so it is ignored. The libcuda of the drivers 470 and
-//! 535 has no such note; the tests use generated notes.
+//! It is an ELF note by `NVIDIA Corporation` whose text is JSON: `Format`, `CUDA Version`, `Driver` (a list
+//! of branches) and `Device` (a list of numbers), according to NVIDIA's container toolkit, which reads it for
+//! the same purpose. The meaning of `Device` is not documented, so it is ignored. The libcuda of the drivers
+//! 470 and 535 has no such note; the tests use generated notes.
 
 use object::Endianness;
 use object::read::elf::SectionHeader;

@@ -1,5 +1,5 @@
-//! Reads the sections of an object, which the loader ignores: names that it may pass to dlopen, device code, and
-//! the default directories of glibc's loader.
+//! Reads the sections of an object, which the loader ignores: names that it may pass to dlopen, device code,
+//! and the default directories of glibc's loader.
 
 use std::ops::Range;
 
@@ -41,8 +41,8 @@ impl<'a> Object<'a> {
         strings: &Range<u64>,
         scratch: &mut Vec<u8>,
     ) -> bool {
-        // Few objects have the names at all, and searching them is cheaper than reading symbols. A name may be
-        // the end of a longer one.
+        // Few objects have the names at all, and searching them is cheaper than reading symbols. A name may
+        // be the end of a longer one.
         let mut names = Vec::new();
         for function in [b"dlopen\0".as_slice(), b"dlmopen\0"] {
             any_piece(self.bytes, strings.clone(), function.len(), scratch, |at, piece| {
@@ -72,8 +72,8 @@ impl<'a> Object<'a> {
             })
     }
 
-    /// Names of CUDA libraries in read-only data, and mentions of their stems. The large code model keeps strings
-    /// in `.lrodata`.
+    /// Names of CUDA libraries in read-only data, and mentions of their stems. The large code model keeps
+    /// strings in `.lrodata`.
     pub(super) fn read_only_names(
         &self,
         sections: &Sections<'a>,
@@ -103,7 +103,8 @@ impl<'a> Object<'a> {
         if ranges.is_empty() { Vec::new() } else { self.bytes.device_code(&ranges, scratch) }
     }
 
-    /// The default directories, such as `/lib/x86_64-linux-gnu/`, which the loader stores as consecutive strings.
+    /// The default directories, such as `/lib/x86_64-linux-gnu/`, which the loader stores as consecutive
+    /// strings.
     pub(super) fn system_directories(&self, sections: &Sections<'a>, scratch: &mut Vec<u8>) -> Vec<String> {
         let Some(range) = self.range(sections, b".rodata") else { return Vec::new() };
         let mut list = Vec::new();

@@ -1,8 +1,8 @@
 //! Finds device code in a file, from the headers of fatbins.
 //!
 //! A fatbin region is a header followed by entries; an entry is PTX or a cubin for one architecture, often
-//! compressed. Nothing is decompressed. The scanner takes pieces of a section in order and skips what it does not
-//! need, so that it works for files and streams.
+//! compressed. Nothing is decompressed. The scanner takes pieces of a section in order and skips what it does
+//! not need, so that it works for files and streams.
 
 use std::collections::BTreeMap;
 use std::ops::Range;

@@ -1,7 +1,7 @@
 //! Classifies files by path and sums them up by place.
 //!
-//! `places` knows directories, `names` file names, `flavour` the marks of a base image. The order of the files
-//! never changes the result.
+//! `places` knows directories, `names` file names, `flavour` the marks of a base image. The order of the
+//! files never changes the result.
 
 use std::collections::{BTreeMap, HashMap};
 

@@ -1,7 +1,7 @@
 //! Which of NVIDIA's base images an image resembles, by the files in its system directories.
 //!
-//! Python packages and conda environments are ignored. A library counts only with a version in its name, because
-//! links and stubs have none.
+//! Python packages and conda environments are ignored. A library counts only with a version in its name,
+//! because links and stubs have none.
 
 use serde::{Deserialize, Serialize};
 

@@ -181,8 +181,8 @@ const fn index() -> Index {
     index
 }
 
-/// Classifies the directories of a path, given the index of its last slash. Leftovers that end before `after` are
-/// ignored.
+/// Classifies the directories of a path, given the index of its last slash. Leftovers that end before `after`
+/// are ignored.
 pub fn of(path: &str, slash: usize, after: usize) -> Place {
     let bytes = path.as_bytes();
     let mut context = Context::System;

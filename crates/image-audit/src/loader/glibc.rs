@@ -7,9 +7,10 @@ use std::collections::{HashMap, HashSet};
 use std::fs;
 
 use super::cache::Cache;
-use super::{Candidate, Closure, Found, Loader, candidate, musl};
+use super::closure::{Closure, Found};
+use super::paths::Paths;
 use crate::elf::Elf;
-use crate::tree::Tree;
+use crate::tree::{File, Tree};
 
 /// What a search depends on.
 #[derive(Debug)]
@@ -17,8 +18,6 @@ pub struct Glibc {
     /// Whether the image has the loader.
     pub exists: bool,
     pub machine: u16,
-    /// `$LIB`.
-    pub lib: String,
     defaults: Vec<String>,
     cache: Cache,
     /// Levels of the processor, best first: directories of glibc-hwcaps.
@@ -49,7 +48,8 @@ pub fn loader(tree: &Tree) -> Option<&Elf> {
 }
 
 impl Glibc {
-    pub fn of(tree: &Tree) -> Glibc {
+    /// `musl_machine` is e_machine of an image without glibc.
+    pub fn of(tree: &Tree, musl_machine: Option<u16>) -> Glibc {
         let loader = loader(tree);
         let mut defaults = loader.map(|elf| elf.system_directories.clone()).unwrap_or_default();
         if defaults.is_empty() {
@@ -58,8 +58,7 @@ impl Glibc {
         let with_levels = tree.files.keys().filter_map(|path| path.split_once("/glibc-hwcaps/"));
         Glibc {
             exists: loader.is_some(),
-            machine: loader.map(|elf| elf.machine).or_else(|| musl::machine(tree)).unwrap_or(MACHINE),
-            lib: defaults[0].trim_start_matches('/').to_owned(),
+            machine: loader.map(|elf| elf.machine).or(musl_machine).unwrap_or(MACHINE),
             cache: tree.read("/etc/ld.so.cache").map(|bytes| Cache::parse(&bytes)).unwrap_or_default(),
             levels: levels(&fs::read_to_string("/proc/cpuinfo").unwrap_or_default()),
             directories: tree.directories(),
@@ -70,7 +69,7 @@ impl Glibc {
     }
 
     /// The path of the file in a directory that ends the search.
-    pub fn in_directory(&self, tree: &Tree, directory: &str, name: &str, machine: u16) -> Option<String> {
+    fn in_directory(&self, tree: &Tree, directory: &str, name: &str, machine: u16) -> Option<String> {
         let directory =
             tree.resolve(directory).filter(|real| self.directories.contains(real)).map(|_| directory)?;
         let directory = directory.trim_end_matches('/');
@@ -87,6 +86,48 @@ impl Glibc {
             }
         }
         fits(format!("{directory}/{name}"))
+    }
+
+    /// The first suitable file of a name in some directories.
+    pub fn search(&self, tree: &Tree, directories: &[String], name: &str, machine: u16) -> Option<String> {
+        directories.iter().find_map(|directory| self.in_directory(tree, directory, name, machine))
+    }
+
+    /// `$LIB`.
+    pub fn lib(&self) -> &str {
+        self.defaults[0].trim_start_matches('/')
+    }
+
+    /// Searches a name for an object of a closure.
+    pub fn find(
+        &self,
+        tree: &Tree,
+        paths: &Paths,
+        closure: &Closure,
+        by: usize,
+        name: &str,
+    ) -> Option<Found> {
+        let requester = &closure.objects[by];
+        let machine = requester.elf.machine;
+        let found = |path: String| Some(Found { path, instead_of: None });
+        if name.contains('/') {
+            return found(paths.absolute(paths.expand(name, requester.origin())));
+        }
+        let runpath = &requester.elf.runpath;
+        if runpath.is_empty()
+            && let Some(path) = self.search(tree, &inherited(paths, closure, by), name, machine)
+        {
+            return found(path);
+        }
+        if let Some(path) = self.search(tree, &paths.library_path(closure.objects[0].origin()), name, machine)
+        {
+            let meant = self.search(tree, &paths.directories(requester, runpath), name, machine);
+            let other = |meant: &String| tree.resolve(meant) != tree.resolve(&path);
+            return Some(Found { instead_of: meant.filter(other), path });
+        }
+        let own = self.search(tree, &paths.directories(requester, runpath), name, machine);
+        own.or_else(|| self.common(tree, machine, name, !requester.elf.no_default_directories))
+            .and_then(found)
     }
 
     /// Searches the cache and, unless `defaults` is false, the default directories.
@@ -118,42 +159,35 @@ impl Glibc {
     }
 }
 
-impl<'a> Loader<'a> {
-    pub(super) fn find_glibc(&self, closure: &Closure<'a>, by: usize, name: &str) -> Option<Found> {
-        let requester = &closure.objects[by];
-        let machine = requester.elf.machine;
-        let found = |path: String| Some(Found { path, instead_of: None });
-        if name.contains('/') {
-            return found(self.absolute(self.expand(name, requester.origin())));
+/// DT_RPATH of an object and of the objects that loaded it, up to the main object.
+fn inherited(paths: &Paths, closure: &Closure, by: usize) -> Vec<String> {
+    let mut directories = Vec::new();
+    let mut link = Some(by);
+    while let Some(number) = link {
+        let object = &closure.objects[number];
+        if object.elf.runpath.is_empty() {
+            directories.extend(paths.directories(object, &object.elf.rpath));
         }
-        let runpath = &requester.elf.runpath;
-        if runpath.is_empty()
-            && let Some(path) = self.search(&self.inherited(closure, by), name, machine)
-        {
-            return found(path);
-        }
-        if let Some(path) = self.search(&self.library_path(closure.objects[0].origin()), name, machine) {
-            let meant = self.search(&self.directories(requester, runpath), name, machine);
-            let other = |meant: &String| self.tree.resolve(meant) != self.tree.resolve(&path);
-            return Some(Found { instead_of: meant.filter(other), path });
-        }
-        let own = self.search(&self.directories(requester, runpath), name, machine);
-        own.or_else(|| self.glibc.common(self.tree, machine, name, !requester.elf.no_default_directories))
-            .and_then(found)
+        link = object.loaded_by;
     }
+    directories
+}
 
-    /// DT_RPATH of an object and of the objects that loaded it, up to the main object.
-    fn inherited(&self, closure: &Closure<'a>, by: usize) -> Vec<String> {
-        let mut directories = Vec::new();
-        let mut link = Some(by);
-        while let Some(number) = link {
-            let object = &closure.objects[number];
-            if object.elf.runpath.is_empty() {
-                directories.extend(self.directories(object, &object.elf.rpath));
-            }
-            link = object.loaded_by;
-        }
-        directories
+/// What the loader does with a file of the right name.
+enum Candidate {
+    /// Takes it.
+    Fits,
+    /// Skips it: it is for another machine or class.
+    Foreign,
+    /// Fails.
+    Broken,
+}
+
+fn candidate(file: &File, machine: u16) -> Candidate {
+    match &file.elf {
+        Some(elf) if elf.machine == machine => Candidate::Fits,
+        None if file.bytes == 0 => Candidate::Broken,
+        _ => Candidate::Foreign,
     }
 }
 

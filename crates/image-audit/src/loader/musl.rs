@@ -1,7 +1,9 @@
 //! The search order of musl: LD_LIBRARY_PATH; DT_RUNPATH or DT_RPATH of the requester and of the objects that
 //! loaded it; the system's path. There is no cache. The names of the C library refer to the loader itself.
 
-use super::{Closure, Found, Loader};
+use super::closure::{Closure, Found};
+use super::glibc::Glibc;
+use super::paths::Paths;
 use crate::tree::Tree;
 
 /// Libraries that musl has in one file, without `lib`.
@@ -40,32 +42,39 @@ fn is_understood(path: &str) -> bool {
     parts.all(|part| part.starts_with("ORIGIN") || part.starts_with("{ORIGIN}"))
 }
 
-impl<'a> Loader<'a> {
-    pub(super) fn find_musl(&self, closure: &Closure<'a>, by: usize, name: &str) -> Option<Found> {
-        let requester = &closure.objects[by];
-        let found = |path: String| Some(Found { path, instead_of: None });
-        if name.contains('/') {
-            return found(self.absolute(name.to_owned()));
-        }
-        if name.strip_prefix("lib").is_some_and(|rest| OWN.iter().any(|own| rest.starts_with(own))) {
-            return loader(self.tree).and_then(|(path, _)| found(path));
-        }
-        let machine = requester.elf.machine;
-        // Not expanded, and empty elements are ignored.
-        let path = self.environment.library_path.as_deref().unwrap_or_default();
-        let mut directories: Vec<String> =
-            elements(path).map(|element| self.absolute(element.to_owned())).collect();
-        let mut link = Some(by);
-        while let Some(number) = link {
-            let object = &closure.objects[number];
-            let elf = object.elf;
-            let paths = if elf.runpath.is_empty() { &elf.rpath } else { &elf.runpath };
-            if paths.iter().all(|path| is_understood(path)) {
-                directories.extend(self.directories(object, paths));
-            }
-            link = object.loaded_by;
-        }
-        directories.extend(self.musl.iter().cloned());
-        self.search(&directories, name, machine).and_then(found)
+/// Searches a name for an object of a closure.
+pub fn find(
+    system_path: &[String],
+    glibc: &Glibc,
+    tree: &Tree,
+    paths: &Paths,
+    closure: &Closure,
+    by: usize,
+    name: &str,
+) -> Option<Found> {
+    let requester = &closure.objects[by];
+    let found = |path: String| Some(Found { path, instead_of: None });
+    if name.contains('/') {
+        return found(paths.absolute(name.to_owned()));
     }
+    if name.strip_prefix("lib").is_some_and(|rest| OWN.iter().any(|own| rest.starts_with(own))) {
+        return loader(tree).and_then(|(path, _)| found(path));
+    }
+    let machine = requester.elf.machine;
+    // Not expanded, and empty elements are ignored.
+    let path = paths.environment.library_path.as_deref().unwrap_or_default();
+    let mut directories: Vec<String> =
+        elements(path).map(|element| paths.absolute(element.to_owned())).collect();
+    let mut link = Some(by);
+    while let Some(number) = link {
+        let object = &closure.objects[number];
+        let elf = object.elf;
+        let own = if elf.runpath.is_empty() { &elf.rpath } else { &elf.runpath };
+        if own.iter().all(|path| is_understood(path)) {
+            directories.extend(paths.directories(object, own));
+        }
+        link = object.loaded_by;
+    }
+    directories.extend(system_path.iter().cloned());
+    glibc.search(tree, &directories, name, machine).and_then(found)
 }

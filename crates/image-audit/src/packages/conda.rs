@@ -5,8 +5,8 @@ use serde::Deserialize;
 
 use super::package::Package;
 
-/// Parses the record of a package. Its version is `VERSION-BUILD`; its files are relative to the directory that
-/// contains `conda-meta`.
+/// Parses the record of a package. Its version is `VERSION-BUILD`; its files are relative to the directory
+/// that contains `conda-meta`.
 pub fn package(json: &str) -> Result<Package> {
     let record: Record = serde_json::from_slice(json.as_bytes()).context("not a conda package record")?;
     let Record { name, version, build, mut files, paths_data } = record;

@@ -88,8 +88,8 @@ impl Search<'_> {
         self.found.packages.push(PackageSize { id: owner, bytes, files });
     }
 
-    /// Resolves the directory, because databases may say `/lib` for `/usr/lib`. A link itself is not followed: who
-    /// owns a development link does not own its target.
+    /// Resolves the directory, because databases may say `/lib` for `/usr/lib`. A link itself is not
+    /// followed: who owns a development link does not own its target.
     fn real(&self, place: &str, file: &str) -> Option<String> {
         let path = if file.starts_with('/') { file.to_owned() } else { format!("{place}/{file}") };
         let (directory, name) = path.rsplit_once('/')?;

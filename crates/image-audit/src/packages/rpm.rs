@@ -1,7 +1,7 @@
 //! Packages that rpm has installed, from `rpmdb.sqlite`.
 //!
-//! Each row of the table Packages contains the header of a package: an index of tags, and their data. The older
-//! database formats, Berkeley DB and ndb, are not supported.
+//! Each row of the table Packages contains the header of a package: an index of tags, and their data. The
+//! older database formats, Berkeley DB and ndb, are not supported.
 
 use std::borrow::Cow;
 
@@ -11,8 +11,8 @@ use memchr::memchr;
 use super::package::Package;
 use super::sqlite::{self, Value};
 
-/// The packages in a database. Their files are those of `rpm -ql`, including directories and files that may not
-/// exist.
+/// The packages in a database. Their files are those of `rpm -ql`, including directories and files that may
+/// not exist.
 pub fn packages(rpmdb_sqlite: &[u8]) -> Result<Vec<Package>> {
     let mut packages = Vec::new();
     sqlite::for_each_row(rpmdb_sqlite, "Packages", |columns| {

@@ -1,8 +1,8 @@
 //! Copies that have to stay although nothing was seen to load them, so that *redundant* is a promise.
 //!
-//! Kept are copies that nothing replaces; that are found by other means than visible names (plug-ins, wheels for
-//! cuda.pathfinder, parts of the driver, code for other processors); that are mentioned where they would be found;
-//! and whatever a kept copy would load. The rest can be deleted together.
+//! Kept are copies that nothing replaces; that are found by other means than visible names (plug-ins, wheels
+//! for cuda.pathfinder, parts of the driver, code for other processors); that are mentioned where they would
+//! be found; and whatever a kept copy would load. The rest can be deleted together.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -63,8 +63,8 @@ impl Users<'_> {
         library.is_some_and(|library| library.driver) || machine != Some(self.loader.machine())
     }
 
-    /// Plug-ins without their library, wheels that cuda.pathfinder finds by name, and the variants of a used copy in
-    /// glibc-hwcaps.
+    /// Plug-ins without their library, wheels that cuda.pathfinder finds by name, and the variants of a used
+    /// copy in glibc-hwcaps.
     fn is_found_unseen(&self, copy: &str) -> bool {
         let (directory, file) = copy.rsplit_once('/').unwrap_or(("", copy));
         let plug_in = PARTS.iter().find(|(_, part)| file.starts_with(part));
@@ -100,8 +100,8 @@ impl Users<'_> {
         sources.chain(in_objects).collect()
     }
 
-    /// Whether a mention would lead to this copy: by its path, because it is in the same package or directory, or
-    /// because the loader finds it.
+    /// Whether a mention would lead to this copy: by its path, because it is in the same package or
+    /// directory, or because the loader finds it.
     fn is_mentioned(&self, copy: &str, mentions: &[Mention]) -> bool {
         let soname = self.soname(copy);
         let unhashed = unhashed(name(copy));

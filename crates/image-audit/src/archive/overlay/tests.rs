@@ -2,7 +2,8 @@
 
 use super::*;
 
-/// Entries of a layer, one word each: `/dir/`, `/file=BYTES`, `/link>TARGET`, `/hard&TARGET`, `-/gone`, `!/opaque`.
+/// Entries of a layer, one word each: `/dir/`, `/file=BYTES`, `/link>TARGET`, `/hard&TARGET`, `-/gone`,
+/// `!/opaque`.
 fn layer(text: &str) -> Layer<()> {
     let entry = |word: &str| {
         let kind_at = |mark: char| word.split_once(mark);

@@ -74,7 +74,7 @@ fn one_image_is_chosen_or_all_are_listed() {
         (
             named(&[("own", "a:1"), ("z", "b:latest")]),
             None,
-            Err("several images; choose one with --image: a:1, b:latest"),
+            Err("several images; name one of: a:1, b:latest"),
         ),
         (named(&[("own", "a:1")]), Some("c"), Err("image c not found; the archive has a:1")),
         (named(&[("z", "a:1"), ("p", "a:1")]), None, Err("is for linux/s390x, linux/ppc64le, not for")),

@@ -15,8 +15,8 @@ use anyhow::{Context, Result, bail};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::cli::{Serve, Watch};
-use crate::report::Report;
 use crate::render::metrics::Form;
+use crate::report::Report;
 use crate::supervise::signals;
 use crate::{gather, pipeline, render};
 use status::Status;

@@ -4,8 +4,8 @@ use crate::checks::{Outcome, Problem};
 use crate::facts::Facts;
 use crate::facts::leftovers::of_groups;
 use crate::model::words::megabytes;
-use image_audit::leftovers::LeftoverFound;
 use image_audit::leftovers::Group;
+use image_audit::leftovers::LeftoverFound;
 
 // checks/image/damaged.rs names layers too.
 pub use crate::facts::leftovers::layer_name as layer;

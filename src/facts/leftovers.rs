@@ -1,9 +1,9 @@
 //! Leftovers by group, and the names of layers: what both the checks and the report's savings need.
 
 use image_audit::census::Census;
-use image_audit::leftovers::LeftoverFound;
 use image_audit::config::Image;
 use image_audit::leftovers::Group;
+use image_audit::leftovers::LeftoverFound;
 use image_audit::packages::Manager;
 
 /// The leftovers of some groups. Toolkit parts from a wheel or a conda package are left out: frameworks compile

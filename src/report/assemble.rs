@@ -1,8 +1,8 @@
 //! Fills the report from facts and findings, and decides the verdict.
 
 use super::{
-    Driver, GpuState, Image, Judgement, Leftover, Loaded, Package, Report, SCHEMA, StageOutcome, StageTime, Verdict, gpus,
-    library, predict, savings, summary,
+    Driver, GpuState, Image, Judgement, Leftover, Loaded, Package, Report, SCHEMA, StageOutcome, StageTime,
+    Verdict, gpus, library, predict, savings, summary,
 };
 use crate::facts::Facts;
 use crate::facts::event::{Event, Outcome};

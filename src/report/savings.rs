@@ -192,8 +192,8 @@ fn unhide(image: &Image, hidden: &Hidden) -> Change {
 mod tests {
     use super::*;
     use crate::facts::sample::{Sample, copy};
-    use image_audit::leftovers::LeftoverFound;
     use image_audit::leftovers::Kind;
+    use image_audit::leftovers::LeftoverFound;
 
     #[test]
     fn proven_and_for_review() {

@@ -9,15 +9,17 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::Instant;
 
-use nvml_wrapper::enum_wrappers::device::{Clock, ComputeMode, MemoryError, TemperatureSensor, TemperatureThreshold};
+use nvml_wrapper::enum_wrappers::device::{
+    Clock, ComputeMode, MemoryError, TemperatureSensor, TemperatureThreshold,
+};
 use nvml_wrapper::{Device, Nvml};
 
 use crate::emit::{emit, stage};
 use crate::{ffi, pages, process};
 use call::{call, field};
 use properties::{
-    confidential_ready, ecc_errors, fabric, link, memory, memory_temperature, mig_devices, nvlinks, remapped_rows,
-    throttle_names,
+    confidential_ready, ecc_errors, fabric, link, memory, memory_temperature, mig_devices, nvlinks,
+    remapped_rows, throttle_names,
 };
 use protocol::{Event, Field, NvmlDevice, NvmlSystem, Stage};
 

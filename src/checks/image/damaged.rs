@@ -25,7 +25,11 @@ fn judge(facts: &Facts) -> Outcome {
     let damaged = image.layers.iter().position(|layer| !layer.whole);
     let problem = damaged.map(|number| {
         let problem = Problem::new(format!("{} is incomplete.", layer(image, number)));
-        facts.census.unreadable.iter().fold(problem, |problem, line| problem.evidence(coverage::evidence(line)))
+        facts
+            .census
+            .unreadable
+            .iter()
+            .fold(problem, |problem, line| problem.evidence(coverage::evidence(line)))
     });
     problem.into()
 }

@@ -29,7 +29,8 @@ fn judge(facts: &Facts) -> Outcome {
     let driver = |library: &str| LIBRARIES.iter().any(|known| known.name == library && known.driver);
     let missing = facts.census.missing.iter().filter(|missing| !driver(&missing.library));
     // NVRTC loads its builtins by name and compiles nothing without them.
-    let builtins = facts.census.missing_optional.iter().filter(|wish| wish.soname.starts_with("libnvrtc-builtins.so."));
+    let builtins =
+        facts.census.missing_optional.iter().filter(|wish| wish.soname.starts_with("libnvrtc-builtins.so."));
     // One finding per program, however many libraries it lacks.
     let mut problems: Vec<(&str, Problem)> = Vec::new();
     for missing in missing.chain(builtins) {

@@ -43,7 +43,8 @@ mod tests {
     #[test]
     fn paths_and_other_lines() {
         let lines = ["/root: Permission denied", "the rpm database is damaged"];
-        let facts = Sample::image().with(|facts| facts.census.unreadable = lines.map(|line| line.to_owned().into()).to_vec());
+        let facts = Sample::image()
+            .with(|facts| facts.census.unreadable = lines.map(|line| line.to_owned().into()).to_vec());
         let found = problem(judge(&facts.facts()));
         assert_eq!(found.cause, "/root: Permission denied, and 1 more.");
         assert_eq!(found.path.as_deref(), Some("/root"));

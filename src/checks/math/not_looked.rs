@@ -27,7 +27,11 @@ fn judge(facts: &Facts) -> Outcome {
         [(Stage::LoadRuntime, "libcudart"), (Stage::LoadBlas, "libcublas"), (Stage::LoadCupti, "libcupti")];
     each(facts, |run| {
         let missed = stages.iter().find_map(|(stage, name)| run.fault(*stage).filter(|_| !has(facts, name)));
-        missed.map(|fault| Problem::new(phrase(fault)).evidence(facts.census.unreadable.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")))
+        missed.map(|fault| {
+            Problem::new(phrase(fault)).evidence(
+                facts.census.unreadable.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "),
+            )
+        })
     })
 }
 
@@ -41,7 +45,8 @@ mod tests {
     fn the_deadline_came_first() {
         let sample =
             || Sample::machine(1).fault(Some(0), Stage::LoadBlas, not_loaded("libcublas.so.12: not found"));
-        let cut = |facts: &mut Facts| facts.census.unreadable.push("/: the deadline passed".to_owned().into());
+        let cut =
+            |facts: &mut Facts| facts.census.unreadable.push("/: the deadline passed".to_owned().into());
         let found = problem(judge(&sample().with(cut).facts()));
         assert_eq!(found.cause, "GPU 0 (NVIDIA H100 80GB HBM3): dlopen failed: libcublas.so.12: not found.");
         assert_eq!(found.evidence[0].text, "/: the deadline passed");

@@ -1,8 +1,8 @@
 //! Finds machines on which unified memory does not initialize with the open kernel module.
 
 use crate::checks::node::INIT_CONSEQUENCES;
-use crate::checks::shared::nodes::open_attempts;
 use crate::checks::shared::faults::init_failure;
+use crate::checks::shared::nodes::open_attempts;
 use crate::checks::{Check, Outcome, Problem};
 use crate::codes::Family;
 use crate::facts::Facts;

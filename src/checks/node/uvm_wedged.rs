@@ -1,9 +1,9 @@
 //! Finds machines whose nvidia_uvm module fails although all device nodes open.
 
 use crate::checks::node::INIT_CONSEQUENCES;
-use crate::checks::shared::nodes::open_attempts;
 use crate::checks::shared::faults::init_failure;
 use crate::checks::shared::loading::libcuda_loaded;
+use crate::checks::shared::nodes::open_attempts;
 use crate::checks::{Check, Outcome, Problem};
 use crate::codes::Family;
 use crate::facts::Facts;

@@ -4,10 +4,10 @@ use super::*;
 use crate::checks;
 use crate::cli::target_machine::{On, on};
 use crate::facts::sample::{Sample, copy};
-use image_audit::census::{Framework, How, User};
 use image_audit::Forward;
-use image_audit::fatbin::{CodeKind, DeviceCode};
+use image_audit::census::{Framework, How, User};
 use image_audit::config::Image;
+use image_audit::fatbin::{CodeKind, DeviceCode};
 
 const TORCH: &str = "/site/torch/lib/libtorch_cuda.so";
 

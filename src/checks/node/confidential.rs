@@ -44,9 +44,10 @@ mod tests {
         let evidence = |code, ready: Option<bool>| {
             let sample = Sample::machine(1).fault(None, Stage::DriverInit, fault("cuInit", code));
             let sample = sample.run(None, |run| {
-                run.events.iter_mut().for_each(|event| match (event, ready) {
-                    (Event::Nvml(nvml), Some(ready)) => nvml.confidential_ready = Field::Known(ready),
-                    _ => {}
+                run.events.iter_mut().for_each(|event| {
+                    if let (Event::Nvml(nvml), Some(ready)) = (event, ready) {
+                        nvml.confidential_ready = Field::Known(ready);
+                    }
                 });
             });
             judge(&sample.facts()).problems().into_iter().flat_map(|problem| problem.evidence).next()

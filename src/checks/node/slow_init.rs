@@ -48,9 +48,10 @@ mod tests {
         let causes = |took: f64, persistence| {
             let sample = Sample::machine(2).nvml(1, |gpu| gpu.persistence = Field::Known(persistence));
             let sample = sample.run(None, |run| {
-                run.events.iter_mut().for_each(|event| match event {
-                    Event::Left { stage: Stage::DriverInit, seconds, .. } => *seconds = took,
-                    _ => {}
+                run.events.iter_mut().for_each(|event| {
+                    if let Event::Left { stage: Stage::DriverInit, seconds, .. } = event {
+                        *seconds = took;
+                    }
                 });
             });
             judge(&sample.facts()).causes()

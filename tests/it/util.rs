@@ -376,7 +376,7 @@ pub fn without_times(text: &str) -> String {
         let bare = word.trim_end();
         let measured = bare.parse::<f64>().is_ok() && bare.contains('.');
         let counted =
-            bare.parse::<u64>().is_ok() && words.get(place + 1).is_some_and(|next| next.trim() == "files");
+            bare.parse::<u64>().is_ok() && words.get(place + 1).is_some_and(|next| next.trim() == "entries");
         if measured || counted {
             out += &word.replace(bare, "N");
         } else {

@@ -3,6 +3,9 @@
 use super::layout::{Ink, Style, fit, heading, size, wrap};
 use crate::report::{Copy, CopyVerdict, Library, Report, Status};
 
+/// Width of the first column: the longest name, libcusparseLt.
+const NAME: usize = 13;
+
 pub fn libraries(out: &mut String, report: &Report, style: Style) {
     let of = |status| report.libraries.iter().filter(|library| library.status == status).count();
     let note = format!(
@@ -46,7 +49,7 @@ fn library_lines(out: &mut String, library: &Library, style: Style) {
             _ if library.missing_for.is_empty() => "the container runtime did not bring it".to_owned(),
             _ => format!("for {}", library.missing_for.join(", ")),
         };
-        *out += &format!("  {name:<10} {status} {}\n", fit(&why, style.width.saturating_sub(25)));
+        *out += &format!("  {name:<NAME$} {status} {}\n", fit(&why, style.width.saturating_sub(NAME + 15)));
     }
     for group in grouped(&library.copies) {
         let copy = group[0];
@@ -70,9 +73,9 @@ fn library_lines(out: &mut String, library: &Library, style: Style) {
             (Some(package), files) => format!("{}, {files} files", name_of(package)),
             (None, _) => copy.path.clone(),
         };
-        let from = fit(&from, style.width.saturating_sub(66).max(12));
+        let from = fit(&from, style.width.saturating_sub(NAME + 56).max(12));
         *out += &format!(
-            "  {name:<10} {status} {:<18} {:>9}  {} {from}\n",
+            "  {name:<NAME$} {status} {:<18} {:>9}  {} {from}\n",
             version.chars().take(18).collect::<String>(),
             bytes.map(size).unwrap_or_default(),
             style.paint(ink, &format!("{verdict:<13}"))

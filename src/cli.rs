@@ -26,8 +26,8 @@ use values::{address, architecture, bytes, duration, gpu, interval, variable};
 const VERSION: &str =
     concat!(env!("CARGO_PKG_VERSION"), " (the probe needs ", env!("CUDACHECK_GLIBC_FLOOR"), " or newer)");
 
-/// Proves that the GPU of this container works, says why when it does not, and lists which CUDA
-/// libraries of the image are present, missing or redundant.
+/// Verifies that the GPUs in this container work, explains why when they do not, and lists which CUDA
+/// libraries in the image are present, missing or redundant.
 ///
 /// Exit status: 0 verified; 1 a finding at or above --fail-on; 2 wrong usage or an internal error;
 /// 3 undecided. `cudacheck health` exits with 0 or 1 only.

@@ -299,15 +299,15 @@ fn probes_markdown() -> String {
          # Which finding fails which probe\n\n\
          `cudacheck health --for liveness|readiness|startup`, and `/livez`, `/readyz`, `/startupz` of `cudacheck \
          serve`. Without `--for`, `health` fails like readiness.\n\n\
-         - **liveness** fails only if killing and recreating the container fixes the problem. A broken node, image \
-         or launch is not fixed by it, and work that still runs would be lost.\n\
+         - **liveness** fails only if killing and recreating the container fixes the problem. That does not fix a \
+         broken node, image or launch, and would lose work that still runs.\n\
          - **readiness** and **startup** fail on every error and every unknown. `--level` decides what is checked: \
          kernels need `smoke`, matrix products need `gemm`.\n\
          - Warnings and notes fail no probe: a GPU that is busy, exclusive or full, one of several MIG instances, \
          throttled clocks.\n\
          - Only GPUs that the container's programs would get count: those that CUDA_VISIBLE_DEVICES leaves visible, \
-         and of those the ones that `--gpus` names by number, GPU-UUID or MIG-UUID. Numbers are those of CUDA. At \
-         the level nvml CUDA is not called; cudacheck applies its rules: entries in order, up to the first that \
+         and of those the ones that `--gpus` names by number, GPU-UUID or MIG-UUID. Numbers are CUDA's. Level nvml \
+         does not call CUDA, so cudacheck applies CUDA's rules: entries in order, up to the first that \
          names no GPU or one that was named before.\n\
          - An invalid command line exits with 1 for every purpose.\n\
          - A result that is too old (`serve`, `--max-age`) fails all three, and is reported as stale.\n\n\

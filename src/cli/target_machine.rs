@@ -29,7 +29,7 @@ pub struct Described {
 }
 
 const FORM: &str = "a machine is gpu=sm_90,driver=535.104.05 (or cuda=12.2; and open-module=yes|no, \
-                    datacenter=yes|no), or the name of a machine of the configuration, or all";
+                    datacenter=yes|no), or the name of a machine in the configuration, or all";
 
 /// GPUs by the names that people and nvidia-smi use, with compute capability and whether they are for data
 /// centres. None: both kinds carry the name, or forward compatibility is there on some machines only.
@@ -111,10 +111,10 @@ impl Described {
             "cuda" => std::mem::replace(&mut self.cuda, text()).is_some(),
             "open-module" => self.open_module.replace(yes(value)?).is_some(),
             "datacenter" => self.datacenter.replace(yes(value)?).is_some(),
-            key => return Err(format!("there is no '{key}'; {FORM}")),
+            key => return Err(format!("unknown key '{key}'; {FORM}")),
         };
         if twice {
-            Err(format!("'{key}' is given twice; say each machine by an --on of its own"))
+            Err(format!("'{key}' is given twice; use a separate --on for each machine"))
         } else {
             Ok(())
         }
@@ -181,12 +181,12 @@ pub fn resolve(wanted: &[On], fleet: &BTreeMap<String, TargetMachine>) -> Result
 /// What to write in place of a name that no machine has.
 fn no_such(name: &str, fleet: &BTreeMap<String, TargetMachine>) -> String {
     if gpu(name).is_ok() {
-        return format!("a GPU is not all of a machine: --on gpu={name},driver=535.104.05 (or cuda=12.2)");
+        return format!("a GPU alone is not enough: --on gpu={name},driver=535.104.05 (or cuda=12.2)");
     }
     if fleet.is_empty() {
         let machine = if name == "all" { "h100-pool" } else { name };
         return format!(
-            "it means machines of the configuration, and none are configured; write {{\"machines\": {{\"{machine}\": \
+            "no machines are configured; write {{\"machines\": {{\"{machine}\": \
              {{\"gpu\": \"H100\", \"driver\": \"535.104.05\"}}}}}} into a file for --config; {FORM}"
         );
     }
@@ -217,7 +217,7 @@ fn yes(text: &str) -> Result<bool, String> {
     match text {
         "yes" | "true" => Ok(true),
         "no" | "false" => Ok(false),
-        _ => Err(format!("'{text}' is neither yes nor no")),
+        _ => Err(format!("'{text}' must be yes or no")),
     }
 }
 
@@ -241,7 +241,7 @@ fn gpu(text: &str) -> Result<(u32, Option<bool>), String> {
     match found {
         Some((_, number, datacenter)) => Ok((*number, *datacenter)),
         None => Err(format!(
-            "'{text}' is no GPU that is known by name; give its compute capability, such as gpu=sm_90 or gpu=9.0"
+            "unknown GPU name '{text}'; give the compute capability, such as gpu=sm_90 or gpu=9.0"
         )),
     }
 }
@@ -250,13 +250,13 @@ fn driver(text: &str) -> Result<String, String> {
     if is_driver(text) {
         return Ok(text.to_owned());
     }
-    Err(format!("'{text}' is no driver; a driver is a version as nvidia-smi prints it, such as 535.104.05"))
+    Err(format!("'{text}' is not a driver version; give it as nvidia-smi prints it, such as 535.104.05"))
 }
 
 fn cuda(text: &str) -> Result<Cuda, String> {
     let number = |text: &str| text.parse().ok().filter(|number| *number < 100);
     let parsed = text.split_once('.').and_then(|(major, minor)| Some((number(major)?, number(minor)?)));
-    parsed.ok_or_else(|| format!("'{text}' is no version of CUDA; nvidia-smi prints it, such as 12.2"))
+    parsed.ok_or_else(|| format!("'{text}' is not a CUDA version; nvidia-smi prints it, such as 12.2"))
 }
 
 #[cfg(test)]
@@ -291,8 +291,8 @@ mod tests {
             ("gpu=sm_90,driver=12.2", "such as 535.104.05"),
             ("gpu=hopper,driver=535.1", "gpu=sm_90 or gpu=9.0"),
             ("gpu=sm_90,cuda=12", "such as 12.2"),
-            ("gpu=sm_90,driver=535.1,open-module=maybe", "neither yes nor no"),
-            ("gpu=sm_90,driver=535.1,colour=red", "there is no 'colour'"),
+            ("gpu=sm_90,driver=535.1,open-module=maybe", "must be yes or no"),
+            ("gpu=sm_90,driver=535.1,color=red", "unknown key 'color'"),
             ("gpu=sm_90,535.104.05", "'535.104.05' has no value"),
             ("gpu=sm_90,driver=535.1,gpu=sm_80", "'gpu' is given twice"),
             ("gpu=sm_90,cuda=12.2,datacenter=yes,datacenter=no", "'datacenter' is given twice"),
@@ -354,8 +354,8 @@ mod tests {
         let error = resolve(&[named("c")], &fleet).unwrap_err().to_string();
         assert!(error.ends_with("it has a, b"), "{error}");
         for (name, fleet, words) in [
-            ("all", &BTreeMap::new(), "none are configured; write {\"machines\": {\"h100-pool\": {"),
-            ("pool", &BTreeMap::new(), "none are configured; write {\"machines\": {\"pool\": {"),
+            ("all", &BTreeMap::new(), "no machines are configured; write {\"machines\": {\"h100-pool\": {"),
+            ("pool", &BTreeMap::new(), "no machines are configured; write {\"machines\": {\"pool\": {"),
             ("H100", &BTreeMap::new(), "--on gpu=H100,driver=535.104.05 (or cuda=12.2)"),
             ("RTX 4090", &fleet, "--on gpu=RTX 4090,driver=535.104.05"),
         ] {

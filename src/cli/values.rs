@@ -57,7 +57,7 @@ fn time(text: &str, what: &str) -> Result<Duration, String> {
     };
     match Duration::try_from_secs_f64(seconds) {
         Ok(time) if time >= Duration::from_millis(10) && time <= Duration::from_secs(86_400) => Ok(time),
-        _ => Err(format!("{what} is at least 10ms and at most a day")),
+        _ => Err(format!("{what} must be between 10ms and one day")),
     }
 }
 
@@ -68,7 +68,7 @@ pub fn interval(text: &str) -> Result<Duration, String> {
 pub fn variable(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name @ ("LD_LIBRARY_PATH" | "LD_PRELOAD"), value)) => Ok((name.to_owned(), value.to_owned())),
-        Some(_) => Err("LD_LIBRARY_PATH and LD_PRELOAD alone decide what is loaded".into()),
+        Some(_) => Err("only LD_LIBRARY_PATH and LD_PRELOAD are supported".into()),
         None => Err("a variable is NAME=VALUE".into()),
     }
 }

@@ -47,7 +47,7 @@ const LARGEST: u64 = 8 << 20;
 /// All numbers together: then no sum of some of them overflows.
 const MOST: u128 = 1 << 56;
 
-const ANEW: &str = "save the facts anew with --save-facts";
+const ANEW: &str = "save the facts again with --save-facts";
 
 #[derive(Debug, Deserialize)]
 pub struct Saved {
@@ -89,7 +89,7 @@ pub fn refuse_unwritable(file: &Path) -> Result<()> {
 }
 
 fn cannot_write(file: &Path) -> String {
-    format!("cannot write the facts to {}: name a file in a directory that can be written", file.display())
+    format!("cannot write the facts to {}: choose a writable directory", file.display())
 }
 
 pub fn save(file: &Path, facts: &Facts, seconds: f64) -> Result<()> {
@@ -107,16 +107,16 @@ pub fn read(file: &Path) -> Result<Saved> {
     let odd = fs::metadata(file).is_ok_and(|metadata| !metadata.is_file());
     if odd && file != Path::new("/dev/stdin") {
         bail!(
-            "cannot read the facts of {name}: it is neither a file nor /dev/stdin; name a file that --save-facts wrote"
+            "cannot read facts from {name}: it is neither a file nor /dev/stdin; use a file that --save-facts wrote"
         );
     }
     let mut bytes = Vec::new();
     File::open(file)
         .and_then(|opened| opened.take(LARGEST + 1).read_to_end(&mut bytes))
-        .with_context(|| format!("cannot read the facts of {name}: name a file that --save-facts wrote"))?;
+        .with_context(|| format!("cannot read facts from {name}; use a file that --save-facts wrote"))?;
     if bytes.len() as u64 > LARGEST {
         bail!(
-            "{name} has more than {} MB and holds no facts: name a file that --save-facts wrote",
+            "{name} is larger than {} MiB, so it is not a facts file; use a file that --save-facts wrote",
             LARGEST >> 20
         );
     }
@@ -125,32 +125,32 @@ pub fn read(file: &Path) -> Result<Saved> {
 
 fn parse(bytes: &[u8]) -> Result<Saved> {
     let head: Head = serde_json::from_slice(bytes)
-        .context("it holds no facts, or is damaged: name a whole file that --save-facts wrote")?;
+        .context("it is not a facts file, or it is truncated; use a file that --save-facts wrote")?;
     // The version is text of a stranger, printed to a terminal.
     let version: String = head.version.chars().filter(char::is_ascii_graphic).take(40).collect();
     let ours = env!("CARGO_PKG_VERSION");
     if !(OLDEST..=SCHEMA).contains(&head.schema) {
         let age = if head.schema > SCHEMA { "newer" } else { "older" };
         bail!(
-            "its facts are of schema {}, {age} than schema {SCHEMA} of this cudacheck {ours}: use cudacheck {version}, \
-             which wrote it, or {ANEW}",
+            "its schema {} is {age} than schema {SCHEMA} of cudacheck {ours}: use cudacheck {version}, which wrote \
+             it, or {ANEW}",
             head.schema
         );
     }
     let what = || match version.as_str() {
         same if same == ours => {
-            format!("it is damaged, or another build of cudacheck {ours} wrote it: {ANEW}")
+            format!("it is damaged or was written by another build of cudacheck {ours}: {ANEW}")
         }
-        other => format!("its facts, of cudacheck {other}, are no facts of cudacheck {ours}: {ANEW}"),
+        other => format!("cudacheck {ours} cannot read the facts of cudacheck {other}: {ANEW}"),
     };
     let mut value: Value = serde_json::from_slice(bytes).with_context(what)?;
     if !plain_keys(&value) {
-        bail!("it holds names that no machine has: {ANEW}");
+        bail!("it contains names with control characters: {ANEW}");
     }
     let mut sum = 0;
     bound(&mut value, &mut sum);
     if sum > MOST {
-        bail!("it holds numbers that no machine has: {ANEW}");
+        bail!("it contains numbers that are too large: {ANEW}");
     }
     if head.schema == 1
         && let Some(facts) = value.get_mut("facts")
@@ -201,12 +201,12 @@ fn sound(saved: &Saved) -> Result<()> {
     let request = &facts.request;
     let times = [saved.seconds, request.timeout_seconds, facts.census.seconds];
     if times.iter().any(|seconds| !(0.0..1e9).contains(seconds)) {
-        bail!("it holds times that no run takes: {ANEW}");
+        bail!("it contains invalid times: {ANEW}");
     }
     let devices = facts.probes.iter().flat_map(super::probe::ProbeRun::devices);
     let mut capabilities = devices.flat_map(|device| [device.capability.0, device.capability.1]);
     if capabilities.any(|number| !(0..1000).contains(&number)) {
-        bail!("it holds compute capabilities that no GPU has: {ANEW}");
+        bail!("it contains invalid compute capabilities: {ANEW}");
     }
     // By the rules of the command line.
     let described = |node: &TargetMachine| {
@@ -215,7 +215,7 @@ fn sound(saved: &Saved) -> Result<()> {
             && !node.name.contains(char::is_control)
     };
     if !request.machines.iter().all(described) {
-        bail!("it describes machines that there cannot be: {ANEW}");
+        bail!("it contains an invalid machine description: {ANEW}");
     }
     Ok(())
 }
@@ -279,8 +279,8 @@ mod tests {
             *document.pointer_mut(place).unwrap() = wrong;
             error(&document.to_string())
         };
-        assert!(with("/facts/census/entries", u64::MAX.into()).contains("numbers that no machine has"));
-        assert!(with("/facts/census/seconds", (-1.0).into()).contains("times that no run takes"));
+        assert!(with("/facts/census/entries", u64::MAX.into()).contains("numbers that are too large"));
+        assert!(with("/facts/census/seconds", (-1.0).into()).contains("invalid times"));
         let node = |key: &str, wrong: Value| {
             let mut node = serde_json::json!({ "name": "a", "gpu": 90, "driver": "535.104.05", "cuda": null,
                 "open_module": null, "datacenter": null });
@@ -297,10 +297,10 @@ mod tests {
             ("name", "a\nb".into()),
         ] {
             let error = node(key, wrong).unwrap_err();
-            assert!(error.contains("machines that there cannot be"), "{key}: {error}");
+            assert!(error.contains("invalid machine description"), "{key}: {error}");
         }
         let key = |name: &str| with("/facts/host/environment", serde_json::json!({ name: "x" }));
-        assert!(key("A\u{1b}[2J").contains("names that no machine has"));
+        assert!(key("A\u{1b}[2J").contains("names with control characters"));
         assert!(with("/facts/request/level", "all".into()).contains("it is damaged"));
     }
 }

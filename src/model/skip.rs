@@ -34,7 +34,7 @@ impl fmt::Display for Skip {
                 write!(out, "compute mode is exclusive; a context would lock the application out")
             }
             Skip::LowMemory { free, needed } => {
-                write!(out, "{} MiB of GPU memory are free, {} MiB may be needed", free >> 20, needed >> 20)
+                write!(out, "{} MiB of GPU memory is free, {} MiB may be needed", free >> 20, needed >> 20)
             }
         }
     }

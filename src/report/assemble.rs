@@ -150,13 +150,13 @@ fn assumptions(facts: &Facts) -> Vec<String> {
         None => "programs run without LD_LIBRARY_PATH".to_owned(),
     };
     let names = if census.full {
-        "libraries that are loaded by name are named whole in read-only data or in Python sources, or belong to a known family"
+        "full names of libraries that are loaded by name appear in read-only data or Python sources, or belong to a known family"
     } else {
         "nothing is loaded by name: strings and Python sources were not read"
     };
     vec![
         format!(
-            "all {} objects of the tree that are no CUDA libraries may run",
+            "any of the {} ELF files that are not CUDA libraries may run",
             census.elf_files.saturating_sub(census.copies.len() as u64)
         ),
         path,

@@ -142,7 +142,7 @@ pub struct MigDevice {
 pub struct Smoke {
     pub sms_present: u32,
     pub sms_covered: u32,
-    /// Ids of the multiprocessors whose results differ from the host's model.
+    /// IDs of the SMs whose results differ from the host's model.
     pub sms_wrong: Vec<u32>,
     /// Of all launches.
     pub words: u64,

@@ -45,7 +45,7 @@ pub fn savings(facts: &Facts) -> Savings {
     let census = &facts.census;
     let mut changes: Vec<Change> = Vec::new();
     changes.extend(copies(census, Verdict::Redundant, "redundant copies of CUDA libraries", true));
-    changes.extend(copies(census, Verdict::Unreferenced, "copies that nothing is seen to load", false));
+    changes.extend(copies(census, Verdict::Unreferenced, "copies without a known user", false));
     changes.extend(leftovers(census));
     changes
         .extend(facts.image.iter().flat_map(|image| image.hidden.iter().map(|hidden| unhide(image, hidden))));

@@ -59,7 +59,7 @@ fn prediction(report: &Report) -> String {
     let parts = [
         ("works on", on(&[Foretold::Works, Foretold::WorksWithNotes])),
         ("fails on", on(&[Foretold::Fails])),
-        ("cannot be told for", on(&[Foretold::Unknown])),
+        ("unknown for", on(&[Foretold::Unknown])),
     ];
     let phrase = |(verb, nodes): &(&str, Vec<&str>)| match nodes.as_slice() {
         [] => None,

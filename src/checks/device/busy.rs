@@ -58,7 +58,7 @@ fn refuses_contexts(gpu: &NvmlDevice) -> Option<String> {
     // A GPU with MIG enabled has no free memory of its own.
     let mig = gpu.mig_enabled.known() == Some(&true);
     let free = *gpu.memory_free.known()? >> 20;
-    (free < CONTEXT_MIB && !mig).then(|| format!("only {free} MiB of memory are free."))
+    (free < CONTEXT_MIB && !mig).then(|| format!("only {free} MiB of memory is free."))
 }
 
 #[cfg(test)]
@@ -75,7 +75,7 @@ mod tests {
         let low = Skip::LowMemory { free: 100 << 20, needed: 700 << 20 };
         for (sample, part) in [
             (machine().skip(1, Stage::Context, Skip::Exclusive), "compute mode is exclusive"),
-            (machine().skip(1, Stage::BlasInit, low), "100 MiB of GPU memory are free"),
+            (machine().skip(1, Stage::BlasInit, low), "100 MiB of GPU memory is free"),
             (machine().fault(Some(1), Stage::Context, fault("cuCtxCreate", 2)), "CUDA_ERROR_OUT_OF_MEMORY"),
             (machine().fault(Some(1), Stage::Context, fault("cuCtxCreate", 46)), "returned 46"),
             (
@@ -116,7 +116,7 @@ mod tests {
         };
         let (default, exclusive) = (ComputeMode::Default, ComputeMode::ExclusiveProcess);
         for level in [Level::Nvml, Level::Driver] {
-            assert!(causes(639, default, 0, false, level).ends_with("only 639 MiB of memory are free."));
+            assert!(causes(639, default, 0, false, level).ends_with("only 639 MiB of memory is free."));
             assert!(causes(4000, exclusive, 1, false, level).ends_with("in exclusive mode and in use."));
             assert_eq!(causes(640, default, 1, false, level), "");
             assert_eq!(causes(4000, exclusive, 0, false, level), "");

@@ -28,7 +28,7 @@ fn judge(facts: &Facts) -> Outcome {
         let no_process = gpu.compute_processes.known() == Some(&0);
         let mig = gpu.mig_enabled.known() == Some(&true);
         (no_process && !mig && used > MAX_IDLE_BYTES)
-            .then(|| format!("{:.1} GB of memory are in use, but NVML lists no process.", used as f64 / 1e9))
+            .then(|| format!("{:.1} GB of memory is in use, but NVML lists no process.", used as f64 / 1e9))
     })
 }
 
@@ -50,7 +50,7 @@ mod tests {
         };
         assert_eq!(
             causes(40_000_000_000, 0, false),
-            ["GPU 0 (NVIDIA H100 80GB HBM3): 40.0 GB of memory are in use, but NVML lists no process."]
+            ["GPU 0 (NVIDIA H100 80GB HBM3): 40.0 GB of memory is in use, but NVML lists no process."]
         );
         assert!(causes(40_000_000_000, 1, false).is_empty());
         assert!(causes(40_000_000_000, 0, true).is_empty());

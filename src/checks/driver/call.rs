@@ -10,7 +10,7 @@ pub const CHECK: Check = Check {
     severity: Severity::Error,
     owner: Owner::Node,
     fix: Fix::Host,
-    title: "The driver fails to describe its devices",
+    title: "Device queries fail although cuInit succeeds",
     why: "cuInit succeeded, but a simple query after it failed.",
     remedy: "Run `nvidia-smi` and `dmesg | grep -i -e xid -e nvrm` on the host.",
     explains: &["probe.nothing-verified"],

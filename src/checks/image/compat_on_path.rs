@@ -11,7 +11,7 @@ pub const CHECK: Check = Check {
     owner: Owner::Image,
     fix: Fix::Rebuild,
     title: "LD_LIBRARY_PATH puts cuda-compat before the host's driver",
-    why: "cuda-compat contains a newer libcuda for machines with an older kernel module, and supports only data-center \
+    why: "cuda-compat contains a newer libcuda for machines with an older kernel module, and supports only data center \
           GPUs. On other GPUs, or if the host's driver is newer, it fails with error 803 or 804. Where it helps, the \
           container runtime selects it without LD_LIBRARY_PATH.",
     remedy: "Remove the compat directory from ENV LD_LIBRARY_PATH",

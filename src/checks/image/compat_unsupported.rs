@@ -12,7 +12,7 @@ pub const CHECK: Check = Check {
     owner: Owner::Image,
     fix: Fix::Rebuild,
     title: "This GPU does not support forward compatibility",
-    why: "A libcuda that is newer than the kernel module works on data-center GPUs and some workstation GPUs. On \
+    why: "A libcuda that is newer than the kernel module works on data center GPUs and some workstation GPUs. On \
           GeForce, the driver returns error 804.",
     remedy: "Upgrade the driver on the host, or use an image with an older CUDA. Without rebuilding: docker run -e \
              LD_LIBRARY_PATH= ...   or, on the host, disable the toolkit's cuda-compat-mode",

@@ -10,7 +10,7 @@ pub const CHECK: Check = Check {
     severity: Severity::Error,
     owner: Owner::Launch,
     fix: Fix::Recreate,
-    title: "--gpus names a GPU that is not here",
+    title: "--gpus names a GPU not in this container",
     why: "Numbers count the GPUs that CUDA lists in this container, from 0 and after CUDA_VISIBLE_DEVICES; UUIDs are \
           those of nvidia-smi -L. A GPU that has fallen off the bus is no longer listed.",
     remedy: "Name GPUs that `nvidia-smi -L` lists inside the container, or omit --gpus (CUDACHECK_GPUS)",

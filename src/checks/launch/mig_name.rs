@@ -11,7 +11,7 @@ pub const CHECK: Check = Check {
     severity: Severity::Error,
     owner: Owner::Launch,
     fix: Fix::Recreate,
-    title: "CUDA_VISIBLE_DEVICES names a MIG instance that is not here",
+    title: "CUDA_VISIBLE_DEVICES names a MIG instance not in this container",
     why: "Since driver 470, a MIG instance has a UUID of its own (MIG-UUID). Names of the older form \
           (MIG-GPU-UUID/GI/CI) select nothing; neither does the UUID of an instance that was destroyed, recreated, \
           or given to another container.",

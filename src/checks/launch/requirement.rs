@@ -13,8 +13,8 @@ pub const CHECK: Check = Check {
     owner: Owner::Image,
     fix: Fix::Host,
     title: "The driver does not meet the image's requirement",
-    why: "NVIDIA_REQUIRE_CUDA says which driver the image needs. The container runtime refuses to start the image on \
-          other drivers, unless NVIDIA_DISABLE_REQUIRE turns that off.",
+    why: "NVIDIA_REQUIRE_CUDA states which driver the image needs. The container runtime refuses to start the image \
+          on other drivers, unless NVIDIA_DISABLE_REQUIRE disables that check.",
     remedy: "Upgrade the driver on the host, or use an older tag of the image",
     explains: &[],
     codes: &[],

@@ -33,7 +33,7 @@ fn judge(facts: &Facts) -> Outcome {
         let (size, files) = (megabytes(hidden.bytes), files(hidden.files));
         format!("{size} in {files} such as {}: added by {from}, {how} by {by}", hidden.largest)
     };
-    let cause = format!("{} are stored that no container can see.", megabytes(bytes));
+    let cause = format!("The layers store {} that no container can see.", megabytes(bytes));
     let problem =
         image.hidden.iter().fold(Problem::new(cause), |problem, hidden| problem.evidence(line(hidden)));
     Some(problem).into()
@@ -61,7 +61,7 @@ mod tests {
             })
         };
         let Outcome::Fail(problems) = judge(&facts(3_000_000)) else { panic!() };
-        assert_eq!(problems[0].cause, "3.0 MB are stored that no container can see.");
+        assert_eq!(problems[0].cause, "The layers store 3.0 MB that no container can see.");
         assert_eq!(
             problems[0].evidence[0].text,
             "3.0 MB in 1 file such as /wheels/torch.whl: added by layer 0 (COPY /wheels /wheels), deleted by layer 1 \

@@ -12,7 +12,7 @@ pub const CHECK: Check = Check {
     owner: Owner::Image,
     fix: Fix::Rebuild,
     title: "cuBLAS computed in FP32 instead of TF32",
-    why: "TF32 is a permission that cuBLAS need not use. The result is correct, but slower.",
+    why: "cuBLAS may use TF32 when it is allowed, but need not. The result is correct, but slower.",
     remedy: "No action needed. If TF32 is wanted, unset NVIDIA_TF32_OVERRIDE",
     explains: &[],
     codes: &[],

@@ -15,7 +15,7 @@ pub const CHECK: Check = Check {
     title: "The GPU may need the open kernel module",
     why: "Only the open kernel module supports GPUs from Blackwell on. With the proprietary module loaded, NVML and \
           CUDA start but find no device.",
-    remedy: "On the host: lspci | grep -i nvidia   shows the GPU; for Blackwell and newer, install the open kernel \
+    remedy: "On the host: identify the GPU (lspci | grep -i nvidia); for Blackwell and newer, install the open kernel \
              module (nvidia-driver-NNN-open, or nvidia-open) and reboot",
     explains: &[
         "launch.visible-devices",

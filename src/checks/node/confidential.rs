@@ -25,7 +25,7 @@ fn judge(facts: &Facts) -> Outcome {
     let ready = facts.probes.iter().flat_map(ProbeRun::nvml).find_map(|nvml| nvml.confidential_ready.known());
     match (init_failure(facts), ready) {
         (Some((802, phrase)), Some(false)) => {
-            let cause = "CUDA reports that the system is not ready, and NVML that the GPUs may not work yet.";
+            let cause = "CUDA reports that the system is not ready, and NVML that the GPUs are not ready.";
             Some(Problem::new(cause).evidence(phrase)).into()
         }
         _ => Outcome::Pass,

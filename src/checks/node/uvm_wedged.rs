@@ -15,8 +15,8 @@ pub const CHECK: Check = Check {
     owner: Owner::Node,
     fix: Fix::Host,
     title: "The nvidia_uvm kernel module must be reloaded",
-    why: "cuInit gives no reason, although every device node exists and opens. An nvidia_uvm module that did not \
-          survive suspend and resume of the machine behaves this way.",
+    why: "cuInit returns an unknown error, although every device node exists and opens. This happens when the \
+          nvidia_uvm module does not survive a suspend and resume of the machine.",
     remedy: "On the host, with no program using a GPU: sudo rmmod nvidia_uvm && sudo modprobe nvidia_uvm",
     explains: INIT_CONSEQUENCES,
     codes: &[(Family::Driver, 999), (Family::Runtime, 999)],
@@ -30,7 +30,7 @@ fn judge(facts: &Facts) -> Outcome {
         return Outcome::Pass;
     }
     let problem =
-        Problem::new("cuInit fails without a reason, although every device node opens.").evidence(phrase);
+        Problem::new("cuInit returns an unknown error, although every device node opens.").evidence(phrase);
     let loaded = libcuda_loaded(facts);
     Some(loaded.iter().fold(problem, |problem, path| problem.file(path, " was loaded"))).into()
 }

@@ -12,7 +12,7 @@ pub const CHECK: Check = Check {
     owner: Owner::Node,
     fix: Fix::Host,
     title: "The closed kernel module does not support this GPU",
-    why: "Since Blackwell, NVIDIA's GPUs work only with the open kernel module.",
+    why: "Blackwell and newer GPUs work only with the open kernel module.",
     remedy: "Install the open kernel module on the machine (package nvidia-open or \
           nvidia-driver-NNN-open)",
     explains: &[],

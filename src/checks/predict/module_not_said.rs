@@ -12,7 +12,7 @@ pub const CHECK: Check = Check {
     owner: Owner::Node,
     fix: Fix::Host,
     title: "This GPU needs the open kernel module",
-    why: "Since Blackwell, NVIDIA's GPUs work only with the open kernel module. The description of the \
+    why: "Blackwell and newer GPUs work only with the open kernel module. The description of the \
           machine does not name its module.",
     remedy: "Check that `cat /proc/driver/nvidia/version` on the machine shows Open Kernel Module",
     explains: &[],

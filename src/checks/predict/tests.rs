@@ -361,7 +361,7 @@ fn a_compatibility_driver_in_words() {
         [
             "driver 565.57.01 supports CUDA 12.7",
             "/site/nvidia/libcudart.so.13: CUDA 13.1",
-            "The image's driver 590.44.01 works in place of drivers 535, 550, and not of 565."
+            "The image's driver 590.44.01 can replace drivers 535, 550, but not 565."
         ]
     );
 }

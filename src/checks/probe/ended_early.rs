@@ -11,7 +11,7 @@ pub const CHECK: Check = Check {
     severity: Severity::Error,
     owner: Owner::Node,
     fix: Fix::Host,
-    title: "The probe exited before it was done",
+    title: "The probe exited before it finished",
     why: "A library ended the process itself, without a signal. An application that loads it would exit just as \
           silently.",
     remedy: "Check what the library printed, and which library was loaded last.",

@@ -33,7 +33,7 @@ pub fn version_mismatch(facts: &Facts) -> Option<Problem> {
     let returned = by_nvml.or(by_cuda.map(|(_, phrase)| phrase))?;
     let module = facts.host.module.as_ref().and_then(|module| module.version.as_deref());
     let cause = match module {
-        Some(module) => format!("The kernel module is version {module}, the libraries are another version."),
+        Some(module) => format!("The kernel module is version {module}, but the libraries are not."),
         None => {
             "The driver reports that its libraries and the kernel module have different versions.".to_owned()
         }
@@ -85,10 +85,7 @@ pub mod tests {
         let nvml = |code| of_api(Api::Nvml, "nvmlInit", code);
         let found = |sample: Sample| version_mismatch(&sample.facts());
         let problem = found(with_libcuda(true).fault(None, Stage::NvmlInit, nvml(18))).expect("it is found");
-        assert_eq!(
-            problem.cause,
-            "The kernel module is version 550.54.15, the libraries are another version."
-        );
+        assert_eq!(problem.cause, "The kernel module is version 550.54.15, but the libraries are not.");
         assert_eq!(problem.evidence[1].path.as_deref(), Some(LIBCUDA));
         assert!(found(with_libcuda(true).fault(None, Stage::NvmlInit, nvml(9))).is_none());
 

@@ -45,8 +45,8 @@ fn library_lines(out: &mut String, library: &Library, style: Style) {
     let mut status = style.paint(ink, &format!("{status:<11}"));
     if library.copies.is_empty() {
         let why = match library.status {
-            Status::Injected => "the container runtime brings it".to_owned(),
-            _ if library.missing_for.is_empty() => "the container runtime did not bring it".to_owned(),
+            Status::Injected => "provided by the container runtime".to_owned(),
+            _ if library.missing_for.is_empty() => "not provided by the container runtime".to_owned(),
             _ => format!("for {}", library.missing_for.join(", ")),
         };
         *out += &format!("  {name:<NAME$} {status} {}\n", fit(&why, style.width.saturating_sub(NAME + 15)));

@@ -71,7 +71,7 @@ impl<'a> Compat<'a> {
         if !forward.drivers.contains(&branch) {
             let known: Vec<String> = forward.drivers.iter().map(u32::to_string).collect();
             return Works::No(format!(
-                "The image's driver {own} works in place of drivers {}, and not of {branch}.",
+                "The image's driver {own} can replace drivers {}, but not {branch}.",
                 known.join(", ")
             ));
         }

@@ -15,9 +15,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::facts::Accepted;
 use crate::facts::target_machine::TargetMachine;
-use crate::model::{Level, Severity};
+use crate::model::{Format, Level, Severity};
 use crate::report::Purpose;
-pub use parse::parse;
+pub use parse::{Refusal, parse};
 use target_machine::On;
 pub use values::Gpu;
 use values::{address, architecture, bytes, duration, gpu, interval, variable};
@@ -219,16 +219,6 @@ pub struct Output {
     /// Lowest severity that makes the exit status 1
     #[arg(long, value_enum, default_value_t = FailOn::Error, value_name = "SEVERITY", env = "CUDACHECK_FAIL_ON")]
     pub fail_on: FailOn,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    /// A report to read
-    Human,
-    /// The whole report as JSON; docs/schema.json describes it
-    Json,
-    /// Findings only, as SARIF 2.1.0 for code-scanning services
-    Sarif,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -9,7 +9,8 @@ mod verify;
 
 use anyhow::Result;
 
-use crate::cli::{Cli, Command, Format, Output};
+use crate::cli::{Cli, Command, Output};
+use crate::model::Format;
 use crate::render;
 use crate::report::{ExitStatus, Report};
 

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use image_audit::loader::{Environment, Resolution};
+use image_audit::loader::Resolution;
 use image_audit::tree::{Entry, is_running};
 use image_audit::{Audit, Source, is_archive};
 use jiff::Timestamp;
@@ -111,7 +111,7 @@ fn source(options: &Image) -> Result<(Source, Host)> {
         Depth::Census => image_audit::Level::Census,
         Depth::Full => image_audit::Level::Full,
     };
-    let mut environment = environment(&host);
+    let mut environment = host.loader_environment();
     for (name, value) in &options.environment {
         match name.as_str() {
             "LD_LIBRARY_PATH" => environment.library_path = Some(value.clone()),
@@ -146,12 +146,6 @@ fn today() -> Date {
     Offset::UTC.to_datetime(Timestamp::now()).date()
 }
 
-fn environment(host: &Host) -> Environment {
-    let variable = |name| host.environment.get(name).cloned();
-    let (library_path, preload) = (variable("LD_LIBRARY_PATH"), variable("LD_PRELOAD"));
-    Environment { library_path, preload, working_directory: "/".to_owned() }
-}
-
 fn probe(
     level: Level,
     gpus: &[Gpu],
@@ -162,8 +156,10 @@ fn probe(
     if level == Level::Image {
         return Vec::new();
     }
-    let control = |path: &str| path == "/dev/nvidiactl" || path == "/dev/nvidia-uvm" || is_gpu_node(path);
-    let nodes = host.nodes.iter().map(|node| node.path.clone()).filter(|path| control(path)).collect();
+    let opened = |node: &&host::Node| {
+        matches!(node.path.as_str(), "/dev/nvidiactl" | "/dev/nvidia-uvm") || node.is_gpu()
+    };
+    let nodes = host.nodes.iter().filter(opened).map(|node| node.path.clone()).collect();
     supervise::probe(&supervise::Plan {
         nodes,
         driver: level >= Level::Driver,
@@ -173,12 +169,6 @@ fn probe(
         libraries,
         deadline,
     })
-}
-
-/// `/dev/nvidia0`, and not `/dev/nvidia-modeset`.
-fn is_gpu_node(path: &str) -> bool {
-    path.strip_prefix("/dev/nvidia")
-        .is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_digit()))
 }
 
 fn is(gpu: &Gpu, device: &Device) -> bool {

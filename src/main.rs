@@ -25,6 +25,7 @@ mod supervise;
 
 use std::process::ExitCode;
 
+use cli::Refusal;
 use report::ExitStatus;
 
 fn main() -> ExitCode {
@@ -32,12 +33,18 @@ fn main() -> ExitCode {
     let _ = supervise::signals::listen();
     let cli = match cli::parse() {
         Ok(cli) => cli,
-        Err(refusal) => return refusal.print(),
+        Err(refusal) => {
+            match &refusal {
+                Refusal::Usage(error) => drop(error.print()),
+                Refusal::Configuration(error) => render::notice(&format!("{error:#}")),
+            }
+            return refusal.status().into();
+        }
     };
     match commands::run(cli) {
         Ok(status) => status.into(),
         Err(error) => {
-            render::tell(&format!("{error:#}"));
+            render::notice(&format!("{error:#}"));
             ExitStatus::Fault.into()
         }
     }

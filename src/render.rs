@@ -13,7 +13,7 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
 
-use crate::cli::Format;
+use crate::model::Format;
 use crate::report::{Purpose, Report};
 use image_audit::loader::Resolution;
 use image_audit::tree::{Entry, What};
@@ -27,7 +27,7 @@ pub fn progress(timeout: Duration) {
     // Where no thread may be started, it is silent.
     let _ = thread::Builder::new().spawn(move || {
         thread::sleep(Duration::from_secs(1));
-        tell(&format!("still running (timeout {} s)", timeout.as_secs()));
+        notice(&format!("still running (timeout {} s)", timeout.as_secs()));
     });
 }
 
@@ -130,7 +130,7 @@ pub fn loads(list: &[Resolution], format: Format) -> io::Result<()> {
 }
 
 /// A line for people beside the output. Where it cannot be written, nobody is told, and nothing else changes.
-pub fn tell(line: &str) {
+pub fn notice(line: &str) {
     let _ = writeln!(io::stderr(), "cudacheck: {line}");
 }
 

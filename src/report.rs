@@ -123,7 +123,7 @@ impl Report {
         self.findings.iter().chain(of_machines)
     }
 
-    /// Every place that names a GPU.
+    /// The GPUs that GPUs, active findings and stages refer to.
     pub fn gpu_refs(&mut self) -> impl Iterator<Item = &mut GpuRef> {
         let of_findings = self.findings.iter_mut().filter_map(|finding| finding.gpu.as_mut());
         let of_stages = self.stages.iter_mut().filter_map(|stage| stage.gpu.as_mut());

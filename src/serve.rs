@@ -39,7 +39,7 @@ pub fn run(options: &Serve) -> Result<()> {
     thread::Builder::new()
         .spawn(move || checks.run(&shared))
         .context("cannot start a thread for checks: raise the process limit (docker run --pids-limit)")?;
-    render::tell(&format!("serving on http://{}", listener.local_addr().unwrap_or(listen)));
+    render::notice(&format!("serving on http://{}", listener.local_addr().unwrap_or(listen)));
     http::serve(&listener, |request| status.answer(request))?;
     status.wait_for_check(Instant::now() + SHUTDOWN);
     // A clean shutdown exits with status 0; dropping the guard would exit with the signal's.
@@ -78,7 +78,7 @@ impl Checks {
             if let Some(file) = &self.textfile
                 && let Err(error) = render::textfile(file, &status.metrics(Form::Prometheus))
             {
-                render::tell(&format!("{error:#}"));
+                render::notice(&format!("{error:#}"));
             }
             sleep(self.interval);
         }

@@ -17,7 +17,7 @@ family! {
     driver_too_old
     runtime_load
     runtime_failed
-    not_looked
+    audit_incomplete
     cupti_subscriber
     cupti_failed
     cupti_silent

@@ -6,7 +6,7 @@ family! {
     confidential
     fabric
     hmm
-    vgpu_licence
+    vgpu_license
     closed_module
     uvm_wedged
     slow_init

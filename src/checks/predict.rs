@@ -25,7 +25,7 @@ family! {
     ptx_only
     minor_version
     compat
-    module_not_said
+    module_unspecified
 }
 
 /// The answers for each machine, in the order of the table.

@@ -5,14 +5,12 @@
 //! argument's value, and so are parsed and refused by the flag's own rules.
 
 use std::collections::BTreeMap;
-use std::process::ExitCode;
 
 use anyhow::anyhow;
-use clap::{ArgMatches, CommandFactory, FromArgMatches};
+use clap::{ArgMatches, Args, CommandFactory, FromArgMatches};
 
-use super::{Cli, Command, target_machine};
+use super::{Cli, Command, Verify, target_machine};
 use crate::config::{self, Config, Scope};
-use crate::render;
 use crate::report::ExitStatus;
 
 /// Why there is nothing to run: help was asked for, or the usage is wrong.
@@ -34,23 +32,28 @@ impl From<anyhow::Error> for Refusal {
 }
 
 impl Refusal {
-    pub fn print(&self) -> ExitCode {
+    pub fn status(&self) -> ExitStatus {
         match self {
-            Refusal::Usage(error) => {
-                let _ = error.print();
-                if !error.use_stderr() {
-                    return ExitStatus::Verified.into();
-                }
-            }
-            Refusal::Configuration(error) => render::tell(&format!("{error:#}")),
-        }
-        // Docker reserves 2, so a health check with wrong usage exits with 1.
-        let asked = Cli::command().ignore_errors(true).try_get_matches();
-        match asked.ok().and_then(|matches| matches.subcommand_name().map(str::to_owned)).as_deref() {
-            Some("health") => ExitStatus::Finding.into(),
-            _ => ExitStatus::Fault.into(),
+            Refusal::Usage(error) if !error.use_stderr() => ExitStatus::Verified,
+            // Docker reserves 2, so a health check with wrong usage exits with 1.
+            _ if asks_for_health() => ExitStatus::Finding,
+            _ => ExitStatus::Fault,
         }
     }
+}
+
+/// Whether a command line that is wrong was meant for `health`: the first word that is no flag of the main command
+/// nor its value.
+fn asks_for_health() -> bool {
+    let rest =
+        clap::Arg::new("rest").num_args(0..).trailing_var_arg(true).allow_hyphen_values(true).hide(true);
+    let words = Verify::augment_args(clap::Command::new("cudacheck")).arg(rest).ignore_errors(true);
+    let words = words.mut_args(|argument| argument.env(None::<&str>)).try_get_matches();
+    let words = words.ok().and_then(|matches| {
+        let rest = matches.get_many::<String>("rest")?;
+        Some(rest.map(String::as_str).find(|word| !word.starts_with('-')) == Some("health"))
+    });
+    words.unwrap_or(false)
 }
 
 pub fn parse() -> Result<Cli, Refusal> {

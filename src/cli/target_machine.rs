@@ -301,7 +301,7 @@ mod tests {
                 "driver 535.104.05 supports CUDA 12.2, not 12.4; nvidia-smi",
             ),
             ("gpu=sm_90,driver=700.10,cuda=12.4", "supports CUDA at least 13.1, not 12.4"),
-            ("gpu=RTX\n4090,cuda=12.4", "is no GPU"),
+            ("gpu=RTX\n4090,cuda=12.4", "unknown GPU name"),
         ] {
             let error = on(text).unwrap_err();
             assert!(error.contains(words), "{text}: {error}");

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use super::Facts;
-use super::probe::ProbeRun;
+use super::probe::{self, ProbeRun};
 use crate::facts::event::{Device, NvmlDevice};
 use crate::model::GpuRef;
 
@@ -16,8 +16,10 @@ pub fn chosen(facts: &Facts, gpu: &NvmlDevice) -> Option<GpuRef> {
     if facts.devices().next().is_none() {
         return concerns(facts, gpu.index).then_some(known);
     }
-    let device = facts.devices().find(|device| Some(device.ordinal) == known.ordinal)?;
-    is_named(facts, device).then_some(known)
+    // With MIG, any of its instances may be the selected one.
+    let selected = |device: &&Device| probe::is_device(gpu, device) && is_named(facts, device);
+    let ordinal = facts.devices().find(selected)?.ordinal;
+    Some(GpuRef { ordinal: Some(ordinal), ..known })
 }
 
 /// Whether --gpus names one of CUDA's devices. Without --gpus, all are selected.

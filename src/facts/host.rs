@@ -16,6 +16,7 @@ mod process;
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use image_audit::loader::Environment;
 use serde::{Deserialize, Serialize};
 
 pub use driver_files::DriverFile;
@@ -55,6 +56,15 @@ pub struct Host {
     pub musl_loader: Option<String>,
     /// The image has /etc/ld.so.cache.
     pub ld_cache: bool,
+}
+
+impl Host {
+    /// What decides which libraries a program of this container loads.
+    pub fn loader_environment(&self) -> Environment {
+        let variable = |name| self.environment.get(name).cloned();
+        let (library_path, preload) = (variable("LD_LIBRARY_PATH"), variable("LD_PRELOAD"));
+        Environment { library_path, preload, working_directory: "/".to_owned() }
+    }
 }
 
 pub fn gather() -> Host {

@@ -9,7 +9,6 @@ use anyhow::{Context, Result};
 use image_audit::{Audit, Census};
 use protocol::Libraries;
 
-use super::environment;
 use crate::facts::app_libraries;
 use crate::facts::host::{GLIBC_LOADER, Host};
 
@@ -24,7 +23,7 @@ const RESERVE: Duration = Duration::from_millis(40);
 
 impl BackgroundCensus {
     pub fn start(host: &Host, deadline: Instant) -> Self {
-        let environment = environment(host);
+        let environment = host.loader_environment();
         let (mounts, (sender, receiver)) = (host.mounts.clone(), channel());
         let errors = sender.clone();
         let take = move || {

@@ -24,21 +24,20 @@ impl GpuRef {
         fn both<'a, T: PartialEq>(a: &'a Option<T>, b: &'a Option<T>) -> Option<bool> {
             Some(a.as_ref()? == b.as_ref()?)
         }
+        // A MIG instance is a part of its GPU, which NVML knows by one index.
+        if self.mig != other.mig {
+            return both(&self.index, &other.index).unwrap_or(false);
+        }
         both(&self.ordinal, &other.ordinal)
             .or_else(|| both(&self.uuid, &other.uuid))
             .or_else(|| both(&self.index, &other.index))
             .unwrap_or(false)
     }
-
-    /// The number to show: CUDA's ordinal, which programs use, or else NVML's index.
-    pub fn number(&self) -> Option<u32> {
-        self.ordinal.or(self.index)
-    }
 }
 
 impl fmt::Display for GpuRef {
     fn fmt(&self, out: &mut fmt::Formatter) -> fmt::Result {
-        match (self.number(), &self.uuid) {
+        match (self.ordinal.or(self.index), &self.uuid) {
             (Some(number), _) => write!(out, "GPU {number}"),
             (None, Some(uuid)) => write!(out, "GPU {uuid}"),
             (None, None) => write!(out, "a GPU"),
@@ -73,5 +72,8 @@ mod tests {
             mig: true,
         };
         assert!(!instance(0, "MIG-a").is_same(&instance(1, "MIG-b")));
+        // What NVML reports of the GPU concerns each of them, whichever device stands first.
+        let gpu = GpuRef { ordinal: Some(0), index: Some(0), uuid: Some("GPU-x".into()), mig: false };
+        assert!(gpu.is_same(&instance(1, "MIG-b")) && instance(0, "MIG-a").is_same(&gpu));
     }
 }

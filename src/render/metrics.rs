@@ -102,8 +102,8 @@ const FAMILIES: &[Family] = &[
     Family {
         name: "cudacheck_gpu_info",
         counter: false,
-        labels: &["uuid", "index", "name", "pci", "capability"],
-        help: "Always 1; describes a GPU. index is its CUDA ordinal, or its NVML index if CUDA was not queried.",
+        labels: &["uuid", "ordinal", "index", "name", "pci", "capability"],
+        help: "Always 1; describes a GPU by its CUDA ordinal, its NVML index, name, PCI address and compute capability.",
         samples: info,
     },
     Family {
@@ -270,8 +270,9 @@ fn label(gpu: &Gpu) -> String {
 }
 
 fn name(gpu: &GpuRef) -> String {
-    let by_number = || gpu.number().map(|number| format!("index-{number}"));
-    gpu.uuid.clone().or_else(by_number).unwrap_or_default()
+    let by_index = || gpu.index.map(|index| format!("nvml-{index}"));
+    let by_ordinal = || gpu.ordinal.map(|ordinal| format!("cuda-{ordinal}"));
+    gpu.uuid.clone().or_else(by_index).or_else(by_ordinal).unwrap_or_default()
 }
 
 fn verdict(view: &View) -> Vec<Sample> {
@@ -314,10 +315,10 @@ fn states(view: &View) -> Vec<Sample> {
 fn info(view: &View) -> Vec<Sample> {
     let gpus = view.report.map_or(&[][..], |report| &report.gpus);
     let sample = |gpu: &Gpu| {
-        let index = gpu.id.number();
         let labels = [
             Some(label(gpu)),
-            index.map(|index| index.to_string()),
+            gpu.id.ordinal.map(|ordinal| ordinal.to_string()),
+            gpu.id.index.map(|index| index.to_string()),
             Some(gpu.name.clone()),
             gpu.pci.clone(),
             gpu.capability.clone(),

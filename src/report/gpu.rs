@@ -88,6 +88,10 @@ pub struct Health {
     pub nvlinks: Field<NvLinks>,
     pub fabric: Field<Fabric>,
     pub temperature: Field<u32>,
+    /// Of the GPU memory.
+    pub memory_temperature: Field<u32>,
+    /// Memory temperature at which the GPU starts to slow down.
+    pub memory_slowdown: Field<u32>,
     pub power: Field<u32>,
     pub sm_clock: Field<u32>,
     pub sm_clock_max: Field<u32>,
@@ -251,6 +255,8 @@ impl From<&event::NvmlDevice> for Health {
             nvlinks: known(&from.nvlinks),
             fabric: known(&from.fabric),
             temperature: from.temperature.clone(),
+            memory_temperature: from.memory_temperature.clone(),
+            memory_slowdown: from.memory_slowdown.clone(),
             power: from.power.clone(),
             sm_clock: from.sm_clock.clone(),
             sm_clock_max: from.sm_clock_max.clone(),

@@ -60,6 +60,9 @@ fn a_health_check_with_a_wrong_flag_exits_with_1() {
         &["health", "--level", "deep"],
         &["health", "--timeout", "soon"],
         &["health", "--config", "x"],
+        &["--level", "nvml", "health"],
+        &["--gpus", "0", "health", "--for", "liveness"],
+        &["--bogus", "health"],
     ] {
         let (status, _, error) = run(arguments);
         assert_eq!(status, 1, "{arguments:?}: {error}");

@@ -265,7 +265,7 @@ fn a_lost_gpu_keeps_its_uuid_in_the_metrics() {
     // A GPU that never reported its UUID is named by its NVML index.
     let server = Server::start("gpus = 2\ngpu.1.lost = 1", &QUICK);
     server.becomes("/readyz", (503, "unhealthy: "));
-    assert_eq!(server.metric("cudacheck_gpu_healthy{uuid=\"index-1\"}"), Some(0.0));
+    assert_eq!(server.metric("cudacheck_gpu_healthy{uuid=\"nvml-1\"}"), Some(0.0));
 }
 
 #[test]

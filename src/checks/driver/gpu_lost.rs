@@ -45,7 +45,7 @@ fn judge(facts: &Facts) -> Outcome {
             let of_others = fault.code == Some(NO_PERMISSION) && !gpu_selection::is_explicit(facts);
             (!of_others && gpu.is_none_or(concerns)).then(|| {
                 let index = gpu.unwrap_or_default();
-                let cause = format!("GPU with NVML index {index}: {}", phrase(fault));
+                let cause = format!("GPU {index} (NVML index): {}", phrase(fault));
                 Problem::new(cause).gpu(gpu.map(gpu_of_index))
             })
         }
@@ -94,7 +94,7 @@ mod tests {
         assert_eq!(lost.len(), 1);
         assert_eq!(
             lost[0].cause,
-            "GPU with NVML index 1: nvmlDeviceGetHandleByIndex_v2 returned 15 (NVML_ERROR_GPU_IS_LOST)."
+            "GPU 1 (NVML index): nvmlDeviceGetHandleByIndex_v2 returned 15 (NVML_ERROR_GPU_IS_LOST)."
         );
         let numbers = |problem: &Problem| problem.gpu.as_ref().map(|gpu| (gpu.ordinal, gpu.index));
         assert_eq!(numbers(&lost[0]), Some((Some(1), Some(1))));

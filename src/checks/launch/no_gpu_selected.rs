@@ -3,7 +3,7 @@
 use crate::checks::shared::access::{
     NOT_INJECTED_CONSEQUENCES, gpu_answered, host_has_driver, no_gpu_expected, nvidia_visible_devices,
 };
-use crate::checks::shared::nodes::{has_driver_nodes, is_gpu_node};
+use crate::checks::shared::nodes::has_driver_nodes;
 use crate::checks::shared::platform::{PODMAN_RUN, engine, is_wsl_or_jetson};
 use crate::checks::{Check, Outcome, Problem};
 use crate::codes::Family;
@@ -31,7 +31,7 @@ fn judge(facts: &Facts) -> Outcome {
     }
     let none = nvidia_visible_devices(facts).filter(|value| matches!(*value, "none" | "void" | ""));
     let Some(value) = none else { return Outcome::Pass };
-    let has_gpu_node = facts.host.nodes.iter().any(|node| is_gpu_node(&node.path));
+    let has_gpu_node = facts.host.nodes.iter().any(|node| node.is_gpu());
     if has_gpu_node || is_wsl_or_jetson(facts) || gpu_answered(facts) {
         return Outcome::Pass;
     }

@@ -22,7 +22,7 @@ pub const CHECK: Check = Check {
 
 fn judge(facts: &Facts) -> Outcome {
     if !census_is_whole(facts) {
-        return Outcome::Skip("not all of the image was read (math.not-looked)");
+        return Outcome::Skip("not all of the image was read (math.audit-incomplete)");
     }
     let libraries =
         [("libcudart", Stage::LoadRuntime), ("libcublas", Stage::LoadBlas), ("libcupti", Stage::LoadCupti)];

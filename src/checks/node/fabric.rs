@@ -27,8 +27,7 @@ fn judge(facts: &Facts) -> Outcome {
     for gpu in facts.nvml_devices() {
         if let Some(fabric) = gpu.fabric.known() {
             let (index, state, status) = (gpu.index, &fabric.state, fabric.status);
-            problem =
-                problem.evidence(format!("GPU with NVML index {index}: fabric {state}, status {status}"));
+            problem = problem.evidence(format!("GPU {index} (NVML index): fabric {state}, status {status}"));
         }
     }
     Some(problem).into()
@@ -49,7 +48,7 @@ mod tests {
             judge(&sample.fault(None, Stage::DriverInit, fault("cuInit", code)).facts()).problems()
         };
         let evidence = &problems(802)[0].evidence;
-        assert_eq!(evidence[2].text, "GPU with NVML index 1: fabric in-progress, status 0");
+        assert_eq!(evidence[2].text, "GPU 1 (NVML index): fabric in-progress, status 0");
         assert!(problems(999).is_empty());
     }
 }

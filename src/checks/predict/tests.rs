@@ -79,7 +79,7 @@ fn images_by_machines() {
         // The kernel module.
         ("13", torch13(), "gpu=B200,driver=590.44.01,open-module=yes", &["predict.minor-version"]),
         ("13", torch13(), "gpu=B200,cuda=13.2,open-module=no", &["predict.closed-module"]),
-        ("13", torch13(), "gpu=B200,cuda=13.2", &["predict.module-not-said"]),
+        ("13", torch13(), "gpu=B200,cuda=13.2", &["predict.module-unspecified"]),
         (
             "12",
             image(&["sm_70"], Some("12.4.127")),

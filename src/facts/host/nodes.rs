@@ -18,6 +18,14 @@ pub struct Node {
     pub minor: u32,
 }
 
+impl Node {
+    /// `/dev/nvidia0`, but not `/dev/nvidia-modeset`.
+    pub fn is_gpu(&self) -> bool {
+        let number = self.path.strip_prefix("/dev/nvidia");
+        number.is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
+    }
+}
+
 /// The device nodes of the NVIDIA drivers, of WSL and of Jetson, by path.
 pub fn nodes() -> Vec<Node> {
     let mut nodes = Vec::new();
@@ -45,4 +53,20 @@ pub fn nodes() -> Vec<Node> {
     }
     nodes.sort_by(|a, b| a.path.cmp(&b.path));
     nodes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbered_nodes_are_gpus() {
+        let is_gpu = |path: &str| {
+            let node = Node { path: path.to_owned(), mode: 0o666, uid: 0, gid: 0, major: 195, minor: 0 };
+            node.is_gpu()
+        };
+        let others =
+            ["/dev/nvidia", "/dev/nvidiactl", "/dev/nvidia-uvm", "/dev/nvidia-caps/nvidia-cap1", "/dev/sda"];
+        assert!(["/dev/nvidia0", "/dev/nvidia15"].into_iter().all(is_gpu) && !others.into_iter().any(is_gpu));
+    }
 }

@@ -187,7 +187,7 @@ impl Redaction<'_> {
         let product = matches!(keys.last(), Some(&"name" | &"distribution"));
         let free =
             matches!(keys.last(), Some(&"noise" | &"detail" | &"error" | &"instruction" | &"unavailable"));
-        let free = free || (!product && text.contains(char::is_whitespace));
+        let free = free || keys.contains(&"unreadable") || (!product && text.contains(char::is_whitespace));
         Words { free, hosts: &self.here.hosts, users: &self.users, known: &self.here.users }
     }
 

@@ -155,7 +155,7 @@ pub const FAULTS: &[Scenario] = &[
         || Machine::whole("pcie_width = 4")),
     fault("C16", "cuInit never returns", "driver", "probe.hung",
         || Machine::whole("cuInit = hang").timeout("2s")),
-    fault("C17", "A vGPU without a license", "driver", "node.vgpu-licence",
+    fault("C17", "A vGPU without a license", "driver", "node.vgpu-license",
         || Machine::whole("cuInit = 102")),
     fault("C18", "cuInit takes seconds without persistence mode", "driver", "node.slow-init",
         || Machine::whole("cuInit = sleep:2500\npersistence = 0")),

@@ -7,7 +7,7 @@ use crate::facts::Facts;
 use crate::model::{Fix, Owner, Question, Severity};
 
 pub const CHECK: Check = Check {
-    id: "predict.module-not-said",
+    id: "predict.module-unspecified",
     severity: Severity::Note,
     owner: Owner::Node,
     fix: Fix::Host,

@@ -8,7 +8,7 @@ use crate::facts::probe::ProbeRun;
 use crate::model::{Fix, Owner, Severity, Stage};
 
 pub const CHECK: Check = Check {
-    id: "node.vgpu-licence",
+    id: "node.vgpu-license",
     severity: Severity::Error,
     owner: Owner::Node,
     fix: Fix::Host,

@@ -7,7 +7,7 @@ use crate::facts::Facts;
 use crate::model::{Fix, Owner, Severity, Stage};
 
 pub const CHECK: Check = Check {
-    id: "math.not-looked",
+    id: "math.audit-incomplete",
     severity: Severity::Unknown,
     owner: Owner::Launch,
     fix: Fix::Recreate,

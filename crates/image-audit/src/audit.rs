@@ -1,5 +1,6 @@
 //! The entry point: what to audit, with which options.
 
+mod ldd;
 mod source;
 mod take;
 
@@ -11,7 +12,7 @@ use std::time::Instant;
 use crate::archive::{self, Input};
 use crate::census::Census;
 use crate::config::Image;
-use crate::loader::{Environment, Loader, Resolution, resolve};
+use crate::loader::{Environment, Loader, Resolution};
 use crate::tree::{Inspector, Tree};
 
 pub use crate::archive::is_archive;
@@ -161,7 +162,7 @@ impl Source {
     /// What the image's loader loads for one program or library, like `ldd` but without running anything.
     /// With `all`, for every object that a loader accepts. None if there is no such object.
     pub fn resolve(&self, object: &str) -> Option<Vec<Resolution>> {
-        resolve(&self.tree, &Loader::new(&self.tree, self.environment.clone()), object)
+        ldd::resolve(&self.tree, &Loader::new(&self.tree, self.environment.clone()), object)
     }
 }
 

@@ -35,6 +35,7 @@
 mod archive;
 mod audit;
 mod bytes;
+mod coverage;
 mod elf;
 mod path_index;
 mod python;

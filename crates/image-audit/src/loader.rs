@@ -6,7 +6,6 @@
 pub(crate) mod cache;
 mod closure;
 mod glibc;
-mod ldd;
 mod musl;
 mod paths;
 
@@ -19,10 +18,8 @@ use closure::Found;
 use glibc::Glibc;
 use paths::Paths;
 
-pub use closure::{Closure, Edge, Loaded};
+pub use closure::{Closure, Edge, Loaded, Resolution};
 pub(crate) use glibc::loader as glibc_loader;
-pub use ldd::Resolution;
-pub(crate) use ldd::resolve;
 pub use paths::Environment;
 
 /// Emulates the loader of an image.

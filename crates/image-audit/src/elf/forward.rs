@@ -7,19 +7,11 @@
 
 use object::Endianness;
 use object::read::elf::SectionHeader;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
-use super::Object;
+use super::headers::Object;
 use super::sections::Sections;
-
-/// The drivers that a libcuda for forward compatibility supports.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Forward {
-    /// The CUDA version that it provides, such as `13.1`.
-    pub cuda: Option<String>,
-    /// Branches of the kernel driver that it runs on, such as 535.
-    pub drivers: Vec<u32>,
-}
+use super::types::Forward;
 
 #[derive(Deserialize)]
 struct Text {
@@ -35,7 +27,7 @@ const OWNER: &[u8] = b"NVIDIA Corporation";
 const LONGEST: u64 = 64 << 10;
 
 impl<'a> Object<'a> {
-    pub(super) fn forward(&self, sections: &Sections<'a>) -> Option<Forward> {
+    pub fn forward(&self, sections: &Sections<'a>) -> Option<Forward> {
         let (_, section) = sections.section_by_name(self.endian, SECTION)?;
         let align = section.sh_addralign(self.endian);
         let range = self.range(sections, SECTION)?;

@@ -1,5 +1,6 @@
 //! Programs that are valid, damaged or hostile.
 
+use super::headers::{COST, ROOM};
 use super::*;
 use crate::bytes::{Kept, Part};
 use std::fs::File;

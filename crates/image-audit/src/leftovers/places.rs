@@ -2,7 +2,7 @@
 //!
 //! One pass over the components of a path, without allocation. The topmost mark decides.
 
-use super::Kind::{self, *};
+use super::kind::Kind::{self, *};
 use crate::path_index::Index;
 
 /// The surroundings of a file, which decide what its name means.

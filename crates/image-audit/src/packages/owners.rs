@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashSet};
 use super::package::Package;
 use super::places::{APK, RPM, base, is_conda};
 use super::{Manager, PackageId, PackageSize, apk, conda, dpkg, pip, rpm};
-use crate::census::Unreadable;
+use crate::coverage::Unreadable;
 use crate::tree::Tree;
 
 /// Files and their packages.

@@ -19,7 +19,7 @@ use std::time::Instant;
 use super::inspect::{Inspected, Inspector};
 use super::{Content, File, Tree};
 use crate::bytes::Part;
-use crate::census::{Coverage, Unreadable};
+use crate::coverage::{Coverage, Unreadable};
 use crate::python::PythonNames;
 
 /// File systems that have no files of the image.

@@ -10,7 +10,7 @@ use object::{Endianness, ReadRef};
 use super::headers::Object;
 use super::types::{Elf, VersionsNeeded};
 
-/// A string table larger than this is no string table.
+/// Limit of the size of the string table.
 const STRINGS: u64 = 256 << 20;
 /// No object has more version entries.
 const MOST_VERSIONS: u64 = 4096;

@@ -87,12 +87,14 @@ mod tests {
             let whole = note(b"NVIDIA Corporation\0", text, align);
             assert_eq!(parse(&whole, align, Endianness::Little), Some(expected.clone()), "{align}");
             for end in 0..whole.len() - align {
-                let _ = parse(&whole[..end], align, Endianness::Little);
+                assert_eq!(parse(&whole[..end], align, Endianness::Little), None, "cut at {end}");
             }
             for at in 0..12 {
                 let mut bytes = whole.clone();
                 bytes[at] = 0xff;
-                let _ = parse(&bytes, align, Endianness::Little);
+                // A wrong size of the text, and the type, do not matter.
+                let expected = (at >= 4).then(|| expected.clone());
+                assert_eq!(parse(&bytes, align, Endianness::Little), expected, "changed at {at}");
             }
         }
         let cases: [(&[u8], &[u8]); 3] =

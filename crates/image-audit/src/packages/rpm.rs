@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn damage_never_panics() {
+    fn truncated_headers_are_errors() {
         let mut headers = Vec::new();
         let keep = |columns: &[Value]| {
             headers.extend(columns.iter().filter_map(|value| match value {
@@ -214,15 +214,9 @@ mod tests {
         };
         sqlite::for_each_row(DATABASE, "packages", keep).unwrap();
         assert_eq!(headers.len(), 5);
-        for mut header in headers {
+        for header in headers {
             for length in 0..header.len() {
                 assert!(package(&header[..length]).is_err(), "the first {length} bytes");
-            }
-            for at in 0..header.len() {
-                let was = header[at];
-                header[at] ^= [1, 0x80, 0xff][at % 3];
-                let _ = package(&header);
-                header[at] = was;
             }
         }
     }

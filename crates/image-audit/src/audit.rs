@@ -167,8 +167,14 @@ impl Source {
 }
 
 /// Why an image could not be read.
-#[derive(Debug)]
 pub struct Error(anyhow::Error);
+
+/// The message with its causes, for `main` to return.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {

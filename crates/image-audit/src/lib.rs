@@ -24,10 +24,9 @@
 //!
 //! # Hostile images
 //!
-//! Images are not trusted. Memory grows with the number of files and never with a size that a file claims;
-//! links are followed inside the image only; damage is reported in [`Census::unreadable`]. The parsers are
-//! fuzzed
-//! (feature `fuzzing`, not part of the stable interface).
+//! Images are not trusted. Memory grows with the number of files and never with a size that a file claims.
+//! Links are followed inside the image only. Damage is reported in [`Census::unreadable`]. The parsers are
+//! fuzzed (feature `fuzzing`, not part of the stable interface).
 
 #![forbid(unsafe_code)]
 #![cfg_attr(not(feature = "fuzzing"), warn(missing_docs))]
@@ -59,3 +58,8 @@ pub mod fuzzing;
 pub use audit::{Audit, Error, Level, Source, is_archive};
 pub use census::Census;
 pub use elf::{Elf, Forward, VersionsNeeded};
+
+/// Compiles the example of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct ReadmeDoctests;

@@ -1,4 +1,4 @@
-//! Lists the CUDA libraries of an image: `audit [DIRECTORY|ARCHIVE]`, without an argument those of this machine.
+//! Lists the CUDA libraries of an image: `audit [DIRECTORY|ARCHIVE]`. The default is the running root.
 
 use image_audit::{Audit, Error};
 

@@ -28,7 +28,7 @@ pub enum Level {
     Full,
 }
 
-/// An audit to be run: an image and options.
+/// An image to audit, and options.
 #[derive(Clone, Debug)]
 pub struct Audit {
     target: Target,
@@ -172,7 +172,7 @@ pub struct Error(anyhow::Error);
 /// The message with its causes, for `main` to return.
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        self.0.fmt(f)
+        write!(f, "{:#}", self.0)
     }
 }
 

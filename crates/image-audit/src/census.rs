@@ -1,7 +1,7 @@
 //! The census: every copy of a CUDA library in an image, who loads it, and what else the image holds.
 //!
 //! A copy is *reached* if some object of the image loads it: as a dependency that the loader resolves, by a
-//! name passed to dlopen, from Python, or by a known convention. [`Verdict`] says what follows from that.
+//! name passed to dlopen, from Python, or by a known convention. The [`Verdict`] follows from that.
 
 use serde::{Deserialize, Serialize};
 
@@ -64,7 +64,7 @@ pub struct Census {
     /// How much of the image was read.
     #[serde(alias = "incomplete")]
     pub coverage: Coverage,
-    /// What could not be read. The census knows nothing about it.
+    /// What could not be read and is missing from the census.
     pub unreadable: Vec<Unreadable>,
     /// Mount points that were left out.
     pub skipped: Vec<String>,
@@ -141,7 +141,7 @@ pub enum Verdict {
     /// Nothing was seen to load it, but it may be a plug-in.
     #[default]
     Unreferenced,
-    /// An object means this one, and LD_LIBRARY_PATH puts another in its place.
+    /// An object's own search path leads to it, but LD_LIBRARY_PATH overrides that with another copy.
     Shadowed,
     /// For linking only.
     Stub,

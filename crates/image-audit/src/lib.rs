@@ -1,9 +1,9 @@
 //! Audits a container image without running it: which CUDA libraries it has, who loads each copy, and which are
 //! missing or redundant. It also finds build leftovers, caches, secrets, and bytes that layers ship and hide.
 //!
-//! The image is a directory, the running root, an archive of `docker save`, an OCI archive or an OCI layout.
-//! Nothing of it is executed, and archives are not unpacked. Who loads what is decided as the image's own
-//! loader (glibc or musl) would decide it.
+//! The image is a directory, the running root, a `docker save` archive, an OCI archive or an OCI layout.
+//! Nothing in it is executed, and archives are not unpacked. Dependencies are resolved as the image's own
+//! loader (glibc or musl) resolves them.
 //!
 //! ```
 //! use image_audit::{Audit, census::Verdict};
@@ -20,7 +20,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! [`Audit::read`] gives the files, the configuration and the layers as well.
+//! [`Audit::read`] returns the files, the configuration and the layers as well.
 //!
 //! # Hostile images
 //!

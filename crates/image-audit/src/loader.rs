@@ -1,7 +1,7 @@
 //! Resolves sonames like the loader of the image, glibc's or musl's.
 //!
-//! Nothing of this machine is used but the level of its processor (x86-64-v3, for example). Not supported:
-//! hwcaps directories of glibc before 2.33, and LD_AUDIT.
+//! The result depends on the image alone, except for the level of this machine's processor, such as
+//! x86-64-v3. Not supported: hwcaps directories of glibc before 2.33, and LD_AUDIT.
 
 pub(crate) mod cache;
 mod closure;

@@ -11,7 +11,7 @@ pub struct LeftoverFound {
     pub kind: Kind,
     /// A file, or the topmost directory of the files. Only files of this kind are counted, not others in it.
     pub place: String,
-    /// Total size of the files that only have this one name.
+    /// Total size of the files. A file with other hard links counts as 0.
     pub bytes: u64,
     /// Number of files.
     pub files: u64,

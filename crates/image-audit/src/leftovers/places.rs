@@ -36,7 +36,7 @@ pub enum Meaning {
     Enter(Context),
 }
 
-/// What the directories of a path say: the topmost mark, and where its directory ends in the path.
+/// What the directories of a path show: the topmost mark, and where its directory ends in the path.
 pub struct Place {
     pub context: Context,
     pub meaning: Option<(Meaning, usize)>,

@@ -28,7 +28,8 @@ const NAMED: u64 = 1 << 62;
 const HARDWARE: usize = 1;
 /// The longest path of Linux.
 const LONGEST: usize = 4096;
-/// How much longer than the file all names may be. Entries can share names, but rarely do in real files.
+/// Limit of the total length of names, as a multiple of the size of the file. Entries can share names, but
+/// rarely do in real files.
 const EXPANSION: usize = 16;
 
 impl Cache {

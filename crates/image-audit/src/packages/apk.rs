@@ -10,8 +10,8 @@ pub fn packages(installed: &str) -> Vec<Package> {
     installed.split("\n\n").filter_map(package).collect()
 }
 
-/// How much longer than the text of the package its paths may be. Real ones are about as long, because the
-/// text has a checksum for each file.
+/// Limit of the total length of paths, as a multiple of the text's length. Real paths are about as long as the
+/// text, because it has a checksum for each file.
 const EXPANSION: usize = 16;
 
 fn package(stanza: &str) -> Option<Package> {

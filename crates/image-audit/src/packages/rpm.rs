@@ -48,8 +48,8 @@ const INT32: u32 = 4;
 const STRING: u32 = 6;
 const STRINGS: u32 = 8;
 
-/// How much longer than the header its paths may be. Real ones are about as long, because the header has a
-/// digest, an owner, a size and more for each file.
+/// Limit of the total length of paths, as a multiple of the header's length. Real paths are about as long as
+/// the header, because it has a digest, an owner, a size and more for each file.
 const EXPANSION: usize = 16;
 
 struct Header<'a> {

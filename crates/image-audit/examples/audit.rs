@@ -1,33 +1,11 @@
-//! Prints the CUDA libraries of a directory or image archive: `audit DIRECTORY|ARCHIVE`.
-
-use std::process::ExitCode;
+//! Lists the CUDA libraries of an image: `audit [DIRECTORY|ARCHIVE]`. The default is the running root.
 
 use image_audit::{Audit, Error};
 
-fn main() -> ExitCode {
-    let Some(path) = std::env::args_os().nth(1) else {
-        eprintln!("usage: audit DIRECTORY|ARCHIVE");
-        return ExitCode::from(2);
-    };
-    match report(Audit::path(path)) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("cannot read the image: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-fn report(audit: Audit) -> Result<(), Error> {
-    let census = audit.run()?;
-    for copy in &census.copies {
+fn main() -> Result<(), Error> {
+    let image = std::env::args_os().nth(1).unwrap_or_else(|| "/".into());
+    for copy in Audit::path(image).run()?.copies {
         println!("{:?}: {} ({:.1} MB)", copy.verdict, copy.path, copy.bytes as f64 / 1e6);
-    }
-    for missing in &census.missing {
-        println!("Missing: {} (needed by {})", missing.soname, missing.by[0]);
-    }
-    for unreadable in &census.unreadable {
-        println!("Unreadable: {unreadable}");
     }
     Ok(())
 }

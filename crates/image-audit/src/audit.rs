@@ -1,5 +1,6 @@
 //! The entry point: what to audit, with which options.
 
+mod ldd;
 mod source;
 mod take;
 
@@ -11,7 +12,7 @@ use std::time::Instant;
 use crate::archive::{self, Input};
 use crate::census::Census;
 use crate::config::Image;
-use crate::loader::{Environment, Loader, Resolution, resolve};
+use crate::loader::{Environment, Loader, Resolution};
 use crate::tree::{Inspector, Tree};
 
 pub use crate::archive::is_archive;
@@ -27,7 +28,7 @@ pub enum Level {
     Full,
 }
 
-/// An audit to be run: an image and options.
+/// An image to audit, and options.
 #[derive(Clone, Debug)]
 pub struct Audit {
     target: Target,
@@ -161,13 +162,19 @@ impl Source {
     /// What the image's loader loads for one program or library, like `ldd` but without running anything.
     /// With `all`, for every object that a loader accepts. None if there is no such object.
     pub fn resolve(&self, object: &str) -> Option<Vec<Resolution>> {
-        resolve(&self.tree, &Loader::new(&self.tree, self.environment.clone()), object)
+        ldd::resolve(&self.tree, &Loader::new(&self.tree, self.environment.clone()), object)
     }
 }
 
 /// Why an image could not be read.
-#[derive(Debug)]
 pub struct Error(anyhow::Error);
+
+/// The message with its causes, for `main` to return.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "{:#}", self.0)
+    }
+}
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {

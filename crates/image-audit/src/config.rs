@@ -30,7 +30,7 @@ pub struct Image {
     pub has_command: bool,
     /// Lowest first.
     pub layers: Vec<Layer>,
-    /// Files that no container sees, summed up by layer; the largest sum first.
+    /// Files that are not visible in a container, summed up by layer; the largest sum first.
     pub hidden: Vec<Hidden>,
     /// Secrets in the environment and the history.
     pub secrets: Vec<Secret>,
@@ -58,11 +58,11 @@ pub struct Hidden {
     pub layer: usize,
     /// Index of the layer that hides them.
     pub by: usize,
-    /// Deleted, not overwritten.
+    /// Whether they are deleted rather than overwritten.
     pub deleted: bool,
     /// Their total size.
     pub bytes: u64,
-    /// How many they are.
+    /// Number of files.
     pub files: u64,
     /// The directory that contains all of them.
     pub place: String,

@@ -1,9 +1,9 @@
 //! Audits a container image without running it: which CUDA libraries it has, who loads each copy, and which are
 //! missing or redundant. It also finds build leftovers, caches, secrets, and bytes that layers ship and hide.
 //!
-//! The image is a directory, the running root, an archive of `docker save`, an OCI archive or an OCI layout.
-//! Nothing of it is executed, and archives are not unpacked. Who loads what is decided as the image's own
-//! loader (glibc or musl) would decide it.
+//! The image is a directory, the running root, a `docker save` archive, an OCI archive or an OCI layout.
+//! Nothing in it is executed, and archives are not unpacked. Dependencies are resolved as the image's own
+//! loader (glibc or musl) resolves them.
 //!
 //! ```
 //! use image_audit::{Audit, census::Verdict};
@@ -20,14 +20,13 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! [`Audit::read`] gives the files, the configuration and the layers as well.
+//! [`Audit::read`] returns the files, the configuration and the layers as well.
 //!
 //! # Hostile images
 //!
-//! Images are not trusted. Memory grows with the number of files and never with a size that a file claims;
-//! links are followed inside the image only; damage is reported in [`Census::unreadable`]. The parsers are
-//! fuzzed
-//! (feature `fuzzing`, not part of the stable interface).
+//! Images are not trusted. Memory grows with the number of files and never with a size that a file claims.
+//! Links are followed inside the image only. Damage is reported in [`Census::unreadable`]. The parsers are
+//! fuzzed (feature `fuzzing`, not part of the stable interface).
 
 #![forbid(unsafe_code)]
 #![cfg_attr(not(feature = "fuzzing"), warn(missing_docs))]
@@ -35,6 +34,7 @@
 mod archive;
 mod audit;
 mod bytes;
+mod coverage;
 mod elf;
 mod path_index;
 mod python;
@@ -58,3 +58,8 @@ pub mod fuzzing;
 pub use audit::{Audit, Error, Level, Source, is_archive};
 pub use census::Census;
 pub use elf::{Elf, Forward, VersionsNeeded};
+
+/// Compiles the example of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct ReadmeDoctests;

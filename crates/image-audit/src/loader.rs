@@ -1,12 +1,11 @@
 //! Resolves sonames like the loader of the image, glibc's or musl's.
 //!
-//! Nothing of this machine is used but the level of its processor (x86-64-v3, for example). Not supported:
-//! hwcaps directories of glibc before 2.33, and LD_AUDIT.
+//! The result depends on the image alone, except for the level of this machine's processor, such as
+//! x86-64-v3. Not supported: hwcaps directories of glibc before 2.33, and LD_AUDIT.
 
 pub(crate) mod cache;
 mod closure;
 mod glibc;
-mod ldd;
 mod musl;
 mod paths;
 
@@ -19,10 +18,8 @@ use closure::Found;
 use glibc::Glibc;
 use paths::Paths;
 
-pub use closure::{Closure, Edge, Loaded};
+pub use closure::{Closure, Edge, Loaded, Resolution};
 pub(crate) use glibc::loader as glibc_loader;
-pub use ldd::Resolution;
-pub(crate) use ldd::resolve;
 pub use paths::Environment;
 
 /// Emulates the loader of an image.

@@ -10,7 +10,7 @@ use memchr::memmem;
 
 use crate::catalogue::library_of;
 
-/// A find with its offset in the file.
+/// A match with its offset in the file.
 pub struct Hit {
     pub at: u64,
     pub text: Found,

@@ -18,7 +18,7 @@ pub use walk::is_running;
 use serde::Serialize;
 
 use crate::bytes::Part;
-use crate::census::{Coverage, Unreadable};
+use crate::coverage::{Coverage, Unreadable};
 use crate::elf::Elf;
 use crate::python::PythonNames;
 

@@ -39,7 +39,7 @@ pub struct Users<'a> {
     pub edges: BTreeMap<String, BTreeSet<User>>,
     missing: BTreeMap<String, BTreeSet<String>>,
     optional: BTreeMap<String, BTreeSet<String>>,
-    /// What a process has loaded that imported torch, by soname.
+    /// Objects in a process that has imported torch, by soname.
     torch: HashMap<String, String>,
     torch_objects: HashSet<String>,
 }

@@ -1,8 +1,8 @@
 //! Decides what becomes of each copy, once, and what the image has of each library.
 //!
 //! *Redundant* is a promise: nothing in the image loads the copy, and everything that asks for its soname
-//! gets another copy. All redundant copies can be deleted together. A copy that nothing was seen to load and
-//! that nothing replaces is *unreferenced*: it may be a plug-in.
+//! gets another copy. All redundant copies can be deleted together. A copy without a known user and without a
+//! replacement is *unreferenced*: it may be a plug-in.
 
 use crate::catalogue::{LIBRARIES, Library, unhashed};
 use crate::census::{Census, Copy, Coverage, Origin};

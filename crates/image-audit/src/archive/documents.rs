@@ -78,7 +78,7 @@ pub struct Healthcheck {
     pub test: Option<Vec<String>>,
 }
 
-/// Tells documents of images from others.
+/// Distinguishes documents of images from others.
 #[derive(Deserialize)]
 struct Shape {
     manifests: Option<IgnoredAny>,

@@ -92,7 +92,7 @@ fn number(field: &[u8]) -> Option<u64> {
     digits.try_fold(0, push)
 }
 
-/// What extension headers say about the member that follows.
+/// Values of extension headers, which apply to the next member.
 #[derive(Default)]
 pub struct Extensions {
     pub any: bool,

@@ -1,8 +1,8 @@
 //! One layer: turns members of a tar into entries of an image.
 //!
 //! Names become paths, whiteouts are recognized, and contents are passed to the caller's `Visit`. An invalid
-//! member is reported and left out. Of a truncated tar, what was read is kept, and the damage says how far it
-//! goes.
+//! member is reported and left out. What was read of a truncated tar is kept, and the damage names the last
+//! entry.
 
 use std::io::BufReader;
 

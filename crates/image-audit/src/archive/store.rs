@@ -1,8 +1,8 @@
 //! The blobs of an archive by name, in a layout directory, a file or a stream.
 //!
 //! A seekable file is only indexed, and its layers are read when the manifest is known. A stream comes once,
-//! before the manifest says what its blobs are: what looks like a layer is read as one, what looks like a
-//! manifest or configuration is kept, the rest is skipped.
+//! before the manifest is known: a blob that looks like a layer is read as one, a blob that looks like a
+//! manifest or configuration is kept, and the rest is skipped.
 
 use std::collections::HashMap;
 use std::fs::File;

@@ -11,8 +11,7 @@ use anyhow::{Context, Result, ensure};
 
 use super::header::{BLOCK, Extensions, Header, Member, until_nul};
 
-/// No layer and no file in one is larger. What claims to be is an attack, and the sum of all sizes must not
-/// overflow.
+/// Limit of the size of a layer or a file in one. It keeps the sum of all sizes from overflowing.
 pub const LARGEST: u64 = 1 << 40;
 
 /// Padding that may follow the end marker.

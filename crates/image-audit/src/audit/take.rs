@@ -22,7 +22,7 @@ pub fn take(source: &Source) -> Census {
     let mut users = Users::new(tree, &loader);
     let tool_files = tool_files(tree);
     let of_tools = tool_files.iter().map(|found| found.file.to_owned());
-    let (leftovers, flavour) = leftovers::scan(tree);
+    let (leftovers, flavour) = leftovers::scan::scan(tree);
     let of_leftovers = leftovers.iter().map(|leftover| leftover.largest.clone());
     let wanted: HashSet<String> = users.copies.iter().cloned().chain(of_tools).chain(of_leftovers).collect();
     let owners = thread::scope(|scope| {
@@ -67,9 +67,9 @@ pub fn take(source: &Source) -> Census {
             Some(Framework { path: path.clone(), device_code })
         }),
         torch,
-        leftovers: leftovers.into_iter().map(|leftover| leftovers::owned(leftover, &owners)).collect(),
+        leftovers: leftovers.into_iter().map(|leftover| leftovers::scan::owned(leftover, &owners)).collect(),
         flavour,
-        secrets: secrets::scan(tree),
+        secrets: secrets::scan::scan(tree),
         distribution: distribution(tree),
         glibc: glibc_loader(tree).is_some(),
         packages,

@@ -7,19 +7,11 @@
 
 use object::Endianness;
 use object::read::elf::SectionHeader;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
-use super::Object;
+use super::headers::Object;
 use super::sections::Sections;
-
-/// The drivers that a libcuda for forward compatibility supports.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Forward {
-    /// The CUDA version that it provides, such as `13.1`.
-    pub cuda: Option<String>,
-    /// Branches of the kernel driver that it runs on, such as 535.
-    pub drivers: Vec<u32>,
-}
+use super::types::Forward;
 
 #[derive(Deserialize)]
 struct Text {
@@ -35,7 +27,7 @@ const OWNER: &[u8] = b"NVIDIA Corporation";
 const LONGEST: u64 = 64 << 10;
 
 impl<'a> Object<'a> {
-    pub(super) fn forward(&self, sections: &Sections<'a>) -> Option<Forward> {
+    pub fn forward(&self, sections: &Sections<'a>) -> Option<Forward> {
         let (_, section) = sections.section_by_name(self.endian, SECTION)?;
         let align = section.sh_addralign(self.endian);
         let range = self.range(sections, SECTION)?;
@@ -95,12 +87,14 @@ mod tests {
             let whole = note(b"NVIDIA Corporation\0", text, align);
             assert_eq!(parse(&whole, align, Endianness::Little), Some(expected.clone()), "{align}");
             for end in 0..whole.len() - align {
-                let _ = parse(&whole[..end], align, Endianness::Little);
+                assert_eq!(parse(&whole[..end], align, Endianness::Little), None, "cut at {end}");
             }
             for at in 0..12 {
                 let mut bytes = whole.clone();
                 bytes[at] = 0xff;
-                let _ = parse(&bytes, align, Endianness::Little);
+                // A wrong size of the text, and the type, do not matter.
+                let expected = (at >= 4).then(|| expected.clone());
+                assert_eq!(parse(&bytes, align, Endianness::Little), expected, "changed at {at}");
             }
         }
         let cases: [(&[u8], &[u8]); 3] =

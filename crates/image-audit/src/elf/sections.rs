@@ -9,7 +9,8 @@ use object::elf::*;
 use object::read::ReadCache;
 use object::read::elf::{FileHeader, SectionHeader, SectionTable};
 
-use super::{Header, MOST_HEADERS, Object, Pages};
+use super::headers::{Header, MOST_HEADERS, Object};
+use super::pages::Pages;
 use crate::bytes::any_piece;
 use crate::fatbin::{DeviceCode, scanner};
 use crate::strings::Found;
@@ -28,14 +29,14 @@ impl<'a> Object<'a> {
         self.header.sections(self.endian, self.data).ok()
     }
 
-    pub(super) fn range(&self, sections: &Sections<'a>, name: &[u8]) -> Option<Range<u64>> {
+    pub fn range(&self, sections: &Sections<'a>, name: &[u8]) -> Option<Range<u64>> {
         let (_, section) = sections.section_by_name(self.endian, name)?;
         let (offset, size) = section.file_range(self.endian)?;
         Some(offset..offset.saturating_add(size))
     }
 
     /// Whether dlopen or dlmopen is an undefined symbol. Objects that define them intercept them.
-    pub(super) fn imports_dlopen(
+    pub fn imports_dlopen(
         &self,
         sections: &Sections<'a>,
         strings: &Range<u64>,
@@ -74,7 +75,7 @@ impl<'a> Object<'a> {
 
     /// Names of CUDA libraries in read-only data, and mentions of their stems. The large code model keeps
     /// strings in `.lrodata`.
-    pub(super) fn read_only_names(
+    pub fn read_only_names(
         &self,
         sections: &Sections<'a>,
         scratch: &mut Vec<u8>,
@@ -97,7 +98,7 @@ impl<'a> Object<'a> {
         (names, mentions)
     }
 
-    pub(super) fn device_code(&self, sections: &Sections<'a>, scratch: &mut Vec<u8>) -> Vec<DeviceCode> {
+    pub fn device_code(&self, sections: &Sections<'a>, scratch: &mut Vec<u8>) -> Vec<DeviceCode> {
         let ranges: Vec<Range<u64>> =
             scanner::SECTIONS.iter().filter_map(|name| self.range(sections, name)).collect();
         if ranges.is_empty() { Vec::new() } else { self.bytes.device_code(&ranges, scratch) }
@@ -105,7 +106,7 @@ impl<'a> Object<'a> {
 
     /// The default directories, such as `/lib/x86_64-linux-gnu/`, which the loader stores as consecutive
     /// strings.
-    pub(super) fn system_directories(&self, sections: &Sections<'a>, scratch: &mut Vec<u8>) -> Vec<String> {
+    pub fn system_directories(&self, sections: &Sections<'a>, scratch: &mut Vec<u8>) -> Vec<String> {
         let Some(range) = self.range(sections, b".rodata") else { return Vec::new() };
         let mut list = Vec::new();
         any_piece(self.bytes, range, LONGEST_LIST, scratch, |_, piece| {

@@ -211,16 +211,21 @@ pub mod tests {
     }
 
     #[test]
-    fn damage_never_panics() {
+    fn damage_adds_no_code() {
         let whole = region(&[(2, 90, 0, 16), (1, 80, 0, 8)]);
-        for end in 0..whole.len() {
-            scan(&whole[..end], 64);
+        let images = |found: &[DeviceCode]| found.iter().map(|code| code.images).sum::<u64>();
+        for end in 1..whole.len() {
+            // An entry counts as soon as its header is complete.
+            let headers = [REGION + ENTRY, REGION + 72 + 16 + ENTRY].iter().filter(|needed| end >= **needed);
+            assert_eq!(images(&scan(&whole[..end], end)), headers.count() as u64, "cut at {end}");
         }
         for at in 0..whole.len() {
             for value in [0, 1, 0x7F, 0xFF] {
                 let mut bytes = whole.clone();
                 bytes[at] = value;
-                scan(&bytes, bytes.len());
+                let found = scan(&bytes, bytes.len());
+                let size: u64 = found.iter().map(|code| code.bytes).sum();
+                assert!(images(&found) <= 2 && size <= whole.len() as u64, "{value} at {at}: {found:?}");
             }
         }
     }

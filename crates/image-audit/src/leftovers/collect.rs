@@ -5,8 +5,10 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::places::Meaning;
-use super::{Flavour, Kind, flavour, names, places};
+use super::flavour::{self, Flavour};
+use super::kind::Kind;
+use super::names;
+use super::places::{self, Meaning};
 
 /// Files of one kind in one place.
 #[derive(Clone, Debug, PartialEq)]

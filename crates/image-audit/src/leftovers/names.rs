@@ -1,7 +1,7 @@
 //! Leftovers by file name: tools, compilers, static libraries, wheels, and CUDA headers among those of the
 //! distribution.
 
-use super::Kind::{self, *};
+use super::kind::Kind::{self, *};
 use super::places::Context;
 
 /// nvcc, what it calls, and what reads its output.

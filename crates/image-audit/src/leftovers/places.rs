@@ -2,7 +2,7 @@
 //!
 //! One pass over the components of a path, without allocation. The topmost mark decides.
 
-use super::Kind::{self, *};
+use super::kind::Kind::{self, *};
 use crate::path_index::Index;
 
 /// The surroundings of a file, which decide what its name means.
@@ -36,7 +36,7 @@ pub enum Meaning {
     Enter(Context),
 }
 
-/// What the directories of a path say: the topmost mark, and where its directory ends in the path.
+/// What the directories of a path show: the topmost mark, and where its directory ends in the path.
 pub struct Place {
     pub context: Context,
     pub meaning: Option<(Meaning, usize)>,

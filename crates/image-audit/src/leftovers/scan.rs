@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::collect::{Collector, Leftover};
-use super::{Flavour, LeftoverFound};
+use super::flavour::Flavour;
+use super::kind::LeftoverFound;
 use crate::packages::PackageId;
 use crate::tree::Tree;
 

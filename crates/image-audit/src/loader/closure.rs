@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use serde::Serialize;
+
 use crate::elf::Elf;
 
 /// An object and everything that is loaded with it.
@@ -46,6 +48,15 @@ pub struct Edge {
     pub to: usize,
     /// The file that the object's own search path leads to, if LD_LIBRARY_PATH or LD_PRELOAD overrides it.
     pub instead_of: Option<String>,
+}
+
+/// What the loader loads for one object.
+#[derive(Debug, Serialize)]
+pub struct Resolution {
+    /// Path of the program or library.
+    pub object: String,
+    /// Each name that is asked for, and the path where the loader finds it.
+    pub loads: Vec<(String, Option<String>)>,
 }
 
 /// The result of a search.

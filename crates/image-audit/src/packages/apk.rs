@@ -10,8 +10,8 @@ pub fn packages(installed: &str) -> Vec<Package> {
     installed.split("\n\n").filter_map(package).collect()
 }
 
-/// How much longer than the text of the package its paths may be. Real ones are about as long, because the
-/// text has a checksum for each file.
+/// Limit of the total length of paths, as a multiple of the text's length. Real paths are about as long as the
+/// text, because it has a checksum for each file.
 const EXPANSION: usize = 16;
 
 fn package(stanza: &str) -> Option<Package> {
@@ -74,17 +74,5 @@ F:usr\nF:usr/lib\nR:libx:y.so\n\nP:meta\nV:3.20.0-r0\n\nP:root\nV:1\nF:\nR:.dot\
     fn expansion_of_long_directories_is_bounded() {
         let text = format!("P:a\nF:{}\n{}\nP:b\n", "d".repeat(10_000), "R:\n".repeat(10_000));
         assert_eq!(shown(&text), ["b  "]);
-    }
-
-    #[test]
-    fn damage_never_panics() {
-        for at in 0..INSTALLED.len() {
-            packages(&INSTALLED[..at]);
-            for byte in [0, b'\n', b':', b'F', b'R'] {
-                let mut bytes = INSTALLED.as_bytes().to_vec();
-                bytes[at] = byte;
-                packages(str::from_utf8(&bytes).unwrap());
-            }
-        }
     }
 }

@@ -73,16 +73,9 @@ mod tests {
     }
 
     #[test]
-    fn damage_never_panics() {
+    fn incomplete_records_are_errors() {
         for length in 0..RECORD.len() {
             assert!(package(&RECORD[..length]).is_err(), "the first {length} bytes");
-        }
-        for at in 0..RECORD.len() {
-            for byte in [0, b'"', b'{', b']', b'1', b'\\'] {
-                let mut bytes = RECORD.as_bytes().to_vec();
-                bytes[at] = byte;
-                let _ = package(str::from_utf8(&bytes).unwrap());
-            }
         }
         let deep = format!(r#"{{"name":"a","version":"1","build":"0","x":{}"#, "[".repeat(100_000));
         for json in ["[]", r#"{"name":"a","version":"1"}"#, r#"{"name":1,"version":"1","build":"0"}"#, &deep]

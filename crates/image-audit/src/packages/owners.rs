@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashSet};
 use super::package::Package;
 use super::places::{APK, RPM, base, is_conda};
 use super::{Manager, PackageId, PackageSize, apk, conda, dpkg, pip, rpm};
-use crate::census::Unreadable;
+use crate::coverage::Unreadable;
 use crate::tree::Tree;
 
 /// Files and their packages.
@@ -89,7 +89,7 @@ impl Search<'_> {
     }
 
     /// Resolves the directory, because databases may say `/lib` for `/usr/lib`. A link itself is not
-    /// followed: who owns a development link does not own its target.
+    /// followed: the owner of a development link does not own its target.
     fn real(&self, place: &str, file: &str) -> Option<String> {
         let path = if file.starts_with('/') { file.to_owned() } else { format!("{place}/{file}") };
         let (directory, name) = path.rsplit_once('/')?;

@@ -11,7 +11,7 @@ pub const APK: [&str; 2] = ["/lib/apk/db/installed", "/usr/lib/apk/db/installed"
 /// Paths of rpm's database.
 pub const RPM: [&str; 2] = ["/var/lib/rpm/rpmdb.sqlite", "/usr/lib/sysimage/rpm/rpmdb.sqlite"];
 
-/// Whether a file is read to find owners, so that it must be kept of an archive.
+/// Whether a file is needed to find owners, and therefore kept when an archive is read.
 pub fn is_database(path: &str) -> bool {
     is_dpkg(path) || is_pip(path) || is_conda(path) || APK.contains(&path) || RPM.contains(&path)
 }

@@ -48,8 +48,8 @@ const INT32: u32 = 4;
 const STRING: u32 = 6;
 const STRINGS: u32 = 8;
 
-/// How much longer than the header its paths may be. Real ones are about as long, because the header has a
-/// digest, an owner, a size and more for each file.
+/// Limit of the total length of paths, as a multiple of the header's length. Real paths are about as long as
+/// the header, because it has a digest, an owner, a size and more for each file.
 const EXPANSION: usize = 16;
 
 struct Header<'a> {
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn damage_never_panics() {
+    fn truncated_headers_are_errors() {
         let mut headers = Vec::new();
         let keep = |columns: &[Value]| {
             headers.extend(columns.iter().filter_map(|value| match value {
@@ -214,15 +214,9 @@ mod tests {
         };
         sqlite::for_each_row(DATABASE, "packages", keep).unwrap();
         assert_eq!(headers.len(), 5);
-        for mut header in headers {
+        for header in headers {
             for length in 0..header.len() {
                 assert!(package(&header[..length]).is_err(), "the first {length} bytes");
-            }
-            for at in 0..header.len() {
-                let was = header[at];
-                header[at] ^= [1, 0x80, 0xff][at % 3];
-                let _ = package(&header);
-                header[at] = was;
             }
         }
     }

@@ -1,6 +1,7 @@
 //! Secrets in the environment variables of an image.
 
-use super::{Secret, patterns};
+use super::kind::Secret;
+use super::patterns;
 
 /// Checks the variables of an image, each `NAME=value`.
 pub fn in_environment(env: &[String]) -> Vec<Secret> {

@@ -1,7 +1,7 @@
 //! Files that contain secrets: which, and where in them. Comment lines are ignored.
 
+use super::kind::{Kind, Secret};
 use super::patterns;
-use super::{Kind, Secret};
 use crate::path_index::Index;
 
 /// Bytes of a file that are inspected.

@@ -2,8 +2,8 @@
 //!
 //! A line is `created_by` of the image configuration, as written by BuildKit and the legacy builder.
 
+use super::kind::{Kind, Secret};
 use super::patterns;
-use super::{Kind, Secret};
 
 /// Checks the lines of the history, in order, including those without a layer.
 pub fn in_history(created_by: &[String]) -> Vec<Secret> {

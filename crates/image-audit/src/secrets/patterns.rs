@@ -2,7 +2,7 @@
 //!
 //! Every function returns a kind, never text of its input, and takes linear time.
 
-use super::Kind;
+use super::kind::Kind;
 
 /// A kind of token: its prefix, and the least number of characters that follow.
 struct Token {

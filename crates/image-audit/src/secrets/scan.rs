@@ -1,6 +1,7 @@
 //! The secrets in the files of a whole tree.
 
-use super::{LIMIT, Secret, in_file, wants};
+use super::files::{LIMIT, in_file, wants};
+use super::kind::Secret;
 use crate::tree::Tree;
 
 /// Reads the files that may hold a secret.

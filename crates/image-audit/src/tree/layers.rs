@@ -7,7 +7,7 @@ use super::{Content, File, Tree};
 use crate::archive::overlay::{self, Hidden};
 use crate::archive::{self, Image, Kind, Visit};
 use crate::bytes::{Kept, Part};
-use crate::census::{Coverage, Unreadable};
+use crate::coverage::{Coverage, Unreadable};
 use crate::packages::places;
 use crate::secrets::files as secrets;
 use crate::{elf, python};

@@ -19,7 +19,7 @@ use std::time::Instant;
 use super::inspect::{Inspected, Inspector};
 use super::{Content, File, Tree};
 use crate::bytes::Part;
-use crate::census::{Coverage, Unreadable};
+use crate::coverage::{Coverage, Unreadable};
 use crate::python::PythonNames;
 
 /// File systems that have no files of the image.
@@ -277,7 +277,7 @@ impl<'a> Walker<'a> {
                         self.python.push((path.clone(), python));
                     }
                 }
-                // What cannot be opened may be a program. What is damaged, no loader accepts.
+                // A file that cannot be opened may be a program; a damaged one is rejected by every loader.
                 Err(error) => match error.downcast_ref::<io::Error>() {
                     Some(error) => self.missed(&path, error),
                     None => self.unreadable.push(Unreadable::new(&path, format!("{error:#}"))),

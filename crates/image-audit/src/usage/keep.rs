@@ -1,4 +1,4 @@
-//! Copies that have to stay although nothing was seen to load them, so that *redundant* is a promise.
+//! Copies that have to stay although they have no known user, so that *redundant* is a promise.
 //!
 //! Kept are copies that nothing replaces; that are found by other means than visible names (plug-ins, wheels
 //! for cuda.pathfinder, parts of the driver, code for other processors); that are mentioned where they would

@@ -2,19 +2,8 @@
 
 use std::collections::HashSet;
 
-use serde::Serialize;
-
-use super::Loader;
+use crate::loader::{Loader, Resolution};
 use crate::tree::Tree;
-
-/// What the loader loads for one object.
-#[derive(Debug, Serialize)]
-pub struct Resolution {
-    /// Path of the program or library.
-    pub object: String,
-    /// Each name that is asked for, and the path where the loader finds it.
-    pub loads: Vec<(String, Option<String>)>,
-}
 
 /// For the object at a path, or with `all` for every object that a loader accepts. None if there is no such
 /// object.

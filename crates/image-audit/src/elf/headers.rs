@@ -1,0 +1,81 @@
+//! The headers of an ELF file, its segments and its string table.
+
+use std::cell::Cell;
+use std::ops::Range;
+
+use anyhow::{Context, Result};
+use object::elf::*;
+use object::read::ReadCache;
+use object::read::elf::{FileHeader, ProgramHeader};
+use object::{Endianness, ReadRef};
+
+use super::pages::Pages;
+use crate::bytes::Bytes;
+
+/// No object has more segments or sections.
+pub const MOST_HEADERS: u32 = 4096;
+/// Limit of the segments that are read whole: PT_INTERP and PT_DYNAMIC.
+const LARGEST_SEGMENT: u64 = 64 << 10;
+/// Limit of the total length of the names of an object, which may overlap. Each costs `COST` more.
+pub const ROOM: usize = 256 << 10;
+pub const COST: usize = size_of::<String>();
+
+/// The layout of 64-bit programs, the only one that CUDA has.
+pub type Header = FileHeader64<Endianness>;
+
+/// A file whose headers have been read.
+pub struct Object<'a> {
+    pub bytes: &'a dyn Bytes,
+    pub data: &'a ReadCache<Pages<'a>>,
+    pub header: &'a Header,
+    pub endian: Endianness,
+    pub segments: &'a [ProgramHeader64<Endianness>],
+    /// Room left for names.
+    room: Cell<usize>,
+}
+
+impl<'a> Object<'a> {
+    pub fn parse(bytes: &'a dyn Bytes, data: &'a ReadCache<Pages<'a>>) -> Result<Object<'a>> {
+        let header = Header::parse(data).ok().context("the ELF header is damaged")?;
+        let endian = header.endian().ok().context("the ELF header is damaged")?;
+        let segments = header.phnum(endian, data).ok().filter(|count| *count <= MOST_HEADERS);
+        let segments = segments.and_then(|_| header.program_headers(endian, data).ok());
+        let segments = segments.context("the program headers are damaged")?;
+        Ok(Object { bytes, data, header, endian, segments, room: Cell::new(ROOM) })
+    }
+
+    /// The first segment of a kind, like the kernel and the loader.
+    pub fn segment(&self, kind: ProgramType) -> Option<&ProgramHeader64<Endianness>> {
+        let segment = self.segments.iter().find(|segment| segment.p_type(self.endian) == kind);
+        segment.filter(|segment| segment.p_filesz(self.endian) <= LARGEST_SEGMENT)
+    }
+
+    /// The file offset of a memory address.
+    pub fn place(&self, address: u64) -> Option<u64> {
+        let endian = self.endian;
+        self.segments.iter().filter(|segment| segment.p_type(endian) == PT_LOAD).find_map(|segment| {
+            let inside = address.checked_sub(segment.p_vaddr(endian))?;
+            (inside < segment.p_filesz(endian)).then(|| segment.p_offset(endian).checked_add(inside))?
+        })
+    }
+
+    pub fn string(&self, strings: &Range<u64>, offset: u64) -> Result<String> {
+        let start = strings
+            .start
+            .checked_add(offset)
+            .filter(|start| *start < strings.end)
+            .context("a name is outside of the string table")?;
+        let bytes = self
+            .data
+            .read_bytes_at_until(start..strings.end, 0)
+            .ok()
+            .context("a name has no terminating NUL")?;
+        let left = self.room.get().checked_sub(bytes.len() + COST).context("too many names")?;
+        self.room.set(left);
+        Ok(lossy(bytes))
+    }
+}
+
+pub fn lossy(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}

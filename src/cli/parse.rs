@@ -59,17 +59,17 @@ fn asks_for_health() -> bool {
 pub fn parse() -> Result<Cli, Refusal> {
     // Variables of the main command must neither affect nor fail a subcommand, so the first look is without them.
     let without = command().mut_args(|argument| argument.env(None::<&str>));
-    let bare = match without.try_get_matches() {
+    let bare = match without.clone().try_get_matches() {
         // Whatever is wrong with a subcommand's line is wrong for good.
         Err(error) if error.use_stderr() => command().try_get_matches().map_err(|_| error)?,
         Err(help) => return Err(help.into()),
         Ok(matches) => matches,
     };
-    let command = match bare.subcommand_name() {
-        Some(_) => command().mut_args(|argument| argument.env(None::<&str>)),
-        None => command(),
+    let (command, matches) = match bare.subcommand_name() {
+        Some(_) => (without, bare),
+        None => (command(), command().try_get_matches()?),
     };
-    let mut cli = cli(&command.clone().try_get_matches()?)?;
+    let mut cli = cli(&matches)?;
     let (file, scope) = match &cli.command {
         None => (cli.verify.config.clone(), Scope::Verify),
         Some(Command::Image(options)) => (options.config.clone(), Scope::Image),

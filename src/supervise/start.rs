@@ -20,13 +20,12 @@ use crate::facts::host::GLIBC_LOADER;
 use crate::facts::probe::{Refusal, Way};
 use protocol::Job;
 
-/// The probe, compressed with zstd by build.rs.
-static COMPRESSED: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/probe.zst"));
+/// The probe as build.rs left it. Compressed it would take 0.4 MB less, and a millisecond more of each health check.
+static PROBE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/probe"));
 
 const NAME: &str = "cudacheck-probe";
 
 pub struct Program {
-    bytes: Vec<u8>,
     /// The probe in a memfd, if the kernel allows one.
     memory: Option<File>,
     /// The way that worked.
@@ -50,10 +49,8 @@ impl Program {
             return Err(vec![Refusal { way: None, errno: None, error }]);
         }
         let mut refusals = Vec::new();
-        let size = env!("CUDACHECK_PROBE_BYTES").parse().expect("build.rs counted them");
-        let bytes = zstd::bulk::decompress(COMPRESSED, size).expect("build.rs compressed it");
-        let memory = memory_file(&bytes).map_err(|error| refusals.push(refusal(Way::Memory, &error))).ok();
-        Ok(Program { bytes, memory, way: None, refusals })
+        let memory = memory_file(PROBE).map_err(|error| refusals.push(refusal(Way::Memory, &error))).ok();
+        Ok(Program { memory, way: None, refusals })
     }
 
     pub fn spawn(&mut self, job: &Job) -> Result<Started, Vec<Refusal>> {
@@ -103,7 +100,7 @@ impl Program {
             Way::File => {
                 let mut last = io::Error::other("no directory");
                 for directory in directories() {
-                    match temporary_file(&directory, &self.bytes).and_then(|path| {
+                    match temporary_file(&directory, PROBE).and_then(|path| {
                         let started = start(&path, &[argument]);
                         let _ = fs::remove_file(&path);
                         started

@@ -43,7 +43,7 @@ probe() {
     PATH="$tools/bin:$PATH" "$tools/bin/cargo-zigbuild" zigbuild \
         --locked --release -p cudacheck-probe --bin probe --features program \
         --config "profile.release.lto='fat'" --config profile.release.codegen-units=1 \
-        --config "profile.release.panic='abort'" --config profile.release.strip=true \
+        --config "profile.release.panic='abort'" --config profile.release.strip=true --config "profile.release.opt-level='s'" \
         --target x86_64-unknown-linux-gnu.2.17 --target-dir target/probe-2.17
 }
 probe=$PWD/target/probe-2.17/x86_64-unknown-linux-gnu/release/probe

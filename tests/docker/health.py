@@ -299,7 +299,7 @@ def check_kills(docker, options, which):
     hit = 0
     with Box(docker, options=options) as box:
         for _ in range(15):
-            box.put("nvmlInit_v2 = sleep:40\ncuInit = sleep:60")
+            box.put("nvmlInit_v2 = sleep:90\ncuInit = sleep:60")
             running = box.start_health()
             until(lambda: [each for each in box.new() if getattr(each, which)], 5, 0.002)
             time.sleep(moments.uniform(0, 0.15))

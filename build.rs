@@ -22,7 +22,7 @@ fn main() {
         fs::read(&probe).unwrap_or_else(|error| panic!("cannot read the probe {}: {error}", probe.display()));
     println!("cargo::rustc-env=CUDACHECK_GLIBC_FLOOR={}", glibc_floor(&bytes));
     // A file of its own, which the tests run as well.
-    fs::write(out.join("probe"), bytes).expect("OUT_DIR is writable");
+    fs::copy(&probe, out.join("probe")).expect("OUT_DIR is writable");
 }
 
 /// The flag for this, `-C target-feature=+crt-static`, can only come from whoever starts the build, and a package
@@ -86,7 +86,7 @@ fn build(out: &Path) -> PathBuf {
         // Here rather than in a manifest: in a registry's copy there is no workspace to hold a profile.
         .args(["--config=profile.release.lto='fat'", "--config=profile.release.codegen-units=1"])
         .args(["--config=profile.release.panic='abort'", "--config=profile.release.strip=true"])
-        // Every health check unpacks and loads it.
+        // Every health check loads it.
         .arg("--config=profile.release.opt-level='s'")
         .arg("--manifest-path")
         .arg(package.join("Cargo.toml"))

@@ -293,7 +293,7 @@ fn files_that_hold_no_facts_are_refused() {
         (text.replacen("\"schema\": 2", "\"schema\": 0", 1), "--save-facts"),
         (text.replacen("\"entries\": ", "\"entries\": 99999999999999999", 1), "--save-facts"),
         (text.replacen("\"entries\": ", "\"entries\": -", 1), "--save-facts"),
-        (" ".repeat(9 << 20), "8 MB"),
+        (" ".repeat(9 << 20), "8 MiB"),
         // Reports have a schema too, and hold no facts.
         (r#"{"schema": 1, "version": "0.1.0", "verdict": "verified"}"#.to_owned(), "--save-facts"),
         (r#"{"schema": 2, "version": "0.1.0", "verdict": "verified"}"#.to_owned(), "--save-facts"),

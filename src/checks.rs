@@ -19,6 +19,7 @@ mod device;
 mod driver;
 mod image;
 mod judge;
+mod judgement;
 mod launch;
 mod leftovers;
 mod library;
@@ -30,6 +31,7 @@ mod shared;
 
 pub use check::{Check, Outcome, Problem};
 pub use judge::judge;
+pub use judgement::{Answered, Judgement, MachineAnswers};
 
 /// All checks, causes before consequences.
 pub const CHECKS: &[&[Check]] = &[

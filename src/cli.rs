@@ -3,6 +3,7 @@
 //! Here values are parsed and refused; nothing is done with them. `parse.rs` decides where a value comes from: a
 //! flag, an environment variable, the configuration, or the default.
 
+mod config;
 mod parse;
 pub mod target_machine;
 mod values;
@@ -15,11 +16,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::facts::Accepted;
 use crate::facts::target_machine::TargetMachine;
-use crate::model::{Format, Level, Severity};
+use crate::model::{Format, GpuSelector, Level, Severity};
 use crate::report::Purpose;
 pub use parse::{Refusal, parse};
 use target_machine::On;
-pub use values::Gpu;
 use values::{address, architecture, bytes, duration, gpu, interval, variable};
 
 /// Version, and the oldest glibc that the embedded probe runs on.
@@ -64,7 +64,7 @@ pub struct Verify {
     pub level: Level,
     /// Verify only these GPUs, by CUDA index or UUID, separated by commas [default: all that CUDA lists]
     #[arg(long, value_delimiter = ',', value_parser = gpu, value_name = "GPU", env = "CUDACHECK_GPUS")]
-    pub gpus: Vec<Gpu>,
+    pub gpus: Vec<GpuSelector>,
     /// Fail unless at least N GPUs are verified
     #[arg(long, value_name = "N", allow_negative_numbers = true, env = "CUDACHECK_REQUIRE_GPUS")]
     pub require_gpus: Option<u32>,
@@ -108,7 +108,7 @@ pub struct Watch {
     /// Check only these GPUs, by CUDA index, GPU-UUID or MIG-UUID, separated by commas [default: all that
     /// CUDA lists]
     #[arg(long, value_delimiter = ',', value_parser = gpu, value_name = "GPU", env = "CUDACHECK_GPUS")]
-    pub gpus: Vec<Gpu>,
+    pub gpus: Vec<GpuSelector>,
     /// Fail unless at least N GPUs are verified
     #[arg(long, value_name = "N", allow_negative_numbers = true, env = "CUDACHECK_REQUIRE_GPUS")]
     pub require_gpus: Option<u32>,

@@ -26,7 +26,7 @@ use image_audit::config::Image;
 use probe::ProbeRun;
 use target_machine::TargetMachine;
 
-use crate::model::Level;
+use crate::model::{GpuSelector, Level};
 
 /// Everything that checks may look at.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -45,8 +45,8 @@ pub struct Request {
     pub level: Level,
     pub timeout_seconds: f64,
     pub require_gpus: Option<u32>,
-    /// The GPUs that were named, as they were named.
-    pub gpus: Vec<String>,
+    /// The GPUs that were named.
+    pub gpus: Vec<GpuSelector>,
     /// In UTC; acceptance is judged by it.
     pub today: Option<Date>,
     pub accepted: Vec<Accepted>,

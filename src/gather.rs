@@ -16,12 +16,12 @@ use jiff::civil::Date;
 use jiff::tz::Offset;
 use protocol::Libraries;
 
-use crate::cli::{Depth, Gpu, Image, Verify, Watch};
+use crate::cli::{Depth, Image, Verify, Watch};
 use crate::facts::event::Device;
 use crate::facts::host::{self, Host};
 use crate::facts::probe::ProbeRun;
 use crate::facts::{Facts, Request};
-use crate::model::Level;
+use crate::model::{GpuSelector, Level};
 use crate::supervise;
 use background_census::BackgroundCensus;
 
@@ -31,7 +31,7 @@ pub fn container(options: &Verify, deadline: Instant) -> Result<Facts> {
         level: options.level,
         timeout_seconds: options.timeout.as_secs_f64(),
         require_gpus: options.require_gpus,
-        gpus: options.gpus.iter().map(Gpu::to_string).collect(),
+        gpus: options.gpus.clone(),
         accepted: options.accepted.clone(),
         today: Some(today()),
         running: true,
@@ -53,7 +53,7 @@ pub fn watch(options: &Watch, deadline: Instant) -> Result<Facts> {
         level: options.level,
         timeout_seconds: options.timeout.as_secs_f64(),
         require_gpus: options.require_gpus,
-        gpus: options.gpus.iter().map(Gpu::to_string).collect(),
+        gpus: options.gpus.clone(),
         running: true,
         ..Request::default()
     };
@@ -148,7 +148,7 @@ fn today() -> Date {
 
 fn probe(
     level: Level,
-    gpus: &[Gpu],
+    gpus: &[GpuSelector],
     deadline: Instant,
     host: &Host,
     libraries: &dyn Fn() -> Libraries,
@@ -165,26 +165,20 @@ fn probe(
         driver: level >= Level::Driver,
         smoke: level >= Level::Smoke,
         gemm: level >= Level::Gemm,
-        chosen: &|device| gpus.is_empty() || gpus.iter().any(|gpu| is(gpu, device)),
+        chosen: &|device| gpus.is_empty() || gpus.iter().any(|gpu| gpu.names(device.ordinal, &device.uuid)),
         libraries,
         deadline,
     })
 }
 
-fn is(gpu: &Gpu, device: &Device) -> bool {
-    match gpu {
-        Gpu::Index(index) => *index == device.ordinal,
-        Gpu::Uuid(uuid) => uuid[4..] == device.uuid,
-    }
-}
-
 /// A GPU that was named and does not exist is a mistake of the caller, unless nothing answered.
-fn refuse_unknown_gpus(gpus: &[Gpu], probes: &[ProbeRun]) -> Result<()> {
+fn refuse_unknown_gpus(gpus: &[GpuSelector], probes: &[ProbeRun]) -> Result<()> {
     let devices: Vec<&Device> = probes.iter().flat_map(ProbeRun::devices).collect();
     if devices.is_empty() {
         return Ok(());
     }
-    if let Some(gpu) = gpus.iter().find(|gpu| !devices.iter().any(|device| is(gpu, device))) {
+    let exists = |gpu: &&GpuSelector| devices.iter().any(|device| gpu.names(device.ordinal, &device.uuid));
+    if let Some(gpu) = gpus.iter().find(|gpu| !exists(gpu)) {
         let known: Vec<String> =
             devices.iter().map(|device| format!("{} (GPU-{})", device.ordinal, device.uuid)).collect();
         bail!("there is no GPU {} here; --gpus takes one of: {}", gpu, known.join(", "));

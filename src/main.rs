@@ -10,7 +10,6 @@ mod checks;
 mod cli;
 mod codes;
 mod commands;
-mod config;
 mod explain;
 mod facts;
 mod gather;

@@ -4,11 +4,9 @@
 //! `docs/schema.json` is generated from these types.
 
 mod assemble;
-mod finding;
 mod gpu;
 mod gpus;
 mod image;
-mod judgement;
 mod library;
 mod peak;
 mod predict;
@@ -22,13 +20,11 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 
-use crate::model::{GpuRef, Level, Severity};
+use crate::model::{AcceptedFinding, Finding, GpuRef, Level, Severity, Skipped};
 
 pub use assemble::assemble;
-pub use finding::{AcceptedFinding, Finding, Skipped};
 pub use gpu::{Gpu, GpuState, Speed};
 pub use image::{Base, Image, Leftover, Package};
-pub use judgement::{Answered, Judgement, MachineAnswers};
 pub use library::{CodeKind, Copy, CopyVerdict, DeviceCode, Library, Loaded, Status};
 pub use predict::shared;
 pub use prediction::{Decided, Foretold, Prediction};

@@ -1,10 +1,9 @@
 //! Runs all checks on facts: gives each finding the texts of its check, folds consequences into their cause, and takes
 //! out what the configuration accepts.
 
-use super::{Check, Outcome, Problem, all, predict};
+use super::{Check, Judgement, MachineAnswers, Outcome, Problem, all, image, library, predict};
 use crate::facts::{Accepted, Facts};
-use crate::model::GpuRef;
-use crate::report::{AcceptedFinding, Finding, Judgement, MachineAnswers, Skipped};
+use crate::model::{AcceptedFinding, Finding, GpuRef, Severity, Skipped};
 
 pub fn judge(facts: &Facts) -> Judgement {
     let mut failed: Vec<(&Check, Vec<Problem>)> = Vec::new();
@@ -48,7 +47,14 @@ pub fn judge(facts: &Facts) -> Judgement {
     // The sort is stable: of equal severity, causes stay before their consequences.
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     let (findings, accepted) = accept(findings, facts);
-    Judgement { findings, accepted, skipped, machines: machines(facts, &failed) }
+    let image_faults = findings.iter().filter(|finding| breaks_image(finding));
+    let image_faults = image_faults.map(|finding| finding.id.clone()).collect();
+    Judgement { image_faults, findings, accepted, skipped, machines: machines(facts, &failed) }
+}
+
+fn breaks_image(finding: &Finding) -> bool {
+    let of_image = image::CHECKS.iter().any(|check| check.id == finding.id);
+    (of_image || library::breaks_image(&finding.id)) && finding.severity >= Severity::Unknown
 }
 
 /// The answers about each described machine, with the checks that failed on them.

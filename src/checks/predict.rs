@@ -1,10 +1,9 @@
 //! Whether the image works on machines that are only described (`--on`).
 
-use crate::checks::{Outcome, Problem};
+use crate::checks::{Answered, MachineAnswers, Outcome, Problem};
 use crate::facts::Facts;
 use crate::facts::target_machine::TargetMachine;
 use crate::model::Question;
-use crate::report::{Answered, MachineAnswers};
 
 mod questions;
 

@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 use anyhow::anyhow;
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches};
 
+use super::config::{self, Config, Scope};
 use super::{Cli, Command, Verify, target_machine};
-use crate::config::{self, Config, Scope};
 use crate::report::ExitStatus;
 
 /// Why there is nothing to run: help was asked for, or the usage is wrong.

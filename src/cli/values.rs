@@ -1,34 +1,19 @@
 //! Values of flags: parsed, or refused with an example of what is accepted.
 
-use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Gpu {
-    Index(u32),
-    Uuid(String),
-}
+use crate::model::GpuSelector;
 
-impl fmt::Display for Gpu {
-    fn fmt(&self, out: &mut fmt::Formatter) -> fmt::Result {
-        match self {
-            Gpu::Index(index) => write!(out, "{index}"),
-            Gpu::Uuid(uuid) => out.write_str(uuid),
+pub fn gpu(text: &str) -> Result<GpuSelector, String> {
+    let uuid = |uuid: &str| uuid.len() == 36 && uuid.chars().all(|c| c.is_ascii_hexdigit() || c == '-');
+    match GpuSelector::from(text) {
+        GpuSelector::Uuid(text)
+            if !text.strip_prefix("GPU-").or(text.strip_prefix("MIG-")).is_some_and(uuid) =>
+        {
+            Err("a GPU is an index such as 0, or a UUID as nvidia-smi -L prints it (GPU-… or MIG-…)".into())
         }
-    }
-}
-
-pub fn gpu(text: &str) -> Result<Gpu, String> {
-    if let Ok(index) = text.parse() {
-        return Ok(Gpu::Index(index));
-    }
-    let uuid = text.strip_prefix("GPU-").or(text.strip_prefix("MIG-"));
-    match uuid {
-        Some(uuid) if uuid.len() == 36 && uuid.chars().all(|c| c.is_ascii_hexdigit() || c == '-') => {
-            Ok(Gpu::Uuid(text.to_owned()))
-        }
-        _ => Err("a GPU is an index such as 0, or a UUID as nvidia-smi -L prints it (GPU-… or MIG-…)".into()),
+        gpu => Ok(gpu),
     }
 }
 
@@ -135,7 +120,7 @@ mod tests {
 
     #[test]
     fn gpus() {
-        assert_eq!(gpu("3"), Ok(Gpu::Index(3)));
+        assert_eq!(gpu("3"), Ok(GpuSelector::Ordinal(3)));
         assert!(gpu("GPU-00000000-0000-0000-0000-000000000003").is_ok());
         for text in ["", "-1", "GPU-3", "all", "GPU-zzzzzzzz-0000-0000-0000-000000000003"] {
             assert!(gpu(text).is_err(), "{text}");

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use super::Facts;
 use super::probe::{self, ProbeRun};
 use crate::facts::event::{Device, NvmlDevice};
-use crate::model::GpuRef;
+use crate::model::{GpuRef, GpuSelector};
 
 /// A reference to one of NVML's GPUs, if it is selected.
 pub fn chosen(facts: &Facts, gpu: &NvmlDevice) -> Option<GpuRef> {
@@ -24,11 +24,8 @@ pub fn chosen(facts: &Facts, gpu: &NvmlDevice) -> Option<GpuRef> {
 
 /// Whether --gpus names one of CUDA's devices. Without --gpus, all are selected.
 pub fn is_named(facts: &Facts, device: &Device) -> bool {
-    let names = |named: &String| match named.parse::<u32>() {
-        Ok(number) => number == device.ordinal,
-        Err(_) => named.get(4..) == Some(device.uuid.as_str()),
-    };
-    facts.request.gpus.is_empty() || facts.request.gpus.iter().any(names)
+    let named = &facts.request.gpus;
+    named.is_empty() || named.iter().any(|named| named.names(device.ordinal, &device.uuid))
 }
 
 /// Whether --gpus or CUDA_VISIBLE_DEVICES selects GPUs.
@@ -42,25 +39,30 @@ pub fn concerns(facts: &Facts, index: u32) -> bool {
     if facts.request.gpus.is_empty() {
         return visible.contains(&index);
     }
-    let named = |named: &String| match named.parse::<usize>() {
-        Ok(number) => visible.get(number) == Some(&index),
-        Err(_) => {
-            visible.contains(&index)
-                && gpus(facts).any(|gpu| gpu.index == index && has_uuid(gpu, named, true))
+    let named = |named: &GpuSelector| match named {
+        GpuSelector::Ordinal(number) => visible.get(*number as usize) == Some(&index),
+        GpuSelector::Uuid(uuid) => {
+            visible.contains(&index) && gpus(facts).any(|gpu| gpu.index == index && has_uuid(gpu, uuid, true))
         }
     };
     facts.request.gpus.iter().any(named)
 }
 
 /// Entries of --gpus that match no GPU of this container, as far as that is known.
-pub fn absent(facts: &Facts) -> Vec<&String> {
+pub fn absent(facts: &Facts) -> Vec<&GpuSelector> {
     let devices = || facts.probes.iter().flat_map(ProbeRun::devices);
     let listed = facts.probes.iter().find_map(|run| run.driver().next()).map(|driver| driver.devices);
-    let is_here = |named: &&String| match (named.parse::<u32>(), listed) {
-        (Ok(number), Some(devices)) => number < devices,
-        (Ok(number), None) => visible(facts).is_none_or(|visible| (number as usize) < visible.len()),
-        (Err(_), Some(_)) => devices().any(|device| named.get(4..) == Some(device.uuid.as_str())),
-        (Err(_), None) => gpus(facts).any(|gpu| has_uuid(gpu, named, true) && concerns(facts, gpu.index)),
+    let is_here = |named: &&GpuSelector| match (named, listed) {
+        (GpuSelector::Ordinal(number), Some(devices)) => *number < devices,
+        (GpuSelector::Ordinal(number), None) => {
+            visible(facts).is_none_or(|visible| (*number as usize) < visible.len())
+        }
+        (named @ GpuSelector::Uuid(_), Some(_)) => {
+            devices().any(|device| named.names(device.ordinal, &device.uuid))
+        }
+        (GpuSelector::Uuid(uuid), None) => {
+            gpus(facts).any(|gpu| has_uuid(gpu, uuid, true) && concerns(facts, gpu.index))
+        }
     };
     // Without any list of GPUs, the cause is something else.
     if listed.is_none() && gpu_count(facts).is_none() {
@@ -135,7 +137,9 @@ mod tests {
     }
 
     fn named(sample: Sample, gpus: &[&str]) -> Facts {
-        sample.with(|facts| facts.request.gpus = gpus.iter().map(ToString::to_string).collect()).facts()
+        sample
+            .with(|facts| facts.request.gpus = gpus.iter().map(|gpu| GpuSelector::from(*gpu)).collect())
+            .facts()
     }
 
     /// NVML's indices of the selected GPUs.

@@ -19,7 +19,7 @@ pub fn render(report: &Report, purpose: Purpose) -> String {
         (None, None) => format!("healthy: {}\n", report.summary),
     };
     let rest = report.findings.iter().filter(|finding| Some(*finding) != first);
-    for finding in rest.filter(|finding| finding.severity > Severity::Note || finding.id == "device.busy") {
+    for finding in rest.filter(|finding| finding.severity > Severity::Note || finding.is_busy()) {
         text += &format!("{}: {} {}\n", finding.id, finding.title, finding.cause);
     }
     if text.len() > LIMIT {

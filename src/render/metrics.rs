@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::model::GpuRef;
-use crate::report::{Finding, Gpu, GpuState, Purpose, Report, Speed, StageTime, Verdict};
+use crate::model::{Finding, GpuRef};
+use crate::report::{Gpu, GpuState, Purpose, Report, Speed, StageTime, Verdict};
 
 pub const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
 pub const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";

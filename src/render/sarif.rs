@@ -5,8 +5,8 @@
 
 use serde_json::{Value, json};
 
-use crate::model::Severity;
-use crate::report::{AcceptedFinding, Finding, Report};
+use crate::model::{AcceptedFinding, Finding, Severity};
+use crate::report::Report;
 
 pub fn log(report: &Report) -> Value {
     let accepted = report.accepted.iter().map(|AcceptedFinding { finding, reason, .. }| {

@@ -1,9 +1,10 @@
 //! Fills the report from facts and findings, and decides the verdict.
 
 use super::{
-    Driver, GpuState, Image, Judgement, Leftover, Loaded, Package, Report, SCHEMA, StageOutcome, StageTime,
-    Verdict, gpus, library, predict, savings, summary,
+    Driver, GpuState, Image, Leftover, Loaded, Package, Report, SCHEMA, StageOutcome, StageTime, Verdict,
+    gpus, library, predict, savings, summary,
 };
+use crate::checks::Judgement;
 use crate::facts::Facts;
 use crate::facts::event::{Event, Outcome};
 use crate::facts::probe::Ending;
@@ -12,8 +13,8 @@ use image_audit::leftovers::LeftoverFound;
 use image_audit::packages::{self, PackageId};
 
 pub fn assemble(facts: &Facts, judgement: Judgement, seconds: f64) -> Report {
-    let Judgement { mut findings, accepted, skipped, machines } = judgement;
-    let predictions = predict::predictions(machines, &mut findings);
+    let Judgement { mut findings, accepted, skipped, image_faults, machines } = judgement;
+    let predictions = predict::predictions(machines, &image_faults, &mut findings);
     let gpus = gpus::gpus(facts, &findings);
     let at_rest = !facts.request.running || facts.request.level == Level::Image;
     let libraries = library::libraries(&facts.census, at_rest);

@@ -1,11 +1,11 @@
 //! The GPUs of a report, from what CUDA and NVML listed, what the probes verified, and the findings about each.
 
 use super::gpu::{Gpu, GpuState, Speed};
-use super::{Finding, peak};
+use super::peak;
 use crate::facts::event::{Device, Event, GemmCase, GemmVerdict, Outcome};
 use crate::facts::probe::{self, ProbeRun, Target};
 use crate::facts::{Facts, gpu_selection};
-use crate::model::{GpuRef, Level, Severity, Stage};
+use crate::model::{Finding, GpuRef, Level, Severity, Stage};
 
 /// CUDA's devices, then those that only NVML lists.
 pub fn gpus(facts: &Facts, findings: &[Finding]) -> Vec<Gpu> {
@@ -114,7 +114,7 @@ fn concerns(finding: &Finding, gpu: &GpuRef) -> bool {
 
 fn state(findings: &[Finding], gpu: &GpuRef, exercised: bool) -> GpuState {
     let own = || findings.iter().filter(|finding| concerns(finding, gpu));
-    let busy = own().any(|finding| finding.id == "device.busy");
+    let busy = own().any(Finding::is_busy);
     match own().map(|finding| finding.severity).max() {
         Some(Severity::Error) => GpuState::Failed,
         Some(Severity::Unknown) => GpuState::Undecided,

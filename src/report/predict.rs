@@ -1,20 +1,19 @@
 //! Predictions: the answers about each described machine, with the findings about it.
 
-use super::judgement::{Answered, MachineAnswers};
-use super::{Decided, Finding, Foretold, Prediction};
-use crate::model::{Evidence, Severity};
+use super::{Decided, Foretold, Prediction};
+use crate::checks::{Answered, MachineAnswers};
+use crate::model::{Evidence, Finding, Severity};
 
 /// One prediction for each machine. The findings about machines are moved out of `findings`.
-pub fn predictions(machines: Vec<MachineAnswers>, findings: &mut Vec<Finding>) -> Vec<Prediction> {
+pub fn predictions(
+    machines: Vec<MachineAnswers>,
+    image_faults: &[String],
+    findings: &mut Vec<Finding>,
+) -> Vec<Prediction> {
     let about: Vec<Finding> = findings.extract_if(.., |finding| finding.machine.is_some()).collect();
-    let of_image: Vec<&Finding> = findings.iter().filter(|finding| breaks_image(finding)).collect();
+    let breaks_image = |finding: &&Finding| image_faults.contains(&finding.id);
+    let of_image: Vec<&Finding> = findings.iter().filter(breaks_image).collect();
     machines.into_iter().map(|answers| one(answers, &about, &of_image)).collect()
-}
-
-/// Faults of the image that apply on every machine. An image over its budget still works.
-fn breaks_image(finding: &Finding) -> bool {
-    let of_image = finding.id.starts_with("image.") || finding.id.starts_with("library.");
-    of_image && finding.id != "library.over-budget" && finding.severity >= Severity::Unknown
 }
 
 fn one(answers: MachineAnswers, about: &[Finding], of_image: &[&Finding]) -> Prediction {

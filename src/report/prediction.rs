@@ -2,8 +2,7 @@
 
 use serde::Serialize;
 
-use super::finding::Finding;
-use crate::model::Severity;
+use crate::model::{Finding, Severity};
 
 /// Whether the image works on a machine that was only described.
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -6,10 +6,10 @@ use crate::checks::{Check, Outcome, Problem};
 use crate::codes::Family;
 use crate::facts::Facts;
 use crate::facts::event::{NvmlDevice, Outcome as StageOutcome};
-use crate::model::{Fix, Owner, Severity, Stage};
+use crate::model::{Fix, Owner, Severity, Stage, finding};
 
 pub const CHECK: Check = Check {
-    id: "device.busy",
+    id: finding::BUSY,
     severity: Severity::Note,
     owner: Owner::Nobody,
     fix: Fix::Wait,

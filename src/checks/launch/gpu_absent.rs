@@ -3,7 +3,7 @@
 use crate::checks::shared::visible_devices::{cuda_sees_none, cuda_visible_devices};
 use crate::checks::{Check, Outcome, Problem};
 use crate::facts::{Facts, gpu_selection};
-use crate::model::{Fix, Owner, Severity};
+use crate::model::{Fix, GpuSelector, Owner, Severity};
 
 pub const CHECK: Check = Check {
     id: "launch.gpu-absent",
@@ -27,7 +27,7 @@ fn judge(facts: &Facts) -> Outcome {
     if cuda_sees_none(facts) {
         return Outcome::Pass;
     }
-    let problem = |named: &String| {
+    let problem = |named: &GpuSelector| {
         let problem = Problem::new(format!("GPU {named} is not in this container."));
         let uuids = facts.nvml_devices().filter_map(|gpu| gpu.uuid.known()).take(16);
         let problem = uuids.fold(problem, |problem, uuid| problem.evidence(format!("NVML lists {uuid}")));
@@ -49,7 +49,7 @@ mod tests {
     const FIRST: &str = "GPU-00000000-0000-0000-0000-000000000000";
 
     fn named(sample: Sample, gpus: &[&str]) -> Facts {
-        let gpus = gpus.iter().map(|gpu| (*gpu).to_owned()).collect();
+        let gpus = gpus.iter().map(|gpu| (*gpu).into()).collect();
         sample.with(|facts| facts.request.gpus = gpus).facts()
     }
 

@@ -88,7 +88,7 @@ mod tests {
             let call = "nvmlDeviceGetName".to_owned();
             let open = Event::Enter { stage: Stage::NvmlDevice, call, gpu: Some(1) };
             let sample = Sample::machine(2).event(None, open);
-            let named = gpus.iter().map(|gpu| (*gpu).to_owned()).collect();
+            let named = gpus.iter().map(|gpu| (*gpu).into()).collect();
             judge(&sample.with(|facts| facts.request.gpus = named).facts()).causes()
         };
         assert_eq!(causes(&[]).len(), 1);

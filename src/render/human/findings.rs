@@ -1,8 +1,8 @@
 //! Findings: the cause first, then the evidence, then what to do.
 
 use super::layout::{Ink, Style, heading, wrap};
-use crate::model::{Fix, Owner, Severity};
-use crate::report::{Finding, Report};
+use crate::model::{Finding, Fix, Owner, Severity};
+use crate::report::Report;
 
 pub fn findings(out: &mut String, report: &Report, style: Style) {
     let accepted = match report.accepted.len() {

@@ -1,7 +1,7 @@
 //! The configuration: values of flags, accepted findings, and machines for predictions; TOML or JSON.
 //!
 //! Keys are the long flags of the command. Here the file is taken apart; values are parsed and refused by the
-//! flags' own rules (`cli/parse.rs`).
+//! flags' own rules (`parse.rs`).
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -9,7 +9,7 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 use serde_json::{Map, Value};
 
-use crate::cli::target_machine::Described;
+use super::target_machine::Described;
 use crate::facts::Accepted;
 use crate::facts::target_machine::TargetMachine;
 

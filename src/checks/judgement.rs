@@ -1,8 +1,7 @@
 //! What the checks hand to the report.
 
-use super::{AcceptedFinding, Finding, Skipped};
 use crate::facts::target_machine::TargetMachine;
-use crate::model::Question;
+use crate::model::{AcceptedFinding, Finding, Question, Skipped};
 
 /// The result of all checks on one set of facts.
 pub struct Judgement {
@@ -12,6 +11,8 @@ pub struct Judgement {
     pub accepted: Vec<AcceptedFinding>,
     /// Checks that could not run.
     pub skipped: Vec<Skipped>,
+    /// Ids of findings that mean that the image works on no machine.
+    pub image_faults: Vec<String>,
     /// One for each machine of `--on`, in that order.
     pub machines: Vec<MachineAnswers>,
 }

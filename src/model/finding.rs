@@ -1,8 +1,11 @@
-//! Findings in the report.
+//! Findings: what checks return and reports show.
 
 use serde::Serialize;
 
-use crate::model::{Evidence, Fix, GpuRef, Owner, Severity};
+use super::{Evidence, Fix, GpuRef, Owner, Severity};
+
+/// The id of the finding that a GPU is in use.
+pub const BUSY: &str = "device.busy";
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -27,6 +30,13 @@ pub struct Finding {
     pub machine: Option<String>,
     /// IDs of findings that this one causes; they are not listed separately.
     pub explains: Vec<String>,
+}
+
+impl Finding {
+    /// A busy GPU is no fault, but whoever asks about its health wants to know.
+    pub fn is_busy(&self) -> bool {
+        self.id == BUSY
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -74,4 +74,6 @@ fn on_machines(facts: &Facts, find: impl Fn(&Asked) -> Vec<(Question, Problem)>)
 }
 
 #[cfg(test)]
+mod testing;
+#[cfg(test)]
 mod tests;

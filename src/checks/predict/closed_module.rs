@@ -30,3 +30,21 @@ fn judge(facts: &Facts) -> Outcome {
         })
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::predict::testing::{image, problem, problems};
+
+    #[test]
+    fn gpus_since_blackwell_need_the_open_module() {
+        let image = || image(&["sm_100", "sm_90"], Some("13.2.86"));
+        let (cause, _) = problem(judge, image(), "gpu=B200,cuda=13.2,open-module=no");
+        assert_eq!(cause, "sm_100 works only with the open kernel module; the machine has the closed one.");
+        for machine in
+            ["gpu=B200,cuda=13.2,open-module=yes", "gpu=B200,cuda=13.2", "gpu=H100,cuda=13.2,open-module=no"]
+        {
+            assert!(problems(judge, image(), machine).is_empty(), "{machine}");
+        }
+    }
+}

@@ -34,3 +34,23 @@ fn judge(facts: &Facts) -> Outcome {
         Some(asked.problem(cause).evidence(compat.evidence()))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::predict::testing::{compat_driver, image, problem, problems};
+
+    #[test]
+    fn a_driver_of_the_image_replaces_an_older_one_of_the_host() {
+        let mut facts = image(&["sm_90"], Some("13.1.80"));
+        facts.census.copies.push(compat_driver(Some(&[535, 550])));
+        let cause = |facts: &Facts| problem(judge, facts.clone(), "gpu=H100,driver=535.104.05").0;
+        assert_eq!(
+            cause(&facts),
+            "The image works here with its own driver 590.44.01. The container runtime has to put it first."
+        );
+        assert!(problems(judge, facts.clone(), "gpu=H100,driver=565.57.01").is_empty(), "not in its list");
+        facts.census.library_path = Some("/usr/local/cuda/compat".to_owned());
+        assert!(cause(&facts).ends_with("LD_LIBRARY_PATH puts it first."));
+    }
+}

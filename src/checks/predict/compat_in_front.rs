@@ -29,3 +29,32 @@ fn judge(facts: &Facts) -> Outcome {
         _ => None,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::predict::testing::{COMPAT, compat_driver, image, problem, problems};
+
+    /// An image that puts its cuda-compat driver first.
+    fn in_front() -> Facts {
+        let mut facts = image(&["sm_90"], Some("13.1.80"));
+        facts.census.copies.push(compat_driver(Some(&[535, 550])));
+        facts.census.library_path = Some("/usr/local/cuda/compat:/opt".to_owned());
+        facts
+    }
+
+    #[test]
+    fn a_newer_driver_is_hidden_by_the_one_of_the_image() {
+        let (cause, evidence) = problem(judge, in_front(), "gpu=H100,driver=595.10");
+        assert!(cause.contains("590.44.01"), "{cause}");
+        assert!(evidence.iter().any(|line| line.contains(COMPAT)), "{evidence:?}");
+    }
+
+    #[test]
+    fn a_driver_that_can_be_replaced_is_no_problem() {
+        assert!(problems(judge, in_front(), "gpu=H100,driver=535.104.05").is_empty());
+        let mut behind = in_front();
+        behind.census.library_path = None;
+        assert!(problems(judge, behind, "gpu=H100,driver=595.10").is_empty());
+    }
+}

@@ -33,3 +33,34 @@ fn judge(facts: &Facts) -> Outcome {
         Some(refused.into_iter().fold(problem, Problem::evidence))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::predict::testing::{compat_driver, image, problem, problems};
+
+    #[test]
+    fn an_older_major_version_is_too_old() {
+        let image = || image(&["sm_80"], Some("12.4.127"));
+        let problem = problems(judge, image(), "gpu=A100,driver=470.256.02").remove(0);
+        assert_eq!(problem.cause, "The image's CUDA 12.4 needs a newer driver.");
+        let paths: Vec<&str> = problem.evidence.iter().filter_map(|line| line.path.as_deref()).collect();
+        assert_eq!(paths, ["/site/nvidia/libcudart.so.12"]);
+        assert!(problems(judge, image(), "gpu=A100,driver=525.60.13").is_empty(), "the same major version");
+    }
+
+    #[test]
+    fn evidence_says_why_the_driver_of_the_image_does_not_help() {
+        let mut facts = image(&["sm_90"], Some("13.1.80"));
+        facts.census.copies.push(compat_driver(Some(&[535, 550])));
+        let (_, evidence) = problem(judge, facts, "gpu=H100,driver=565.57.01");
+        assert_eq!(
+            evidence,
+            [
+                "driver 565.57.01 supports CUDA 12.7",
+                "/site/nvidia/libcudart.so.13: CUDA 13.1",
+                "The image's driver 590.44.01 can replace drivers 535, 550, but not 565."
+            ]
+        );
+    }
+}

@@ -30,3 +30,18 @@ fn judge(facts: &Facts) -> Outcome {
         _ => None,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::predict::testing::{image, problem, problems};
+
+    #[test]
+    fn the_first_cuda_for_a_gpu_is_the_least() {
+        let image = || image(&["sm_120"], Some("12.8.93"));
+        let (cause, evidence) = problem(judge, image(), "gpu=RTX 5090,driver=535.104.05");
+        assert_eq!(cause, "sm_120 needs a driver for CUDA 12.8 or newer.");
+        assert_eq!(evidence, ["driver 535.104.05 supports CUDA 12.2"]);
+        assert!(problems(judge, image(), "gpu=RTX 5090,driver=570.86.15").is_empty());
+    }
+}

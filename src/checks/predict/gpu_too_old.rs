@@ -30,3 +30,20 @@ fn judge(facts: &Facts) -> Outcome {
         _ => None,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::predict::testing::{image, problem, problems};
+
+    #[test]
+    fn the_last_branch_for_a_gpu_is_the_limit() {
+        let image = || image(&["sm_70"], Some("12.4.127"));
+        let (cause, _) = problem(judge, image(), "gpu=V100,driver=590.44.01");
+        assert_eq!(cause, "Driver 580 is the last branch that supports sm_70.");
+        assert!(problems(judge, image(), "gpu=V100,driver=580.65.06").is_empty());
+        // With only the CUDA given, the CUDA of that branch is the limit.
+        assert_eq!(problems(judge, image(), "gpu=V100,cuda=13.1").len(), 1);
+        assert!(problems(judge, image(), "gpu=V100,cuda=13.0").is_empty());
+    }
+}

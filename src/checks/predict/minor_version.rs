@@ -37,3 +37,24 @@ fn judge(facts: &Facts) -> Outcome {
         Some(asked.problem(cause).evidence(runtime.evidence()))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::predict::testing::{image, problem, problems};
+
+    #[test]
+    fn a_driver_newer_than_the_table_is_not_called_older() {
+        let cause = |machine: &str| problem(judge, image(&["sm_90"], Some("13.2.86")), machine).0;
+        assert!(cause("gpu=H100,driver=700.10").contains("13.2 may be newer than the driver's"));
+        assert!(cause("gpu=H100,driver=580.65.06").contains("13.2 is newer than the driver's"));
+    }
+
+    #[test]
+    fn another_major_version_is_another_finding() {
+        let image = || image(&["sm_80"], Some("12.4.127"));
+        for machine in ["gpu=A100,driver=550.54.15", "gpu=A100,driver=470.256.02"] {
+            assert!(problems(judge, image(), machine).is_empty(), "{machine}");
+        }
+    }
+}

@@ -28,3 +28,19 @@ fn judge(facts: &Facts) -> Outcome {
         })
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::predict::testing::{image, problem, problems};
+
+    #[test]
+    fn a_gpu_that_needs_the_open_module_leaves_the_question_open() {
+        let image = || image(&["sm_100", "sm_90"], Some("13.2.86"));
+        let (cause, _) = problem(judge, image(), "gpu=B200,cuda=13.2");
+        assert_eq!(cause, "sm_100 works only with the open kernel module (open-module=yes|no).");
+        for machine in ["gpu=B200,cuda=13.2,open-module=yes", "gpu=H100,cuda=13.2"] {
+            assert!(problems(judge, image(), machine).is_empty(), "{machine}");
+        }
+    }
+}

@@ -32,3 +32,22 @@ fn judge(facts: &Facts) -> Outcome {
         _ => None,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::predict::testing::{TORCH, image, problems};
+
+    #[test]
+    fn code_runs_on_the_same_major_version_and_a_higher_minor_one() {
+        let on = |code: &[&str], machine: &str| problems(judge, image(code, Some("12.4.127")), machine);
+        let problem = on(&["sm_80"], "gpu=H100,driver=550.54.15").remove(0);
+        assert_eq!(problem.cause, format!("{TORCH} has neither code for sm_90 nor PTX that runs on it."));
+        assert_eq!(problem.path.as_deref(), Some(TORCH));
+        let paths: Vec<&str> = problem.evidence.iter().filter_map(|line| line.path.as_deref()).collect();
+        assert_eq!(paths, [TORCH]);
+        assert!(on(&["sm_80"], "gpu=sm_86,driver=550.54.15").is_empty(), "sm_86 runs code for sm_80");
+        assert_eq!(on(&["sm_86"], "gpu=A100,driver=550.54.15").len(), 1, "sm_80 does not run code for sm_86");
+        assert!(on(&["compute_80"], "gpu=H100,driver=550.54.15").is_empty(), "PTX is another finding");
+    }
+}

@@ -28,3 +28,21 @@ fn judge(facts: &Facts) -> Outcome {
         })
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::predict::testing::{image, problem, problems};
+
+    #[test]
+    fn gpus_before_turing_need_the_closed_module() {
+        let image = || image(&["sm_70", "sm_75"], Some("12.4.127"));
+        let (cause, _) = problem(judge, image(), "gpu=V100,cuda=12.4,open-module=yes");
+        assert_eq!(cause, "The open kernel module supports GPUs since sm_75; this one is sm_70.");
+        for machine in
+            ["gpu=V100,cuda=12.4,open-module=no", "gpu=V100,cuda=12.4", "gpu=T4,cuda=12.4,open-module=yes"]
+        {
+            assert!(problems(judge, image(), machine).is_empty(), "{machine}");
+        }
+    }
+}

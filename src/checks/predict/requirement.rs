@@ -31,3 +31,64 @@ fn judge(facts: &Facts) -> Outcome {
         _ => None,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::predict::testing::{image, problem, problems};
+    use image_audit::config::Image;
+
+    /// No data center GPU, and CUDA 12.4.
+    const MACHINE: &str = "gpu=RTX 4090,driver=550.54.15";
+
+    fn requiring(variables: &[(&str, &str)]) -> Facts {
+        let mut facts = image(&["sm_89"], Some("12.4.127"));
+        let requirements =
+            variables.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
+        facts.image = Some(Image { requirements, ..Image::default() });
+        facts
+    }
+
+    fn is_met(variables: &[(&str, &str)]) -> bool {
+        problems(judge, requiring(variables), MACHINE).is_empty()
+    }
+
+    #[test]
+    fn one_alternative_of_each_variable_must_be_met() {
+        assert!(is_met(&[("NVIDIA_REQUIRE_CUDA", "cuda>=12.4 brand=tesla,driver>=470")]));
+        assert!(!is_met(&[("NVIDIA_REQUIRE_CUDA", "cuda>=12.6 brand=tesla,driver>=470")]));
+        assert!(is_met(&[("NVIDIA_REQUIRE_CUDA", "cuda>=12.6 brand=nvidia")]), "unknown is another finding");
+        assert!(is_met(&[("NVIDIA_REQUIRE_JETPACK", "csv-mounts=all")]));
+        assert!(is_met(&[("NVIDIA_REQUIRE_JETPACK_HOST_MOUNTS", "base-only")]));
+    }
+
+    #[test]
+    fn requirements_are_disabled_by_the_values_that_go_takes_for_true() {
+        let with =
+            |value: &str| is_met(&[("NVIDIA_REQUIRE_CUDA", "cuda>=12.6"), ("NVIDIA_DISABLE_REQUIRE", value)]);
+        for value in ["1", "t", "T", "TRUE", "true", "True"] {
+            assert!(with(value), "{value}");
+        }
+        for value in ["", "0", "yes", "tRUE"] {
+            assert!(!with(value), "{value}");
+        }
+    }
+
+    #[test]
+    fn all_variables_that_are_not_met_are_evidence() {
+        let variables = [
+            ("NVIDIA_REQUIRE_CUDA", "cuda>=12.6"),
+            ("NVIDIA_REQUIRE_DRIVER", "driver>=570"),
+            ("NVIDIA_REQUIRE_ARCH", "arch>=8.0"),
+        ];
+        let (_, evidence) = problem(judge, requiring(&variables), MACHINE);
+        assert_eq!(
+            evidence,
+            [
+                "driver 550.54.15 supports CUDA 12.4",
+                "NVIDIA_REQUIRE_CUDA=cuda>=12.6",
+                "NVIDIA_REQUIRE_DRIVER=driver>=570"
+            ]
+        );
+    }
+}

@@ -1,39 +1,13 @@
-//! Images and machines, and what is predicted for each pair.
+//! What all checks together say about an image on a machine. Each check's own words are tested beside it.
 
+use super::testing::{TORCH, compat_driver, described, image};
 use super::*;
 use crate::checks;
-use crate::cli::target_machine::{On, on};
-use crate::facts::sample::{Sample, copy};
-use image_audit::Forward;
-use image_audit::census::{Framework, How, User};
-use image_audit::config::Image;
-use image_audit::fatbin::{CodeKind, DeviceCode};
+use crate::facts::sample::copy;
 
-const TORCH: &str = "/site/torch/lib/libtorch_cuda.so";
-
-/// An image with a framework that has this code and uses this runtime.
-fn image(code: &[&str], runtime: Option<&str>) -> Facts {
-    let mut facts = Sample::image().facts();
-    let device_code = code.iter().map(|arch| {
-        let kind = if arch.starts_with("sm") { CodeKind::Cubin } else { CodeKind::Ptx };
-        DeviceCode { arch: arch.to_string(), kind, bytes: 1, images: 1 }
-    });
-    let framework = Framework { path: TORCH.into(), device_code: device_code.collect() };
-    facts.census.device_code = framework.device_code.clone();
-    facts.census.framework = Some(framework);
-    if let Some(version) = runtime {
-        let major = version.split('.').next().unwrap();
-        let soname = format!("libcudart.so.{major}");
-        let mut copy = copy("libcudart", &format!("/site/nvidia/{soname}"), version);
-        copy.users = vec![User { path: TORCH.into(), how: How::Needed }];
-        facts.census.copies.push(copy);
-    }
-    facts
-}
-
+/// Ids of the findings about a machine.
 fn on_machine(mut facts: Facts, machine: &str) -> Vec<String> {
-    let Ok(On::Machine(machine)) = on(machine) else { panic!("{machine}: {:?}", on(machine)) };
-    facts.request.machines.push(machine);
+    facts.request.machines.push(described(machine));
     let findings = checks::judge(&facts).findings;
     findings.into_iter().filter(|finding| finding.machine.is_some()).map(|finding| finding.id).collect()
 }
@@ -109,38 +83,10 @@ fn images_by_machines() {
 }
 
 #[test]
-fn without_device_code_the_result_is_unknown() {
-    let mut facts = image(&["sm_90"], Some("12.4.127"));
-    facts.census.full = false;
-    assert_eq!(on_machine(facts, "gpu=H100,driver=550.54.15"), ["predict.unknown"]);
-}
-
-#[test]
-fn the_runtime_of_the_framework_counts() {
-    let mut facts = image(&["sm_90"], Some("12.4.127"));
-    // Newer, but the framework does not use it.
-    facts.census.copies.push(copy("libcudart", "/opt/libcudart.so.13", "13.2.86"));
-    assert!(on_machine(facts.clone(), "gpu=H100,cuda=12.4").is_empty());
-    facts.census.framework = None;
-    assert_eq!(on_machine(facts, "gpu=H100,cuda=12.4"), ["predict.driver-too-old"]);
-    // libcudart.so.11.0 is the soname of all of CUDA 11.
-    let mut facts = image(&["sm_80"], None);
-    facts.census.copies.push(copy("libcudart", "/usr/lib/libcudart.so.11.0", "11.0"));
-    assert!(on_machine(facts.clone(), "gpu=A100,cuda=11.2").is_empty());
-    facts.census.framework.as_mut().unwrap().device_code[0] =
-        DeviceCode { arch: "compute_80".into(), kind: CodeKind::Ptx, bytes: 1, images: 1 };
-    assert_eq!(on_machine(facts, "gpu=A100,cuda=11.2"), ["predict.unknown"]);
-}
-
-#[test]
 fn a_compatibility_driver_of_the_image() {
     let with = |drivers: Option<&[u32]>, in_front: bool| {
         let mut facts = image(&["sm_75", "sm_89", "sm_90", "sm_120"], Some("13.1.80"));
-        let path = "/usr/local/cuda-13.1/compat/libcuda.so.590.44.01";
-        let mut compat = copy("libcuda", path, "590.44.01");
-        compat.forward =
-            drivers.map(|drivers| Forward { cuda: Some("13.1".into()), drivers: drivers.to_vec() });
-        facts.census.copies.push(compat);
+        facts.census.copies.push(compat_driver(drivers));
         facts.census.library_path = in_front.then(|| "/usr/local/cuda/compat:/opt".to_owned());
         facts
     };
@@ -173,51 +119,10 @@ fn a_compatibility_driver_of_the_image() {
 }
 
 #[test]
-fn a_driver_newer_than_the_table_is_not_called_older() {
-    let cause = |machine: &str| {
-        let mut facts = image(&["sm_90"], Some("13.2.86"));
-        let Ok(On::Machine(machine)) = on(machine) else { unreachable!() };
-        facts.request.machines.push(machine);
-        let mut findings = checks::judge(&facts).findings.into_iter();
-        findings.find(|finding| finding.id == "predict.minor-version").unwrap().cause
-    };
-    assert!(cause("gpu=H100,driver=700.10").contains("13.2 may be newer than the driver's"));
-    assert!(cause("gpu=H100,driver=580.65.06").contains("13.2 is newer than the driver's"));
-}
-
-#[test]
-fn what_the_image_requires() {
-    let requires = |variables: &[(&str, &str)]| {
-        let mut facts = image(&["sm_90"], Some("12.4.127"));
-        let requirements =
-            variables.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
-        facts.image = Some(Image { requirements, ..Image::default() });
-        on_machine(facts, "gpu=RTX 4090,cuda=12.4")
-            .into_iter()
-            .filter(|id| id != "predict.no-code")
-            .collect::<Vec<_>>()
-    };
-    let (name, none) = ("NVIDIA_REQUIRE_CUDA", Vec::<String>::new());
-    assert_eq!(requires(&[(name, "cuda>=12.4 brand=tesla,driver>=470")]), none);
-    assert_eq!(requires(&[(name, "cuda>=12.6 brand=tesla,driver>=470")]), ["predict.requirement"]);
-    assert_eq!(requires(&[(name, "cuda>=12.6 brand=nvidia")]), ["predict.unknown"]);
-    for value in ["1", "t", "T", "TRUE", "true", "True"] {
-        assert_eq!(requires(&[(name, "cuda>=12.6"), ("NVIDIA_DISABLE_REQUIRE", value)]), none, "{value}");
-    }
-    for value in ["", "0", "yes", "tRUE"] {
-        let found = requires(&[(name, "cuda>=12.6"), ("NVIDIA_DISABLE_REQUIRE", value)]);
-        assert_eq!(found, ["predict.requirement"], "{value}");
-    }
-    assert_eq!(requires(&[("NVIDIA_REQUIRE_JETPACK", "csv-mounts=all")]), none);
-    assert_eq!(requires(&[("NVIDIA_REQUIRE_JETPACK_HOST_MOUNTS", "base-only")]), none);
-}
-
-#[test]
 fn findings_name_their_machine_and_can_be_accepted() {
     let mut facts = image(&["sm_80"], Some("12.4.127"));
     for machine in ["gpu=H100,cuda=12.4", "gpu=A100,cuda=12.2"] {
-        let Ok(On::Machine(machine)) = on(machine) else { unreachable!() };
-        facts.request.machines.push(machine);
+        facts.request.machines.push(described(machine));
     }
     let judged = checks::judge(&facts);
     let machines: Vec<_> = judged
@@ -259,8 +164,7 @@ fn without_a_machine_every_check_is_skipped() {
 
 /// The words of the table, and the causes, of one machine.
 fn predicted(mut facts: Facts, machine: &str) -> (Vec<String>, Vec<(String, String)>) {
-    let Ok(On::Machine(machine)) = on(machine) else { panic!("{machine}") };
-    facts.request.machines.push(machine);
+    facts.request.machines.push(described(machine));
     let judgement = checks::judge(&facts);
     let words = judgement.machines[0].answers.iter().map(|answer| answer.words.clone()).collect();
     let of_machine = judgement.findings.into_iter().filter(|finding| finding.machine.is_some());
@@ -313,80 +217,9 @@ fn answers_in_words() {
 #[test]
 fn an_answer_names_the_checks_that_failed_on_it() {
     let mut facts = image(&["compute_80"], None);
-    let Ok(On::Machine(machine)) = on("gpu=H100,driver=390.10") else { panic!() };
-    facts.request.machines.push(machine);
+    facts.request.machines.push(described("gpu=H100,driver=390.10"));
     let machines = checks::judge(&facts).machines;
     let checks: Vec<&[&str]> = machines[0].answers.iter().map(|answer| answer.checks.as_slice()).collect();
     let unknown: &[&str] = &["predict.unknown"];
     assert_eq!(checks, [unknown, unknown, unknown, &[], &[]]);
-}
-
-#[test]
-fn findings_locate_the_files_that_they_are_about() {
-    let mut facts = image(&["sm_80"], Some("12.4.127"));
-    let Ok(On::Machine(machine)) = on("gpu=H100,driver=470.256.02") else { panic!() };
-    facts.request.machines.push(machine);
-    let findings = checks::judge(&facts).findings;
-    let of = |id: &str| findings.iter().find(|finding| finding.id == id).unwrap();
-    let paths =
-        |id: &str| -> Vec<&str> { of(id).evidence.iter().filter_map(|line| line.path.as_deref()).collect() };
-    assert_eq!(of("predict.no-code").path.as_deref(), Some(TORCH));
-    assert_eq!(paths("predict.no-code"), [TORCH]);
-    assert_eq!(paths("predict.driver-too-old"), ["/site/nvidia/libcudart.so.12"]);
-}
-
-#[test]
-fn a_compatibility_driver_in_words() {
-    let path = "/usr/local/cuda-13.1/compat/libcuda.so.590.44.01";
-    let facts = || {
-        let mut facts = image(&["sm_90"], Some("13.1.80"));
-        let mut compat = copy("libcuda", path, "590.44.01");
-        compat.forward = Some(Forward { cuda: Some("13.1".into()), drivers: vec![535, 550] });
-        facts.census.copies.push(compat);
-        facts
-    };
-    let (words, findings) = predicted(facts(), "gpu=H100,driver=535.104.05");
-    assert_eq!(words[1], "13.1 on 12.2, compat");
-    let cause =
-        "The image works here with its own driver 590.44.01. The container runtime has to put it first.";
-    assert_eq!(findings, [("predict.compat".to_owned(), cause.to_owned())]);
-    let mut refused = facts();
-    let Ok(On::Machine(machine)) = on("gpu=H100,driver=565.57.01") else { panic!() };
-    refused.request.machines.push(machine);
-    let findings = checks::judge(&refused).findings;
-    let too_old = findings.iter().find(|finding| finding.id == "predict.driver-too-old").unwrap();
-    let evidence: Vec<&str> = too_old.evidence.iter().map(|line| line.text.as_str()).collect();
-    assert_eq!(
-        evidence,
-        [
-            "driver 565.57.01 supports CUDA 12.7",
-            "/site/nvidia/libcudart.so.13: CUDA 13.1",
-            "The image's driver 590.44.01 can replace drivers 535, 550, but not 565."
-        ]
-    );
-}
-
-#[test]
-fn all_variables_that_are_not_met_are_evidence() {
-    let mut facts = image(&["sm_90"], Some("12.4.127"));
-    let variable = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-    let requirements = vec![
-        variable("NVIDIA_REQUIRE_CUDA", "cuda>=12.6"),
-        variable("NVIDIA_REQUIRE_DRIVER", "driver>=570"),
-        variable("NVIDIA_REQUIRE_ARCH", "arch>=8.0"),
-    ];
-    facts.image = Some(Image { requirements, ..Image::default() });
-    let Ok(On::Machine(machine)) = on("gpu=H100,driver=550.54.15") else { panic!() };
-    facts.request.machines.push(machine);
-    let findings = checks::judge(&facts).findings;
-    let found = findings.iter().find(|finding| finding.id == "predict.requirement").unwrap();
-    let evidence: Vec<&str> = found.evidence.iter().map(|line| line.text.as_str()).collect();
-    assert_eq!(
-        evidence,
-        [
-            "driver 550.54.15 supports CUDA 12.4",
-            "NVIDIA_REQUIRE_CUDA=cuda>=12.6",
-            "NVIDIA_REQUIRE_DRIVER=driver>=570"
-        ]
-    );
 }

@@ -82,3 +82,42 @@ fn requirement(asked: &Asked) -> Option<Problem> {
             .fold(problem, |problem, (name, value)| problem.evidence(format!("{name}={value}"))),
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::predict::testing::{image, problem, problems};
+    use image_audit::config::Image;
+
+    const H100: &str = "gpu=H100,driver=550.54.15";
+
+    #[test]
+    fn device_code_that_was_not_read_or_not_found_is_unknown() {
+        let mut facts = image(&["sm_90"], Some("12.4.127"));
+        facts.census.full = false;
+        assert!(problem(judge, facts, H100).0.starts_with("The device code was not read"));
+        assert!(problem(judge, image(&[], Some("12.4.127")), H100).0.starts_with("No device code was found"));
+    }
+
+    #[test]
+    fn a_runtime_that_is_missing_or_newer_than_the_table_is_unknown() {
+        assert!(problem(judge, image(&["sm_90"], None), H100).0.starts_with("The image has no libcudart"));
+        let (cause, evidence) = problem(judge, image(&["sm_90"], Some("14.0.1")), "gpu=H100,driver=700.10");
+        assert_eq!(cause, "It is unknown whether the driver is new enough for CUDA 14.0.");
+        assert!(evidence.contains(&"/site/nvidia/libcudart.so.14: CUDA 14.0".to_owned()), "{evidence:?}");
+    }
+
+    #[test]
+    fn a_requirement_that_cannot_be_decided_is_unknown() {
+        let mut facts = image(&["sm_89"], Some("12.4.127"));
+        let requirements = vec![("NVIDIA_REQUIRE_CUDA".to_owned(), "cuda>=12.6 brand=nvidia".to_owned())];
+        facts.image = Some(Image { requirements, ..Image::default() });
+        let (_, evidence) = problem(judge, facts, "gpu=RTX 4090,cuda=12.4");
+        assert!(evidence.contains(&"NVIDIA_REQUIRE_CUDA=cuda>=12.6 brand=nvidia".to_owned()), "{evidence:?}");
+    }
+
+    #[test]
+    fn what_is_known_is_no_problem() {
+        assert!(problems(judge, image(&["sm_90"], Some("12.4.127")), H100).is_empty());
+    }
+}

@@ -68,3 +68,39 @@ fn version(copy: &Copy) -> Option<(u32, Option<u32>)> {
     };
     own.and_then(parse).or_else(|| Some((parse(in_soname?)?.0, None)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::predict::testing::image;
+    use crate::facts::sample::copy;
+
+    fn text(facts: &Facts) -> Option<String> {
+        of(facts).map(|runtime| runtime.text())
+    }
+
+    #[test]
+    fn the_runtime_of_the_framework_counts() {
+        let mut facts = image(&["sm_90"], Some("12.4.127"));
+        // Newer, but the framework does not use it.
+        facts.census.copies.push(copy("libcudart", "/opt/libcudart.so.13", "13.2.86"));
+        assert_eq!(text(&facts).as_deref(), Some("12.4"));
+        facts.census.framework = None;
+        assert_eq!(text(&facts).as_deref(), Some("13.2"));
+    }
+
+    #[test]
+    fn the_soname_of_cuda_11_has_no_minor_version() {
+        let mut facts = image(&["sm_80"], None);
+        facts.census.copies.push(copy("libcudart", "/usr/lib/libcudart.so.11.0", "11.0"));
+        assert_eq!(text(&facts).as_deref(), Some("11.x"));
+    }
+
+    #[test]
+    fn the_base_image_counts_where_there_is_no_runtime() {
+        let mut facts = image(&["sm_80"], None);
+        assert_eq!(text(&facts), None);
+        facts.census.flavour.cuda_version = Some("12.4.1".into());
+        assert_eq!(text(&facts).as_deref(), Some("12.4"));
+    }
+}

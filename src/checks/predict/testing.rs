@@ -1,0 +1,62 @@
+//! Images and machines for the unit tests of predictions.
+
+use crate::checks::{Outcome, Problem};
+use crate::cli::target_machine::{On, on};
+use crate::facts::Facts;
+use crate::facts::sample::{Sample, copy};
+use crate::facts::target_machine::TargetMachine;
+use image_audit::Forward;
+use image_audit::census::{Copy, Framework, How, User};
+use image_audit::fatbin::{CodeKind, DeviceCode};
+
+pub const TORCH: &str = "/site/torch/lib/libtorch_cuda.so";
+pub const COMPAT: &str = "/usr/local/cuda-13.1/compat/libcuda.so.590.44.01";
+
+/// An image with a framework that has this code and uses this runtime.
+pub fn image(code: &[&str], runtime: Option<&str>) -> Facts {
+    let mut facts = Sample::image().facts();
+    let device_code = code.iter().map(|arch| {
+        let kind = if arch.starts_with("sm") { CodeKind::Cubin } else { CodeKind::Ptx };
+        DeviceCode { arch: arch.to_string(), kind, bytes: 1, images: 1 }
+    });
+    let framework = Framework { path: TORCH.into(), device_code: device_code.collect() };
+    facts.census.device_code = framework.device_code.clone();
+    facts.census.framework = Some(framework);
+    if let Some(version) = runtime {
+        let major = version.split('.').next().unwrap();
+        let soname = format!("libcudart.so.{major}");
+        let mut copy = copy("libcudart", &format!("/site/nvidia/{soname}"), version);
+        copy.users = vec![User { path: TORCH.into(), how: How::Needed }];
+        facts.census.copies.push(copy);
+    }
+    facts
+}
+
+/// The driver 590.44.01 of a cuda-compat package for CUDA 13.1, and the branches that it can replace.
+pub fn compat_driver(replaces: Option<&[u32]>) -> Copy {
+    let mut compat = copy("libcuda", COMPAT, "590.44.01");
+    compat.forward = replaces.map(|drivers| Forward { cuda: Some("13.1".into()), drivers: drivers.to_vec() });
+    compat
+}
+
+/// A machine, as it is written after `--on`.
+pub fn described(machine: &str) -> TargetMachine {
+    match on(machine) {
+        Ok(On::Machine(machine)) => machine,
+        other => panic!("{machine}: {other:?}"),
+    }
+}
+
+/// What one check finds about an image on a machine.
+pub fn problems(judge: fn(&Facts) -> Outcome, mut facts: Facts, machine: &str) -> Vec<Problem> {
+    facts.request.machines.push(described(machine));
+    judge(&facts).problems()
+}
+
+/// The only problem that one check finds, with its lines of evidence.
+pub fn problem(judge: fn(&Facts) -> Outcome, facts: Facts, machine: &str) -> (String, Vec<String>) {
+    let mut problems = problems(judge, facts, machine);
+    assert_eq!(problems.len(), 1, "{machine}");
+    let Problem { cause, evidence, .. } = problems.remove(0);
+    (cause, evidence.into_iter().map(|line| line.text).collect())
+}

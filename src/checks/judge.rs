@@ -107,6 +107,7 @@ mod tests {
     use crate::facts::sample::Sample;
     use crate::model::Stage;
     use crate::model::{Level, Severity};
+    use image_audit::census::Unreadable;
 
     #[test]
     fn the_list_is_consistent() {
@@ -171,7 +172,7 @@ mod tests {
     #[test]
     fn an_accepted_finding_is_not_active() {
         let mut facts = Facts::default();
-        facts.census.unreadable = vec!["/secret: Permission denied".to_owned().into()];
+        facts.census.unreadable = vec![Unreadable::new("/secret", "Permission denied")];
         facts.request.today = Some(jiff::civil::date(2026, 11, 24));
         let judged = |about: Option<&str>, until: Option<&str>| {
             let mut facts = facts.clone();

@@ -7,15 +7,12 @@ use crate::model::words::megabytes;
 use image_audit::leftovers::Group;
 use image_audit::leftovers::LeftoverFound;
 
-// checks/image/damaged.rs names layers too.
-pub use crate::facts::leftovers::layer_name as layer;
-
 family! {
     toolkit
     compilers
     caches
     wheels
-    leftovers
+    build_files
     secret
     hidden_bytes
     root_user

@@ -21,6 +21,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
+use crate::coverage::Unreadable;
 #[cfg(feature = "fuzzing")]
 pub use image::Config;
 #[cfg(any(test, feature = "fuzzing"))]
@@ -40,27 +41,26 @@ pub fn open<L: Visit>(input: Input, wanted: Option<&str>, visit: &L) -> Result<I
 }
 
 fn compose<L: Visit>(mut store: Store<L::Fact>, wanted: Option<&str>, visit: &L) -> Result<Image<L::Fact>> {
-    let mut problems: Vec<String> =
-        store.damage.iter().map(|damage| format!("the archive {damage}")).collect();
-    let plan =
-        manifest::plan(&|name| store.document(name), &|name| store.has(name), wanted).with_context(|| {
-            problems.first().cloned().unwrap_or_else(|| "the archive cannot be read".to_owned())
-        })?;
+    let damage = store.damage.as_ref().map(|damage| format!("the archive {damage}"));
+    let plan = manifest::plan(&|name| store.document(name), &|name| store.has(name), wanted)
+        .with_context(|| damage.clone().unwrap_or_else(|| "the archive cannot be read".to_owned()))?;
+    let mut problems: Vec<Unreadable> = damage.map(Unreadable::whole).into_iter().collect();
     let blobs: Vec<&str> = plan.layers.iter().map(|layer| layer.blob.as_str()).collect();
     let contents = store.layers(&blobs, visit);
     let mut layers = Vec::with_capacity(contents.len());
     for (index, (planned, content)) in plan.layers.into_iter().zip(contents).enumerate() {
         let label = format!("layer {index} ({})", short(&planned.digest));
-        problems.extend(content.problems.iter().map(|problem| format!("{label} {problem}")));
         let resized = planned.bytes.filter(|bytes| *bytes != content.stored_bytes);
         let resized = resized.map(|bytes| format!("has {} bytes instead of {bytes}", content.stored_bytes));
-        problems.extend(content.damage.iter().chain(&resized).map(|damage| format!("{label} {damage}")));
+        let whole = content.damage.is_none() && resized.is_none();
+        let damage = content.damage.into_iter().chain(resized).map(Unreadable::whole);
+        problems.extend(content.problems.into_iter().chain(damage).map(|problem| problem.in_layer(&*label)));
         layers.push(Layer {
             digest: planned.digest,
             created_by: planned.created_by,
             stored_bytes: content.stored_bytes,
             entries: content.entries,
-            whole: content.damage.is_none() && resized.is_none(),
+            whole,
         });
     }
     Ok(Image { name: plan.name, platform: plan.platform, config: plan.config, layers, problems })

@@ -37,7 +37,6 @@ pub struct Census {
     /// Sonames of CUDA libraries that objects are linked to and the image does not have.
     pub missing: Vec<Missing>,
     /// Names passed to dlopen that the image does not have. Many programs get along without.
-    #[serde(alias = "wished")]
     pub missing_optional: Vec<Missing>,
     /// Packages that own copies or tools.
     pub packages: Vec<PackageSize>,
@@ -62,7 +61,6 @@ pub struct Census {
     /// Device code of all objects, summed up by architecture.
     pub device_code: Vec<DeviceCode>,
     /// How much of the image was read.
-    #[serde(alias = "incomplete")]
     pub coverage: Coverage,
     /// What could not be read and is missing from the census.
     pub unreadable: Vec<Unreadable>,
@@ -85,9 +83,7 @@ impl Census {
 
     /// Whether all directories were listed. If not, a library that was not found may still be there.
     pub fn is_whole(&self) -> bool {
-        // Facts saved by older versions report it as an unreadable root alone.
         self.coverage != Coverage::Interrupted
-            && !self.unreadable.iter().any(|unreadable| unreadable.path.as_deref() == Some("/"))
     }
 
     /// The copies with one verdict.
@@ -265,19 +261,6 @@ pub struct Missing {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_census_of_an_older_version_is_read() {
-        let mut json = serde_json::to_value(Census::default()).unwrap();
-        let fields = json.as_object_mut().unwrap();
-        fields.remove("coverage");
-        fields.remove("missing_optional");
-        fields.insert("incomplete".to_owned(), true.into());
-        fields.insert("wished".to_owned(), serde_json::json!([]));
-        fields.insert("unreadable".to_owned(), serde_json::json!(["/: not read before the deadline"]));
-        let old: Census = serde_json::from_value(json).unwrap();
-        assert_eq!((old.coverage, old.is_whole()), (Coverage::Partial, false));
-    }
 
     #[test]
     fn only_an_interrupted_census_is_not_whole() {

@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 
 /// How much of an image was read.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Coverage {
     /// Everything that may be a program or library.
@@ -17,34 +17,13 @@ pub enum Coverage {
     Interrupted,
 }
 
-impl<'de> Deserialize<'de> for Coverage {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(rename_all = "kebab-case")]
-        enum Name {
-            Complete,
-            Partial,
-            Interrupted,
-        }
-        #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum Written {
-            Name(Name),
-            /// Older versions wrote `incomplete: true`.
-            Incomplete(bool),
-        }
-        Ok(match Written::deserialize(deserializer)? {
-            Written::Name(Name::Complete) | Written::Incomplete(false) => Coverage::Complete,
-            Written::Name(Name::Partial) | Written::Incomplete(true) => Coverage::Partial,
-            Written::Name(Name::Interrupted) => Coverage::Interrupted,
-        })
-    }
-}
-
-/// Something that could not be read. Displayed as `PATH: REASON`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+/// Something that could not be read. Displayed as `LAYER PATH: REASON`, as far as these are known.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Unreadable {
-    /// The file or directory; None if the reason names a layer or the archive.
+    /// The layer that it is in, such as `layer 3 (0a1b2c3d4e5f)`. None in a directory, or if it is the whole archive.
+    #[serde(default)]
+    pub layer: Option<String>,
+    /// The file or directory; None if it is a whole layer or the archive.
     pub path: Option<String>,
     /// Such as `Permission denied (os error 13)`.
     pub reason: String,
@@ -53,45 +32,28 @@ pub struct Unreadable {
 impl Unreadable {
     /// About one path of the image.
     pub fn new(path: impl Into<String>, reason: impl Into<String>) -> Unreadable {
-        Unreadable { path: Some(path.into()), reason: reason.into() }
+        Unreadable { layer: None, path: Some(path.into()), reason: reason.into() }
+    }
+
+    /// About a whole layer or the archive.
+    pub(crate) fn whole(reason: impl Into<String>) -> Unreadable {
+        Unreadable { layer: None, path: None, reason: reason.into() }
+    }
+
+    pub(crate) fn in_layer(self, layer: impl Into<String>) -> Unreadable {
+        Unreadable { layer: Some(layer.into()), ..self }
     }
 }
 
 impl fmt::Display for Unreadable {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        match &self.path {
-            Some(path) => write!(f, "{path}: {}", self.reason),
-            None => f.write_str(&self.reason),
+        if let Some(layer) = &self.layer {
+            write!(f, "{layer} ")?;
         }
-    }
-}
-
-/// A line as [`Display`](fmt::Display) writes it.
-impl From<String> for Unreadable {
-    fn from(line: String) -> Self {
-        match line.split_once(": ").filter(|(path, _)| path.starts_with('/')) {
-            Some((path, reason)) => Unreadable::new(path, reason),
-            None => Unreadable { path: None, reason: line },
+        if let Some(path) = &self.path {
+            write!(f, "{path}: ")?;
         }
-    }
-}
-
-impl<'de> Deserialize<'de> for Unreadable {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum Written {
-            Fields {
-                path: Option<String>,
-                reason: String,
-            },
-            /// Older versions wrote one line.
-            Line(String),
-        }
-        Ok(match Written::deserialize(deserializer)? {
-            Written::Fields { path, reason } => Unreadable { path, reason },
-            Written::Line(line) => line.into(),
-        })
+        f.write_str(&self.reason)
     }
 }
 
@@ -100,19 +62,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_of_older_versions_are_split() {
-        let cases = [
-            ("/secret: Permission denied", Some("/secret")),
-            ("/: 2 directories were not reached", Some("/")),
-            ("layer 0 (ab) /x: unknown entry type", None),
-        ];
-        for (line, path) in cases {
-            let json = serde_json::Value::String(line.to_owned());
-            let old: Unreadable = serde_json::from_value(json).unwrap();
-            assert_eq!((old.path.as_deref(), old.to_string().as_str()), (path, line));
-            let again: Unreadable = serde_json::from_value(serde_json::to_value(&old).unwrap()).unwrap();
-            assert_eq!(again, old);
-        }
+    fn layer_and_path_come_before_the_reason() {
+        let file = Unreadable::new("/x", "unknown entry type");
+        assert_eq!(file.to_string(), "/x: unknown entry type");
+        assert_eq!(file.in_layer("layer 0 (ab)").to_string(), "layer 0 (ab) /x: unknown entry type");
+        assert_eq!(Unreadable::whole("is truncated").in_layer("layer 1").to_string(), "layer 1 is truncated");
     }
 
     #[test]

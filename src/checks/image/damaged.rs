@@ -1,9 +1,9 @@
 //! Finds image archives with damaged or truncated layers.
 
-use crate::checks::leftovers::layer;
 use crate::checks::shared::coverage;
 use crate::checks::{Check, Outcome, Problem};
 use crate::facts::Facts;
+use crate::facts::leftovers::layer_name;
 use crate::model::{Fix, Owner, Severity};
 
 pub const CHECK: Check = Check {
@@ -24,7 +24,7 @@ fn judge(facts: &Facts) -> Outcome {
     let Some(image) = &facts.image else { return Outcome::Skip("no image archive was read") };
     let damaged = image.layers.iter().position(|layer| !layer.whole);
     let problem = damaged.map(|number| {
-        let problem = Problem::new(format!("{} is incomplete.", layer(image, number)));
+        let problem = Problem::new(format!("{} is incomplete.", layer_name(image, number)));
         facts
             .census
             .unreadable
@@ -40,6 +40,7 @@ mod tests {
 
     use super::*;
     use crate::facts::sample::Sample;
+    use image_audit::census::Unreadable;
 
     #[test]
     fn a_layer_that_ends_early() {
@@ -54,7 +55,7 @@ mod tests {
             let image = Image { layers: layers.collect(), ..Image::default() };
             let sample = Sample::image().with(|facts| {
                 facts.image = Some(image);
-                facts.census.unreadable = vec!["layer.tar: it ends early".to_owned().into()];
+                facts.census.unreadable = vec![Unreadable::new("layer.tar", "it ends early")];
             });
             judge(&sample.facts())
         };

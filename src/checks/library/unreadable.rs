@@ -39,18 +39,19 @@ mod tests {
     use super::*;
     use crate::checks::library::problem;
     use crate::facts::sample::Sample;
+    use image_audit::census::Unreadable;
 
     #[test]
     fn paths_and_other_lines() {
-        let lines = ["/root: Permission denied", "the rpm database is damaged"];
-        let facts = Sample::image()
-            .with(|facts| facts.census.unreadable = lines.map(|line| line.to_owned().into()).to_vec());
+        let layer = Unreadable { layer: Some("layer 0".into()), path: None, reason: "is truncated".into() };
+        let unreadable = vec![Unreadable::new("/root", "Permission denied"), layer];
+        let facts = Sample::image().with(|facts| facts.census.unreadable = unreadable);
         let found = problem(judge(&facts.facts()));
         assert_eq!(found.cause, "/root: Permission denied, and 1 more.");
         assert_eq!(found.path.as_deref(), Some("/root"));
         let evidence: Vec<_> =
             found.evidence.iter().map(|line| (line.text.as_str(), line.path.as_deref())).collect();
-        assert_eq!(evidence, [(lines[0], Some("/root")), (lines[1], None)]);
+        assert_eq!(evidence, [("/root: Permission denied", Some("/root")), ("layer 0 is truncated", None)]);
         assert!(matches!(judge(&Sample::image().facts()), Outcome::Pass));
     }
 }

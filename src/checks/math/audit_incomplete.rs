@@ -40,13 +40,16 @@ mod tests {
     use super::*;
     use crate::checks::math::samples::problem;
     use crate::facts::sample::{Sample, copy, not_loaded};
+    use image_audit::census::{Coverage, Unreadable};
 
     #[test]
     fn the_deadline_came_first() {
         let sample =
             || Sample::machine(1).fault(Some(0), Stage::LoadBlas, not_loaded("libcublas.so.12: not found"));
-        let cut =
-            |facts: &mut Facts| facts.census.unreadable.push("/: the deadline passed".to_owned().into());
+        let cut = |facts: &mut Facts| {
+            facts.census.coverage = Coverage::Interrupted;
+            facts.census.unreadable.push(Unreadable::new("/", "the deadline passed"));
+        };
         let found = problem(judge(&sample().with(cut).facts()));
         assert_eq!(found.cause, "GPU 0 (NVIDIA H100 80GB HBM3): dlopen failed: libcublas.so.12: not found.");
         assert_eq!(found.evidence[0].text, "/: the deadline passed");

@@ -31,9 +31,32 @@ fn census(census: &mut Value) {
     each(census, "tools", |tool| rename(tool, "owner", "package"));
     each(census, "packages", |package| rename(package, "owner", "id"));
     each(census, "leftovers", |leftover| rename(leftover, "owner", "package"));
-    for needs in ["missing", "wished"] {
+    rename(census, "wished", "missing_optional");
+    for needs in ["missing", "missing_optional"] {
         each(census, needs, |need| with(need, "library", library));
     }
+    coverage(census);
+}
+
+/// How much was read was a flag, and what could not be read a line: `PATH: REASON`, also for the root.
+fn coverage(census: &mut Value) {
+    let mut root = false;
+    each(census, "unreadable", |unreadable| {
+        let Some(line) = unreadable.as_str() else { return };
+        let (path, reason) = match line.split_once(": ").filter(|(path, _)| path.starts_with('/')) {
+            Some((path, reason)) => (Some(path), reason),
+            None => (None, line),
+        };
+        root |= path == Some("/");
+        *unreadable = json!({ "path": path, "reason": reason });
+    });
+    rename(census, "incomplete", "coverage");
+    with(census, "coverage", |coverage| match coverage {
+        _ if root => *coverage = "interrupted".into(),
+        Value::Bool(true) => *coverage = "partial".into(),
+        Value::Bool(false) => *coverage = "complete".into(),
+        _ => {}
+    });
 }
 
 fn request(request: &mut Value) {
@@ -51,19 +74,31 @@ fn request(request: &mut Value) {
     });
     each(request, "accepted", |accepted| {
         with(accepted, "id", |id| {
-            let renamed = id.as_str().and_then(|id| {
-                let (family, name) = id.split_once('.')?;
-                let family = FAMILIES.iter().find(|(former, _)| *former == family)?.1;
-                Some(format!("{family}.{name}"))
-            });
-            if let Some(renamed) = renamed {
+            if let Some(renamed) = id.as_str().and_then(finding) {
                 *id = renamed.into();
             }
         });
     });
 }
 
+/// The id of a finding, if it was renamed.
+fn finding(id: &str) -> Option<String> {
+    if let Some((_, renamed)) = FINDINGS.iter().find(|(former, _)| *former == id) {
+        return Some((*renamed).to_owned());
+    }
+    let (family, name) = id.split_once('.')?;
+    let (_, family) = FAMILIES.iter().find(|(former, _)| *former == family)?;
+    Some(format!("{family}.{name}"))
+}
+
 const FAMILIES: [(&str, &str); 2] = [("contents", "leftovers"), ("on", "predict")];
+
+const FINDINGS: [(&str, &str); 4] = [
+    ("contents.leftovers", "leftovers.build-files"),
+    ("math.not-looked", "math.audit-incomplete"),
+    ("node.vgpu-licence", "node.vgpu-license"),
+    ("on.module-not-said", "predict.module-unspecified"),
+];
 
 /// Libraries by the names of their files; most of them only lacked `lib`.
 fn library(name: &mut Value) {
@@ -126,6 +161,36 @@ mod tests {
             from_1(&mut facts);
             assert_eq!(facts.pointer("/probes/0/events/0/left/outcome/skipped"), Some(&skip));
         }
+    }
+
+    #[test]
+    fn lines_about_what_was_not_read_become_fields() {
+        let upgraded = |unreadable: &[&str], incomplete: bool| {
+            let mut facts =
+                json!({ "census": { "incomplete": incomplete, "unreadable": unreadable, "wished": [] } });
+            from_1(&mut facts);
+            facts["census"].clone()
+        };
+        let lines = ["/secret: Permission denied", "layer 0 (ab) /x: unknown entry type"];
+        assert_eq!(
+            upgraded(&lines, true),
+            json!({ "coverage": "partial", "missing_optional": [], "unreadable": [
+                { "path": "/secret", "reason": "Permission denied" },
+                { "path": null, "reason": "layer 0 (ab) /x: unknown entry type" },
+            ] })
+        );
+        assert_eq!(upgraded(&[], false)["coverage"], "complete");
+        assert_eq!(upgraded(&["/: 2 directories were not reached"], true)["coverage"], "interrupted");
+    }
+
+    #[test]
+    fn findings_that_were_renamed_exist() {
+        for (_, renamed) in FINDINGS {
+            assert!(crate::checks::all().any(|check| check.id == renamed), "{renamed}");
+        }
+        assert_eq!(finding("math.not-looked").as_deref(), Some("math.audit-incomplete"));
+        assert_eq!(finding("contents.caches").as_deref(), Some("leftovers.caches"));
+        assert_eq!(finding("device.pcie"), None);
     }
 
     #[test]

@@ -8,6 +8,8 @@ use std::path::Path;
 use anyhow::Result;
 use serde::Deserialize;
 
+use crate::coverage::Unreadable;
+
 /// An image as it is in its archive.
 #[derive(Debug)]
 pub struct Image<T> {
@@ -20,7 +22,7 @@ pub struct Image<T> {
     /// Lowest first.
     pub layers: Vec<Layer<T>>,
     /// What could not be read, with layer and file.
-    pub problems: Vec<String>,
+    pub problems: Vec<Unreadable>,
 }
 
 /// What the image runs, and how it was built.

@@ -12,6 +12,7 @@ use super::coding::{self, Coding};
 use super::header::{BLOCK, Member};
 use super::image::{Content, Entry, Kind, Visit};
 use super::tar::{Inside, Section, Source, Stream, Tar};
+use crate::coverage::Unreadable;
 
 /// Bytes that are read from a file at once.
 const BUFFER: usize = 256 << 10;
@@ -24,8 +25,8 @@ pub const PATH_MAX: usize = 4096;
 pub struct Contents<T> {
     pub stored_bytes: u64,
     pub entries: Vec<Entry<T>>,
-    /// Each begins with the path it is about.
-    pub problems: Vec<String>,
+    /// Each with the path that it is about.
+    pub problems: Vec<Unreadable>,
     /// Why the rest is missing.
     pub damage: Option<String>,
 }
@@ -119,7 +120,7 @@ impl<'a, L: Visit> Walk<'a, L> {
     }
 
     fn problem(&mut self, path: &str, error: &Error) {
-        self.contents.problems.push(format!("{path}: {error:#}"));
+        self.contents.problems.push(Unreadable::new(path, format!("{error:#}")));
     }
 
     fn entry(&mut self, member: &Member, tar: &mut Tar) -> Result<()> {
@@ -129,7 +130,7 @@ impl<'a, L: Visit> Walk<'a, L> {
             return Ok(());
         }
         if std::str::from_utf8(&member.name).is_err() {
-            self.contents.problems.push(format!("{path}: the name is not UTF-8"));
+            self.contents.problems.push(Unreadable::new(&*path, "the name is not UTF-8"));
         }
         let (path, kind) = match whiteout(&path)? {
             Some(whiteout) => whiteout,
@@ -155,9 +156,8 @@ impl<'a, L: Visit> Walk<'a, L> {
 
     fn visit(&mut self, member: &Member, path: &str, tar: &mut Tar) -> Option<L::Fact> {
         if member.sparse {
-            self.contents
-                .problems
-                .push(format!("{path}: not inspected because it is stored as a sparse file"));
+            let reason = "not inspected because it is stored as a sparse file";
+            self.contents.problems.push(Unreadable::new(path, reason));
             return None;
         }
         let (visit, scratch) = (self.visit, &mut self.scratch);

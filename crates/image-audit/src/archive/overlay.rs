@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::image::{Entry, Kind, Layer};
 use super::layer::PATH_MAX;
+use crate::coverage::Unreadable;
 
 /// Limit of links followed for one path, as in the kernel.
 const LINKS: u32 = 40;
@@ -24,7 +25,7 @@ pub struct Merged<T> {
     /// By path, without whiteouts and the root, with directories that no layer lists.
     pub nodes: BTreeMap<String, Node<T>>,
     pub hidden: Vec<Hidden>,
-    pub problems: Vec<String>,
+    pub problems: Vec<Unreadable>,
 }
 
 /// What a container sees at a path.
@@ -151,7 +152,7 @@ impl<T> Merge<T> {
     }
 
     fn problem(&mut self, layer: usize, path: &str, what: &str) {
-        self.merged.problems.push(format!("layer {layer} {path}: {what}"));
+        self.merged.problems.push(Unreadable::new(path, what).in_layer(format!("layer {layer}")));
     }
 
     /// The real path of an entry. Returns the path as an error if there is none.

@@ -91,7 +91,7 @@ fn impostors(tree: &Tree) -> impl Iterator<Item = Unreadable> {
             && name.contains(".so.")
             && library_of(name).is_some()
             // A file that could not be opened may well be a library.
-            && !tree.unreadable.iter().any(|unreadable| unreadable.to_string().contains(&format!("{path}: ")))
+            && !tree.unreadable.iter().any(|unreadable| unreadable.path.as_deref() == Some(path.as_str()))
     });
     named.map(|(path, _)| Unreadable::new(path, "named like a library but not an ELF file"))
 }

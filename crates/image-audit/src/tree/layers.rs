@@ -77,18 +77,23 @@ fn kept(path: &str, bytes: u64) -> Option<u64> {
     secrets::wants(path).then_some(bytes.min(SECRET))
 }
 
+/// Names must not send control sequences to a terminal.
+fn escaped(path: String) -> String {
+    if path.contains(char::is_control) { path.escape_default().to_string() } else { path }
+}
+
 impl Tree {
     /// The tree of an image, and the files that its layers hide.
     pub(crate) fn of_image(image: &mut Image<Fact>) -> (Tree, Vec<Hidden>) {
         let merged = overlay::merge(&mut image.layers);
         let problems = std::mem::take(&mut image.problems).into_iter().chain(merged.problems);
-        let unreadable: Vec<_> = problems.map(|reason| Unreadable { path: None, reason }).collect();
+        let named = |problem: Unreadable| Unreadable { path: problem.path.map(escaped), ..problem };
+        let unreadable: Vec<_> = problems.map(named).collect();
         let coverage = if unreadable.is_empty() { Coverage::Complete } else { Coverage::Partial };
         let mut tree = Tree { unreadable, coverage, ..Tree::default() };
         let (mut kept, mut hard, mut number) = (std::collections::HashMap::new(), Vec::new(), 0);
         for (path, node) in merged.nodes {
-            // Names must not send control sequences to a terminal.
-            let path = if path.contains(char::is_control) { path.escape_default().to_string() } else { path };
+            let path = escaped(path);
             tree.entries += 1;
             match node.kind {
                 Kind::File { bytes, fact } => {

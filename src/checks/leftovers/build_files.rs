@@ -7,7 +7,7 @@ use crate::model::{Fix, Owner, Severity};
 use image_audit::leftovers::Group;
 
 pub const CHECK: Check = Check {
-    id: "leftovers.leftovers",
+    id: "leftovers.build-files",
     severity: Severity::Note,
     owner: Owner::Image,
     fix: Fix::Rebuild,

@@ -116,6 +116,13 @@ pub enum GemmVerdict {
     Overrun { at: String },
 }
 
+impl GemmVerdict {
+    /// The product is right, in whatever precision.
+    pub fn is_exact(&self) -> bool {
+        matches!(self, GemmVerdict::Exact | GemmVerdict::NotTf32)
+    }
+}
+
 /// What NVML reports about the system.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NvmlSystem {
@@ -291,6 +298,17 @@ pub struct Smoke {
     pub launches: u32,
     /// The launch was cooperative, which guarantees that every SM runs a block.
     pub cooperative: bool,
+}
+
+impl Smoke {
+    /// Everything that was computed is right.
+    pub fn is_right(&self) -> bool {
+        self.sms_wrong.is_empty() && self.words_wrong == 0 && self.sums_right
+    }
+
+    pub fn covers_all(&self) -> bool {
+        self.sms_covered >= self.sms_present
+    }
 }
 
 /// Results of the libcudart check.

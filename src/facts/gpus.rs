@@ -25,14 +25,14 @@ impl Facts {
             return GpuRef { uuid: Some(format!("GPU-{}", device.uuid)), ..bare };
         };
         let instance = gpu.mig_devices.iter().filter_map(|mig| mig.uuid.known());
-        let instance = instance.into_iter().find(|uuid| uuid.ends_with(&device.uuid));
+        let instance = instance.into_iter().find(|uuid| probe::is_uuid(uuid, &device.uuid));
         let uuid = instance.or(gpu.uuid.known()).cloned();
         GpuRef { index: Some(gpu.index), mig: instance.is_some(), uuid, ..bare }
     }
 
     /// The GPU with an index of NVML, with all of its identifiers. With MIG, its ordinal is that of its first instance.
     pub fn gpu_of_index(&self, index: u32) -> GpuRef {
-        let bare = GpuRef { index: Some(index), ..GpuRef::default() };
+        let bare = GpuRef::of_index(index);
         let Some(gpu) = self.nvml_devices().find(|gpu| gpu.index == index) else {
             let device = self.device_by_elimination(index);
             return device
@@ -151,7 +151,7 @@ mod tests {
             })
             .facts();
         assert_eq!(facts.gpu_of_index(1), GpuRef { ordinal: None, ..gpu(1, 1) });
-        assert_eq!(facts.gpu_name(Some(&facts.gpu_of_index(1))), "GPU 1 (NVIDIA H100 80GB HBM3)");
+        assert_eq!(facts.gpu_name(Some(&facts.gpu_of_index(1))), "NVML GPU 1 (NVIDIA H100 80GB HBM3)");
     }
 
     #[test]

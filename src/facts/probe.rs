@@ -160,8 +160,13 @@ impl ProbeRun {
 
 /// Whether NVML's UUID, which has a prefix, and CUDA's are the same.
 fn same(field: &Field<String>, uuid: &str) -> bool {
+    field.known().is_some_and(|known| is_uuid(known, uuid))
+}
+
+/// Whether two UUIDs are the same. NVML's have a prefix, CUDA's have none.
+pub fn is_uuid(one: &str, other: &str) -> bool {
     let bare = |text: &str| text.trim_start_matches("GPU-").trim_start_matches("MIG-").to_owned();
-    field.known().is_some_and(|known| bare(known) == bare(uuid))
+    bare(one) == bare(other)
 }
 
 /// Whether NVML's GPU, or a MIG instance of it, is CUDA's device.

@@ -19,6 +19,11 @@ pub struct GpuRef {
 }
 
 impl GpuRef {
+    /// Known by NVML's index alone.
+    pub fn of_index(index: u32) -> GpuRef {
+        GpuRef { index: Some(index), ..GpuRef::default() }
+    }
+
     /// Whether both refer to the same GPU, by the first identifier that both have: ordinal, UUID, index.
     pub fn is_same(&self, other: &GpuRef) -> bool {
         fn both<'a, T: PartialEq>(a: &'a Option<T>, b: &'a Option<T>) -> Option<bool> {
@@ -37,10 +42,11 @@ impl GpuRef {
 
 impl fmt::Display for GpuRef {
     fn fmt(&self, out: &mut fmt::Formatter) -> fmt::Result {
-        match (self.ordinal.or(self.index), &self.uuid) {
-            (Some(number), _) => write!(out, "GPU {number}"),
-            (None, Some(uuid)) => write!(out, "GPU {uuid}"),
-            (None, None) => write!(out, "a GPU"),
+        match (self.ordinal, self.index, &self.uuid) {
+            (Some(ordinal), _, _) => write!(out, "GPU {ordinal}"),
+            (None, Some(index), _) => write!(out, "NVML GPU {index}"),
+            (None, None, Some(uuid)) => write!(out, "GPU {uuid}"),
+            (None, None, None) => write!(out, "a GPU"),
         }
     }
 }
@@ -53,14 +59,14 @@ mod tests {
     fn references_with_a_common_identifier_are_compared_by_it() {
         let uuid = |text: &str| Some(text.to_owned());
         let whole = GpuRef { ordinal: Some(0), index: Some(3), uuid: uuid("GPU-a"), mig: false };
-        let by_index = GpuRef { index: Some(3), ..GpuRef::default() };
+        let by_index = GpuRef::of_index(3);
         let by_uuid = GpuRef { uuid: uuid("GPU-a"), ..GpuRef::default() };
         let by_ordinal = GpuRef { ordinal: Some(3), ..GpuRef::default() };
         assert!(whole.is_same(&by_index) && by_index.is_same(&whole) && whole.is_same(&by_uuid));
         // An ordinal is not an index.
         assert!(!whole.is_same(&by_ordinal) && !by_index.is_same(&by_ordinal));
         assert!(!by_index.is_same(&by_uuid), "no identifier in common");
-        assert_eq!((whole.to_string(), by_index.to_string()), ("GPU 0".into(), "GPU 3".into()));
+        assert_eq!((whole.to_string(), by_index.to_string()), ("GPU 0".into(), "NVML GPU 3".into()));
     }
 
     #[test]

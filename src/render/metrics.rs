@@ -128,12 +128,7 @@ const FAMILIES: &[Family] = &[
         counter: false,
         labels: &["uuid"],
         help: "SMs of a GPU that ran the kernel and returned the expected result.",
-        samples: |view| {
-            each(view, |gpu| {
-                let smoke = gpu.smoke.as_ref()?;
-                Some(f64::from(smoke.sms_covered.saturating_sub(smoke.sms_wrong.len() as u32)))
-            })
-        },
+        samples: |view| each(view, |gpu| gpu.smoke.as_ref().map(|smoke| f64::from(smoke.sms_verified()))),
     },
     Family {
         name: "cudacheck_gpu_gemm_tflops",

@@ -222,6 +222,14 @@ pub enum GemmVerdict {
     Overrun { at: String },
 }
 
+impl Smoke {
+    /// SMs that returned the expected results. None if a wrong one cannot be attributed: any SM may have computed it.
+    pub fn sms_verified(&self) -> u32 {
+        let unattributed = self.sms_wrong.is_empty() && (self.words_wrong > 0 || !self.sums_right);
+        if unattributed { 0 } else { self.sms_covered.saturating_sub(self.sms_wrong.len() as u32) }
+    }
+}
+
 impl GemmVerdict {
     /// The answer is right, in whatever precision.
     pub fn is_exact(&self) -> bool {
@@ -379,5 +387,34 @@ fn known<'a, T, U: From<&'a T>>(field: &'a Field<T>) -> Field<U> {
     match field {
         Field::Known(value) => Field::Known(value.into()),
         Field::Unavailable { unavailable } => Field::Unavailable { unavailable: unavailable.clone() },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_sm_is_verified_only_if_every_wrong_result_is_attributed() {
+        let verified = |sms_wrong: &[u32], words_wrong, sums_right| {
+            let sms_wrong = sms_wrong.to_vec();
+            let (sms_present, sms_covered) = (132, 131);
+            let (words, launches, cooperative) = (4096, 1, true);
+            Smoke {
+                sms_present,
+                sms_covered,
+                sms_wrong,
+                words,
+                words_wrong,
+                sums_right,
+                launches,
+                cooperative,
+            }
+            .sms_verified()
+        };
+        assert_eq!(verified(&[], 0, true), 131);
+        assert_eq!(verified(&[7, 9], 3, true), 129);
+        assert_eq!(verified(&[], 3, true), 0);
+        assert_eq!(verified(&[], 0, false), 0);
     }
 }

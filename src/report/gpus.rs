@@ -2,7 +2,7 @@
 
 use super::gpu::{Gpu, GpuState, Speed};
 use super::peak;
-use crate::facts::event::{Device, Event, GemmCase, GemmVerdict, Outcome};
+use crate::facts::event::{Device, Event, GemmCase, Outcome};
 use crate::facts::probe::{self, ProbeRun, Target};
 use crate::facts::{Facts, gpu_selection};
 use crate::model::{Finding, GpuRef, Level, Severity, Stage};
@@ -126,14 +126,10 @@ fn state(findings: &[Finding], gpu: &GpuRef, exercised: bool) -> GpuState {
 
 fn level(run: Option<&ProbeRun>) -> Level {
     let Some(run) = run else { return Level::Driver };
-    let right = run
-        .smoke()
-        .any(|smoke| smoke.words_wrong == 0 && smoke.sums_right && smoke.sms_covered >= smoke.sms_present);
-    if !right {
+    if !run.smoke().any(|smoke| smoke.is_right() && smoke.covers_all()) {
         return Level::Driver;
     }
-    let exact = |verdict: &GemmVerdict| matches!(verdict, GemmVerdict::Exact | GemmVerdict::NotTf32);
-    let multiplied =
-        run.outcome(Stage::Gemm) == Some(&Outcome::Passed) && run.gemm().all(|case| exact(&case.verdict));
+    let exact = run.gemm().all(|case| case.verdict.is_exact());
+    let multiplied = run.outcome(Stage::Gemm) == Some(&Outcome::Passed) && exact;
     if multiplied { Level::Gemm } else { Level::Smoke }
 }

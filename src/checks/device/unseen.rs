@@ -8,7 +8,7 @@ use crate::model::{Fix, Owner, Severity};
 pub const CHECK: Check = Check {
     id: "device.unseen",
     severity: Severity::Unknown,
-    owner: Owner::Nobody,
+    owner: Owner::Launch,
     fix: Fix::Wait,
     title: "Some SMs did not run the test kernel",
     why: "The cooperative launch was refused or did not reach every SM, and ordinary launches did not reach the \
@@ -21,7 +21,7 @@ pub const CHECK: Check = Check {
 
 fn judge(facts: &Facts) -> Outcome {
     let problem = |run: &ProbeRun| {
-        let smoke = run.smoke().find(|smoke| smoke.sms_covered < smoke.sms_present)?;
+        let smoke = run.smoke().find(|smoke| !smoke.covers_all())?;
         let gpu = facts.gpu_of_run(run);
         let cause = format!(
             "{}: {} of {} SMs ran a block in {} launch{}.",

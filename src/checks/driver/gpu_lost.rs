@@ -44,9 +44,10 @@ fn judge(facts: &Facts) -> Outcome {
             // NVML also counts GPUs of other containers, and denies access to them.
             let of_others = fault.code == Some(NO_PERMISSION) && !gpu_selection::is_explicit(facts);
             (!of_others && gpu.is_none_or(concerns)).then(|| {
-                let index = gpu.unwrap_or_default();
-                let cause = format!("GPU {index} (NVML index): {}", phrase(fault));
-                Problem::new(cause).gpu(gpu.map(gpu_of_index))
+                // By the number that NVML gave it, even if another is likely.
+                let name =
+                    gpu.map_or_else(|| "A GPU".to_owned(), |index| GpuRef::of_index(index).to_string());
+                Problem::new(format!("{name}: {}", phrase(fault))).gpu(gpu.map(gpu_of_index))
             })
         }
         _ => None,
@@ -94,7 +95,7 @@ mod tests {
         assert_eq!(lost.len(), 1);
         assert_eq!(
             lost[0].cause,
-            "GPU 1 (NVML index): nvmlDeviceGetHandleByIndex_v2 returned 15 (NVML_ERROR_GPU_IS_LOST)."
+            "NVML GPU 1: nvmlDeviceGetHandleByIndex_v2 returned 15 (NVML_ERROR_GPU_IS_LOST)."
         );
         let numbers = |problem: &Problem| problem.gpu.as_ref().map(|gpu| (gpu.ordinal, gpu.index));
         assert_eq!(numbers(&lost[0]), Some((Some(1), Some(1))));

@@ -4,7 +4,7 @@ use crate::checks::shared::faults::init_failure;
 use crate::checks::{Check, Outcome, Problem};
 use crate::codes::Family;
 use crate::facts::Facts;
-use crate::model::{Fix, Owner, Severity};
+use crate::model::{Fix, GpuRef, Owner, Severity};
 
 pub const CHECK: Check = Check {
     id: "node.fabric",
@@ -26,8 +26,8 @@ fn judge(facts: &Facts) -> Outcome {
     let mut problem = Problem::new("CUDA reports that the system is not ready.").evidence(phrase);
     for gpu in facts.nvml_devices() {
         if let Some(fabric) = gpu.fabric.known() {
-            let (index, state, status) = (gpu.index, &fabric.state, fabric.status);
-            problem = problem.evidence(format!("GPU {index} (NVML index): fabric {state}, status {status}"));
+            let (name, state, status) = (GpuRef::of_index(gpu.index), &fabric.state, fabric.status);
+            problem = problem.evidence(format!("{name}: fabric {state}, status {status}"));
         }
     }
     Some(problem).into()
@@ -48,7 +48,7 @@ mod tests {
             judge(&sample.fault(None, Stage::DriverInit, fault("cuInit", code)).facts()).problems()
         };
         let evidence = &problems(802)[0].evidence;
-        assert_eq!(evidence[2].text, "GPU 1 (NVML index): fabric in-progress, status 0");
+        assert_eq!(evidence[2].text, "NVML GPU 1: fabric in-progress, status 0");
         assert!(problems(999).is_empty());
     }
 }

@@ -11,7 +11,7 @@ use crate::model::{Fix, Owner, Severity};
 pub const CHECK: Check = Check {
     id: "probe.another",
     severity: Severity::Unknown,
-    owner: Owner::Nobody,
+    owner: Owner::Launch,
     fix: Fix::Wait,
     title: "Another check in this container is still running",
     why: "Two probes at a time would disturb each other. This check waited for the other one until its own deadline.",

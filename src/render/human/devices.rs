@@ -50,7 +50,11 @@ fn device(out: &mut String, gpu: &Gpu, style: Style) {
         GpuState::Undecided => ("?", Ink::Warn),
         GpuState::Seen => ("seen", Ink::Dim),
     };
-    let number = gpu.id.ordinal.map_or("-".to_owned(), |ordinal| ordinal.to_string());
+    let number = match (gpu.id.ordinal, gpu.id.index) {
+        (Some(ordinal), _) => ordinal.to_string(),
+        (None, Some(index)) => format!("NVML {index}"),
+        (None, None) => "-".to_owned(),
+    };
     let mut facts = Vec::new();
     facts.extend(gpu.capability.as_ref().map(|capability| format!("sm_{}", capability.replace('.', ""))));
     match (&gpu.smoke, gpu.sms) {

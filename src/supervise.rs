@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use crate::facts::event::{Device, Event};
 use crate::facts::probe::{Ending, ProbeRun, Target};
-use protocol::{DeviceTask, Job, LOCK_TAKEN, Libraries, PROTOCOL, Survey, Task};
+use protocol::{DeviceTask, Job, Libraries, PROTOCOL, Survey, Task};
 
 /// Part of the caller's time that is reserved to kill probes, judge and print.
 const RESERVE: Duration = Duration::from_millis(60);
@@ -104,7 +104,7 @@ fn run_all(program: &mut start::Program, tasks: Vec<(Target, Task)>, deadline: I
         let runs = run_once(program, tasks.clone(), deadline);
         let again = Instant::now() + pause < deadline && signals::signalled().is_none();
         let (late, over): (Vec<_>, Vec<_>) =
-            runs.into_iter().partition(|run| again && run.ending == (Ending::Exited { code: LOCK_TAKEN }));
+            runs.into_iter().partition(|run| again && run.ending == Ending::LockTaken);
         ended.extend(over);
         tasks.retain(|(target, _)| late.iter().any(|run| run.target == *target));
         if !tasks.is_empty() {

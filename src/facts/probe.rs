@@ -61,6 +61,8 @@ pub enum Ending {
     NotStarted {
         reasons: Vec<Refusal>,
     },
+    /// It did nothing, because another probe held its lock.
+    LockTaken,
     /// It was not started, because a probe of another call was still running.
     Occupied(Holder),
 }

@@ -1,7 +1,5 @@
 //! Finds checks that gave way to another check of the same container.
 
-use protocol::LOCK_TAKEN;
-
 use crate::checks::probe::{each_run, for_gpu};
 use crate::checks::{Check, Outcome, Problem};
 use crate::facts::Facts;
@@ -27,7 +25,7 @@ fn judge(facts: &Facts) -> Outcome {
         let which = for_gpu(gpu.as_ref());
         let cause = match &run.ending {
             // The lock was taken each time that this probe tried; the kernel does not tell by whom.
-            Ending::Exited { code: LOCK_TAKEN } if !run.said_hello() => {
+            Ending::LockTaken => {
                 format!("Another probe{which} was running until the deadline of this check.")
             }
             Ending::Occupied(holder) if !holder.is_stuck() => {
@@ -70,11 +68,11 @@ mod tests {
 
     #[test]
     fn a_probe_that_found_its_lock_taken() {
-        let causes = |code| judge(&with_silent(Ending::Exited { code })).causes();
-        assert_eq!(causes(LOCK_TAKEN), ["Another probe was running until the deadline of this check."]);
-        assert!(causes(1).is_empty());
-        // A library that exits with the same status did not run into the lock.
-        let spoke = Sample::machine(1).run(None, |run| run.ending = Ending::Exited { code: LOCK_TAKEN });
-        assert!(judge(&spoke.facts()).causes().is_empty());
+        let causes = |ending| judge(&with_silent(ending)).causes();
+        assert_eq!(
+            causes(Ending::LockTaken),
+            ["Another probe was running until the deadline of this check."]
+        );
+        assert!(causes(Ending::Exited { code: 1 }).is_empty());
     }
 }

@@ -1,7 +1,5 @@
 //! Finds images whose loader cannot load the probe.
 
-use protocol::LOCK_TAKEN;
-
 use crate::checks::probe::{each_run, signal_name, with_output};
 use crate::checks::{Check, Outcome, Problem};
 use crate::facts::Facts;
@@ -27,7 +25,7 @@ fn judge(facts: &Facts) -> Outcome {
     each_run(facts, |run| {
         let ending = match run.ending {
             _ if run.said_hello() => return Vec::new(),
-            Ending::Exited { code } if code != LOCK_TAKEN => format!("exited with status {code}"),
+            Ending::Exited { code } => format!("exited with status {code}"),
             Ending::Signalled { signal } => format!("was killed by {}", signal_name(signal)),
             _ => return Vec::new(),
         };
@@ -51,7 +49,7 @@ mod tests {
             causes(Ending::Signalled { signal: 11 }),
             ["The probe was killed by SIGSEGV (signal 11) before its first line of output."]
         );
-        assert!(causes(Ending::Exited { code: LOCK_TAKEN }).is_empty(), "another probe holds the lock");
+        assert!(causes(Ending::LockTaken).is_empty(), "another probe holds the lock");
         assert!(causes(Ending::TimedOut { reaped: true }).is_empty());
     }
 

@@ -10,11 +10,22 @@ pub fn from_1(facts: &mut Value) {
     with(facts, "request", request);
     with(facts, "census", census);
     each(facts, "probes", |run| {
+        lock_taken(run);
         each(run, "events", |event| {
             if let Some(skipped) = event.pointer_mut("/left/outcome/skipped") {
                 skip(skipped);
             }
         });
+    });
+}
+
+/// A probe that found its lock taken exited with status 75 (EX_TEMPFAIL) before it reported anything.
+fn lock_taken(run: &mut Value) {
+    let silent = run.get("events").and_then(Value::as_array).is_some_and(Vec::is_empty);
+    with(run, "ending", |ending| {
+        if silent && *ending == json!({ "exited": { "code": 75 } }) {
+            *ending = "lock-taken".into();
+        }
     });
 }
 
@@ -161,6 +172,19 @@ mod tests {
             from_1(&mut facts);
             assert_eq!(facts.pointer("/probes/0/events/0/left/outcome/skipped"), Some(&skip));
         }
+    }
+
+    #[test]
+    fn only_a_silent_probe_found_its_lock_taken() {
+        let ending = |events: Value, code: i32| {
+            let mut facts =
+                json!({ "probes": [{ "events": events, "ending": { "exited": { "code": code } } }] });
+            from_1(&mut facts);
+            facts["probes"][0]["ending"].clone()
+        };
+        assert_eq!(ending(json!([]), 75), "lock-taken");
+        assert_eq!(ending(json!([]), 1), json!({ "exited": { "code": 1 } }));
+        assert_eq!(ending(json!(["done"]), 75), json!({ "exited": { "code": 75 } }));
     }
 
     #[test]

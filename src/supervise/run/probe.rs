@@ -100,7 +100,7 @@ impl Probe {
         match (self.exited, self.done) {
             (Some(exited), Some(_)) => Some(exited + DRAIN),
             // It found its lock taken, and reports nothing.
-            (Some(exited), None) if self.run.ending == (Ending::Exited { code: LOCK_TAKEN }) => Some(exited),
+            (Some(exited), None) if self.run.ending == LOCKED => Some(exited),
             (Some(exited), None) => Some(exited + LAST_LINE),
             // The kernel may take long to release what the driver holds for it. With an open call, a thread of it
             // is stuck and will not return.
@@ -196,6 +196,10 @@ impl Probe {
             self.run.seconds = self.start.elapsed().as_secs_f64();
         }
         self.run.noise = String::from_utf8_lossy(&self.printed).into_owned();
+        // Not earlier: what it wrote may be read after it has exited. A library may exit with the same status.
+        if self.run.ending == LOCKED && !self.run.said_hello() {
+            self.run.ending = Ending::LockTaken;
+        }
         self.run
     }
 }
@@ -221,6 +225,9 @@ fn read(pipe: &mut PipeReader, bytes: &mut Vec<u8>) -> bool {
     }
     true
 }
+
+/// How a probe ends that found its lock taken.
+const LOCKED: Ending = Ending::Exited { code: LOCK_TAKEN };
 
 fn ending(status: ExitStatus) -> Ending {
     match (status.code(), status.signal()) {

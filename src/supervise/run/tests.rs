@@ -3,8 +3,6 @@ use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::time::Duration;
 
-use protocol::LOCK_TAKEN;
-
 use super::probe::OUTPUT;
 use super::*;
 use crate::facts::event::Event;
@@ -63,5 +61,11 @@ fn events_are_read_in_pieces_and_other_lines_ignored() {
 #[test]
 fn signal_and_exit_status_are_reported() {
     assert_eq!(run("kill -SEGV $$", LONG).0.ending, Ending::Signalled { signal: 11 });
-    assert_eq!(run("exit 75", LONG).0.ending, Ending::Exited { code: LOCK_TAKEN });
+    assert_eq!(run("exit 75", LONG).0.ending, Ending::LockTaken);
+    let hello = r#"echo '{"hello":{"protocol":2,"pid":7,"libc":"2.36"}}'; exit 75"#;
+    assert_eq!(
+        run(hello, LONG).0.ending,
+        Ending::Exited { code: 75 },
+        "a library that exits with that status"
+    );
 }

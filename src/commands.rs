@@ -4,15 +4,14 @@
 mod explain;
 mod health;
 mod image;
+mod output;
 mod serve;
 mod verify;
 
 use anyhow::Result;
 
-use crate::cli::{Cli, Command, Output};
-use crate::model::Format;
-use crate::render;
-use crate::report::{ExitStatus, Report};
+use crate::cli::{Cli, Command};
+use crate::report::ExitStatus;
 
 pub fn run(cli: Cli) -> Result<ExitStatus> {
     match cli.command {
@@ -22,16 +21,4 @@ pub fn run(cli: Cli) -> Result<ExitStatus> {
         Some(Command::Image(options)) => image::run(&options),
         Some(Command::Explain { what }) => explain::run(what.as_deref()),
     }
-}
-
-/// Refuses `health` and `serve` at the level that looks at the image alone.
-const NO_GPU: &str = "Level image checks no GPU. -> Use --level nvml, or a deeper one";
-
-fn print(report: &Report, output: &Output) -> Result<ExitStatus> {
-    match output.format {
-        Format::Human => render::human(report)?,
-        Format::Json => render::json(report)?,
-        Format::Sarif => render::sarif(report)?,
-    }
-    Ok(report.status(output.fail_on.into()))
 }

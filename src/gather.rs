@@ -73,7 +73,7 @@ const PATIENCE: Duration = Duration::from_secs(3600);
 pub fn image(options: &Image) -> Result<Facts> {
     let (source, host) = source(options)?;
     let request = Request {
-        running: is_running_root(options),
+        running: is_running(&options.what),
         level: Level::Image,
         arch: options.arch.clone(),
         max_redundant: options.max_redundant,
@@ -99,14 +99,10 @@ pub fn loads(options: &Image, wanted: &str) -> Result<Vec<Resolution>> {
         .with_context(|| format!("{wanted} is no program or library of the image; paths begin with /"))
 }
 
-fn is_running_root(options: &Image) -> bool {
-    is_running(&options.what)
-}
-
 /// Reads what is to be audited.
 fn source(options: &Image) -> Result<(Source, Host)> {
     let what = options.what.as_path();
-    let host = if is_running_root(options) { host::gather() } else { Host::default() };
+    let host = if is_running(&options.what) { host::gather() } else { Host::default() };
     let level = match options.level {
         Depth::Census => image_audit::Level::Census,
         Depth::Full => image_audit::Level::Full,

@@ -49,11 +49,6 @@ fn of_stages(facts: &Facts, stages: &[Stage]) -> Outcome {
     })
 }
 
-/// Whether the whole image was read. Otherwise a library that was not found may still be there.
-fn census_is_whole(facts: &Facts) -> bool {
-    facts.census.is_whole()
-}
-
 /// Whether the image has a library that could be loaded.
 fn has(facts: &Facts, library: &str) -> bool {
     let usable = |origin| !matches!(origin, Origin::Stub);

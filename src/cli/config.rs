@@ -73,8 +73,8 @@ fn config(text: &str, scope: Scope) -> Result<Config> {
             bail!("unknown key '{key}'; keys are {}, accepted, machines", scope.keys().join(", "));
         }
         // The levels of an audit have other names than those of a verification.
-        let other_level = key == "level" && (scope == Scope::Image) != is_depth(&value);
-        if !scope.keys().contains(&key.as_str()) || other_level && scope == Scope::Image {
+        let other_level = key == "level" && scope == Scope::Image && !is_depth(&value);
+        if !scope.keys().contains(&key.as_str()) || other_level {
             continue;
         }
         // A flag that may be repeated gets its values one by one; elsewhere a list is joined by commas.

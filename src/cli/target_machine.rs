@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use anyhow::{Result, bail};
 
-use super::architecture;
+use super::values::architecture;
 use crate::facts::target_machine::known::DriverCuda;
 use crate::facts::target_machine::{Cuda, TargetMachine, is_driver};
 

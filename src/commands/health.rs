@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 
-use super::NO_GPU;
+use super::output::NO_GPU;
 use crate::cli::Health;
 use crate::report::{ExitStatus, Purpose, Report, Verdict};
 use crate::{gather, pipeline, render};

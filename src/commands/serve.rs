@@ -2,7 +2,7 @@
 
 use anyhow::{Result, bail};
 
-use super::NO_GPU;
+use super::output::NO_GPU;
 use crate::cli::Serve;
 use crate::model::Level;
 use crate::report::ExitStatus;

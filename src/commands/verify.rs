@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 
-use super::print;
+use super::output::print;
 use crate::cli::Verify;
 use crate::report::{ExitStatus, Report};
 use crate::{gather, pipeline, render};

@@ -260,10 +260,6 @@ fn flag(holds: bool) -> f64 {
 }
 
 /// How a GPU is told from the others: by its number where it does not report its UUID.
-fn label(gpu: &Gpu) -> String {
-    name(&gpu.id)
-}
-
 fn name(gpu: &GpuRef) -> String {
     let by_index = || gpu.index.map(|index| format!("nvml-{index}"));
     let by_ordinal = || gpu.ordinal.map(|ordinal| format!("cuda-{ordinal}"));
@@ -311,7 +307,7 @@ fn info(view: &View) -> Vec<Sample> {
     let gpus = view.report.map_or(&[][..], |report| &report.gpus);
     let sample = |gpu: &Gpu| {
         let labels = [
-            Some(label(gpu)),
+            Some(name(&gpu.id)),
             gpu.id.ordinal.map(|ordinal| ordinal.to_string()),
             gpu.id.index.map(|index| index.to_string()),
             Some(gpu.name.clone()),
@@ -324,12 +320,12 @@ fn info(view: &View) -> Vec<Sample> {
 }
 
 fn each(view: &View, value: impl Fn(&Gpu) -> Option<f64>) -> Vec<Sample> {
-    view.gpus().filter_map(|gpu| Some((vec![label(gpu)], value(gpu)?))).collect()
+    view.gpus().filter_map(|gpu| Some((vec![name(&gpu.id)], value(gpu)?))).collect()
 }
 
 fn speeds(view: &View, value: impl Fn(&Speed) -> Option<f64>) -> Vec<Sample> {
     let of = |gpu: &Gpu| {
-        let sample = |speed: &Speed| Some((vec![label(gpu), speed.format.clone()], value(speed)?));
+        let sample = |speed: &Speed| Some((vec![name(&gpu.id), speed.format.clone()], value(speed)?));
         gpu.speed.iter().filter_map(sample).collect::<Vec<Sample>>()
     };
     view.gpus().flat_map(of).collect()
@@ -338,7 +334,7 @@ fn speeds(view: &View, value: impl Fn(&Speed) -> Option<f64>) -> Vec<Sample> {
 fn stages(view: &View) -> Vec<Sample> {
     let Some(report) = view.report else { return Vec::new() };
     let sample = |stage: &StageTime| {
-        let of = |gpu: &GpuRef| report.gpus.iter().find(|known| known.id.is_same(gpu)).map(label);
+        let of = |gpu: &GpuRef| report.gpus.iter().find(|known| known.id.is_same(gpu)).map(|known| name(&known.id));
         let uuid = stage.gpu.as_ref().and_then(of).unwrap_or_default();
         (vec![stage.name.to_string(), uuid], stage.seconds)
     };

@@ -28,7 +28,7 @@ fn one(answers: MachineAnswers, about: &[Finding], of_image: &[&Finding]) -> Pre
         None => Foretold::Works,
     };
     let decided = answers.into_iter().map(|Answered { question, words, checks }| Decided {
-        by: question.to_string(),
+        by: question,
         // An accepted finding no longer counts, but the answer stays the same.
         severity: worst_of(&findings, &checks),
         answer: words,

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::model::{Finding, Severity};
+use crate::model::{Finding, Question, Severity};
 
 /// Whether the image works on a machine that was only described.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -39,8 +39,7 @@ pub enum Foretold {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Decided {
-    /// code, cuda, gpu, module or requirement.
-    pub by: String,
+    pub by: Question,
     /// A few words.
     pub answer: String,
     /// Of the most severe finding that the answer caused.

@@ -10,6 +10,8 @@
 //!
 //! Plain data only: no I/O, no judgement.
 
+#![forbid(unsafe_code)]
+
 mod device;
 mod nvml;
 

@@ -1,6 +1,6 @@
 //! A CUDA library is not in the image, so it was not tested.
 
-use crate::checks::math::{census_is_whole, has};
+use crate::checks::math::has;
 use crate::checks::shared::faults::faults;
 use crate::checks::{Check, Outcome, Problem};
 use crate::facts::Facts;
@@ -21,7 +21,7 @@ pub const CHECK: Check = Check {
 };
 
 fn judge(facts: &Facts) -> Outcome {
-    if !census_is_whole(facts) {
+    if !facts.census.is_whole() {
         return Outcome::Skip("not all of the image was read (math.audit-incomplete)");
     }
     let libraries =

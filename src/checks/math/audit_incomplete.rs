@@ -1,6 +1,6 @@
 //! A library did not load; the audit is incomplete.
 
-use crate::checks::math::{census_is_whole, each, has};
+use crate::checks::math::{each, has};
 use crate::checks::shared::faults::phrase;
 use crate::checks::{Check, Outcome, Problem};
 use crate::facts::Facts;
@@ -20,7 +20,7 @@ pub const CHECK: Check = Check {
 };
 
 fn judge(facts: &Facts) -> Outcome {
-    if census_is_whole(facts) {
+    if facts.census.is_whole() {
         return Outcome::Pass;
     }
     let stages =

@@ -3,7 +3,7 @@
 
 use super::findings::one_finding;
 use super::layout::{Ink, Style, fit, heading, wrap};
-use crate::model::Severity;
+use crate::model::{Question, Severity};
 use crate::report::{Foretold, Prediction, Report, shared};
 
 pub fn render(out: &mut String, report: &Report, style: Style) {
@@ -20,12 +20,12 @@ pub fn render(out: &mut String, report: &Report, style: Style) {
 }
 
 /// Headings of the columns.
-const HEADINGS: [(&str, &str); 5] = [
-    ("code", "code"),
-    ("cuda", "CUDA"),
-    ("gpu", "driver knows GPU"),
-    ("module", "module"),
-    ("requirement", "requirement"),
+const HEADINGS: [(Question, &str); 5] = [
+    (Question::Code, "code"),
+    (Question::Cuda, "CUDA"),
+    (Question::Gpu, "driver knows GPU"),
+    (Question::Module, "module"),
+    (Question::Requirement, "requirement"),
 ];
 const WIDEST_NAME: usize = 28;
 

@@ -3,7 +3,7 @@
 use crate::checks::{Outcome, Problem};
 use crate::facts::Facts;
 use crate::facts::leftovers::of_groups;
-use crate::model::words::megabytes;
+use crate::model::words::size;
 use image_audit::leftovers::Group;
 use image_audit::leftovers::LeftoverFound;
 
@@ -37,11 +37,11 @@ fn sum(facts: &Facts, groups: &[Group]) -> Outcome {
     found.sort_by_key(|leftover| std::cmp::Reverse(leftover.bytes));
     let place = &found[0].place;
     let most = if found.len() > 1 { ", most of it" } else { "" };
-    let problem = Problem::new(format!("{}{most} in {place}.", megabytes(bytes))).at(place);
+    let problem = Problem::new(format!("{}{most} in {place}.", size(bytes))).at(place);
     let list = found.iter().fold(problem, |problem, leftover| {
         let package = leftover.package.as_ref();
         let package = package.map_or(String::new(), |package| format!(" ({})", package.name));
-        problem.file(&leftover.place, &format!("{package}: {}", megabytes(leftover.bytes)))
+        problem.file(&leftover.place, &format!("{package}: {}", size(leftover.bytes)))
     });
     Some(list).into()
 }

@@ -8,7 +8,7 @@ use crate::checks::Judgement;
 use crate::facts::Facts;
 use crate::facts::event::{Event, Outcome};
 use crate::facts::probe::Ending;
-use crate::model::{Level, Severity, Stage};
+use crate::model::{Level, Severity, Stage, words};
 use image_audit::leftovers::LeftoverFound;
 use image_audit::packages::{self, PackageId};
 
@@ -63,7 +63,7 @@ fn driver(facts: &Facts) -> Option<Driver> {
         module: module.and_then(|module| module.version.clone()),
         open_module: module.map(|module| module.open),
         version: nvml.and_then(|nvml| nvml.driver.known().cloned()),
-        cuda: cuda.map(|version| format!("{}.{}", version / 1000, version % 1000 / 10)),
+        cuda: cuda.map(words::cuda),
     })
 }
 

@@ -3,7 +3,7 @@
 use crate::checks::code::{NO_CODE, NO_GPUS, gpus};
 use crate::checks::{Check, Outcome, Problem};
 use crate::facts::Facts;
-use crate::model::words::megabytes;
+use crate::model::words::size;
 use crate::model::{Fix, Owner, Severity};
 use image_audit::fatbin::{DeviceCode, runs_on};
 
@@ -54,7 +54,7 @@ fn judge(facts: &Facts) -> Outcome {
         list.join(";")
     );
     let problem = code.iter().filter(|code| !runs(code)).fold(Problem::new(cause), |problem, code| {
-        problem.evidence(format!("{}: {}", code.arch, megabytes(code.bytes)))
+        problem.evidence(format!("{}: {}", code.arch, size(code.bytes)))
     });
     Some(problem.remedy(remedy)).into()
 }
@@ -69,7 +69,7 @@ mod tests {
         let archs = ["sm_50", "sm_60", "sm_70", "sm_75", "sm_80", "sm_90"];
         let Outcome::Fail(problems) = judge(&image(&archs, &[90])) else { panic!() };
         assert_eq!(problems[0].cause, "0.5 of 0.6 GB of device code cannot run on sm_90.");
-        assert_eq!(problems[0].evidence[0].text, "sm_50: 100.0 MB");
+        assert_eq!(problems[0].evidence[0].text, "sm_50: 100 MB");
         assert!(problems[0].remedy.as_deref().unwrap().ends_with("(TORCH_CUDA_ARCH_LIST=\"9.0\")"));
         assert!(matches!(judge(&image(&archs[1..], &[90])), Outcome::Pass), "less than 500 MB");
         assert!(matches!(judge(&image(&archs, &[50, 60, 70, 90])), Outcome::Pass), "no more than 200 MB");

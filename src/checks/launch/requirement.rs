@@ -1,11 +1,10 @@
 //! The driver does not meet the image's NVIDIA_REQUIRE_CUDA.
 
 use crate::checks::predict::requirement_met;
-use crate::checks::shared::faults;
 use crate::checks::{Check, Outcome, Problem};
 use crate::facts::Facts;
 use crate::facts::target_machine::TargetMachine;
-use crate::model::{Fix, Owner, Severity};
+use crate::model::{Fix, Owner, Severity, words};
 
 pub const CHECK: Check = Check {
     id: "launch.requirement",
@@ -42,7 +41,7 @@ fn judge(facts: &Facts) -> Outcome {
         return Outcome::Pass;
     }
     let cause =
-        format!("The driver supports CUDA {}, which does not meet NVIDIA_REQUIRE_CUDA.", faults::cuda(cuda));
+        format!("The driver supports CUDA {}, which does not meet NVIDIA_REQUIRE_CUDA.", words::cuda(cuda));
     Some(Problem::new(cause).evidence(format!("NVIDIA_REQUIRE_CUDA={value}"))).into()
 }
 

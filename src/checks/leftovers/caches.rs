@@ -48,7 +48,7 @@ mod tests {
             Outcome::Pass | Outcome::Skip(_) => panic!(),
         };
         let both = judged(&[pip(), apt()]);
-        assert_eq!((both.cause.as_str(), both.remedy), ("320.0 MB, most of it in /root/.cache/pip.", None));
+        assert_eq!((both.cause.as_str(), both.remedy), ("320 MB, most of it in /root/.cache/pip.", None));
         assert!(judged(&[apt()]).remedy.unwrap().contains("rm -rf /var/lib/apt/lists/*"));
         let model = leftover(Kind::TorchHub, "/root/.cache/torch", 900);
         assert_eq!(cause(judge(&with(&[model]))), None);

@@ -32,7 +32,7 @@ mod tests {
     #[test]
     fn gcc_and_not_nvcc() {
         let gcc = leftover(Kind::Compilers, "/usr/lib/gcc", 120);
-        assert_eq!(cause(judge(&with(&[gcc]))).as_deref(), Some("120.0 MB in /usr/lib/gcc."));
+        assert_eq!(cause(judge(&with(&[gcc]))).as_deref(), Some("120 MB in /usr/lib/gcc."));
         let nvcc = leftover(Kind::Nvcc, "/usr/local/cuda/bin", 60);
         assert_eq!(cause(judge(&with(&[nvcc]))), None);
     }

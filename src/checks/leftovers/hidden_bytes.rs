@@ -4,7 +4,7 @@ use crate::checks::leftovers::{NO_ARCHIVE, WORTH_REPORTING};
 use crate::checks::{Check, Outcome, Problem};
 use crate::facts::Facts;
 use crate::facts::leftovers::layer_name;
-use crate::model::words::{files, megabytes};
+use crate::model::words::{files, size};
 use crate::model::{Fix, Owner, Severity};
 use image_audit::config::Hidden;
 
@@ -30,10 +30,10 @@ fn judge(facts: &Facts) -> Outcome {
     let line = |hidden: &Hidden| {
         let how = if hidden.deleted { "deleted" } else { "overwritten" };
         let (from, by) = (layer_name(image, hidden.layer), layer_name(image, hidden.by));
-        let (size, files) = (megabytes(hidden.bytes), files(hidden.files));
+        let (size, files) = (size(hidden.bytes), files(hidden.files));
         format!("{size} in {files} such as {}: added by {from}, {how} by {by}", hidden.largest)
     };
-    let cause = format!("The layers store {} that no container can see.", megabytes(bytes));
+    let cause = format!("The layers store {} that no container can see.", size(bytes));
     let problem =
         image.hidden.iter().fold(Problem::new(cause), |problem, hidden| problem.evidence(line(hidden)));
     Some(problem).into()

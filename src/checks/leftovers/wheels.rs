@@ -33,7 +33,7 @@ mod tests {
     #[test]
     fn wheels_and_not_their_headers() {
         let wheels = leftover(Kind::Wheels, "/wheels", 800);
-        assert_eq!(cause(judge(&with(&[wheels]))).as_deref(), Some("800.0 MB in /wheels."));
+        assert_eq!(cause(judge(&with(&[wheels]))).as_deref(), Some("800 MB in /wheels."));
         let headers = leftover(Kind::HeadersInWheels, "/site/nvidia/cublas/include", 5);
         assert_eq!(cause(judge(&with(&[headers]))), None);
     }

@@ -2,7 +2,7 @@
 
 use crate::checks::{Check, Outcome, Problem};
 use crate::facts::Facts;
-use crate::model::words::megabytes;
+use crate::model::words::size;
 use crate::model::{Fix, Owner, Severity};
 use image_audit::census::Coverage;
 use image_audit::verdict::Verdict;
@@ -30,7 +30,7 @@ fn judge(facts: &Facts) -> Outcome {
         return Some(Problem::new(cause).remedy(remedy)).into();
     }
     let bytes: u64 = facts.census.copies_with(Verdict::Redundant).map(|copy| copy.bytes).sum();
-    let cause = format!("Redundant copies take {}; the budget is {}.", megabytes(bytes), megabytes(budget));
+    let cause = format!("Redundant copies take {}; the budget is {}.", size(bytes), size(budget));
     (bytes > budget).then(|| Problem::new(cause)).into()
 }
 
@@ -48,7 +48,7 @@ mod tests {
             Sample::image().copy(redundant).with(|facts| facts.request.max_redundant = budget)
         };
         let found = problem(judge(&sample(Some(50_000_000)).facts()));
-        assert_eq!(found.cause, "Redundant copies take 100.0 MB; the budget is 50.0 MB.");
+        assert_eq!(found.cause, "Redundant copies take 100 MB; the budget is 50.0 MB.");
         assert!(matches!(judge(&sample(Some(100_000_000)).facts()), Outcome::Pass));
         assert!(matches!(judge(&sample(None).facts()), Outcome::Skip(_)));
         let partial = sample(Some(u64::MAX)).with(|facts| facts.census.coverage = Coverage::Partial);

@@ -2,7 +2,7 @@
 
 use crate::checks::{Check, Outcome, Problem};
 use crate::facts::Facts;
-use crate::model::words::{files, megabytes};
+use crate::model::words::{files, size};
 use crate::model::{Fix, Owner, Severity};
 use image_audit::census::Copy;
 use image_audit::verdict::Verdict;
@@ -28,11 +28,11 @@ fn judge(facts: &Facts) -> Outcome {
         return Outcome::Pass;
     }
     let bytes: u64 = redundant.iter().map(|copy| copy.bytes).sum();
-    let cause = format!("{} can be removed: {}.", files(redundant.len() as u64), megabytes(bytes));
+    let cause = format!("{} can be removed: {}.", files(redundant.len() as u64), size(bytes));
     let problem = redundant.iter().fold(Problem::new(cause), |problem, copy| {
         let package = copy.package.as_ref();
         let package = package.map_or(String::new(), |of| format!(" ({} {})", of.name, of.version));
-        problem.file(&copy.path, &format!("{package}: {}", megabytes(copy.bytes)))
+        problem.file(&copy.path, &format!("{package}: {}", size(copy.bytes)))
     });
     Some(problem).into()
 }
@@ -55,8 +55,8 @@ mod tests {
             judge(&Sample::image().copy(copy).facts())
         };
         let found = problem(with(Verdict::Redundant));
-        assert_eq!(found.cause, "1 file can be removed: 100.0 MB.");
-        assert_eq!(found.evidence[0].text, format!("{path} (libcublas-12-4 12.4.5.8-1): 100.0 MB"));
+        assert_eq!(found.cause, "1 file can be removed: 100 MB.");
+        assert_eq!(found.evidence[0].text, format!("{path} (libcublas-12-4 12.4.5.8-1): 100 MB"));
         assert_eq!(found.evidence[0].path.as_deref(), Some(path));
         assert!(matches!(with(Verdict::Unreferenced), Outcome::Pass));
     }

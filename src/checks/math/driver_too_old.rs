@@ -1,10 +1,11 @@
 //! The driver is too old for the CUDA runtime.
 
 use crate::checks::math::{each, versions};
-use crate::checks::shared::faults::{cuda, phrase};
+use crate::checks::shared::faults::phrase;
 use crate::checks::{Check, Outcome, Problem};
 use crate::codes::Family;
 use crate::facts::Facts;
+use crate::model::words::cuda;
 use crate::model::{Fix, Owner, Severity, Stage};
 
 pub const CHECK: Check = Check {

@@ -1,9 +1,9 @@
 //! The CUDA runtime is newer than the driver, within one major version.
 
 use crate::checks::math::{each, versions};
-use crate::checks::shared::faults::cuda;
 use crate::checks::{Check, Outcome, Problem};
 use crate::facts::Facts;
+use crate::model::words::cuda;
 use crate::model::{Fix, Owner, Severity};
 
 pub const CHECK: Check = Check {

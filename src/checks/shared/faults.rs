@@ -59,11 +59,6 @@ pub fn is_starved(facts: &Facts, run: &ProbeRun, fault: &Fault) -> bool {
     (fault.api, fault.code) == (Api::Cublas, Some(1)) && free.is_some_and(|free| free < 1 << 30)
 }
 
-/// `12.4` of 12040, the form of `cuDriverGetVersion` and `cudaRuntimeGetVersion`.
-pub fn cuda(version: i32) -> String {
-    format!("{}.{}", version / 1000, version % 1000 / 10)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -107,10 +102,5 @@ mod tests {
         assert!(!is_taken(&fault("cuInit", 3)));
         assert!(!is_taken(&of_api(Api::Cublas, "cublasCreate", 2)));
         assert!(!is_taken(&of_api(Api::Nvml, "nvmlInit", 2)));
-    }
-
-    #[test]
-    fn versions_of_cuda() {
-        assert_eq!([cuda(12_040), cuda(11_080), cuda(13_000)], ["12.4", "11.8", "13.0"]);
     }
 }

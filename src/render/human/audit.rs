@@ -1,6 +1,7 @@
 //! What only an audit shows: layers, device code, and what can be removed.
 
-use super::layout::{Ink, Style, fit, heading, size, wrap};
+use super::layout::{Ink, Style, fit, heading, wrap};
+use crate::model::words::size;
 use crate::report::{Base, Change, CodeKind, DeviceCode, Report};
 
 pub fn render(out: &mut String, report: &Report, style: Style) {

@@ -1,7 +1,8 @@
 //! The GPUs of a report: one line each, then what was measured.
 
-use super::layout::{Ink, Style, heading, size, wrap};
+use super::layout::{Ink, Style, heading, wrap};
 use crate::model::Level;
+use crate::model::words::size;
 use crate::report::{Gpu, GpuState, Report, StageOutcome};
 
 pub fn devices(out: &mut String, report: &Report, style: Style) {

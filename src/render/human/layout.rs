@@ -70,41 +70,9 @@ pub fn fit(text: &str, room: usize) -> String {
     format!("…{tail}")
 }
 
-/// Bytes in decimal units, as disks and registries count.
-pub fn size(bytes: u64) -> String {
-    let units = ["B", "kB", "MB", "GB", "TB"];
-    let mut value = bytes as f64;
-    let mut unit = 0;
-    while value >= 999.5 && unit + 1 < units.len() {
-        value /= 1000.0;
-        unit += 1;
-    }
-    if unit == 0 || value >= 99.95 {
-        format!("{value:.0} {}", units[unit])
-    } else {
-        format!("{value:.1} {}", units[unit])
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn sizes() {
-        let cases = [
-            (0, "0 B"),
-            (999, "999 B"),
-            (1000, "1.0 kB"),
-            (99_900, "99.9 kB"),
-            (123_456, "123 kB"),
-            (999_600, "1.0 MB"),
-            (5_000_000_000, "5.0 GB"),
-        ];
-        for (bytes, text) in cases {
-            assert_eq!(size(bytes), text);
-        }
-    }
 
     fn wrapped(text: &str, width: usize) -> Vec<String> {
         let mut out = String::new();

@@ -1,6 +1,7 @@
-//! The table of libraries: name, status, version, size, verdict, and where each copy comes from.
+//! The table of libraries: name, status, version, verdict, and where each copy comes from.
 
-use super::layout::{Ink, Style, fit, heading, size, wrap};
+use super::layout::{Ink, Style, fit, heading, wrap};
+use crate::model::words::size;
 use crate::report::{Copy, CopyVerdict, Library, Report, Status};
 
 /// Width of the first column: the longest name, libcusparseLt.

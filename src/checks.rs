@@ -28,6 +28,8 @@ mod node;
 mod predict;
 mod probe;
 mod shared;
+#[cfg(test)]
+mod testing;
 
 pub use check::{Check, Outcome, Problem};
 pub use judge::judge;

@@ -1,8 +1,5 @@
 //! The CUDA libraries in the image: which are missing, mixed, shadowed or redundant.
 
-#[cfg(test)]
-use crate::checks::{Outcome, Problem};
-
 family! {
     missing
     mixed
@@ -23,12 +20,4 @@ pub fn breaks_image(id: &str) -> bool {
 /// Compares as many parts as both have: 12.4.5 and 12.4.5.8 are the same.
 fn same_release(a: &str, b: &str) -> bool {
     a.split('.').zip(b.split('.')).take(3).all(|(a, b)| a == b)
-}
-
-/// The only problem, of a check that fails.
-#[cfg(test)]
-fn problem(outcome: Outcome) -> Problem {
-    let Outcome::Fail(mut problems) = outcome else { panic!("the check does not fail") };
-    assert_eq!(problems.len(), 1);
-    problems.remove(0)
 }

@@ -59,15 +59,3 @@ fn has(facts: &Facts, library: &str) -> bool {
 fn versions(run: &ProbeRun) -> Option<(i32, i32)> {
     run.runtime().next().map(|runtime| (runtime.version, runtime.driver))
 }
-
-#[cfg(test)]
-mod samples {
-    use super::*;
-
-    /// The only problem, of a check that fails.
-    pub fn problem(outcome: Outcome) -> Problem {
-        let Outcome::Fail(mut problems) = outcome else { panic!("the check does not fail") };
-        assert_eq!(problems.len(), 1);
-        problems.remove(0)
-    }
-}

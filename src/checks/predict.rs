@@ -74,6 +74,6 @@ fn on_machines(facts: &Facts, find: impl Fn(&Asked) -> Vec<(Question, Problem)>)
 }
 
 #[cfg(test)]
-mod testing;
+mod samples;
 #[cfg(test)]
 mod tests;

@@ -46,8 +46,9 @@ fn judge(facts: &Facts) -> Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::launch::testing::{lines, passes, problem, refused, skips};
+    use crate::checks::launch::samples::refused;
     use crate::checks::shared::nodes::{CONTROL, ENXIO, UVM};
+    use crate::checks::testing::{lines, passes, problem, skips};
     use crate::facts::event::Event;
     use crate::facts::sample::Sample;
 

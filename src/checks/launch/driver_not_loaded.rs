@@ -58,8 +58,9 @@ fn judge(facts: &Facts) -> Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::launch::testing::{lines, not_injected, passes, problem, refused, skips};
+    use crate::checks::launch::samples::{not_injected, refused};
     use crate::checks::shared::nodes::EPERM;
+    use crate::checks::testing::{lines, passes, problem, skips};
     use crate::facts::sample::{Sample, copy};
 
     fn unload(sample: Sample) -> Sample {

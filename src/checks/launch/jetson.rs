@@ -32,7 +32,8 @@ fn judge(facts: &Facts) -> Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::launch::testing::{not_injected, passes, problem};
+    use crate::checks::launch::samples::not_injected;
+    use crate::checks::testing::{passes, problem};
     use crate::facts::sample::Sample;
 
     #[test]

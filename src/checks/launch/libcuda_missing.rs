@@ -53,7 +53,8 @@ fn judge(facts: &Facts) -> Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::launch::testing::{lines, not_injected, passes, problem};
+    use crate::checks::launch::samples::not_injected;
+    use crate::checks::testing::{lines, passes, problem};
     use crate::facts::host::DriverFile;
     use crate::facts::sample::{Sample, copy, library};
 

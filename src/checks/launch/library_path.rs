@@ -28,7 +28,7 @@ fn judge(facts: &Facts) -> Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::launch::testing::{passes, problem};
+    use crate::checks::testing::{passes, problem};
     use crate::facts::host::DriverFile;
     use crate::facts::sample::{Sample, not_loaded};
     use crate::model::Stage;

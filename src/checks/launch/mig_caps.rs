@@ -51,7 +51,7 @@ fn is_denied(facts: &Facts) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::launch::testing::{passes, problem};
+    use crate::checks::testing::{passes, problem};
     use crate::facts::event::{Api, Event};
     use crate::facts::host::Node;
     use crate::facts::sample::{Sample, fault, of_api};

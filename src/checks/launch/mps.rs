@@ -37,7 +37,7 @@ fn judge(facts: &Facts) -> Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::launch::testing::{passes, problem};
+    use crate::checks::testing::{passes, problem};
     use crate::facts::sample::{Sample, fault};
     use crate::model::Stage;
 

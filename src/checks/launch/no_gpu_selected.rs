@@ -58,8 +58,9 @@ fn judge(facts: &Facts) -> Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::launch::testing::{not_injected, passes, problem, silent, without_nodes};
+    use crate::checks::launch::samples::{not_injected, silent, without_nodes};
     use crate::checks::shared::nodes::CONTROL;
+    use crate::checks::testing::{passes, problem};
     use crate::facts::host::Node;
     use crate::facts::sample::Sample;
 

@@ -46,7 +46,8 @@ fn judge(facts: &Facts) -> Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::launch::testing::{lines, not_injected, passes, problem, silent, without_nodes};
+    use crate::checks::launch::samples::{not_injected, silent, without_nodes};
+    use crate::checks::testing::{lines, passes, problem};
     use crate::facts::sample::Sample;
 
     const UUID: &str = "GPU-00000000-0000-0000-0000-000000000000";

@@ -30,8 +30,9 @@ fn judge(facts: &Facts) -> Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::launch::testing::{passes, problem, refused};
+    use crate::checks::launch::samples::refused;
     use crate::checks::shared::nodes::{CONTROL, ENODEV, ENXIO};
+    use crate::checks::testing::{passes, problem};
     use crate::facts::sample::Sample;
 
     #[test]

@@ -56,8 +56,9 @@ fn judge(facts: &Facts) -> Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::launch::testing::{lines, passes, problem, refused};
+    use crate::checks::launch::samples::refused;
     use crate::checks::shared::nodes::EPERM;
+    use crate::checks::testing::{lines, passes, problem};
     use crate::facts::sample::Sample;
 
     /// Nodes for root and group 44, and a user with these groups.

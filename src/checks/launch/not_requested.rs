@@ -65,7 +65,8 @@ fn judge(facts: &Facts) -> Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::launch::testing::{lines, not_injected, passes, problem, silent, without_nodes};
+    use crate::checks::launch::samples::{not_injected, silent, without_nodes};
+    use crate::checks::testing::{lines, passes, problem};
 
     #[test]
     fn a_driver_on_the_host_and_nothing_in_the_container() {

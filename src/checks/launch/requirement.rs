@@ -48,7 +48,7 @@ fn judge(facts: &Facts) -> Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::launch::testing::{passes, problem, skips};
+    use crate::checks::testing::{passes, problem, skips};
     use crate::facts::sample::{Sample, fault};
     use crate::model::Stage;
 

@@ -35,7 +35,7 @@ fn judge(facts: &Facts) -> Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::launch::testing::{lines, passes, problem};
+    use crate::checks::testing::{lines, passes, problem};
     use crate::facts::sample::{Sample, fault};
     use crate::model::Stage;
 

@@ -36,7 +36,7 @@ fn judge(facts: &Facts) -> Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::launch::testing::{passes, problem};
+    use crate::checks::testing::{passes, problem};
     use crate::facts::sample::Sample;
 
     fn container(gpus: u32, shm: u64) -> Sample {

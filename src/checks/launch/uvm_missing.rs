@@ -43,7 +43,7 @@ fn judge(facts: &Facts) -> Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::launch::testing::{lines, passes, problem};
+    use crate::checks::testing::{lines, passes, problem};
     use crate::facts::sample::{Sample, fault};
 
     /// cuInit fails, and these nodes are not in the container.

@@ -54,7 +54,7 @@ fn is_listed(facts: &Facts, entry: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::launch::testing::{lines, passes, problem};
+    use crate::checks::testing::{lines, passes, problem};
     use crate::facts::event::Event;
     use crate::facts::sample::{Sample, fault};
     use crate::model::{Level, Stage};

@@ -67,7 +67,7 @@ mod tests {
                 missing("libcuda", "libcuda.so.1", &["/app/c.so"]),
             ];
         });
-        let found = crate::checks::library::problem(judge(&facts.facts()));
+        let found = crate::checks::testing::problem(judge(&facts.facts()));
         assert_eq!(found.cause, "/app/train.so needs libcudnn.so.9.");
         assert_eq!(found.path.as_deref(), Some("/app/train.so"));
         let evidence: Vec<&str> = found.evidence.iter().map(|line| line.text.as_str()).collect();

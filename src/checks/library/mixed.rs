@@ -42,7 +42,7 @@ fn judge(facts: &Facts) -> Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::library::problem;
+    use crate::checks::testing::problem;
     use crate::facts::sample::{Sample, copy};
 
     #[test]

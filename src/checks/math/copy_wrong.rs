@@ -29,7 +29,7 @@ fn judge(facts: &Facts) -> Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::math::samples::problem;
+    use crate::checks::testing::problem;
     use crate::facts::event::Event;
     use crate::facts::sample::Sample;
 

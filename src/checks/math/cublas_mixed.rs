@@ -43,7 +43,7 @@ fn mapped(run: &ProbeRun) -> impl Iterator<Item = &str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::math::samples::problem;
+    use crate::checks::testing::problem;
     use crate::facts::sample::Sample;
 
     #[test]

@@ -30,7 +30,7 @@ fn judge(facts: &Facts) -> Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::math::samples::problem;
+    use crate::checks::testing::problem;
     use crate::facts::event::Api;
     use crate::facts::sample::{Sample, not_loaded, of_api};
 

@@ -34,7 +34,7 @@ fn judge(facts: &Facts) -> Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::predict::testing::{image, problem, problems};
+    use crate::checks::predict::samples::{image, problem, problems};
 
     #[test]
     fn gpus_since_blackwell_need_the_open_module() {

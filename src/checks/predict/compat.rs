@@ -38,7 +38,7 @@ fn judge(facts: &Facts) -> Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::predict::testing::{compat_driver, image, problem, problems};
+    use crate::checks::predict::samples::{compat_driver, image, problem, problems};
 
     #[test]
     fn a_driver_of_the_image_replaces_an_older_one_of_the_host() {

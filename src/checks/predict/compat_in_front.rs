@@ -33,7 +33,7 @@ fn judge(facts: &Facts) -> Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::predict::testing::{COMPAT, compat_driver, image, problem, problems};
+    use crate::checks::predict::samples::{COMPAT, compat_driver, image, problem, problems};
 
     /// An image that puts its cuda-compat driver first.
     fn in_front() -> Facts {

@@ -35,7 +35,7 @@ fn judge(facts: &Facts) -> Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::predict::testing::{TORCH, image, problem, problems};
+    use crate::checks::predict::samples::{TORCH, image, problem, problems};
 
     #[test]
     fn a_cuda_that_dropped_the_gpu_has_no_code_for_it() {

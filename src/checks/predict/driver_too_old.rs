@@ -37,7 +37,7 @@ fn judge(facts: &Facts) -> Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::predict::testing::{compat_driver, image, problem, problems};
+    use crate::checks::predict::samples::{compat_driver, image, problem, problems};
 
     #[test]
     fn an_older_major_version_is_too_old() {

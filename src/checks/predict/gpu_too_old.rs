@@ -34,7 +34,7 @@ fn judge(facts: &Facts) -> Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::predict::testing::{image, problem, problems};
+    use crate::checks::predict::samples::{image, problem, problems};
 
     #[test]
     fn the_last_branch_for_a_gpu_is_the_limit() {

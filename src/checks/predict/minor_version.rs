@@ -41,7 +41,7 @@ fn judge(facts: &Facts) -> Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::predict::testing::{image, problem, problems};
+    use crate::checks::predict::samples::{image, problem, problems};
 
     #[test]
     fn a_driver_newer_than_the_table_is_not_called_older() {

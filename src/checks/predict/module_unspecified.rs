@@ -32,7 +32,7 @@ fn judge(facts: &Facts) -> Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::predict::testing::{image, problem, problems};
+    use crate::checks::predict::samples::{image, problem, problems};
 
     #[test]
     fn a_gpu_that_needs_the_open_module_leaves_the_question_open() {

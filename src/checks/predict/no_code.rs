@@ -36,7 +36,7 @@ fn judge(facts: &Facts) -> Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::predict::testing::{TORCH, image, problems};
+    use crate::checks::predict::samples::{TORCH, image, problems};
 
     #[test]
     fn code_runs_on_the_same_major_version_and_a_higher_minor_one() {

@@ -34,7 +34,7 @@ fn judge(facts: &Facts) -> Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::predict::testing::{TORCH, image, problem, problems};
+    use crate::checks::predict::samples::{TORCH, image, problem, problems};
 
     #[test]
     fn ptx_is_compiled_by_a_driver_of_its_own_cuda() {

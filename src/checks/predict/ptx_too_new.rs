@@ -34,7 +34,7 @@ fn judge(facts: &Facts) -> Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::predict::testing::{TORCH, image, problem, problems};
+    use crate::checks::predict::samples::{TORCH, image, problem, problems};
 
     #[test]
     fn ptx_of_a_newer_cuda_is_not_compiled() {

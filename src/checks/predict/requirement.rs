@@ -35,7 +35,7 @@ fn judge(facts: &Facts) -> Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::predict::testing::{image, problem, problems};
+    use crate::checks::predict::samples::{image, problem, problems};
     use image_audit::config::Image;
 
     /// No data center GPU, and CUDA 12.4.

@@ -1,6 +1,6 @@
 //! What all checks together say about an image on a machine. Each check's own words are tested beside it.
 
-use super::testing::{TORCH, compat_driver, described, image};
+use super::samples::{TORCH, compat_driver, described, image};
 use super::*;
 use crate::checks;
 use crate::facts::sample::copy;

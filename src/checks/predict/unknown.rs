@@ -86,7 +86,7 @@ fn requirement(asked: &Asked) -> Option<Problem> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::predict::testing::{image, problem, problems};
+    use crate::checks::predict::samples::{image, problem, problems};
     use image_audit::config::Image;
 
     const H100: &str = "gpu=H100,driver=550.54.15";

@@ -72,7 +72,7 @@ fn version(copy: &Copy) -> Option<(u32, Option<u32>)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::predict::testing::image;
+    use crate::checks::predict::samples::image;
     use crate::facts::sample::copy;
 
     fn text(facts: &Facts) -> Option<String> {

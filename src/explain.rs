@@ -7,34 +7,18 @@ mod suggest;
 
 use anyhow::Result;
 
-use crate::checks::{Check, all};
+use crate::checks::{Check, FAMILIES, Family, all};
 use crate::codes;
 use crate::model::{Fix, Owner};
 use error_code::{decimal, in_text, numbers};
 use suggest::unknown;
 
-/// Headings of the families, by the first part of the id.
-const HEADINGS: &[(&str, &str)] = &[
-    ("launch", "How the container is started"),
-    ("image", "What the image must not contain, or lacks"),
-    ("probe", "Probes that did not finish"),
-    ("node", "The host"),
-    ("driver", "The driver and NVML"),
-    ("device", "Each GPU"),
-    ("math", "cuBLAS, libcudart and CUPTI"),
-    ("library", "CUDA libraries in the image"),
-    ("code", "Device code in the image"),
-    ("leftovers", "What else is in the image"),
-    ("predict", "Whether the image works on a described machine"),
-    ("application", "What the application needs"),
-];
-
 pub fn explain(what: Option<&str>) -> Result<String> {
-    let Some(what) = what else { return Ok(list(&families())) };
+    let Some(what) = what else { return Ok(list(FAMILIES)) };
     let what = &decimal(what.trim());
-    let family = families().into_iter().find(|name| name.eq_ignore_ascii_case(what.trim_end_matches('.')));
-    if let Some(family) = family {
-        return Ok(list(&[family]));
+    let named = |family: &&Family| family.name.eq_ignore_ascii_case(what.trim_end_matches('.'));
+    if let Some(family) = FAMILIES.iter().find(named) {
+        return Ok(list(std::slice::from_ref(family)));
     }
     if let Some(check) = check(what) {
         return Ok(finding(check));
@@ -54,31 +38,12 @@ fn check(what: &str) -> Option<&'static Check> {
     whole.or_else(|| short.next().filter(|_| short.next().is_none()))
 }
 
-fn family(check: &Check) -> &'static str {
-    check.id.split('.').next().unwrap_or(check.id)
-}
-
-fn heading(family: &str) -> &str {
-    HEADINGS.iter().find(|(known, _)| *known == family).map_or(family, |(_, words)| words)
-}
-
-/// The families, in the order of the report.
-fn families() -> Vec<&'static str> {
-    let mut families: Vec<&str> = Vec::new();
-    for check in all() {
-        if !families.contains(&family(check)) {
-            families.push(family(check));
-        }
-    }
-    families
-}
-
-fn list(wanted: &[&str]) -> String {
+fn list(families: &[Family]) -> String {
     let width = all().map(|check| check.id.len()).max().unwrap_or(0);
     let mut text = String::new();
-    for name in wanted {
-        text += &format!("{}\n", heading(name));
-        for check in all().filter(|check| family(check) == *name) {
+    for family in families {
+        text += &format!("{}\n", family.heading);
+        for check in family.checks {
             text += &format!("  {:<width$}  {:<8} {}\n", check.id, check.severity, check.title);
         }
         text.push('\n');
@@ -134,11 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn every_family_has_a_heading_and_every_code_a_name() {
-        let headings: Vec<&str> = HEADINGS.iter().map(|(family, _)| *family).collect();
-        for name in families() {
-            assert!(headings.contains(&name), "HEADINGS has no words for {name}");
-        }
+    fn every_code_has_a_name_and_is_listed_once() {
         for check in all() {
             for (family, number) in check.codes {
                 assert!(codes::named(*family, *number).is_some(), "{}: {family:?} {number}", check.id);

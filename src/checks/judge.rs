@@ -102,6 +102,7 @@ fn accept(findings: Vec<Finding>, facts: &Facts) -> (Vec<Finding>, Vec<AcceptedF
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::checks::FAMILIES;
     use crate::facts::event::{Api, Event, Fault, Outcome as Stopped};
     use crate::facts::probe::{ProbeRun, Target};
     use crate::facts::sample::Sample;
@@ -114,6 +115,8 @@ mod tests {
         let ids: Vec<&str> = all().map(|check| check.id).collect();
         for check in all() {
             let (family, name) = check.id.split_once('.').expect("family.name");
+            let of = FAMILIES.iter().find(|of| of.checks.iter().any(|other| other.id == check.id));
+            assert_eq!(of.map(|of| of.name), Some(family), "{}", check.id);
             let plain = |part: &str| {
                 !part.is_empty()
                     && part.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')

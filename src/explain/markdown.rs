@@ -1,9 +1,9 @@
 //! docs/checks.md and docs/probes.md. Tests compare them with the program, and write them on request.
 
 use super::error_code::lists;
-use super::{families, family, heading, ownership};
-use crate::checks::{Check, all};
-use crate::codes::{self, Family};
+use super::ownership;
+use crate::checks::{Check, FAMILIES, PREDICTIONS, all};
+use crate::codes;
 use crate::model::Severity;
 use crate::report::Purpose;
 
@@ -28,8 +28,9 @@ fn probes_markdown() -> String {
          - A result that is too old (`serve`, `--max-age`) fails all three, and is reported as stale.\n\n\
          | finding | severity | fix | liveness | readiness | startup |\n|---|---|---|---|---|---|\n"
             .to_owned();
-    let severe = all().filter(|check| check.severity >= Severity::Unknown);
-    for check in severe.filter(|check| !check.id.starts_with("predict.")) {
+    let of_probes = FAMILIES.iter().filter(|family| family.name != PREDICTIONS);
+    let checks = of_probes.flat_map(|family| family.checks);
+    for check in checks.filter(|check| check.severity >= Severity::Unknown) {
         let fails = Purpose::ALL.map(|purpose| match purpose.fails(check.severity, check.fix) {
             true => "fails",
             false => "",
@@ -51,9 +52,9 @@ fn markdown() -> String {
     let mut text = "# Findings\n\nGenerated from src/checks/ by `CUDACHECK_BLESS=1 cargo test`. [Error codes](#error-codes) \
          are listed at the end.\n"
         .to_owned();
-    for name in families() {
-        text += &format!("\n{}:\n\n| id | severity | title |\n|---|---|---|\n", heading(name));
-        for check in all().filter(|check| family(check) == name) {
+    for family in FAMILIES {
+        text += &format!("\n{}:\n\n| id | severity | title |\n|---|---|---|\n", family.heading);
+        for check in family.checks {
             text += &format!(
                 "| [{0}](#{1}) | {2} | {3} |\n",
                 check.id,
@@ -98,10 +99,10 @@ fn codes_section() -> String {
     let mut text = format!(
         "\n## Error codes\n\nError codes that findings list, causes first. `cudacheck explain CODE` gives their \
          meaning; it knows {} codes of {} libraries.\n\n| code | library | name | findings |\n|---|---|---|---|\n",
-        Family::ALL.into_iter().map(|family| family.codes().count()).sum::<usize>(),
-        Family::ALL.len()
+        codes::Family::ALL.into_iter().map(|family| family.codes().count()).sum::<usize>(),
+        codes::Family::ALL.len()
     );
-    let mut rows: Vec<(i64, Family)> =
+    let mut rows: Vec<(i64, codes::Family)> =
         all().flat_map(|check| check.codes).map(|(family, number)| (*number, *family)).collect();
     rows.sort();
     rows.dedup();

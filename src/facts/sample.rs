@@ -4,7 +4,7 @@
 //! finds anything there (a test of `checks.rs` holds that). Each method breaks one thing. `Sample::image()` is an
 //! image at rest. Both give [`Facts`] by `facts()`.
 
-use image_audit::census::{Copy, How, Origin, User};
+use image_audit::census::{Copy, Distribution, How, Origin, User};
 use image_audit::verdict::Verdict;
 
 use super::Facts;
@@ -359,6 +359,12 @@ pub fn gemm_case() -> GemmCase {
         verdict: GemmVerdict::Exact,
         flops: None,
     }
+}
+
+/// `debian 12`.
+pub fn distribution(text: &str) -> Distribution {
+    let (id, version) = text.split_once(' ').expect("ID VERSION");
+    Distribution { id: id.into(), version: Some(version.into()) }
 }
 
 /// A used copy of a wheel's, such as `copy("libcublas", "/site/nvidia/cublas/lib/libcublas.so.12", "12.4.5.8")`.

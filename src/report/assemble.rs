@@ -1,14 +1,15 @@
 //! Fills the report from facts and findings, and decides the verdict.
 
 use super::{
-    Driver, GpuState, Image, Leftover, Loaded, Package, Report, SCHEMA, StageOutcome, StageTime, Verdict,
-    gpus, library, predict, savings, summary,
+    Driver, GpuState, Image, Leftover, Loaded, Package, PackageName, Report, SCHEMA, StageOutcome, StageTime,
+    Verdict, gpus, library, predict, savings, summary,
 };
 use crate::checks::Judgement;
 use crate::facts::Facts;
 use crate::facts::event::{Event, Outcome};
 use crate::facts::probe::Ending;
 use crate::model::{Level, Severity, Stage, words};
+use image_audit::census::Distribution;
 use image_audit::leftovers::LeftoverFound;
 use image_audit::packages::{self, PackageId};
 
@@ -126,7 +127,7 @@ fn image(facts: &Facts, libraries: &[super::Library]) -> Image {
         elf_files: census.elf_files,
         bytes: census.bytes,
         seconds: census.seconds,
-        distribution: census.distribution.clone(),
+        distribution: census.distribution.as_ref().map(Distribution::to_string),
         flavour: (&census.flavour).into(),
         assumptions: assumptions(facts),
         device_code: census.device_code.iter().map(Into::into).collect(),
@@ -172,12 +173,11 @@ fn package(package: &packages::PackageSize) -> Package {
 }
 
 fn leftover(found: &LeftoverFound) -> Leftover {
-    let package = found.package.as_ref().map(|package| format!("{} {}", package.name, package.version));
     Leftover {
         kind: found.kind.into(),
         place: found.place.clone(),
         bytes: found.bytes,
         files: found.files,
-        package,
+        package: found.package.as_ref().map(PackageName::from),
     }
 }

@@ -48,6 +48,15 @@ pub struct Package {
     pub remove: String,
 }
 
+/// The package that a file belongs to.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct PackageName {
+    pub manager: Manager,
+    pub name: String,
+    pub version: String,
+}
+
 /// Files in one place that a production image rarely needs.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -56,7 +65,7 @@ pub struct Leftover {
     pub place: String,
     pub bytes: u64,
     pub files: u64,
-    pub package: Option<String>,
+    pub package: Option<PackageName>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -72,6 +81,12 @@ pub struct Layer {
     pub bytes: u64,
     /// False where the archive is damaged, so that the layer has more than was read.
     pub whole: bool,
+}
+
+impl From<&packages::PackageId> for PackageName {
+    fn from(from: &packages::PackageId) -> Self {
+        PackageName { manager: from.manager.into(), name: from.name.clone(), version: from.version.clone() }
+    }
 }
 
 impl From<&config::Layer> for Layer {

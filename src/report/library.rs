@@ -2,9 +2,10 @@
 
 use image_audit::catalogue::TOOLS;
 use image_audit::census::Census;
-use image_audit::packages::PackageId;
 use image_audit::{census, fatbin, verdict};
 use serde::Serialize;
+
+use super::image::PackageName;
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -39,8 +40,8 @@ pub struct Copy {
     /// Size of the file; none for a directory of headers.
     pub bytes: Option<u64>,
     pub origin: Origin,
-    /// Name and version of the owning package.
-    pub package: Option<String>,
+    /// The package that owns it.
+    pub package: Option<PackageName>,
     /// By architecture, from the headers of the file's fatbins.
     pub device_code: Vec<DeviceCode>,
     pub verdict: CopyVerdict,
@@ -125,7 +126,7 @@ impl From<&census::Copy> for Copy {
             version: copy.version.clone(),
             bytes: Some(copy.bytes),
             origin: copy.origin.into(),
-            package: copy.package.as_ref().map(package_name),
+            package: copy.package.as_ref().map(PackageName::from),
             device_code: copy.device_code.iter().map(DeviceCode::from).collect(),
             verdict: copy.verdict.into(),
             used_by: copy.users.iter().map(User::from).collect(),
@@ -141,16 +142,12 @@ impl From<&census::ToolFound> for Copy {
             version: found.package.as_ref().map(|package| package.version.clone()),
             bytes: found.bytes,
             origin: found.origin.into(),
-            package: found.package.as_ref().map(package_name),
+            package: found.package.as_ref().map(PackageName::from),
             device_code: Vec::new(),
             verdict: CopyVerdict::Present,
             used_by: Vec::new(),
         }
     }
-}
-
-fn package_name(package: &PackageId) -> String {
-    format!("{} {}", package.name, package.version)
 }
 
 impl From<verdict::Status> for Status {

@@ -87,7 +87,8 @@ pub fn remove(manager: Manager, name: &str) -> String {
 
 /// The base image of the distribution, without CUDA.
 fn plain_base(census: &Census) -> String {
-    match census.distribution.as_deref().and_then(|distribution| distribution.split_once(' ')) {
+    let distribution = census.distribution.as_ref();
+    match distribution.and_then(|known| Some((known.id.as_str(), known.version.as_deref()?))) {
         Some(("debian", version)) => format!("debian:{version}-slim"),
         Some(("ubuntu", version)) => format!("ubuntu:{version}"),
         // For other distributions the name of the image does not follow from os-release.

@@ -35,16 +35,11 @@ fn compare(tree: &str) {
                 continue;
             };
             // The tables have no versions of distribution packages.
-            let package = |copy: &Value| {
-                copy["package"].as_str().map(|package| package.split(' ').next().unwrap().to_owned())
-            };
-            if package(&copy) != package(&found) {
-                differences.push(format!(
-                    "{}: package {:?} instead of {:?}",
-                    copy["path"],
-                    package(&found),
-                    package(&copy)
-                ));
+            let wanted_package = copy["package"].as_str().and_then(|package| package.split(' ').next());
+            let package = found["package"]["name"].as_str();
+            if package != wanted_package {
+                let path = &copy["path"];
+                differences.push(format!("{path}: package {package:?} instead of {wanted_package:?}"));
             }
             for field in ["soname", "version", "bytes", "origin", "verdict"] {
                 if copy[field] != found[field] {

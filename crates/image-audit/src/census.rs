@@ -3,6 +3,8 @@
 //! A copy is *reached* if some object of the image loads it: as a dependency that the loader resolves, by a
 //! name passed to dlopen, from Python, or by a known convention. The [`Verdict`] follows from that.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::elf::Forward;
@@ -46,8 +48,8 @@ pub struct Census {
     pub flavour: Flavour,
     /// Files that hold a secret. The secret itself is never kept.
     pub secrets: Vec<Secret>,
-    /// `ID VERSION_ID` of os-release, such as `debian 12`.
-    pub distribution: Option<String>,
+    /// From os-release.
+    pub distribution: Option<Distribution>,
     /// Whether the image has glibc's loader.
     pub glibc: bool,
     /// Copies that LD_LIBRARY_PATH hides from objects that would find them by their own search path.
@@ -89,6 +91,24 @@ impl Census {
     /// The copies with one verdict.
     pub fn copies_with(&self, verdict: Verdict) -> impl Iterator<Item = &Copy> {
         self.copies.iter().filter(move |copy| copy.verdict == verdict)
+    }
+}
+
+/// A Linux distribution. Displayed as `debian 12`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Distribution {
+    /// `ID` of os-release, such as `debian`.
+    pub id: String,
+    /// `VERSION_ID`, such as `12`.
+    pub version: Option<String>,
+}
+
+impl fmt::Display for Distribution {
+    fn fmt(&self, out: &mut fmt::Formatter) -> fmt::Result {
+        match &self.version {
+            Some(version) => write!(out, "{} {version}", self.id),
+            None => out.write_str(&self.id),
+        }
     }
 }
 

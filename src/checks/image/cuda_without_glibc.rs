@@ -5,6 +5,7 @@ use image_audit::census::Origin;
 use crate::checks::{Check, Outcome, Problem};
 use crate::facts::Facts;
 use crate::model::{Fix, Owner, Severity};
+use image_audit::census::Distribution;
 
 pub const CHECK: Check = Check {
     id: "image.cuda-without-glibc",
@@ -30,7 +31,8 @@ fn judge(facts: &Facts) -> Outcome {
         return Outcome::Skip("the directory is not the root of an operating system");
     }
     let copy = census.copies.iter().find(|copy| copy.bytes > 0 && copy.origin != Origin::Injected);
-    let distribution = census.distribution.as_deref().unwrap_or("the image");
+    let distribution =
+        census.distribution.as_ref().map_or_else(|| "the image".to_owned(), Distribution::to_string);
     let problem = copy.map(|copy| {
         Problem::new(format!("{} exists, but {distribution} has no glibc.", copy.path))
             .at(&copy.path)
@@ -42,16 +44,16 @@ fn judge(facts: &Facts) -> Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::facts::sample::{Sample, copy};
+    use crate::facts::sample::{Sample, copy, distribution};
 
     #[test]
     fn cuda_on_musl() {
         let path = "/usr/lib/python3/site-packages/nvidia/cublas/lib/libcublas.so.12";
-        let outcome = |glibc, origin, distribution: Option<&str>| {
+        let outcome = |glibc, origin, name: Option<&str>| {
             let sample = Sample::image().copy(copy("libcublas", path, "12.4.5.8")).with(|facts| {
                 facts.census.glibc = glibc;
                 facts.census.copies[0].origin = origin;
-                facts.census.distribution = distribution.map(str::to_owned);
+                facts.census.distribution = name.map(distribution);
             });
             judge(&sample.facts())
         };

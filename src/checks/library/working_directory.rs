@@ -24,7 +24,7 @@ fn judge(facts: &Facts) -> Outcome {
     let relative = |element: &&str| !element.starts_with('/') && !element.starts_with('$');
     let found = value.split([':', ';']).find(relative).filter(|_| !value.is_empty());
     // musl ignores an empty element.
-    let musl = facts.census.distribution.as_deref().is_some_and(|name| name.starts_with("alpine"));
+    let musl = facts.census.distribution.as_ref().is_some_and(|distribution| distribution.id == "alpine");
     let found = found.filter(|element| !element.is_empty() || !musl);
     let problem = found.map(|element| {
         let what = if element.is_empty() {
@@ -41,14 +41,14 @@ fn judge(facts: &Facts) -> Outcome {
 mod tests {
     use super::*;
     use crate::checks::testing::problem;
-    use crate::facts::sample::Sample;
+    use crate::facts::sample::{Sample, distribution};
 
     #[test]
     fn empty_and_relative_elements() {
-        let judged = |value: &str, distribution: &str| {
+        let judged = |value: &str, name: &str| {
             let facts = Sample::image().with(|facts| {
                 facts.census.library_path = Some(value.into());
-                facts.census.distribution = Some(distribution.into());
+                facts.census.distribution = Some(distribution(name));
             });
             judge(&facts.facts())
         };
@@ -57,10 +57,8 @@ mod tests {
         assert_eq!(found.evidence[0].text, "LD_LIBRARY_PATH=/opt/lib:");
         let relative = problem(judged("lib", "alpine 3.20"));
         assert_eq!(relative.cause, "LD_LIBRARY_PATH contains the relative path lib.");
-        for (value, distribution) in
-            [("/opt/lib", "debian 12"), ("", "debian 12"), ("/opt/lib:", "alpine 3.20")]
-        {
-            assert!(matches!(judged(value, distribution), Outcome::Pass), "{value} on {distribution}");
+        for (value, name) in [("/opt/lib", "debian 12"), ("", "debian 12"), ("/opt/lib:", "alpine 3.20")] {
+            assert!(matches!(judged(value, name), Outcome::Pass), "{value} on {name}");
         }
         assert!(matches!(judged("$ORIGIN/lib", "debian 12"), Outcome::Pass));
     }

@@ -184,7 +184,7 @@ impl Redaction<'_> {
 
     fn words(&self, keys: &[&str], text: &str) -> Words<'_> {
         // Names of products and distributions are what a variable may well repeat.
-        let product = matches!(keys.last(), Some(&"name" | &"distribution"));
+        let product = keys.last() == Some(&"name") || keys.contains(&"distribution");
         let free =
             matches!(keys.last(), Some(&"noise" | &"detail" | &"error" | &"instruction" | &"unavailable"));
         let free = free || keys.contains(&"unreadable") || (!product && text.contains(char::is_whitespace));

@@ -46,6 +46,11 @@ fn census(census: &mut Value) {
     for needs in ["missing", "missing_optional"] {
         each(census, needs, |need| with(need, "library", library));
     }
+    with(census, "distribution", |distribution| {
+        let Some(text) = distribution.as_str() else { return };
+        let (id, version) = text.split_once(' ').map_or((text, None), |(id, version)| (id, Some(version)));
+        *distribution = json!({ "id": id, "version": version });
+    });
     coverage(census);
 }
 
@@ -225,6 +230,7 @@ mod tests {
             "census": {
                 "copies": [{ "library": "cublasLt", "owner": { "name": "x" }, "held": true }, { "library": "libcuda" }],
                 "missing": [{ "library": "nvml" }],
+                "distribution": "debian 12",
             },
         });
         from_1(&mut facts);
@@ -241,6 +247,7 @@ mod tests {
         assert_eq!(copies[0], first);
         assert_eq!(copies[1]["library"], "libcuda");
         assert_eq!(facts["census"]["missing"][0]["library"], "libnvidia-ml");
+        assert_eq!(facts["census"]["distribution"], json!({ "id": "debian", "version": "12" }));
     }
 
     #[test]

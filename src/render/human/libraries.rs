@@ -70,8 +70,8 @@ fn library_lines(out: &mut String, library: &Library, style: Style) {
         };
         let ink = if copy.verdict == CopyVerdict::Redundant { Ink::Warn } else { Ink::Dim };
         let from = match (&copy.package, group.len()) {
-            (Some(package), 1) => name_of(package).to_owned(),
-            (Some(package), files) => format!("{}, {files} files", name_of(package)),
+            (Some(package), 1) => package.name.clone(),
+            (Some(package), files) => format!("{}, {files} files", package.name),
             (None, _) => copy.path.clone(),
         };
         let from = fit(&from, style.width.saturating_sub(NAME + 56).max(12));
@@ -83,11 +83,6 @@ fn library_lines(out: &mut String, library: &Library, style: Style) {
         );
         (name, status) = ("", " ".repeat(11));
     }
-}
-
-/// A package without its version.
-fn name_of(package: &str) -> &str {
-    package.split(' ').next().unwrap_or(package)
 }
 
 /// Copies that one line can show: of one package, version and verdict.

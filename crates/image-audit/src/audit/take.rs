@@ -5,7 +5,9 @@ use std::thread;
 
 use super::source::Source;
 use crate::catalogue::{LIBRARIES, TOOLS, library_of, version_in_name};
-use crate::census::{Census, Copy, Framework, Mixed, Origin, ToolFound, Unreadable, User, Verdict};
+use crate::census::{
+    Census, Copy, Distribution, Framework, Mixed, Origin, ToolFound, Unreadable, User, Verdict,
+};
 use crate::fatbin::scanner;
 use crate::leftovers;
 use crate::loader::{Loader, glibc_loader};
@@ -209,12 +211,11 @@ fn tools(tree: &Tree, files: &[ToolFile], owners: &BTreeMap<String, PackageId>) 
 }
 
 /// `debian 12` of os-release.
-fn distribution(tree: &Tree) -> Option<String> {
+fn distribution(tree: &Tree) -> Option<Distribution> {
     let text = tree.read_text("/etc/os-release")?;
     let field = |name: &str| {
         let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='))?;
         Some(value.trim_matches(['"', '\'']).to_owned())
     };
-    let id = field("ID")?;
-    Some(field("VERSION_ID").map_or(id.clone(), |version| format!("{id} {version}")))
+    Some(Distribution { id: field("ID")?, version: field("VERSION_ID") })
 }

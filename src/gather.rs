@@ -7,7 +7,7 @@ use std::cell::OnceCell;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use image_audit::loader::Resolution;
 use image_audit::tree::{Entry, is_running};
 use image_audit::{Audit, Source, is_archive};
@@ -94,9 +94,12 @@ pub fn listing(options: &Image) -> Result<Vec<Entry>> {
 /// What the image's loader loads for one object or for all.
 pub fn loads(options: &Image, wanted: &str) -> Result<Vec<Resolution>> {
     let (source, _) = source(options)?;
-    source
-        .resolve(wanted)
-        .with_context(|| format!("{wanted} is no program or library of the image; paths begin with /"))
+    if wanted == "all" {
+        return Ok(source.resolve_all());
+    }
+    let one = source.resolve(wanted);
+    one.map(|one| vec![one])
+        .with_context(|| format!("{wanted} is not a program or library in the image; paths begin with /"))
 }
 
 /// Reads what is to be audited.
@@ -127,12 +130,11 @@ fn source(options: &Image) -> Result<(Source, Host)> {
     let source = if what == Path::new("-") || is_archive(what) {
         let archive = if what == Path::new("-") { Audit::stdin() } else { Audit::archive(what) };
         let archive = options.image.iter().fold(archive, |archive, image| archive.image(image));
-        audit(archive).read().with_context(|| format!("cannot read {name} as an image archive"))?
+        audit(archive).read()?
     } else {
         let end = Instant::now() + PATIENCE;
-        audit(Audit::directory(what)).deadline(end).read().with_context(|| {
-            format!("cannot list {name}: name a root directory, an image archive (docker save), an OCI layout, or -")
-        })?
+        let advice = "name a root directory, an image archive (docker save), an OCI layout, or -";
+        audit(Audit::directory(what)).deadline(end).read().map_err(|error| anyhow!("{error:#}; {advice}"))?
     };
     Ok((source, host))
 }

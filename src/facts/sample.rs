@@ -4,8 +4,8 @@
 //! finds anything there (a test of `checks.rs` holds that). Each method breaks one thing. `Sample::image()` is an
 //! image at rest. Both give [`Facts`] by `facts()`.
 
+use image_audit::Verdict;
 use image_audit::census::{Copy, Distribution, How, Origin, User};
-use image_audit::verdict::Verdict;
 
 use super::Facts;
 use super::event::*;

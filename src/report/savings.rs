@@ -8,11 +8,11 @@ use serde::Serialize;
 use crate::facts::Facts;
 use crate::facts::leftovers::{layer_name, of_groups};
 use crate::model::words::files;
+use image_audit::Verdict;
 use image_audit::census::Census;
 use image_audit::config::{Hidden, Image};
 use image_audit::leftovers::Group;
 use image_audit::packages::Manager;
-use image_audit::verdict::Verdict;
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]

@@ -13,14 +13,18 @@ fn main() -> ExitCode {
     let source = match Audit::path(image).level(Level::Census).read() {
         Ok(source) => source,
         Err(error) => {
-            eprintln!("cannot read {image}: {error:#}");
+            eprintln!("{error:#}");
             return ExitCode::FAILURE;
         }
     };
-    let Some(resolutions) = source.resolve(object) else {
-        eprintln!("{object} is not a program or library of the image");
-        return ExitCode::FAILURE;
+    let resolutions = match object.as_str() {
+        "all" => source.resolve_all(),
+        path => Vec::from_iter(source.resolve(path)),
     };
+    if resolutions.is_empty() {
+        eprintln!("{object} is not a program or library in the image");
+        return ExitCode::FAILURE;
+    }
     for resolution in resolutions {
         println!("{}:", resolution.object);
         for (name, path) in resolution.loads {

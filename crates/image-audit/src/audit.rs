@@ -9,6 +9,8 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use anyhow::Context;
+
 use crate::archive::{self, Input};
 use crate::census::Census;
 use crate::config::Image;
@@ -90,8 +92,8 @@ impl Audit {
     }
 
     /// Paths that the container runtime mounted into a directory. They are reported as injected.
-    pub fn mounts(self, mounts: &[String]) -> Audit {
-        Audit { mounts: mounts.to_vec(), ..self }
+    pub fn mounts(self, mounts: impl IntoIterator<Item = impl Into<String>>) -> Audit {
+        Audit { mounts: mounts.into_iter().map(Into::into).collect(), ..self }
     }
 
     /// When to stop walking a directory; the census is [interrupted](crate::census::Coverage) then. Archives
@@ -100,7 +102,8 @@ impl Audit {
         Audit { deadline: Some(deadline), ..self }
     }
 
-    /// Which image of an archive to audit, by name or digest. Needed if the archive has several.
+    /// Which image of an archive to audit, by name or digest. Needed if the archive has several; ignored for a
+    /// directory.
     pub fn image(self, name: impl Into<String>) -> Audit {
         Audit { image: Some(name.into()), ..self }
     }
@@ -122,8 +125,9 @@ impl Audit {
     fn read_directory(&self, root: &Path) -> Result<Source, Error> {
         let start = Instant::now();
         let full = self.level == Level::Full;
-        let tree =
-            Tree::walk(root, Inspector { full }, self.deadline).map_err(|error| Error(error.into()))?;
+        let tree = Tree::walk(root, Inspector { full }, self.deadline)
+            .with_context(|| format!("cannot list {}", root.display()))
+            .map_err(Error)?;
         Ok(Source {
             tree,
             image: None,
@@ -138,7 +142,13 @@ impl Audit {
     fn read_archive(&self, input: Input) -> Result<Source, Error> {
         let start = Instant::now();
         let full = self.level == Level::Full;
-        let mut read = archive::open(input, self.image.as_deref(), &Inspector { full }).map_err(Error)?;
+        let name = match input {
+            Input::Path(path) => path.display().to_string(),
+            Input::Stdin => "standard input".to_owned(),
+        };
+        let mut read = archive::open(input, self.image.as_deref(), &Inspector { full })
+            .with_context(|| format!("cannot read {name} as an image archive"))
+            .map_err(Error)?;
         let mut image = Image::of(&read);
         let (tree, hidden) = Tree::of_image(&mut read);
         image.hide(hidden);
@@ -159,10 +169,20 @@ impl Source {
         take::take(self)
     }
 
-    /// What the image's loader loads for one program or library, like `ldd` but without running anything.
-    /// With `all`, for every object that a loader accepts. None if there is no such object.
-    pub fn resolve(&self, object: &str) -> Option<Vec<Resolution>> {
-        ldd::resolve(&self.tree, &Loader::new(&self.tree, self.environment.clone()), object)
+    /// What the image's loader loads for the program or library at a path, like `ldd` but without running
+    /// anything. None if there is no such object.
+    pub fn resolve(&self, object: &str) -> Option<Resolution> {
+        ldd::resolve(&self.loader(), object)
+    }
+
+    /// What the image's loader loads for every object that it accepts, by path.
+    pub fn resolve_all(&self) -> Vec<Resolution> {
+        let loader = self.loader();
+        ldd::dynamic(&self.tree).filter_map(|path| ldd::resolve(&loader, path)).collect()
+    }
+
+    fn loader(&self) -> Loader<'_> {
+        Loader::new(&self.tree, self.environment.clone())
     }
 }
 

@@ -12,6 +12,7 @@ use crate::fatbin::DeviceCode;
 use crate::leftovers::{Flavour, LeftoverFound};
 use crate::packages::{PackageId, PackageSize};
 use crate::secrets::Secret;
+use crate::verdict::Verdict;
 
 pub use crate::coverage::{Coverage, Unreadable};
 
@@ -143,26 +144,6 @@ pub struct Copy {
     pub device_code: Vec<DeviceCode>,
     /// Of a libcuda for forward compatibility: the drivers that it supports.
     pub forward: Option<Forward>,
-}
-
-/// What becomes of a copy.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Verdict {
-    /// Something loads it.
-    Used,
-    /// Nothing loads it, and everything that asks for its soname gets another copy. All redundant copies can
-    /// be deleted together.
-    Redundant,
-    /// Nothing was seen to load it, but it may be a plug-in.
-    #[default]
-    Unreferenced,
-    /// An object's own search path leads to it, but LD_LIBRARY_PATH overrides that with another copy.
-    Shadowed,
-    /// For linking only.
-    Stub,
-    /// Mounted by the container runtime, so not part of the image.
-    Injected,
 }
 
 /// The library with a framework's kernels, such as libtorch_cuda.so.

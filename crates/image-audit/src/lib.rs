@@ -6,7 +6,7 @@
 //! loader (glibc or musl) resolves them.
 //!
 //! ```
-//! use image_audit::{Audit, census::Verdict};
+//! use image_audit::{Audit, Verdict};
 //!
 //! # let directory = tempfile::tempdir()?;
 //! # let root = directory.path();
@@ -58,6 +58,7 @@ pub mod fuzzing;
 pub use audit::{Audit, Error, Level, Source, is_archive};
 pub use census::Census;
 pub use elf::{Elf, Forward, VersionsNeeded};
+pub use verdict::Verdict;
 
 /// Compiles the example of the README.
 #[cfg(doctest)]

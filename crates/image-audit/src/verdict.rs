@@ -4,10 +4,52 @@
 //! gets another copy. All redundant copies can be deleted together. A copy without a known user and without a
 //! replacement is *unreferenced*: it may be a plug-in.
 
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
 use crate::catalogue::{LIBRARIES, Library, unhashed};
 use crate::census::{Census, Copy, Coverage, Origin};
 
-pub use crate::census::Verdict;
+/// What becomes of a copy.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// Something loads it.
+    Used,
+    /// Nothing loads it, and everything that asks for its soname gets another copy. All redundant copies can
+    /// be deleted together.
+    Redundant,
+    /// Nothing was seen to load it, but it may be a plug-in.
+    #[default]
+    Unreferenced,
+    /// An object's own search path leads to it, but LD_LIBRARY_PATH overrides that with another copy.
+    Shadowed,
+    /// For linking only.
+    Stub,
+    /// Mounted by the container runtime, so not part of the image.
+    Injected,
+}
+
+impl Verdict {
+    /// In lower case, as in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Verdict::Used => "used",
+            Verdict::Redundant => "redundant",
+            Verdict::Unreferenced => "unreferenced",
+            Verdict::Shadowed => "shadowed",
+            Verdict::Stub => "stub",
+            Verdict::Injected => "injected",
+        }
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, out: &mut fmt::Formatter) -> fmt::Result {
+        out.pad(self.name())
+    }
+}
 
 /// What one image has of a library.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,8 +4,8 @@ use crate::checks::{Check, Outcome, Problem};
 use crate::facts::Facts;
 use crate::model::words::size;
 use crate::model::{Fix, Owner, Severity};
+use image_audit::Verdict;
 use image_audit::census::Coverage;
-use image_audit::verdict::Verdict;
 
 pub const CHECK: Check = Check {
     id: "library.over-budget",

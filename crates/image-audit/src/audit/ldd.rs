@@ -5,17 +5,14 @@ use std::collections::HashSet;
 use crate::loader::{Loader, Resolution};
 use crate::tree::Tree;
 
-/// For the object at a path, or with `all` for every object that a loader accepts. None if there is no such
-/// object.
-pub fn resolve(tree: &Tree, loader: &Loader, object: &str) -> Option<Vec<Resolution>> {
-    if object != "all" {
-        return Some(vec![one(loader, object)?]);
-    }
-    let dynamic = tree.files.iter().filter(|(_, file)| file.elf.as_ref().is_some_and(|elf| elf.dynamic));
-    Some(dynamic.filter_map(|(path, _)| one(loader, path)).collect())
+/// The objects that a loader may accept.
+pub fn dynamic(tree: &Tree) -> impl Iterator<Item = &String> {
+    let is_dynamic = |path: &&String| tree.files[*path].elf.as_ref().is_some_and(|elf| elf.dynamic);
+    tree.files.keys().filter(is_dynamic)
 }
 
-fn one(loader: &Loader, object: &str) -> Option<Resolution> {
+/// None if there is no such object.
+pub fn resolve(loader: &Loader, object: &str) -> Option<Resolution> {
     let closure = loader.closure(object)?;
     let path = |number: usize| closure.objects[number].found_as.clone();
     // Circular dependencies find the object itself already loaded.

@@ -5,9 +5,7 @@ use std::thread;
 
 use super::source::Source;
 use crate::catalogue::{LIBRARIES, TOOLS, library_of, version_in_name};
-use crate::census::{
-    Census, Copy, Distribution, Framework, Mixed, Origin, ToolFound, Unreadable, User, Verdict,
-};
+use crate::census::{Census, Copy, Distribution, Framework, Mixed, Origin, ToolFound, Unreadable, User};
 use crate::fatbin::scanner;
 use crate::leftovers;
 use crate::loader::{Loader, glibc_loader};
@@ -15,6 +13,7 @@ use crate::packages::{Manager, PackageId, owners};
 use crate::secrets;
 use crate::tree::Tree;
 use crate::usage::Users;
+use crate::verdict::Verdict;
 
 /// Takes the census of an image that has been read.
 pub fn take(source: &Source) -> Census {

@@ -1,8 +1,5 @@
-//! Facts: what is, without opinion. Three gatherers fill them, and nothing else does.
-//!
-//! `host` looks at the container from inside, `census` at the image's libraries (through `tree`,
-//! `elf`, `loader` and `packages`), `probe` holds what the probes said. All are serde values. Nothing
-//! here judges, and what could not be looked at is recorded as such.
+//! Facts: data without opinion. `host` describes the container, `image-audit`'s census the image, `probe` what the
+//! probes reported. What could not be read is recorded with the reason.
 
 pub mod app_libraries;
 pub mod event;
@@ -60,7 +57,7 @@ pub struct Request {
     pub machines: Vec<TargetMachine>,
 }
 
-/// A finding that somebody has decided to live with.
+/// A finding that the user accepts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Accepted {

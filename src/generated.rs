@@ -1,6 +1,6 @@
 //! Files of `docs/` that are made from the program: compared by tests, written on request.
 //!
-//! `CUDACHECK_BLESS=1 cargo test` writes them anew.
+//! `CUDACHECK_BLESS=1 cargo test` regenerates them.
 
 use std::fs;
 use std::path::Path;

@@ -129,12 +129,12 @@ pub fn loads(list: &[Resolution], format: Format) -> io::Result<()> {
     text(&out)
 }
 
-/// A line for people beside the output. Where it cannot be written, nobody is told, and nothing else changes.
+/// A line for people, on standard error. Write errors are ignored.
 pub fn notice(line: &str) {
     let _ = writeln!(io::stderr(), "cudacheck: {line}");
 }
 
-/// A reader that has gone (`cudacheck | head`) has seen what it wanted: the exit status still tells.
+/// A closed pipe (`cudacheck | head`) is not an error.
 pub fn text(text: &str) -> io::Result<()> {
     match io::stdout().lock().write_all(text.as_bytes()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),

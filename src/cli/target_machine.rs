@@ -1,6 +1,4 @@
 //! `--on`, and the machines of a configuration: machines described in words, parsed and refused here.
-//!
-//! Whether an image works there is no matter of this module.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +8,7 @@ use super::architecture;
 use crate::facts::target_machine::known::DriverCuda;
 use crate::facts::target_machine::{Cuda, TargetMachine, is_driver};
 
-/// What one `--on` says.
+/// The value of one `--on`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum On {
     Machine(TargetMachine),
@@ -32,7 +30,7 @@ const FORM: &str = "a machine is gpu=sm_90,driver=535.104.05 (or cuda=12.2; and 
                     datacenter=yes|no), or the name of a machine in the configuration, or all";
 
 /// GPUs by the names that people and nvidia-smi use, with compute capability and whether they are for data
-/// centres. None: both kinds carry the name, or forward compatibility is there on some machines only.
+/// centers. None: both kinds carry the name, or forward compatibility is there on some machines only.
 const GPUS: &[(&str, u32, Option<bool>)] = &[
     ("K80", 37, Some(true)),
     ("M60", 52, Some(true)),
@@ -120,7 +118,7 @@ impl Described {
         }
     }
 
-    /// Without a name, one that says what was said.
+    /// Without a name, one is composed from the values.
     pub fn machine(&self, name: Option<&str>) -> Result<TargetMachine, String> {
         let Some(gpu_text) = &self.gpu else { return Err(format!("the GPU is missing; {FORM}")) };
         let (gpu, by_name) = gpu(gpu_text)?;
@@ -221,7 +219,7 @@ fn yes(text: &str) -> Result<bool, String> {
     }
 }
 
-/// Compute capability, and whether the GPU is one for data centres.
+/// Compute capability, and whether the GPU is one for data centers.
 fn gpu(text: &str) -> Result<(u32, Option<bool>), String> {
     if let Ok(number) = architecture(text) {
         return Ok((number, None));
@@ -236,7 +234,7 @@ fn gpu(text: &str) -> Result<(u32, Option<bool>), String> {
         let parts: Vec<&str> = name.split(' ').collect();
         words.starts_with(&parts) || words.concat() == parts.concat()
     };
-    // The longest name first: RTX 2080 Ti is no RTX 2080.
+    // The longest name first: RTX 2080 Ti is not an RTX 2080.
     let found = GPUS.iter().filter(|(name, ..)| fits(name)).max_by_key(|(name, ..)| name.len());
     match found {
         Some((_, number, datacenter)) => Ok((*number, *datacenter)),
@@ -277,7 +275,7 @@ mod tests {
         assert_eq!(plain.name, "sm_90/535.104.05");
         let all = machine("gpu=RTX 4090, cuda=12.4, open-module=no, datacenter=yes");
         assert_eq!((all.gpu, all.cuda, all.open_module), (89, Some((12, 4)), Some(false)));
-        assert_eq!(all.datacenter, Some(true), "what is said goes before what the name tells");
+        assert_eq!(all.datacenter, Some(true), "an explicit value overrides the GPU's name");
         assert_eq!(all.name, "RTX 4090/CUDA-12.4/closed/datacenter");
         for agreed in ["driver=535.104.05,cuda=12.2", "driver=700.10,cuda=14.0", "driver=390.10,cuda=9.1"] {
             assert!(on(&format!("gpu=sm_61,{agreed}")).is_ok(), "{agreed}");

@@ -1,8 +1,8 @@
 //! Facts for unit tests: a healthy machine, and one change at a time.
 //!
 //! `Sample::machine(2)` is a container on a machine with two healthy GPUs, verified to level gemm: no check but notes
-//! finds anything there (a test of `checks.rs` holds that). Each method breaks one thing. `Sample::image()` is an
-//! image at rest. Both give [`Facts`] by `facts()`.
+//! finds anything there (a test of `checks/judge.rs` ensures that). Each method breaks one thing. `Sample::image()`
+//! is an image at rest. `facts()` turns either into [`Facts`].
 
 use image_audit::census::{Copy, How, Origin, User};
 use image_audit::verdict::Verdict;
@@ -21,7 +21,7 @@ pub struct Sample {
 pub const CUDA: i32 = 12_040;
 
 impl Sample {
-    /// A container on a machine with so many GPUs, all verified.
+    /// A container on a machine with `gpus` GPUs, all verified.
     pub fn machine(gpus: u32) -> Sample {
         let mut facts = Facts::default();
         facts.request.level = Level::Gemm;

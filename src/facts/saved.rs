@@ -1,7 +1,7 @@
 //! Facts in a file: what `--save-facts` writes and `--from-facts` reads.
 //!
-//! The file is for public bug trackers, and facts tell of the people and places behind a machine. While
-//! they are saved, and never while they are judged, `redact.rs` replaces, each by the same word everywhere:
+//! The file is for public bug trackers, and facts can identify people and sites. While they are saved, and never
+//! while they are judged, `redact.rs` replaces, each by the same word everywhere:
 //!
 //! - names in home directories (`/home/NAME`, `/Users/NAME`), and of the user that saves, where they are a
 //!   part of a path or a word of a text;
@@ -9,12 +9,12 @@
 //!   public sites apart; the API server's address is `set`;
 //! - values of environment variables that facts do not record, where a text repeats them;
 //! - UUIDs, of GPUs and of pods: numbered, so that those that were equal or a beginning of another still are;
-//! - names of machines that were described: node1, node2;
+//! - names of machines that were described: machine1, machine2;
 //! - registry and repository of an image, and the directories above a root: the last part is kept, with tag;
 //! - the name in an image's USER, unless it is root; lines and words that look like a secret.
 //!
 //! Not replaced: other paths of the image, packages and their versions, names and PCI addresses of GPUs,
-//! digests of layers, values of the variables that are recorded (`host.rs`).
+//! digests of layers, values of the variables that are recorded (`host/environment.rs`).
 //!
 //! What is read is not trusted: its size, depth, numbers and characters are bounded here, so that no check
 //! has to. A change of any type of facts that older files do not fit raises [`SCHEMA`].
@@ -64,7 +64,7 @@ struct Document {
     facts: Value,
 }
 
-/// What is read first: it tells whether the rest can be understood.
+/// Read first, to see whether the rest can be read.
 #[derive(Deserialize)]
 struct Head {
     schema: u32,
@@ -186,7 +186,7 @@ fn bound(value: &mut Value, sum: &mut u128) {
         Value::String(text) if text.contains(text::moves_cursor) => text.retain(|c| !text::moves_cursor(c)),
         Value::Array(values) => values.iter_mut().for_each(|value| bound(value, sum)),
         Value::Object(values) => {
-            // A mask is no number; nobody adds it up.
+            // A bit mask; it is never summed.
             values
                 .iter_mut()
                 .filter(|(key, _)| *key != "capabilities")

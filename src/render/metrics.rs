@@ -89,7 +89,7 @@ const FAMILIES: &[Family] = &[
         name: "cudacheck_findings",
         counter: false,
         labels: &["id", "severity", "owner", "uuid"],
-        help: "Number of active findings; `cudacheck explain ID` says what one means. uuid is empty if the finding concerns no single GPU.",
+        help: "Number of active findings; `cudacheck explain ID` explains it. uuid is empty if the finding concerns no single GPU.",
         samples: findings,
     },
     Family {
@@ -264,7 +264,7 @@ fn flag(holds: bool) -> f64 {
     f64::from(u8::from(holds))
 }
 
-/// How a GPU is told from the others: by its number where it does not report its UUID.
+/// Label of a GPU: its UUID, or its number if the UUID is unknown.
 fn label(gpu: &Gpu) -> String {
     name(&gpu.id)
 }

@@ -29,7 +29,7 @@ pub fn log(report: &Report) -> Value {
     })
 }
 
-/// The checks that results speak of, each once.
+/// The checks that the results refer to, each once.
 fn rules(report: &Report) -> Vec<Value> {
     let accepted = report.accepted.iter().map(|accepted| &accepted.finding);
     let mut findings: Vec<&Finding> = report.all_findings().chain(accepted).collect();

@@ -1,7 +1,7 @@
 //! Which words of facts are replaced, and by which; see `saved.rs` for the list.
 //!
-//! It walks the JSON form, not the types: a field that is new is redacted by the same rules, unless
-//! somebody decides otherwise here. Equal words become equal words, so that findings do not change.
+//! It walks the JSON form, not the types: a new field is redacted by the same rules, unless an exception is made
+//! here. Equal words become equal words, so that findings do not change.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::text::{self, Words};
 
-/// What the machine that saves knows of itself and no file should tell.
+/// Names and values of the saving machine that must not be in the file.
 #[derive(Debug, Default)]
 pub struct Here {
     pub users: BTreeSet<String>,
@@ -19,13 +19,13 @@ pub struct Here {
     pub variables: Vec<(String, String)>,
 }
 
-/// Accounts that images have; the name tells nothing, and is a word of many paths.
+/// Accounts that images have: they identify nobody and occur in many paths.
 const COMMON: [&str; 18] = [
     "admin", "app", "conda", "cuda", "data", "debian", "docker", "home", "jovyan", "node", "nobody",
     "nvidia", "opt", "python", "root", "ubuntu", "user", "worker",
 ];
 
-/// Parts of names of variables that tell where something runs and for whom: short values count.
+/// Parts of names of variables that reveal where something runs and for whom: even short values are replaced.
 const TELLING: [&str; 7] = ["HOST", "NODE", "POD", "USER", "NAMESPACE", "CLUSTER", "TENANT"];
 
 impl Here {

@@ -1,4 +1,4 @@
-//! Words of a text that tell of people, machines and networks, and texts without them.
+//! Finds and replaces words that identify people, machines and networks.
 //!
 //! Paths, versions and names of libraries look much like host names and addresses: what is replaced in a
 //! text that people read (`Words::free`) is left alone where a finding may hang on it.
@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use image_audit::secrets;
 
-/// Sites of vendors, whose hosts and paths tell nothing of whoever fetches from them.
+/// Vendors' sites: their hosts and paths do not identify who fetches from them.
 const PUBLIC: [&str; 10] = [
     "anaconda.org",
     "debian.org",
@@ -22,7 +22,7 @@ const PUBLIC: [&str; 10] = [
     "ubuntu.com",
 ];
 
-/// Ends of host names; others end files and modules as often.
+/// Last labels of host names; any other is as often the end of a file or module name.
 const DOMAINS: [&str; 54] = [
     "ai",
     "app",
@@ -184,7 +184,7 @@ fn is_uuid(text: &[u8]) -> bool {
 pub fn uuids(text: &str) -> impl Iterator<Item = Range<usize>> {
     let bytes = text.as_bytes();
     let (mut ranges, mut at) = (Vec::new(), 0);
-    // The first dash is where it has to be.
+    // A UUID's first dash is its ninth character.
     while let Some(dash) = bytes[at..].iter().position(|byte| *byte == b'-').map(|dash| at + dash) {
         at = dash + 1;
         let Some(start) = dash.checked_sub(UUID[0]) else { continue };

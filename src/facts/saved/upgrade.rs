@@ -24,7 +24,7 @@ fn census(census: &mut Value) {
         rename(copy, "owner", "package");
         rename(copy, "held", "kept");
         if let Some(fields) = copy.as_object_mut() {
-            // Decided anew from the rest once the facts are read.
+            // Decided again after loading.
             fields.insert("verdict".to_owned(), "unreferenced".into());
         }
     });

@@ -54,7 +54,7 @@ pub fn wrap(out: &mut String, text: &str, indent: &str, style: Style, ink: Ink) 
     }
 }
 
-/// At most so many columns. The start is cut, since the end of a path tells more.
+/// Shortens to `room` columns, at the start: the end of a path matters more.
 pub fn fit(text: &str, room: usize) -> String {
     if display_width(text) <= room {
         return text.to_owned();

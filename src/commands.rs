@@ -25,7 +25,7 @@ pub fn run(cli: Cli) -> Result<ExitStatus> {
 }
 
 /// Refuses `health` and `serve` at the level that looks at the image alone.
-const NO_GPU: &str = "Level image checks no GPU. -> Use --level nvml, or a deeper one";
+const NO_GPU: &str = "level image does not check GPUs; use --level nvml or deeper";
 
 fn print(report: &Report, output: &Output) -> Result<ExitStatus> {
     match output.format {

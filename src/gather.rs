@@ -96,7 +96,7 @@ pub fn loads(options: &Image, wanted: &str) -> Result<Vec<Resolution>> {
     let (source, _) = source(options)?;
     source
         .resolve(wanted)
-        .with_context(|| format!("{wanted} is no program or library of the image; paths begin with /"))
+        .with_context(|| format!("{wanted} is not a program or library in the image; paths begin with /"))
 }
 
 fn is_running_root(options: &Image) -> bool {

@@ -151,13 +151,13 @@ fn assumptions(facts: &Facts) -> Vec<String> {
         None => "programs run without LD_LIBRARY_PATH".to_owned(),
     };
     let names = if census.full {
-        "full names of libraries that are loaded by name appear in read-only data or Python sources, or belong to a known family"
+        "libraries loaded by name are named in full in read-only data or Python sources, or are known conventions"
     } else {
-        "nothing is loaded by name: strings and Python sources were not read"
+        "no library is loaded by name (strings and Python sources were not read)"
     };
     vec![
         format!(
-            "any of the {} ELF files that are not CUDA libraries may run",
+            "any of the {} other ELF files may run",
             census.elf_files.saturating_sub(census.copies.len() as u64)
         ),
         path,

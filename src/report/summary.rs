@@ -45,7 +45,7 @@ pub fn summary(report: &Report) -> String {
                     verb(verified, "works", "work")
                 ),
             };
-            let busy = if busy > 0 { format!("; {} more in use", some(busy)) } else { String::new() };
+            let busy = if busy > 0 { format!("; {busy} more busy") } else { String::new() };
             format!("{} {what}{busy}.", some(verified))
         }
     }

@@ -29,7 +29,7 @@ fn owner_and_fix(finding: &Finding) -> String {
         Fix::Wait => "wait",
     };
     match finding.owner {
-        Owner::Nobody => "  (no action needed: the GPU is in use)".to_owned(),
+        Owner::Nobody => "  (no action needed)".to_owned(),
         owner => format!("  (owner: {owner}; fix: {fix})"),
     }
 }

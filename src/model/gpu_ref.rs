@@ -14,7 +14,7 @@ pub struct GpuRef {
     pub index: Option<u32>,
     /// As shown by nvidia-smi: `GPU-...` or `MIG-...`.
     pub uuid: Option<String>,
-    /// It is a MIG instance.
+    /// Whether this is a MIG instance.
     pub mig: bool,
 }
 

@@ -64,13 +64,13 @@ pub struct Leftover {
 pub struct Layer {
     /// Of the uncompressed layer.
     pub digest: String,
-    /// The instruction that made it, arguments that may be secrets cut out.
+    /// The Dockerfile instruction that created it, without arguments that may be secret.
     pub instruction: Option<String>,
     /// As in the archive, compressed or not.
     pub stored_bytes: u64,
     /// Of its files.
     pub bytes: u64,
-    /// False where the archive is damaged, so that the layer has more than was read.
+    /// False if the layer is damaged, so that files are missing.
     pub whole: bool,
 }
 
@@ -86,7 +86,7 @@ impl From<&config::Layer> for Layer {
     }
 }
 
-/// Files of one layer that another one deletes or overwrites: shipped, and seen by nobody.
+/// Files of one layer that a later layer deletes or overwrites: shipped but not visible.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Hidden {
@@ -97,7 +97,7 @@ pub struct Hidden {
     pub deleted: bool,
     pub bytes: u64,
     pub files: u64,
-    /// The directory that all of them lie in.
+    /// The directory that contains all of them.
     pub place: String,
     /// The largest, and its bytes.
     pub largest: String,
@@ -143,7 +143,7 @@ pub enum Base {
     None,
     /// The CUDA runtime library alone.
     Base,
-    /// Mathematical libraries, too.
+    /// Also the math libraries.
     Runtime,
     /// Compiler or headers.
     Devel,
@@ -183,13 +183,13 @@ pub enum Kind {
     HuggingfaceCache,
     /// Models that `torch.hub` fetched.
     TorchHub,
-    /// Wheels that lie around, those that belong to Python itself left out.
+    /// Wheel files, except those that belong to Python itself.
     Wheels,
-    /// Packages and installers that lie around: deb, rpm, CUDA's and the driver's `.run`, conda's `.sh`.
+    /// Packages and installers: deb, rpm, `.run`, conda's `.sh`.
     Installers,
     /// Of a toolkit or the distribution.
     CudaHeaders,
-    /// Those that runtime wheels bring along: no sign of a devel image.
+    /// Headers that runtime wheels include; not a sign of a devel image.
     HeadersInWheels,
     /// CUDA's `*.a` of a toolkit or the distribution.
     StaticLibraries,
@@ -202,7 +202,7 @@ pub enum Kind {
     Compilers,
     CudaSamplesDocs,
     Git,
-    /// What an unfinished or careless build left: CMake's and setuptools' object files.
+    /// Intermediate files of CMake and setuptools.
     BuildTrees,
     DebugSymbols,
     TemporaryFiles,

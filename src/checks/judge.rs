@@ -122,7 +122,10 @@ mod tests {
             for text in [check.title, check.why, check.remedy] {
                 assert!(!text.trim().is_empty() && text.is_ascii(), "{}: {text}", check.id);
             }
-            assert!(!check.title.ends_with('.'), "{}: no full stop", check.id);
+            for text in [check.title, check.remedy] {
+                assert!(!text.ends_with('.'), "{}: no full stop: {text}", check.id);
+            }
+            assert!(check.remedy.matches('`').count().is_multiple_of(2), "{}: {}", check.id, check.remedy);
             for other in check.explains {
                 assert!(ids.contains(other), "{} explains {other}", check.id);
                 assert_ne!(*other, check.id);

@@ -13,7 +13,7 @@ pub const CHECK: Check = Check {
     title: "A GPU computes wrong results",
     why: "The test kernel is integer arithmetic with one right answer, and cudacheck compares every word with its \
           own model on the host. If words differ, the SM or the memory is faulty.",
-    remedy: "Take the GPU out of service: drain the node, then reset the GPU. If it happens again, replace the GPU.",
+    remedy: "Take the GPU out of service: drain the node, then reset the GPU. If it happens again, replace the GPU",
     explains: &[],
     codes: &[],
     judge,

@@ -16,7 +16,7 @@ pub const CHECK: Check = Check {
     why: "NVML counts the GPU but cannot open it. Error 15 means that the GPU fell off the bus, 16 that it needs a \
           reset.",
     remedy: "Drain the node, then reset the GPU or power-cycle the machine; `dmesg | grep -i xid` on the host shows \
-             why the GPU was lost.",
+             why the GPU was lost",
     explains: &[],
     codes: &[(Family::Nvml, 15), (Family::Nvml, 16)],
     judge,

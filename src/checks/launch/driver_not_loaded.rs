@@ -19,8 +19,8 @@ pub const CHECK: Check = Check {
     why: "The kernel module reports its version in /proc/driver/nvidia/version and is listed in /proc/devices. If \
           neither is there, no driver is loaded, and no container flag can provide a GPU: the machine has none, or \
           its driver is not installed, was not rebuilt for the running kernel, or is blocked (Secure Boot, nouveau).",
-    remedy: "Run `nvidia-smi` on the host. If that fails as well, install or reload the driver there (`sudo \
-             modprobe nvidia`), or run the container on a machine with a GPU.",
+    remedy: "Run `nvidia-smi` on the host. If that fails as well, install or reload the driver there (`sudo modprobe \
+             nvidia`), or run the container on a machine with a GPU",
     explains: NO_DRIVER_CONSEQUENCES,
     codes: &[(Family::Nvml, 9)],
     judge,

@@ -15,7 +15,7 @@ pub const CHECK: Check = Check {
     title: "The container's memory limit is too low",
     why: "The driver and the CUDA libraries also need host memory: a context takes a few hundred megabytes, and cuBLAS \
           about as much again. Above the limit of its cgroup a process is killed, or initialization fails.",
-    remedy: "Raise the limit: docker run --memory 4g ...   (Kubernetes: resources.limits.memory), or verify less: \
+    remedy: "Raise the limit: `docker run --memory 4g ...` (Kubernetes: resources.limits.memory), or verify less: \
              --level driver",
     explains: &["probe.crashed", "node.hmm", "driver.init", "probe.nothing-verified"],
     codes: &[(Family::Driver, 3)],

@@ -14,8 +14,8 @@ pub const CHECK: Check = Check {
     fix: Fix::Host,
     title: "MIG is enabled but there is no instance",
     why: "CUDA uses a GPU in MIG mode only through its instances. Until one is created, CUDA has no device.",
-    remedy: "On the host: sudo nvidia-smi mig -cgi PROFILE -C   (nvidia-smi mig -lgip lists profiles), or disable MIG: \
-             sudo nvidia-smi -mig 0",
+    remedy: "On the host: `sudo nvidia-smi mig -cgi PROFILE -C` (`nvidia-smi mig -lgip` lists profiles), or disable \
+             MIG: `sudo nvidia-smi -mig 0`",
     explains: NO_DEVICES_CONSEQUENCES,
     codes: &[(Family::Driver, 100), (Family::Runtime, 100)],
     judge,

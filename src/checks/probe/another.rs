@@ -15,7 +15,7 @@ pub const CHECK: Check = Check {
     fix: Fix::Wait,
     title: "Another check in this container is still running",
     why: "Two probes at a time would disturb each other. This check waited for the other one until its own deadline.",
-    remedy: "Try again later, or give this check a longer --timeout than the other one.",
+    remedy: "Try again later, or give this check a longer --timeout than the other one",
     explains: &["probe.nothing-verified"],
     codes: &[],
     judge,

@@ -7,7 +7,7 @@ use std::cell::OnceCell;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use image_audit::loader::Resolution;
 use image_audit::tree::{Entry, is_running};
 use image_audit::{Audit, Source, is_archive};
@@ -124,7 +124,7 @@ fn source(options: &Image) -> Result<(Source, Host)> {
     let kind = what.metadata().map(|metadata| metadata.file_type());
     if kind.is_ok_and(|kind| !kind.is_dir() && !kind.is_file()) {
         bail!(
-            "{name} is neither a directory nor a file; an archive from a pipe is read as: cudacheck image -"
+            "{name} is neither a directory nor a file; to read an archive from a pipe, use: cudacheck image -"
         );
     }
     let audit = |audit: Audit| audit.level(level).environment(environment).mounts(&host.mounts);
@@ -134,8 +134,10 @@ fn source(options: &Image) -> Result<(Source, Host)> {
         audit(archive).read().with_context(|| format!("cannot read {name} as an image archive"))?
     } else {
         let end = Instant::now() + PATIENCE;
-        audit(Audit::directory(what)).deadline(end).read().with_context(|| {
-            format!("cannot list {name}: name a root directory, an image archive (docker save), an OCI layout, or -")
+        audit(Audit::directory(what)).deadline(end).read().map_err(|error| {
+            anyhow!(
+                "cannot read {name}: {error:#}; give a root directory, an image archive (docker save), an OCI layout, or -"
+            )
         })?
     };
     Ok((source, host))

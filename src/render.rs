@@ -95,7 +95,7 @@ fn beside(file: &Path) -> PathBuf {
 }
 
 fn cannot_write(file: &Path) -> String {
-    format!("cannot write metrics to {}: choose a writable directory", file.display())
+    format!("cannot write metrics to {}", file.display())
 }
 
 /// Files with their bytes and links with their targets; as JSON, a line for each.

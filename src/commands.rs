@@ -24,7 +24,7 @@ pub fn run(cli: Cli) -> Result<ExitStatus> {
     }
 }
 
-/// Refuses `health` and `serve` at the level that looks at the image alone.
+/// The refusal of `health` and `serve` at level image.
 const NO_GPU: &str = "level image does not check GPUs; use --level nvml or deeper";
 
 fn print(report: &Report, output: &Output) -> Result<ExitStatus> {

@@ -1,5 +1,5 @@
-//! Gathers facts: a container, its GPUs alone, or an image at rest. Order and concurrency are decided here; what is
-//! looked at is decided by `facts` and `image-audit`, what it means by `checks`.
+//! Gathers facts: a container, its GPUs alone, or an image at rest. This module decides order and concurrency, `facts`
+//! and `image-audit` what is read, `checks` what it means.
 
 mod background_census;
 
@@ -25,7 +25,7 @@ use crate::model::{GpuSelector, Level};
 use crate::supervise;
 use background_census::BackgroundCensus;
 
-/// This container, to the level that was asked for.
+/// This container, to the requested level.
 pub fn container(options: &Verify, deadline: Instant) -> Result<Facts> {
     let request = Request {
         level: options.level,
@@ -116,7 +116,7 @@ fn source(options: &Image) -> Result<(Source, Host)> {
         match name.as_str() {
             "LD_LIBRARY_PATH" => environment.library_path = Some(value.clone()),
             "LD_PRELOAD" => environment.preload = Some(value.clone()),
-            // The command line takes no others.
+            // The command line accepts no others.
             _ => {}
         }
     }
@@ -173,7 +173,7 @@ fn probe(
     })
 }
 
-/// A GPU that was named and does not exist is a mistake of the caller, unless nothing answered.
+/// A GPU that --gpus names and that does not exist is wrong usage, unless no GPU is listed at all.
 fn refuse_unknown_gpus(gpus: &[GpuSelector], probes: &[ProbeRun]) -> Result<()> {
     let devices: Vec<&Device> = probes.iter().flat_map(ProbeRun::devices).collect();
     if devices.is_empty() {

@@ -28,7 +28,7 @@ use cli::Refusal;
 use report::ExitStatus;
 
 fn main() -> ExitCode {
-    // Fails only when no descriptor is left, which whatever comes next reports in better words.
+    // Fails only if no file descriptor is left, which a later step reports with its cause.
     let _ = supervise::signals::listen();
     let cli = match cli::parse() {
         Ok(cli) => cli,

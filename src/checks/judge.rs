@@ -1,5 +1,5 @@
-//! Runs all checks on facts: gives each finding the texts of its check, folds consequences into their cause, and takes
-//! out what the configuration accepts.
+//! Runs all checks on facts: gives each finding the texts of its check, folds consequences into their cause, and
+//! separates what the configuration accepts.
 
 use super::{Check, Judgement, MachineAnswers, Outcome, Problem, all, image, library, predict};
 use crate::facts::{Accepted, Facts};
@@ -83,7 +83,7 @@ fn accept(findings: Vec<Finding>, facts: &Facts) -> (Vec<Finding>, Vec<AcceptedF
                 && rule.about.as_ref().is_none_or(|about| lines().any(|line| line.contains(about.as_str())))
         };
         let rules: Vec<&Accepted> = facts.request.accepted.iter().filter(about).collect();
-        // Facts without a date are of a command that accepts nothing.
+        // Facts without a date are from a command that accepts nothing.
         let holds = |rule: &&&Accepted| rule.until.is_none_or(|until| Some(until) >= facts.request.today);
         if let Some(rule) = rules.iter().find(holds) {
             let (reason, until) = (rule.reason.clone(), rule.until.map(|until| until.to_string()));

@@ -1,4 +1,4 @@
-//! `--on`, and the machines of a configuration: machines described in words, parsed and refused here.
+//! `--on`, and the machines of a configuration: parses descriptions of machines, and refuses invalid ones.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ pub enum On {
     Named(String),
 }
 
-/// A machine as it is described, key by key: the keys of `--on` are those of the configuration.
+/// The description of a machine, key by key. `--on` and the configuration have the same keys.
 #[derive(Clone, Debug, Default)]
 pub struct Described {
     gpu: Option<String>,
@@ -30,7 +30,7 @@ const FORM: &str = "a machine is gpu=sm_90,driver=535.104.05 (or cuda=12.2; and 
                     datacenter=yes|no), or the name of a machine in the configuration, or all";
 
 /// GPUs by the names that people and nvidia-smi use, with compute capability and whether they are for data
-/// centers. None: both kinds carry the name, or forward compatibility is there on some machines only.
+/// centers. None: GPUs of both kinds have the name, or only some machines support forward compatibility.
 const GPUS: &[(&str, u32, Option<bool>)] = &[
     ("K80", 37, Some(true)),
     ("M60", 52, Some(true)),
@@ -82,7 +82,7 @@ const GPUS: &[(&str, u32, Option<bool>)] = &[
     ("RTX 5090", 120, Some(false)),
 ];
 
-/// The value of `--on`. A word without `=` is a name; whether there is such a machine is known later.
+/// The value of `--on`. A word without `=` is the name of a machine, which `resolve` looks up.
 pub fn on(text: &str) -> Result<On, String> {
     if text.trim().is_empty() {
         return Err(FORM.into());
@@ -157,7 +157,7 @@ impl Described {
     }
 }
 
-/// The machines that were asked for, each once, in that order.
+/// The requested machines, each once, in the order given.
 pub fn resolve(wanted: &[On], fleet: &BTreeMap<String, TargetMachine>) -> Result<Vec<TargetMachine>> {
     let mut machines: Vec<TargetMachine> = Vec::new();
     for on in wanted {
@@ -176,7 +176,7 @@ pub fn resolve(wanted: &[On], fleet: &BTreeMap<String, TargetMachine>) -> Result
     Ok(machines)
 }
 
-/// What to write in place of a name that no machine has.
+/// What to write in place of an unknown name.
 fn no_such(name: &str, fleet: &BTreeMap<String, TargetMachine>) -> String {
     if gpu(name).is_ok() {
         return format!("a GPU alone is not enough: --on gpu={name},driver=535.104.05 (or cuda=12.2)");
@@ -192,7 +192,7 @@ fn no_such(name: &str, fleet: &BTreeMap<String, TargetMachine>) -> String {
     format!("the configuration has no such machine; it has {}", known.join(", "))
 }
 
-/// A driver and the CUDA that it is said to support: both are read off the machine, and one may be of another.
+/// Refuses a driver together with a CUDA version that it does not support: one of them may be another machine's.
 fn agree(driver: &str, said: Cuda) -> Result<(), String> {
     let branch = driver.split('.').next().and_then(|branch| branch.parse().ok()).unwrap_or_default();
     let supports = DriverCuda::of_branch(branch);
@@ -324,7 +324,7 @@ mod tests {
         for (text, number, datacenter) in cases {
             assert_eq!(gpu(text), Ok((number, datacenter)), "{text}");
         }
-        // The Quadro of Turing has the bare name.
+        // Without a suffix this is Turing's Quadro RTX 6000.
         for text in ["RTX 6000", "H1000", "GPU", ""] {
             assert!(gpu(text).is_err(), "{text}");
         }

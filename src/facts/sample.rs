@@ -75,7 +75,7 @@ impl Sample {
     pub fn level(self, level: Level) -> Sample {
         self.with(|facts| {
             facts.request.level = level;
-            // What is not asked for is not run.
+            // Stages above the requested level are not run.
             if level < Level::Smoke {
                 facts.probes.retain(|run| run.target == Target::Survey);
             }
@@ -99,7 +99,7 @@ impl Sample {
         self.with(|facts| change(&mut facts.host))
     }
 
-    /// What NVML reports of a GPU.
+    /// What NVML reports about a GPU.
     pub fn nvml(self, index: u32, change: impl FnOnce(&mut NvmlDevice)) -> Sample {
         self.with(|facts| {
             let mut events = facts.probes.iter_mut().flat_map(|run| &mut run.events);
@@ -111,7 +111,7 @@ impl Sample {
         })
     }
 
-    /// What CUDA reports of a device.
+    /// What CUDA reports about a device.
     pub fn device(self, ordinal: u32, change: impl FnOnce(&mut Device)) -> Sample {
         self.with(|facts| {
             let mut events = facts.probes.iter_mut().flat_map(|run| &mut run.events);
@@ -147,7 +147,7 @@ impl Sample {
                 Event::Cupti(_) => stage <= Stage::Cupti,
                 _ => false,
             };
-            // NVML and CUDA are asked one after the other, whatever the first says.
+            // CUDA is queried after NVML, whatever NVML returned.
             let driver = stage >= Stage::LoadDriver;
             let goes = |event: &Event| match event {
                 Event::Driver(_) | Event::Device(_) => driver && reaches(event),

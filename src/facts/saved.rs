@@ -5,10 +5,10 @@
 //!
 //! - names in home directories (`/home/NAME`, `/Users/NAME`), and of the user that saves, where they are a
 //!   part of a path or a word of a text;
-//! - the machine's host name, host names, addresses, URLs and e-mail addresses in texts, hosts of vendors'
-//!   public sites apart; the API server's address is `set`;
+//! - the machine's host name, and host names, addresses, URLs and e-mail addresses in texts, except those of
+//!   vendors' public sites; the API server's address is `set`;
 //! - values of environment variables that facts do not record, where a text repeats them;
-//! - UUIDs, of GPUs and of pods: numbered, so that those that were equal or a beginning of another still are;
+//! - UUIDs, of GPUs and of pods: numbered, so that equal ones stay equal and prefixes stay prefixes;
 //! - names of machines that were described: machine1, machine2;
 //! - registry and repository of an image, and the directories above a root: the last part is kept, with tag;
 //! - the name in an image's USER, unless it is root; lines and words that look like a secret.
@@ -41,10 +41,10 @@ const SCHEMA: u32 = 2;
 /// The oldest that is still read; `upgrade.rs` knows what has changed since.
 const OLDEST: u32 = 1;
 
-/// The facts of a toolkit beside PyTorch, 30,000 files, are a fiftieth of this. Read, they are larger.
+/// The facts of a toolkit beside PyTorch, 30,000 files, are a fiftieth of this. In memory, they are larger.
 const LARGEST: u64 = 8 << 20;
 
-/// All numbers together: then no sum of some of them overflows.
+/// Limit for the sum of all numbers, so that no partial sum overflows.
 const MOST: u128 = 1 << 56;
 
 const ANEW: &str = "save the facts again with --save-facts";
@@ -166,7 +166,7 @@ fn parse(bytes: &[u8]) -> Result<Saved> {
     Ok(saved)
 }
 
-/// Whether no key moves a terminal's cursor: keys are names of variables, and printed as they are.
+/// Whether no key has control characters: keys are names of variables, and are printed unchanged.
 fn plain_keys(value: &Value) -> bool {
     match value {
         Value::Array(values) => values.iter().all(plain_keys),
@@ -178,7 +178,7 @@ fn plain_keys(value: &Value) -> bool {
     }
 }
 
-/// Adds up the numbers, and takes out characters that move a terminal's cursor.
+/// Adds up the numbers, and removes characters that move a terminal's cursor.
 fn bound(value: &mut Value, sum: &mut u128) {
     match value {
         Value::Number(number) => {

@@ -72,7 +72,7 @@ fn loaded(facts: &Facts) -> Vec<Loaded> {
     for event in facts.probes.iter().flat_map(|run| &run.events) {
         if let Event::Library { name, path, also, .. } = event {
             let library = Loaded { library: name.clone(), path: path.clone(), also: also.clone() };
-            // Each probe loads the same files; those that differ are worth a line of their own.
+            // Probes usually load the same files; only different ones get another line.
             if !loaded.iter().any(|known| (&known.library, &known.path) == (&library.library, &library.path))
             {
                 loaded.push(library);
@@ -140,7 +140,7 @@ fn image(facts: &Facts, libraries: &[super::Library]) -> Image {
     }
 }
 
-/// What the verdict "redundant" rests on.
+/// What the verdict "redundant" assumes.
 fn assumptions(facts: &Facts) -> Vec<String> {
     let census = &facts.census;
     if census.entries == 0 {

@@ -1,4 +1,4 @@
-//! GPUs in the report: what they are, what was verified of them, and how NVML sees their health.
+//! GPUs in the report: what they are, what was verified, and their health as reported by NVML.
 
 use serde::Serialize;
 

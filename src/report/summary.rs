@@ -29,7 +29,7 @@ pub fn summary(report: &Report) -> String {
             format!("{} {} busy: verified to level {}.", some(busy), verb(busy, "is", "are"), report.level)
         }
         (verified, busy) => {
-            // What all verified GPUs have passed; busy ones are counted apart.
+            // What all verified GPUs have passed; busy ones are counted separately.
             let levels =
                 report.gpus.iter().filter(|gpu| gpu.state == GpuState::Verified).map(|gpu| gpu.level);
             let what = match levels.min().unwrap_or(Level::Gemm) {

@@ -106,7 +106,7 @@ mod tests {
     fn a_gpu_of_another_container_is_not_lost() {
         let causes = |sample: Sample| judge(&sample.facts()).causes();
         assert!(causes(machine(4, 1)).is_empty());
-        assert_eq!(causes(machine(4, 2).env("CUDA_VISIBLE_DEVICES", "1")).len(), 1, "somebody asked for it");
+        assert_eq!(causes(machine(4, 2).env("CUDA_VISIBLE_DEVICES", "1")).len(), 1, "it was selected");
     }
 
     #[test]

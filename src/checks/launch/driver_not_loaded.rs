@@ -33,7 +33,7 @@ fn judge(facts: &Facts) -> Outcome {
     if host_has_driver(facts) || is_wsl_or_jetson(facts) || gpu_answered(facts) {
         return Outcome::Pass;
     }
-    // As root, the driver libraries create nodes that nothing answers: those are no sign of a driver.
+    // As root, the driver libraries create device nodes even without a driver, so nodes do not indicate one.
     let answers = |errno| !matches!(errno, Some(ENXIO | ENODEV));
     let tried = open_attempts(facts).next().is_some();
     let dead = tried && !open_attempts(facts).any(|(_, errno)| answers(errno));

@@ -25,7 +25,7 @@ pub const CHECK: Check = Check {
 fn judge(facts: &Facts) -> Outcome {
     let limits = &facts.host.limits;
     let Some(limit) = limits.memory else { return Outcome::Pass };
-    // The kernel counts its OOM kills: with none, somebody else sent the SIGKILL.
+    // The kernel counts its OOM kills: with none, the SIGKILL came from elsewhere.
     let by_sigkill =
         |run: &&ProbeRun| matches!(run.ending, Ending::Signalled { signal: 9 }) && !run.finished();
     let killed = facts.probes.iter().find(by_sigkill).filter(|_| limits.oom_kills != Some(0));

@@ -28,7 +28,7 @@ fn judge(facts: &Facts) -> Outcome {
     if !has(CONTROL) || has(UVM) || cuda_works(facts) || is_wsl_or_jetson(facts) {
         return Outcome::Pass;
     }
-    // At level nvml CUDA is not initialized, and does not need the node.
+    // Level nvml does not initialize CUDA, so the node is not needed.
     let Some(fault) = facts.probes.iter().find_map(|run| run.fault(Stage::DriverInit)) else {
         return Outcome::Pass;
     };

@@ -1,4 +1,4 @@
-//! The environment loads another copy than the intended one.
+//! The environment loads a different copy than intended.
 
 use crate::checks::{Check, Outcome, Problem};
 use crate::facts::Facts;

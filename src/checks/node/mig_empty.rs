@@ -23,7 +23,7 @@ pub const CHECK: Check = Check {
 
 fn judge(facts: &Facts) -> Outcome {
     let is_empty = |gpu: &NvmlDevice| gpu.mig_enabled.known() == Some(&true) && gpu.mig_devices.is_empty();
-    // Level nvml does not ask CUDA, which would see none of these GPUs.
+    // Level nvml does not query CUDA, which would list none of these GPUs.
     let without_cuda = facts.request.level == Level::Nvml || cuda_sees_none(facts);
     let mut gpus = facts.nvml_devices().peekable();
     if gpus.peek().is_none() || !without_cuda || !gpus.all(is_empty) {

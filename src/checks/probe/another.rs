@@ -1,4 +1,4 @@
-//! Finds checks that gave way to another check of the same container.
+//! Finds checks that did not run because of another check in the same container.
 
 use protocol::LOCK_TAKEN;
 
@@ -26,7 +26,7 @@ fn judge(facts: &Facts) -> Outcome {
         let gpu = facts.gpu_of_run(run);
         let which = for_gpu(gpu.as_ref());
         let cause = match &run.ending {
-            // The lock was taken each time that this probe tried; the kernel does not tell by whom.
+            // The lock was taken each time that this probe tried; the kernel does not show by whom.
             Ending::Exited { code: LOCK_TAKEN } if !run.said_hello() => {
                 format!("Another probe{which} was running until the deadline of this check.")
             }

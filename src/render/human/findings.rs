@@ -44,7 +44,7 @@ pub fn one_finding(out: &mut String, finding: &Finding, style: Style) {
         Severity::Warning => ("! warning", Ink::Warn),
         Severity::Note => ("· note", Ink::Dim),
     };
-    // A warning or a note is advice, so nobody has to act.
+    // Warnings and notes are advice, so they need no owner.
     let owner = if finding.severity >= Severity::Unknown { owner_and_fix(finding) } else { String::new() };
     let about = style.paint(Ink::Dim, &format!("{}{owner}", finding.id));
     *out += &format!("  {}  {about}\n", style.paint(ink, word));

@@ -1,4 +1,4 @@
-//! How text is laid out: colours, headings, wrapping by display width, sizes. Nothing of the report is known here.
+//! How text is laid out: colors, headings, wrapping by display width, sizes. It knows nothing of the report.
 
 use textwrap::core::display_width;
 use textwrap::{Options, WordSeparator, WordSplitter};

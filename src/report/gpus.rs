@@ -61,7 +61,7 @@ pub fn gpus(facts: &Facts, findings: &[Finding]) -> Vec<Gpu> {
         let id = facts.gpu_of_index(index);
         if findings.iter().any(|finding| concerns(finding, &id)) {
             let state = state(findings, &id, true);
-            gpus.push(Gpu { name: "does not answer".to_owned(), state, ..blank(id) });
+            gpus.push(Gpu { name: "does not respond".to_owned(), state, ..blank(id) });
         }
     }
     gpus

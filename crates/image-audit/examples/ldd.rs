@@ -18,7 +18,7 @@ fn main() -> ExitCode {
         }
     };
     let Some(resolutions) = source.resolve(object) else {
-        eprintln!("{object} is not a program or library of the image");
+        eprintln!("{object} is not a program or library in the image");
         return ExitCode::FAILURE;
     };
     for resolution in resolutions {

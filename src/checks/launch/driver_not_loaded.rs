@@ -39,10 +39,8 @@ fn judge(facts: &Facts) -> Outcome {
     let dead = tried && !open_attempts(facts).any(|(_, errno)| answers(errno));
     let mut problem = match (has_driver_nodes(facts), dead) {
         (true, false) => return Outcome::Pass,
-        (true, true) => {
-            Problem::new("The kernel has no NVIDIA module, and nothing answers behind the device nodes.")
-                .evidence("open /dev/nvidia*: ENXIO or ENODEV")
-        }
+        (true, true) => Problem::new("The kernel has no NVIDIA module, and the device nodes have no driver.")
+            .evidence("open /dev/nvidia*: ENXIO or ENODEV"),
         (false, _) => Problem::new("The kernel has no NVIDIA module, and there is no /dev/nvidia* node.")
             .evidence("no node /dev/nvidia*"),
     };

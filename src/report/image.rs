@@ -1,4 +1,4 @@
-//! The audited image in the report: what it is made of, and what is left over in it.
+//! The audited image in the report: its contents, layers and leftovers.
 
 use image_audit::{config, leftovers, packages};
 use serde::Serialize;

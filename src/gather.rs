@@ -7,7 +7,7 @@ use std::cell::OnceCell;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, bail};
 use image_audit::loader::Resolution;
 use image_audit::tree::{Entry, is_running};
 use image_audit::{Audit, Source, is_archive};
@@ -134,11 +134,7 @@ fn source(options: &Image) -> Result<(Source, Host)> {
         audit(archive).read().with_context(|| format!("cannot read {name} as an image archive"))?
     } else {
         let end = Instant::now() + PATIENCE;
-        audit(Audit::directory(what)).deadline(end).read().map_err(|error| {
-            anyhow!(
-                "cannot read {name}: {error:#}; give a root directory, an image archive (docker save), an OCI layout, or -"
-            )
-        })?
+        audit(Audit::directory(what)).deadline(end).read().with_context(|| format!("cannot read {name}"))?
     };
     Ok((source, host))
 }

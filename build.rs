@@ -1,5 +1,5 @@
-//! Builds the probe, or takes a finished one, and leaves it where `include_bytes!` finds it; and makes the program
-//! static whatever flags the build was started with.
+//! Builds the probe, or takes a finished one, and puts it where `include_bytes!` finds it. Makes the program static
+//! whatever flags the build was started with.
 //!
 //! `CUDACHECK_PROBE=/path` embeds a probe that was built elsewhere: against an older glibc (see
 //! `Dockerfile.example`) or for another architecture.
@@ -25,8 +25,8 @@ fn main() {
     fs::copy(&probe, out.join("probe")).expect("OUT_DIR is writable");
 }
 
-/// The flag for this, `-C target-feature=+crt-static`, can only come from whoever starts the build, and a package
-/// from a registry has no say in that. So the linker is told: `-lc` and `-lgcc_s` mean their archives.
+/// The flag for this, `-C target-feature=+crt-static`, can only come from whoever starts the build, which a package
+/// from a registry cannot influence. So linker scripts turn `-lc` and `-lgcc_s` into their archives.
 fn link_statically(out: &Path) {
     let is =
         |name: &str, wanted: &str| env::var(name).is_ok_and(|value| value.split(',').any(|it| it == wanted));
@@ -43,13 +43,13 @@ fn link_statically(out: &Path) {
     }
     println!("cargo::rustc-link-arg-bins=-L{}", directory.display());
     println!("cargo::rustc-link-arg-bins=-static-pie");
-    // Weak symbols that nobody defines are null: lld otherwise leaves them to a loader that is not there.
+    // Undefined weak symbols are null: lld otherwise leaves them to a loader, and a static program has none.
     println!("cargo::rustc-link-arg-bins=-Wl,-z,nodynamic-undefined-weak");
     pack_relocations();
 }
 
 /// Relocations in packed form, a hundredth of the size: a static program applies its own at every start, and a health
-/// check is mostly start. glibc's start code understands the form since 2.36; with an older one it would crash.
+/// check is mostly start. glibc's start code supports them since 2.36; with an older one the program would crash.
 fn pack_relocations() {
     let version = Command::new("getconf").arg("GNU_LIBC_VERSION").output();
     let version =

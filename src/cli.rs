@@ -99,7 +99,7 @@ pub struct Health {
     pub save_facts: Option<PathBuf>,
 }
 
-/// What is checked again and again.
+/// Options of a check that is repeated.
 #[derive(Clone, Debug, Args)]
 pub struct Watch {
     /// How deep to check; nvml and driver create no context and take no GPU memory

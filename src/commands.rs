@@ -1,5 +1,5 @@
-//! What each command does, from its arguments to its exit status. What is looked at, judged and shown is decided
-//! elsewhere: `gather`, `checks`, `render`.
+//! What each command does, from its arguments to its exit status. `gather` decides what is read, `checks` what it
+//! means, `render` how it is shown.
 
 mod explain;
 mod health;

@@ -67,11 +67,11 @@ fn finding(check: &Check) -> String {
 /// Who has to act, and what makes the finding go away.
 fn ownership(check: &Check) -> String {
     let owner = match check.owner {
-        Owner::Launch => "how the container is started",
-        Owner::Image => "the image",
-        Owner::Node => "the host",
-        Owner::Nobody => "nobody, no action needed: the GPU is in use",
-        Owner::Application => "the application",
+        Owner::Launch => "launch (whoever starts the container)",
+        Owner::Image => "image (whoever builds the image)",
+        Owner::Node => "node (whoever runs the machine)",
+        Owner::Nobody => "no action needed",
+        Owner::Application => "application (whoever writes the program)",
     };
     let fix = match check.fix {
         Fix::Restart => "restart the container",
@@ -92,7 +92,7 @@ mod tests {
     fn an_explanation_names_owner_and_fix() {
         let text = explain(Some("library.redundant")).unwrap();
         assert!(text.starts_with("library.redundant  (note)\nSome copies of CUDA libraries"), "{text}");
-        let end = "\n\nOwner: the image\n\nFix: rebuild the image; a restart does not help\n";
+        let end = "\n\nOwner: image (whoever builds the image)\n\nFix: rebuild the image; a restart does not help\n";
         assert!(text.ends_with(end), "{text}");
         let error = explain(Some("library.redundnat")).unwrap_err().to_string();
         assert!(error.contains("did you mean library.redundant?"), "{error}");

@@ -1,8 +1,5 @@
-//! Facts: what is, without opinion. Three gatherers fill them, and nothing else does.
-//!
-//! `host` looks at the container from inside, `census` at the image's libraries (through `tree`,
-//! `elf`, `loader` and `packages`), `probe` holds what the probes said. All are serde values. Nothing
-//! here judges, and what could not be looked at is recorded as such.
+//! Facts: data without opinion. `host` describes the container, `image-audit`'s census the image, `probe` what the
+//! probes reported. What could not be read is recorded with the reason.
 
 pub mod app_libraries;
 pub mod event;
@@ -28,26 +25,26 @@ use target_machine::TargetMachine;
 
 use crate::model::{GpuSelector, Level};
 
-/// Everything that checks may look at.
+/// Everything that checks may use.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Facts {
     pub request: Request,
     pub host: Host,
     pub census: Census,
-    /// Where an archive was audited.
+    /// Only of an archive.
     pub image: Option<Image>,
     pub probes: Vec<ProbeRun>,
 }
 
-/// What was asked for.
+/// What the user requested.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Request {
     pub level: Level,
     pub timeout_seconds: f64,
     pub require_gpus: Option<u32>,
-    /// The GPUs that were named.
+    /// The GPUs that --gpus names.
     pub gpus: Vec<GpuSelector>,
-    /// In UTC; acceptance is judged by it.
+    /// In UTC; decides which acceptances have expired.
     pub today: Option<Date>,
     pub accepted: Vec<Accepted>,
     /// GPU architectures that the image is for, such as 90.
@@ -56,11 +53,11 @@ pub struct Request {
     pub max_redundant: Option<u64>,
     /// The tree is the running root, so that injected libraries belong in it.
     pub running: bool,
-    /// Machines that the image is to work on.
+    /// Machines for which to predict whether the image works.
     pub machines: Vec<TargetMachine>,
 }
 
-/// A finding that somebody has decided to live with.
+/// A finding that the user accepts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Accepted {
@@ -69,7 +66,7 @@ pub struct Accepted {
     #[serde(default)]
     pub about: Option<String>,
     pub reason: String,
-    /// The last day on which it is accepted; forever without.
+    /// The last day on which it is accepted; none if the acceptance has no end.
     #[serde(default)]
     pub until: Option<Date>,
 }

@@ -1,5 +1,5 @@
-//! Gathers facts: a container, its GPUs alone, or an image at rest. Order and concurrency are decided here; what is
-//! looked at is decided by `facts` and `image-audit`, what it means by `checks`.
+//! Gathers facts: a container, its GPUs alone, or an image at rest. This module decides order and concurrency, `facts`
+//! and `image-audit` what is read, `checks` what it means.
 
 mod background_census;
 
@@ -7,7 +7,7 @@ use std::cell::OnceCell;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, bail};
 use image_audit::loader::Resolution;
 use image_audit::tree::{Entry, is_running};
 use image_audit::{Audit, Source, is_archive};
@@ -25,7 +25,7 @@ use crate::model::{GpuSelector, Level};
 use crate::supervise;
 use background_census::BackgroundCensus;
 
-/// This container, to the level that was asked for.
+/// This container, to the requested level.
 pub fn container(options: &Verify, deadline: Instant) -> Result<Facts> {
     let request = Request {
         level: options.level,
@@ -115,7 +115,7 @@ fn source(options: &Image) -> Result<(Source, Host)> {
         match name.as_str() {
             "LD_LIBRARY_PATH" => environment.library_path = Some(value.clone()),
             "LD_PRELOAD" => environment.preload = Some(value.clone()),
-            // The command line takes no others.
+            // The command line accepts no others.
             _ => {}
         }
     }
@@ -123,7 +123,7 @@ fn source(options: &Image) -> Result<(Source, Host)> {
     let kind = what.metadata().map(|metadata| metadata.file_type());
     if kind.is_ok_and(|kind| !kind.is_dir() && !kind.is_file()) {
         bail!(
-            "{name} is neither a directory nor a file; an archive from a pipe is read as: cudacheck image -"
+            "{name} is neither a directory nor a file; to read an archive from a pipe, use: cudacheck image -"
         );
     }
     let audit = |audit: Audit| audit.level(level).environment(environment).mounts(&host.mounts);
@@ -133,8 +133,7 @@ fn source(options: &Image) -> Result<(Source, Host)> {
         audit(archive).read()?
     } else {
         let end = Instant::now() + PATIENCE;
-        let advice = "name a root directory, an image archive (docker save), an OCI layout, or -";
-        audit(Audit::directory(what)).deadline(end).read().map_err(|error| anyhow!("{error:#}; {advice}"))?
+        audit(Audit::directory(what)).deadline(end).read()?
     };
     Ok((source, host))
 }
@@ -169,7 +168,7 @@ fn probe(
     })
 }
 
-/// A GPU that was named and does not exist is a mistake of the caller, unless nothing answered.
+/// A GPU that --gpus names and that does not exist is wrong usage, unless no GPU is listed at all.
 fn refuse_unknown_gpus(gpus: &[GpuSelector], probes: &[ProbeRun]) -> Result<()> {
     let devices: Vec<&Device> = probes.iter().flat_map(ProbeRun::devices).collect();
     if devices.is_empty() {

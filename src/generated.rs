@@ -1,6 +1,6 @@
 //! Files of `docs/` that are made from the program: compared by tests, written on request.
 //!
-//! `CUDACHECK_BLESS=1 cargo test` writes them anew.
+//! `CUDACHECK_BLESS=1 cargo test` regenerates them.
 
 use std::fs;
 use std::path::Path;
@@ -11,5 +11,5 @@ pub fn check(file: &str, text: &str) {
         fs::write(&path, text).expect("docs/ is writable");
     }
     let found = fs::read_to_string(&path).unwrap_or_default();
-    assert!(found == text, "{file} is not what the program says; CUDACHECK_BLESS=1 cargo test writes it");
+    assert!(found == text, "{file} is out of date; CUDACHECK_BLESS=1 cargo test regenerates it");
 }

@@ -1,5 +1,5 @@
-//! cudacheck: proves from inside a container that its GPU works, says why when it does not, and lists which CUDA
-//! libraries of the image are present, missing or redundant.
+//! cudacheck: verifies from inside a container that its GPUs work, explains why when they do not, and audits images
+//! for missing and redundant CUDA libraries.
 //!
 //! One direction: arguments → facts → checks → report → renderer → exit. This program is static and never loads a
 //! GPU library; the probe (`crates/probe`) is the one that does.
@@ -28,7 +28,7 @@ use cli::Refusal;
 use report::ExitStatus;
 
 fn main() -> ExitCode {
-    // Fails only when no descriptor is left, which whatever comes next reports in better words.
+    // Fails only if no file descriptor is left, which a later step reports with its cause.
     let _ = supervise::signals::listen();
     let cli = match cli::parse() {
         Ok(cli) => cli,

@@ -1,4 +1,4 @@
-//! From facts to a report: the checks, then the assembly. Facts are saved on the way where that is wanted.
+//! From facts to a report: the checks, then the assembly. Saves the facts if requested.
 
 use std::path::Path;
 use std::time::Instant;
@@ -18,15 +18,15 @@ pub fn report(facts: &Facts, start: Instant, saving: Option<&Path>) -> Result<Re
     Ok(report)
 }
 
-/// The report on saved facts. What was asked for when they were saved is asked for now, except for what `change`
-/// changes; acceptance is judged by the day on which the facts were gathered.
+/// The report on saved facts, for the request that was saved with them, after `change`. Acceptances are compared with
+/// the day on which the facts were gathered.
 pub fn report_again(file: &Path, change: impl FnOnce(&mut Request)) -> Result<Report> {
     let Saved { mut facts, seconds } = saved::read(file)?;
     change(&mut facts.request);
     Ok(assemble(&facts, checks::judge(&facts), seconds))
 }
 
-/// Where facts are to be saved. A place that cannot be written to is refused before a minute's work is lost.
+/// Where to save facts. A file that cannot be written is refused before any work is done.
 pub fn saving(file: Option<&Path>) -> Result<Option<&Path>> {
     file.map(saved::refuse_unwritable).transpose()?;
     Ok(file)

@@ -24,7 +24,7 @@ pub fn progress(timeout: Duration) {
     if !io::stderr().is_terminal() {
         return;
     }
-    // Where no thread may be started, it is silent.
+    // If no thread can be started, nothing is printed.
     let _ = thread::Builder::new().spawn(move || {
         thread::sleep(Duration::from_secs(1));
         notice(&format!("still running (timeout {} s)", timeout.as_secs()));
@@ -35,14 +35,14 @@ pub fn progress(timeout: Duration) {
 pub fn human(report: &Report) -> io::Result<()> {
     let output = io::stdout();
     let terminal = output.is_terminal();
-    // A terminal that does not know its width says 0.
+    // A terminal of unknown width reports 0.
     let columns = terminal_size::terminal_size_of(&output).map_or(0, |(columns, _)| usize::from(columns.0));
     let width = if terminal && columns > 0 { columns.clamp(40, 120) } else { 100 };
     let style = human::Style { colour: terminal && colour_is_welcome(), width };
     text(&human::render(report, style))
 }
 
-/// <https://no-color.org>: any value but an empty one means none.
+/// <https://no-color.org>: any non-empty value turns colors off.
 fn colour_is_welcome() -> bool {
     let set = |name| std::env::var_os(name).filter(|value| !value.is_empty());
     set("NO_COLOR").is_none() && set("TERM").is_none_or(|term| term != "dumb")
@@ -72,7 +72,7 @@ pub fn metrics_of(report: &Report) -> String {
     metrics::render(&View { report: Some(report), clock, served: None }, Form::Prometheus)
 }
 
-/// Metrics for node_exporter, which must never read half a file: written beside it, and renamed.
+/// Metrics for node_exporter, which must never read half a file: written to another file, then renamed.
 pub fn textfile(file: &Path, metrics: &str) -> anyhow::Result<()> {
     let fresh = beside(file);
     let written = fs::write(&fresh, metrics).and_then(|()| fs::rename(&fresh, file));
@@ -80,7 +80,7 @@ pub fn textfile(file: &Path, metrics: &str) -> anyhow::Result<()> {
     written.with_context(|| cannot_write(file))
 }
 
-/// Refuses a place that cannot be written to before anything is run.
+/// Refuses a file that cannot be written before anything is run.
 pub fn refuse_unwritable(file: &Path) -> anyhow::Result<()> {
     let fresh = beside(file);
     let tried = fs::write(&fresh, "").and_then(|()| fs::remove_file(&fresh));
@@ -95,7 +95,7 @@ fn beside(file: &Path) -> PathBuf {
 }
 
 fn cannot_write(file: &Path) -> String {
-    format!("cannot write metrics to {}: choose a writable directory", file.display())
+    format!("cannot write metrics to {}", file.display())
 }
 
 /// Files with their bytes and links with their targets; as JSON, a line for each.
@@ -129,12 +129,12 @@ pub fn loads(list: &[Resolution], format: Format) -> io::Result<()> {
     text(&out)
 }
 
-/// A line for people beside the output. Where it cannot be written, nobody is told, and nothing else changes.
+/// A line for people, on standard error. Write errors are ignored.
 pub fn notice(line: &str) {
     let _ = writeln!(io::stderr(), "cudacheck: {line}");
 }
 
-/// A reader that has gone (`cudacheck | head`) has seen what it wanted: the exit status still tells.
+/// A closed pipe (`cudacheck | head`) is not an error.
 pub fn text(text: &str) -> io::Result<()> {
     match io::stdout().lock().write_all(text.as_bytes()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),

@@ -44,7 +44,7 @@ pub struct Report {
     pub verdict: Verdict,
     /// The deepest level that every exercised GPU has passed; `image` where none was exercised.
     pub level: Level,
-    /// The level that was asked for.
+    /// The requested level.
     pub requested: Level,
     /// The verdict in one sentence.
     pub summary: String,
@@ -63,7 +63,7 @@ pub struct Report {
     pub image: Image,
     /// What can be removed.
     pub savings: Savings,
-    /// One per described machine, in that order.
+    /// One per described machine, in the order given.
     pub predictions: Vec<Prediction>,
     /// From start to report, in seconds.
     pub seconds: f64,

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, anyhow, bail};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::cli::{Serve, Watch};
@@ -33,12 +33,12 @@ pub fn run(options: &Serve) -> Result<()> {
     let busy = signals::Busy::new();
     let listen = options.listen;
     let listener = TcpListener::bind(listen)
-        .with_context(|| format!("cannot listen on {listen}: choose another address with --listen"))?;
+        .map_err(|error| anyhow!("cannot listen on {listen}: {error}; --listen sets another address"))?;
     let status = Arc::new(Status::new(options));
     let (shared, checks) = (Arc::clone(&status), Checks::new(options));
-    thread::Builder::new()
-        .spawn(move || checks.run(&shared))
-        .context("cannot start a thread for checks: raise the process limit (docker run --pids-limit)")?;
+    thread::Builder::new().spawn(move || checks.run(&shared)).map_err(|error| {
+        anyhow!("cannot start a thread for checks: {error}; docker run --pids-limit raises the limit")
+    })?;
     render::notice(&format!("serving on http://{}", listener.local_addr().unwrap_or(listen)));
     http::serve(&listener, |request| status.answer(request))?;
     status.wait_for_check(Instant::now() + SHUTDOWN);

@@ -97,7 +97,7 @@ pub fn probe(plan: &Plan) -> Vec<ProbeRun> {
 fn run_all(program: &mut start::Program, tasks: Vec<(Target, Task)>, deadline: Instant) -> Vec<ProbeRun> {
     let mut ended = Vec::new();
     let mut tasks = tasks;
-    // A lock can be taken between the look at it and the start of the probe. Back off, because its holder may be in
+    // A lock can be taken between looking at it and starting the probe. Back off, because its holder may be in
     // another PID namespace, where it cannot be seen.
     let mut pause = lock::POLL;
     while !tasks.is_empty() {

@@ -1,4 +1,4 @@
-//! What a check is, and what it returns. No check lives here, and nothing is judged.
+//! What a check is, and what it returns. The checks themselves are in the families.
 
 use crate::codes::Family;
 use crate::facts::Facts;

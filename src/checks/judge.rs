@@ -1,5 +1,5 @@
-//! Runs all checks on facts: gives each finding the texts of its check, folds consequences into their cause, and takes
-//! out what the configuration accepts.
+//! Runs all checks on facts: gives each finding the texts of its check, folds consequences into their cause, and
+//! separates what the configuration accepts.
 
 use super::{Check, Judgement, MachineAnswers, Outcome, Problem, all, image, library, predict};
 use crate::facts::{Accepted, Facts};
@@ -83,7 +83,7 @@ fn accept(findings: Vec<Finding>, facts: &Facts) -> (Vec<Finding>, Vec<AcceptedF
                 && rule.about.as_ref().is_none_or(|about| lines().any(|line| line.contains(about.as_str())))
         };
         let rules: Vec<&Accepted> = facts.request.accepted.iter().filter(about).collect();
-        // Facts without a date are of a command that accepts nothing.
+        // Facts without a date are from a command that accepts nothing.
         let holds = |rule: &&&Accepted| rule.until.is_none_or(|until| Some(until) >= facts.request.today);
         if let Some(rule) = rules.iter().find(holds) {
             let (reason, until) = (rule.reason.clone(), rule.until.map(|until| until.to_string()));
@@ -126,7 +126,10 @@ mod tests {
             for text in [check.title, check.why, check.remedy] {
                 assert!(!text.trim().is_empty() && text.is_ascii(), "{}: {text}", check.id);
             }
-            assert!(!check.title.ends_with('.'), "{}: no full stop", check.id);
+            for text in [check.title, check.remedy] {
+                assert!(!text.ends_with('.'), "{}: no full stop: {text}", check.id);
+            }
+            assert!(check.remedy.matches('`').count().is_multiple_of(2), "{}: {}", check.id, check.remedy);
             for other in check.explains {
                 assert!(ids.contains(other), "{} explains {other}", check.id);
                 assert_ne!(*other, check.id);

@@ -1,4 +1,4 @@
-//! The libraries above the driver at work: libcudart, libcublas, libcupti.
+//! The libraries above the driver: libcudart, libcublas, libcupti.
 
 use crate::checks::shared::faults::{is_starved, is_taken, phrase};
 use crate::checks::{Outcome, Problem};

@@ -1,4 +1,4 @@
-//! Whether the image works on machines that are only described (`--on`).
+//! Whether the image works on described machines (`--on`).
 
 use crate::checks::{Answered, MachineAnswers, Outcome, Problem};
 use crate::facts::Facts;

@@ -1,4 +1,4 @@
-//! What checks of several families ask of the facts. No check lives here.
+//! Queries of the facts that checks of several families share. No check is here.
 
 pub mod access;
 pub mod coverage;

@@ -1,7 +1,7 @@
 //! The configuration: values of flags, accepted findings, and machines for predictions; TOML or JSON.
 //!
-//! Keys are the long flags of the command. Here the file is taken apart; values are parsed and refused by the
-//! flags' own rules (`parse.rs`).
+//! Keys are the long flags of the command. This module only splits the file; the flags' own rules parse and refuse
+//! the values (`parse.rs`).
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -72,7 +72,7 @@ fn config(text: &str, scope: Scope) -> Result<Config> {
         if ![Scope::Verify, Scope::Image].iter().any(|scope| scope.keys().contains(&key.as_str())) {
             bail!("unknown key '{key}'; keys are {}, accepted, machines", scope.keys().join(", "));
         }
-        // The levels of an audit have other names than those of a verification.
+        // An audit's levels have different names from a verification's.
         let other_level = key == "level" && scope == Scope::Image && !is_depth(&value);
         if !scope.keys().contains(&key.as_str()) || other_level {
             continue;
@@ -98,7 +98,7 @@ fn parse(text: &str) -> Result<Map<String, Value>> {
     Ok(table.into_iter().map(|(key, value)| (key, json(value))).collect())
 }
 
-/// Dates become strings, as JSON has them.
+/// Dates become strings, as in JSON.
 fn json(value: toml::Value) -> Value {
     match value {
         toml::Value::String(text) => Value::String(text),
@@ -123,7 +123,7 @@ fn described(machine: &Value) -> Result<Described, String> {
             Value::Bool(false) if flag => "no",
             Value::Null => continue,
             _ if flag => return Err(format!("'{key}' must be true or false")),
-            // 12.10 and 12.1 are different versions, and the same number.
+            // As numbers, the versions 12.10 and 12.1 are equal.
             Value::Number(_) => {
                 return Err(format!("'{key}' is a number; write it in quotes, such as \"12.2\""));
             }

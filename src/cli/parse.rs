@@ -1,8 +1,8 @@
-//! From the command line to [`Cli`]: a flag goes before an environment variable, a variable before the
-//! configuration, the configuration before the default.
+//! From the command line to [`Cli`]: a flag overrides an environment variable, a variable overrides the configuration,
+//! the configuration overrides the default.
 //!
-//! clap alone reads the arguments. Variables and configuration are given to it as what they are, other sources of an
-//! argument's value, and so are parsed and refused by the flag's own rules.
+//! Only clap reads the arguments. Variables and configuration are passed to it as other sources of an argument's value,
+//! so the flag's own rules parse and refuse them.
 
 use std::collections::BTreeMap;
 
@@ -42,8 +42,8 @@ impl Refusal {
     }
 }
 
-/// Whether a command line that is wrong was meant for `health`: the first word that is no flag of the main command
-/// nor its value.
+/// Whether an invalid command line was meant for `health`: by the first word that is neither a flag of the main
+/// command nor a flag's value.
 fn asks_for_health() -> bool {
     let rest =
         clap::Arg::new("rest").num_args(0..).trailing_var_arg(true).allow_hyphen_values(true).hide(true);
@@ -57,10 +57,10 @@ fn asks_for_health() -> bool {
 }
 
 pub fn parse() -> Result<Cli, Refusal> {
-    // Variables of the main command must neither affect nor fail a subcommand, so the first look is without them.
+    // Variables of the main command must neither affect nor fail a subcommand, so the first pass ignores them.
     let without = command().mut_args(|argument| argument.env(None::<&str>));
     let bare = match without.clone().try_get_matches() {
-        // Whatever is wrong with a subcommand's line is wrong for good.
+        // An error in a subcommand's arguments is final.
         Err(error) if error.use_stderr() => command().try_get_matches().map_err(|_| error)?,
         Err(help) => return Err(help.into()),
         Ok(matches) => matches,
@@ -99,7 +99,7 @@ fn cli(matches: &ArgMatches) -> Result<Cli, clap::Error> {
     Cli::from_arg_matches(matches)
 }
 
-/// A variable that is set to nothing counts as not set: Compose leaves those behind.
+/// An empty variable counts as not set: Compose makes unset variables empty.
 fn command() -> clap::Command {
     let filled = |argument: clap::Arg| {
         let value = argument.get_env().and_then(std::env::var_os);
@@ -108,7 +108,7 @@ fn command() -> clap::Command {
     Cli::command().mut_args(filled).mut_subcommands(move |command| command.mut_args(filled))
 }
 
-/// The configuration's values in the place of the flags' own defaults.
+/// The configuration's values in place of the flags' own defaults.
 fn with_defaults(command: clap::Command, config: &Config, scope: Scope) -> clap::Command {
     match scope {
         Scope::Verify => set_defaults(command, &config.values),
@@ -123,7 +123,7 @@ fn set_defaults(command: clap::Command, values: &BTreeMap<String, Vec<String>>) 
     })
 }
 
-/// The command line alone was in order, so the file is at fault.
+/// The command line alone was valid, so the file is at fault.
 fn in_file(error: &clap::Error, file: &std::path::Path) -> anyhow::Error {
     let text = error.to_string();
     let first =

@@ -1,6 +1,4 @@
-//! `--on`, and the machines of a configuration: machines described in words, parsed and refused here.
-//!
-//! Whether an image works there is no matter of this module.
+//! `--on`, and the machines of a configuration: parses descriptions of machines, and refuses invalid ones.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +8,7 @@ use super::values::architecture;
 use crate::facts::target_machine::known::DriverCuda;
 use crate::facts::target_machine::{Cuda, TargetMachine, is_driver};
 
-/// What one `--on` says.
+/// The value of one `--on`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum On {
     Machine(TargetMachine),
@@ -18,7 +16,7 @@ pub enum On {
     Named(String),
 }
 
-/// A machine as it is described, key by key: the keys of `--on` are those of the configuration.
+/// The description of a machine, key by key. `--on` and the configuration have the same keys.
 #[derive(Clone, Debug, Default)]
 pub struct Described {
     gpu: Option<String>,
@@ -32,7 +30,7 @@ const FORM: &str = "a machine is gpu=sm_90,driver=535.104.05 (or cuda=12.2; and 
                     datacenter=yes|no), or the name of a machine in the configuration, or all";
 
 /// GPUs by the names that people and nvidia-smi use, with compute capability and whether they are for data
-/// centres. None: both kinds carry the name, or forward compatibility is there on some machines only.
+/// centers. None: GPUs of both kinds have the name, or only some machines support forward compatibility.
 const GPUS: &[(&str, u32, Option<bool>)] = &[
     ("K80", 37, Some(true)),
     ("M60", 52, Some(true)),
@@ -84,7 +82,7 @@ const GPUS: &[(&str, u32, Option<bool>)] = &[
     ("RTX 5090", 120, Some(false)),
 ];
 
-/// The value of `--on`. A word without `=` is a name; whether there is such a machine is known later.
+/// The value of `--on`. A word without `=` is the name of a machine, which `resolve` looks up.
 pub fn on(text: &str) -> Result<On, String> {
     if text.trim().is_empty() {
         return Err(FORM.into());
@@ -120,7 +118,7 @@ impl Described {
         }
     }
 
-    /// Without a name, one that says what was said.
+    /// Without a name, one is composed from the values.
     pub fn machine(&self, name: Option<&str>) -> Result<TargetMachine, String> {
         let Some(gpu_text) = &self.gpu else { return Err(format!("the GPU is missing; {FORM}")) };
         let (gpu, by_name) = gpu(gpu_text)?;
@@ -159,7 +157,7 @@ impl Described {
     }
 }
 
-/// The machines that were asked for, each once, in that order.
+/// The requested machines, each once, in the order given.
 pub fn resolve(wanted: &[On], fleet: &BTreeMap<String, TargetMachine>) -> Result<Vec<TargetMachine>> {
     let mut machines: Vec<TargetMachine> = Vec::new();
     for on in wanted {
@@ -178,7 +176,7 @@ pub fn resolve(wanted: &[On], fleet: &BTreeMap<String, TargetMachine>) -> Result
     Ok(machines)
 }
 
-/// What to write in place of a name that no machine has.
+/// What to write in place of an unknown name.
 fn no_such(name: &str, fleet: &BTreeMap<String, TargetMachine>) -> String {
     if gpu(name).is_ok() {
         return format!("a GPU alone is not enough: --on gpu={name},driver=535.104.05 (or cuda=12.2)");
@@ -194,7 +192,7 @@ fn no_such(name: &str, fleet: &BTreeMap<String, TargetMachine>) -> String {
     format!("the configuration has no such machine; it has {}", known.join(", "))
 }
 
-/// A driver and the CUDA that it is said to support: both are read off the machine, and one may be of another.
+/// Refuses a driver together with a CUDA version that it does not support: one of them may be another machine's.
 fn agree(driver: &str, said: Cuda) -> Result<(), String> {
     let branch = driver.split('.').next().and_then(|branch| branch.parse().ok()).unwrap_or_default();
     let supports = DriverCuda::of_branch(branch);
@@ -221,7 +219,7 @@ fn yes(text: &str) -> Result<bool, String> {
     }
 }
 
-/// Compute capability, and whether the GPU is one for data centres.
+/// Compute capability, and whether the GPU is one for data centers.
 fn gpu(text: &str) -> Result<(u32, Option<bool>), String> {
     if let Ok(number) = architecture(text) {
         return Ok((number, None));
@@ -236,7 +234,7 @@ fn gpu(text: &str) -> Result<(u32, Option<bool>), String> {
         let parts: Vec<&str> = name.split(' ').collect();
         words.starts_with(&parts) || words.concat() == parts.concat()
     };
-    // The longest name first: RTX 2080 Ti is no RTX 2080.
+    // The longest name first: RTX 2080 Ti is not an RTX 2080.
     let found = GPUS.iter().filter(|(name, ..)| fits(name)).max_by_key(|(name, ..)| name.len());
     match found {
         Some((_, number, datacenter)) => Ok((*number, *datacenter)),
@@ -277,7 +275,7 @@ mod tests {
         assert_eq!(plain.name, "sm_90/535.104.05");
         let all = machine("gpu=RTX 4090, cuda=12.4, open-module=no, datacenter=yes");
         assert_eq!((all.gpu, all.cuda, all.open_module), (89, Some((12, 4)), Some(false)));
-        assert_eq!(all.datacenter, Some(true), "what is said goes before what the name tells");
+        assert_eq!(all.datacenter, Some(true), "an explicit value overrides the GPU's name");
         assert_eq!(all.name, "RTX 4090/CUDA-12.4/closed/datacenter");
         for agreed in ["driver=535.104.05,cuda=12.2", "driver=700.10,cuda=14.0", "driver=390.10,cuda=9.1"] {
             assert!(on(&format!("gpu=sm_61,{agreed}")).is_ok(), "{agreed}");
@@ -326,7 +324,7 @@ mod tests {
         for (text, number, datacenter) in cases {
             assert_eq!(gpu(text), Ok((number, datacenter)), "{text}");
         }
-        // The Quadro of Turing has the bare name.
+        // Without a suffix this is Turing's Quadro RTX 6000.
         for text in ["RTX 6000", "H1000", "GPU", ""] {
             assert!(gpu(text).is_err(), "{text}");
         }

@@ -21,7 +21,7 @@ table! {
     13 NVRTC_ERROR_NO_PCH_CREATE_ATTEMPTED "No precompiled header was attempted.";
     14 NVRTC_ERROR_PCH_CREATE_HEAP_EXHAUSTED "The heap for precompiled headers is too small.";
     15 NVRTC_ERROR_PCH_CREATE "The precompiled header could not be created.";
-    16 NVRTC_ERROR_CANCELLED "The compilation was cancelled.";
+    16 NVRTC_ERROR_CANCELLED "The compilation was canceled.";
     17 NVRTC_ERROR_TIME_TRACE_FILE_WRITE_FAILED "The time trace file could not be written.";
     18 NVRTC_ERROR_BUSY "The compiler is busy with another call.";
 }

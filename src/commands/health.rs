@@ -11,7 +11,7 @@ use crate::{gather, pipeline, render};
 
 pub fn run(options: &Health) -> ExitStatus {
     let purpose = options.purpose.unwrap_or(Purpose::Readiness);
-    // Docker reserves 2, and a probe knows no third answer.
+    // Docker reserves 2, and a probe either passes or fails.
     let (line, fails) = match report(options) {
         // What was not checked is not healthy.
         Ok(report) if report.verdict == Verdict::Audited => (format!("unhealthy: {NO_GPU}\n"), true),
@@ -20,7 +20,7 @@ pub fn run(options: &Health) -> ExitStatus {
         Err(error) if purpose == Purpose::Liveness => (format!("alive: {error:#}\n"), false),
         Err(error) => (format!("unhealthy: {error:#}\n"), true),
     };
-    // Where nothing can be written, the exit status still answers.
+    // If the line cannot be written, the exit status still counts.
     let _ = render::text(&line);
     if fails { ExitStatus::Finding } else { ExitStatus::Verified }
 }

@@ -7,8 +7,8 @@ use crate::model::Format;
 use crate::render;
 use crate::report::{ExitStatus, Report};
 
-/// Refuses `health` and `serve` at the level that looks at the image alone.
-pub const NO_GPU: &str = "Level image checks no GPU. -> Use --level nvml, or a deeper one";
+/// The refusal of `health` and `serve` at level image.
+pub const NO_GPU: &str = "level image does not check GPUs; use --level nvml or deeper";
 
 pub fn print(report: &Report, output: &Output) -> Result<ExitStatus> {
     match output.format {

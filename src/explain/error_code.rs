@@ -31,7 +31,7 @@ pub fn in_text(text: &str) -> Option<String> {
     let found = |words: &mut dyn Iterator<Item = &str>| {
         words.map(|word| codes::find(&decimal(word))).find(|found| !found.is_empty())
     };
-    // Without a separator it is no text but a misspelt argument, such as `nvidia:803`.
+    // Without a separator it is not text but a misspelled argument, such as `nvidia:803`.
     if !text.contains([' ', '(', '=']) {
         return None;
     }

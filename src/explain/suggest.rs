@@ -1,4 +1,4 @@
-//! What to say about an argument that is no finding and no error code: what is close to it, or why it cannot be one.
+//! The answer to an argument that is neither a finding nor an error code: what is close to it, or why it cannot be one.
 
 use anyhow::anyhow;
 use strsim::osa_distance;

@@ -1,4 +1,5 @@
-//! Which copies of the CUDA libraries the application loads.
+//! Which copies of libcudart, cuBLAS and CUPTI the application loads. libcuda and NVML are loaded by soname, as an
+//! application finds them.
 //!
 //! If the image contains PyTorch, the image's loader resolves the dependencies of libtorch_cuda. Otherwise, the libraries
 //! that process 1 has loaded, or the dependencies of its program. Otherwise, what the loader finds by soname.

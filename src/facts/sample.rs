@@ -1,8 +1,8 @@
 //! Facts for unit tests: a healthy machine, and one change at a time.
 //!
 //! `Sample::machine(2)` is a container on a machine with two healthy GPUs, verified to level gemm: no check but notes
-//! finds anything there (a test of `checks.rs` holds that). Each method breaks one thing. `Sample::image()` is an
-//! image at rest. Both give [`Facts`] by `facts()`.
+//! finds anything there (a test of `checks/judge.rs` ensures that). Each method breaks one thing. `Sample::image()`
+//! is an image at rest. `facts()` turns either into [`Facts`].
 
 use image_audit::Verdict;
 use image_audit::census::{Copy, Distribution, How, Origin, User};
@@ -21,7 +21,7 @@ pub struct Sample {
 pub const CUDA: i32 = 12_040;
 
 impl Sample {
-    /// A container on a machine with so many GPUs, all verified.
+    /// A container on a machine with `gpus` GPUs, all verified.
     pub fn machine(gpus: u32) -> Sample {
         let mut facts = Facts::default();
         facts.request.level = Level::Gemm;
@@ -75,7 +75,7 @@ impl Sample {
     pub fn level(self, level: Level) -> Sample {
         self.with(|facts| {
             facts.request.level = level;
-            // What is not asked for is not run.
+            // Stages above the requested level are not run.
             if level < Level::Smoke {
                 facts.probes.retain(|run| run.target == Target::Survey);
             }
@@ -99,7 +99,7 @@ impl Sample {
         self.with(|facts| change(&mut facts.host))
     }
 
-    /// What NVML reports of a GPU.
+    /// What NVML reports about a GPU.
     pub fn nvml(self, index: u32, change: impl FnOnce(&mut NvmlDevice)) -> Sample {
         self.with(|facts| {
             let mut events = facts.probes.iter_mut().flat_map(|run| &mut run.events);
@@ -111,7 +111,7 @@ impl Sample {
         })
     }
 
-    /// What CUDA reports of a device.
+    /// What CUDA reports about a device.
     pub fn device(self, ordinal: u32, change: impl FnOnce(&mut Device)) -> Sample {
         self.with(|facts| {
             let mut events = facts.probes.iter_mut().flat_map(|run| &mut run.events);
@@ -147,7 +147,7 @@ impl Sample {
                 Event::Cupti(_) => stage <= Stage::Cupti,
                 _ => false,
             };
-            // NVML and CUDA are asked one after the other, whatever the first says.
+            // CUDA is queried after NVML, whatever NVML returned.
             let driver = stage >= Stage::LoadDriver;
             let goes = |event: &Event| match event {
                 Event::Driver(_) | Event::Device(_) => driver && reaches(event),

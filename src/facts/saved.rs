@@ -1,20 +1,20 @@
 //! Facts in a file: what `--save-facts` writes and `--from-facts` reads.
 //!
-//! The file is for public bug trackers, and facts tell of the people and places behind a machine. While
-//! they are saved, and never while they are judged, `redact.rs` replaces, each by the same word everywhere:
+//! The file is for public bug trackers, and facts can identify people and sites. While they are saved, and never
+//! while they are judged, `redact.rs` replaces, each by the same word everywhere:
 //!
 //! - names in home directories (`/home/NAME`, `/Users/NAME`), and of the user that saves, where they are a
 //!   part of a path or a word of a text;
-//! - the machine's host name, host names, addresses, URLs and e-mail addresses in texts, hosts of vendors'
-//!   public sites apart; the API server's address is `set`;
+//! - the machine's host name, and host names, addresses, URLs and e-mail addresses in texts, except those of
+//!   vendors' public sites; the API server's address is `set`;
 //! - values of environment variables that facts do not record, where a text repeats them;
-//! - UUIDs, of GPUs and of pods: numbered, so that those that were equal or a beginning of another still are;
-//! - names of machines that were described: node1, node2;
+//! - UUIDs, of GPUs and of pods: numbered, so that equal ones stay equal and prefixes stay prefixes;
+//! - names of machines that were described: machine1, machine2;
 //! - registry and repository of an image, and the directories above a root: the last part is kept, with tag;
 //! - the name in an image's USER, unless it is root; lines and words that look like a secret.
 //!
 //! Not replaced: other paths of the image, packages and their versions, names and PCI addresses of GPUs,
-//! digests of layers, values of the variables that are recorded (`host.rs`).
+//! digests of layers, values of the variables that are recorded (`host/environment.rs`).
 //!
 //! What is read is not trusted: its size, depth, numbers and characters are bounded here, so that no check
 //! has to. A change of any type of facts that older files do not fit raises [`SCHEMA`].
@@ -27,7 +27,7 @@ use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::path::Path;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use rustix::fs::Access;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -41,10 +41,10 @@ const SCHEMA: u32 = 2;
 /// The oldest that is still read; `upgrade.rs` knows what has changed since.
 const OLDEST: u32 = 1;
 
-/// The facts of a toolkit beside PyTorch, 30,000 files, are a fiftieth of this. Read, they are larger.
+/// The facts of a toolkit beside PyTorch, 30,000 files, are a fiftieth of this. In memory, they are larger.
 const LARGEST: u64 = 8 << 20;
 
-/// All numbers together: then no sum of some of them overflows.
+/// Limit for the sum of all numbers, so that no partial sum overflows.
 const MOST: u128 = 1 << 56;
 
 const ANEW: &str = "save the facts again with --save-facts";
@@ -64,7 +64,7 @@ struct Document {
     facts: Value,
 }
 
-/// What is read first: it tells whether the rest can be understood.
+/// Read first, to see whether the rest can be read.
 #[derive(Deserialize)]
 struct Head {
     schema: u32,
@@ -72,7 +72,7 @@ struct Head {
     version: String,
 }
 
-/// Says before anything is run that the file cannot be written; makes none, which an audit would see.
+/// Refuses a file that cannot be written before anything is run. Creates none, because an audit would see it.
 pub fn refuse_unwritable(file: &Path) -> Result<()> {
     let parent = match file.parent() {
         Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
@@ -80,8 +80,8 @@ pub fn refuse_unwritable(file: &Path) -> Result<()> {
         None => file,
     };
     let place = if file.exists() { file } else { parent };
-    let told = rustix::fs::access(place, Access::WRITE_OK);
-    told.with_context(|| cannot_write(file))?;
+    let access = rustix::fs::access(place, Access::WRITE_OK);
+    access.with_context(|| cannot_write(file))?;
     if file.is_dir() {
         bail!("{}: it is a directory", cannot_write(file));
     }
@@ -89,7 +89,7 @@ pub fn refuse_unwritable(file: &Path) -> Result<()> {
 }
 
 fn cannot_write(file: &Path) -> String {
-    format!("cannot write the facts to {}: choose a writable directory", file.display())
+    format!("cannot write facts to {}", file.display())
 }
 
 pub fn save(file: &Path, facts: &Facts, seconds: f64) -> Result<()> {
@@ -103,7 +103,7 @@ pub fn save(file: &Path, facts: &Facts, seconds: f64) -> Result<()> {
 
 pub fn read(file: &Path) -> Result<Saved> {
     let name = file.display();
-    // A FIFO may never answer, and a device never end.
+    // A read from a FIFO may never return, one from a device never end.
     let odd = fs::metadata(file).is_ok_and(|metadata| !metadata.is_file());
     if odd && file != Path::new("/dev/stdin") {
         bail!(
@@ -111,9 +111,9 @@ pub fn read(file: &Path) -> Result<Saved> {
         );
     }
     let mut bytes = Vec::new();
-    File::open(file)
-        .and_then(|opened| opened.take(LARGEST + 1).read_to_end(&mut bytes))
-        .with_context(|| format!("cannot read facts from {name}; use a file that --save-facts wrote"))?;
+    File::open(file).and_then(|opened| opened.take(LARGEST + 1).read_to_end(&mut bytes)).map_err(
+        |error| anyhow!("cannot read facts from {name}: {error}; use a file that --save-facts wrote"),
+    )?;
     if bytes.len() as u64 > LARGEST {
         bail!(
             "{name} is larger than {} MiB, so it is not a facts file; use a file that --save-facts wrote",
@@ -124,48 +124,49 @@ pub fn read(file: &Path) -> Result<Saved> {
 }
 
 fn parse(bytes: &[u8]) -> Result<Saved> {
-    let head: Head = serde_json::from_slice(bytes)
-        .context("it is not a facts file, or it is truncated; use a file that --save-facts wrote")?;
-    // The version is text of a stranger, printed to a terminal.
+    let head: Head = serde_json::from_slice(bytes).map_err(|error| {
+        anyhow!("it is not a facts file, or it is truncated: {error}; use a file that --save-facts wrote")
+    })?;
+    // Untrusted text that is printed to a terminal.
     let version: String = head.version.chars().filter(char::is_ascii_graphic).take(40).collect();
     let ours = env!("CARGO_PKG_VERSION");
     if !(OLDEST..=SCHEMA).contains(&head.schema) {
         let age = if head.schema > SCHEMA { "newer" } else { "older" };
         bail!(
-            "its schema {} is {age} than schema {SCHEMA} of cudacheck {ours}: use cudacheck {version}, which wrote \
+            "its schema {} is {age} than schema {SCHEMA} of cudacheck {ours}; use cudacheck {version}, which wrote \
              it, or {ANEW}",
             head.schema
         );
     }
-    let what = || match version.as_str() {
+    let refused = |error: serde_json::Error| match version.as_str() {
         same if same == ours => {
-            format!("it is damaged or was written by another build of cudacheck {ours}: {ANEW}")
+            anyhow!("it is damaged or was written by another build of cudacheck {ours}: {error}; {ANEW}")
         }
-        other => format!("cudacheck {ours} cannot read the facts of cudacheck {other}: {ANEW}"),
+        other => anyhow!("cudacheck {ours} cannot read the facts of cudacheck {other}: {error}; {ANEW}"),
     };
-    let mut value: Value = serde_json::from_slice(bytes).with_context(what)?;
+    let mut value: Value = serde_json::from_slice(bytes).map_err(refused)?;
     if !plain_keys(&value) {
-        bail!("it contains names with control characters: {ANEW}");
+        bail!("it contains names with control characters; {ANEW}");
     }
     if head.schema == 1
         && let Some(facts) = value.get_mut("facts")
     {
         upgrade::from_1(facts);
     }
-    // After the upgrade, which makes numbers of words.
+    // After the upgrade, which turns words into numbers.
     let mut sum = 0;
     bound(&mut value, &mut sum);
     if sum > MOST {
-        bail!("it contains numbers that are too large: {ANEW}");
+        bail!("it contains numbers that are too large; {ANEW}");
     }
-    let mut saved: Saved = serde_json::from_value(value).with_context(what)?;
-    // Verdicts follow from the other facts; those in the file are not taken on trust.
+    let mut saved: Saved = serde_json::from_value(value).map_err(refused)?;
+    // Verdicts follow from the other facts; those in the file are not trusted.
     saved.facts.census.decide();
     sound(&saved)?;
     Ok(saved)
 }
 
-/// Whether no key moves a terminal's cursor: keys are names of variables, and printed as they are.
+/// Whether no key has control characters: keys are names of variables, and are printed unchanged.
 fn plain_keys(value: &Value) -> bool {
     match value {
         Value::Array(values) => values.iter().all(plain_keys),
@@ -177,7 +178,7 @@ fn plain_keys(value: &Value) -> bool {
     }
 }
 
-/// Adds up the numbers, and takes out characters that move a terminal's cursor.
+/// Adds up the numbers, and removes characters that move a terminal's cursor.
 fn bound(value: &mut Value, sum: &mut u128) {
     match value {
         Value::Number(number) => {
@@ -186,7 +187,7 @@ fn bound(value: &mut Value, sum: &mut u128) {
         Value::String(text) if text.contains(text::moves_cursor) => text.retain(|c| !text::moves_cursor(c)),
         Value::Array(values) => values.iter_mut().for_each(|value| bound(value, sum)),
         Value::Object(values) => {
-            // A mask is no number; nobody adds it up.
+            // A bit mask; it is never summed.
             values
                 .iter_mut()
                 .filter(|(key, _)| *key != "capabilities")
@@ -196,18 +197,18 @@ fn bound(value: &mut Value, sum: &mut u128) {
     }
 }
 
-/// What types do not say.
+/// Checks what the types do not enforce.
 fn sound(saved: &Saved) -> Result<()> {
     let facts = &saved.facts;
     let request = &facts.request;
     let times = [saved.seconds, request.timeout_seconds, facts.census.seconds];
     if times.iter().any(|seconds| !(0.0..1e9).contains(seconds)) {
-        bail!("it contains invalid times: {ANEW}");
+        bail!("it contains invalid times; {ANEW}");
     }
     let devices = facts.probes.iter().flat_map(super::probe::ProbeRun::devices);
     let mut capabilities = devices.flat_map(|device| [device.capability.0, device.capability.1]);
     if capabilities.any(|number| !(0..1000).contains(&number)) {
-        bail!("it contains invalid compute capabilities: {ANEW}");
+        bail!("it contains invalid compute capabilities; {ANEW}");
     }
     // By the rules of the command line.
     let described = |node: &TargetMachine| {
@@ -216,7 +217,7 @@ fn sound(saved: &Saved) -> Result<()> {
             && !node.name.contains(char::is_control)
     };
     if !request.machines.iter().all(described) {
-        bail!("it contains an invalid machine description: {ANEW}");
+        bail!("it contains an invalid machine description; {ANEW}");
     }
     Ok(())
 }

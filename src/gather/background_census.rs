@@ -12,13 +12,13 @@ use protocol::Libraries;
 use crate::facts::app_libraries;
 use crate::facts::host::{GLIBC_LOADER, Host};
 
-/// A dead file system can block the thread forever, so nobody waits for it beyond the deadline.
+/// A census in a thread. A dead file system can block it forever, so it is not waited for beyond the deadline.
 pub struct BackgroundCensus {
     receiver: Receiver<Result<Census, image_audit::Error>>,
     taken: OnceCell<Result<Census, image_audit::Error>>,
 }
 
-/// What the census leaves to judgement and output, of the caller's time.
+/// Part of the caller's time that is reserved for checks and output.
 const RESERVE: Duration = Duration::from_millis(40);
 
 impl BackgroundCensus {
@@ -27,9 +27,9 @@ impl BackgroundCensus {
         let (mounts, (sender, receiver)) = (host.mounts.clone(), channel());
         let errors = sender.clone();
         let take = move || {
-            // Nobody may wait for it any more.
             let end = deadline - 2 * RESERVE;
             let audit = Audit::directory("/").environment(environment).mounts(&mounts).deadline(end);
+            // Fails if the receiver no longer waits.
             drop(sender.send(audit.run()));
         };
         if let Err(error) = thread::Builder::new().spawn(take) {
@@ -47,8 +47,8 @@ impl BackgroundCensus {
         self.taken.get()
     }
 
-    /// What the application would load. The devices wait for it, but not for more than half of the
-    /// time that is left: the loader's own choice is there without a census.
+    /// What the application would load. Devices wait for it for at most half of the time that is left: without a
+    /// census, the loader chooses.
     pub fn libraries(&self, deadline: Instant) -> Libraries {
         let now = Instant::now();
         match self.wait(now + deadline.saturating_duration_since(now) / 2) {

@@ -33,7 +33,7 @@ pub struct Finding {
 }
 
 impl Finding {
-    /// A busy GPU is no fault, but whoever asks about its health wants to know.
+    /// A busy GPU is not a fault, but health checks report it.
     pub fn is_busy(&self) -> bool {
         self.id == BUSY
     }

@@ -14,7 +14,7 @@ pub struct GpuRef {
     pub index: Option<u32>,
     /// As shown by nvidia-smi: `GPU-...` or `MIG-...`.
     pub uuid: Option<String>,
-    /// It is a MIG instance.
+    /// Whether this is a MIG instance.
     pub mig: bool,
 }
 
@@ -78,7 +78,7 @@ mod tests {
             mig: true,
         };
         assert!(!instance(0, "MIG-a").is_same(&instance(1, "MIG-b")));
-        // What NVML reports of the GPU concerns each of them, whichever device stands first.
+        // What NVML reports about the GPU concerns each of them, whichever device comes first.
         let gpu = GpuRef { ordinal: Some(0), index: Some(0), uuid: Some("GPU-x".into()), mig: false };
         assert!(gpu.is_same(&instance(1, "MIG-b")) && instance(0, "MIG-a").is_same(&gpu));
     }

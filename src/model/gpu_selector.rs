@@ -1,4 +1,4 @@
-//! How somebody names a GPU that is to be verified: by CUDA's ordinal or by UUID.
+//! How the user selects a GPU: by CUDA's ordinal or by UUID.
 
 use std::fmt;
 

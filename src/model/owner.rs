@@ -16,7 +16,7 @@ pub enum Owner {
     Node,
     /// Whoever writes the program that runs in the container.
     Application,
-    /// No action needed: the GPU is in use.
+    /// No action needed.
     Nobody,
 }
 

@@ -1,4 +1,4 @@
-//! The questions that decide whether an image works on a machine that was only described.
+//! The questions that decide whether an image works on a described machine.
 
 use std::fmt;
 

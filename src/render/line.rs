@@ -13,7 +13,7 @@ pub fn render(report: &Report, purpose: Purpose) -> String {
             format!("unhealthy: {}. {} -> {}\n", finding.title, finding.cause, finding.remedy)
         }
         (None, Some(finding)) => format!(
-            "alive: {}. {} Restarting the container does not fix it -> {}\n",
+            "alive: {}. {} A restart does not fix it. -> {}\n",
             finding.title, finding.cause, finding.remedy
         ),
         (None, None) => format!("healthy: {}\n", report.summary),

@@ -89,7 +89,7 @@ const FAMILIES: &[Family] = &[
         name: "cudacheck_findings",
         counter: false,
         labels: &["id", "severity", "owner", "uuid"],
-        help: "Number of active findings; `cudacheck explain ID` says what one means. uuid is empty if the finding concerns no single GPU.",
+        help: "Number of active findings; `cudacheck explain ID` explains it. uuid is empty if the finding concerns no single GPU.",
         samples: findings,
     },
     Family {
@@ -259,7 +259,7 @@ fn flag(holds: bool) -> f64 {
     f64::from(u8::from(holds))
 }
 
-/// How a GPU is told from the others: by its number where it does not report its UUID.
+/// Label of a GPU: its UUID, or its number if the UUID is unknown.
 fn name(gpu: &GpuRef) -> String {
     let by_index = || gpu.index.map(|index| format!("nvml-{index}"));
     let by_ordinal = || gpu.ordinal.map(|ordinal| format!("cuda-{ordinal}"));
@@ -334,7 +334,9 @@ fn speeds(view: &View, value: impl Fn(&Speed) -> Option<f64>) -> Vec<Sample> {
 fn stages(view: &View) -> Vec<Sample> {
     let Some(report) = view.report else { return Vec::new() };
     let sample = |stage: &StageTime| {
-        let of = |gpu: &GpuRef| report.gpus.iter().find(|known| known.id.is_same(gpu)).map(|known| name(&known.id));
+        let of = |gpu: &GpuRef| {
+            report.gpus.iter().find(|known| known.id.is_same(gpu)).map(|known| name(&known.id))
+        };
         let uuid = stage.gpu.as_ref().and_then(of).unwrap_or_default();
         (vec![stage.name.to_string(), uuid], stage.seconds)
     };

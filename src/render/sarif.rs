@@ -1,7 +1,7 @@
 //! Findings as a SARIF 2.1.0 log, for services that show them beside the code.
 //!
-//! A finding is about files of the image where its evidence names some, else about the Dockerfile: these
-//! services show nothing without a place.
+//! A finding is about the files that its evidence names, else about the Dockerfile: these services show no result
+//! without a location.
 
 use serde_json::{Value, json};
 
@@ -29,7 +29,7 @@ pub fn log(report: &Report) -> Value {
     })
 }
 
-/// The checks that results speak of, each once.
+/// The checks that the results refer to, each once.
 fn rules(report: &Report) -> Vec<Value> {
     let accepted = report.accepted.iter().map(|accepted| &accepted.finding);
     let mut findings: Vec<&Finding> = report.all_findings().chain(accepted).collect();
@@ -71,7 +71,7 @@ fn result(finding: &Finding) -> Value {
 /// Services show the first of them.
 const LOCATIONS: usize = 10;
 
-/// A path as a reference: what has a meaning in one, or none in ASCII, is encoded.
+/// A path as a URI reference: characters that are reserved or not ASCII are percent-encoded.
 fn uri(path: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-._~+@,=".contains(&byte);
     path.bytes()

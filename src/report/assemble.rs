@@ -73,7 +73,7 @@ fn loaded(facts: &Facts) -> Vec<Loaded> {
     for event in facts.probes.iter().flat_map(|run| &run.events) {
         if let Event::Library { name, path, also, .. } = event {
             let library = Loaded { library: name.clone(), path: path.clone(), also: also.clone() };
-            // Each probe loads the same files; those that differ are worth a line of their own.
+            // Probes usually load the same files; only different ones get another line.
             if !loaded.iter().any(|known| (&known.library, &known.path) == (&library.library, &library.path))
             {
                 loaded.push(library);
@@ -141,7 +141,7 @@ fn image(facts: &Facts, libraries: &[super::Library]) -> Image {
     }
 }
 
-/// What the verdict "redundant" rests on.
+/// What the verdict "redundant" assumes.
 fn assumptions(facts: &Facts) -> Vec<String> {
     let census = &facts.census;
     if census.entries == 0 {
@@ -152,13 +152,13 @@ fn assumptions(facts: &Facts) -> Vec<String> {
         None => "programs run without LD_LIBRARY_PATH".to_owned(),
     };
     let names = if census.full {
-        "full names of libraries that are loaded by name appear in read-only data or Python sources, or belong to a known family"
+        "libraries loaded by name are named in full in read-only data or Python sources, or are known conventions"
     } else {
-        "nothing is loaded by name: strings and Python sources were not read"
+        "no library is loaded by name (strings and Python sources were not read)"
     };
     vec![
         format!(
-            "any of the {} ELF files that are not CUDA libraries may run",
+            "any of the {} other ELF files may run",
             census.elf_files.saturating_sub(census.copies.len() as u64)
         ),
         path,

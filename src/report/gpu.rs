@@ -1,4 +1,4 @@
-//! GPUs in the report: what they are, what was verified of them, and how NVML sees their health.
+//! GPUs in the report: what they are, what was verified, and their health as reported by NVML.
 
 use serde::Serialize;
 
@@ -80,7 +80,7 @@ pub struct Health {
     pub ecc_corrected: Field<u64>,
     pub remapped_rows: Field<RemappedRows>,
     pub retired_pages_pending: Field<bool>,
-    /// Names of the reasons that hold the clocks down now.
+    /// Why the clocks are reduced now.
     pub throttle: Field<Vec<String>>,
     pub pcie_generation: Field<Link>,
     pub pcie_width: Field<Link>,
@@ -151,7 +151,7 @@ pub struct Smoke {
     /// Of all launches.
     pub words: u64,
     pub words_wrong: u64,
-    /// The sums that atomics kept agree with the host's.
+    /// Whether the sums kept with atomics match the host's.
     pub sums_right: bool,
     /// How often the kernel ran.
     pub launches: u32,
@@ -161,7 +161,7 @@ pub struct Smoke {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Runtime {
-    /// As `cudaRuntimeGetVersion` gives it: 12040 is CUDA 12.4.
+    /// As returned by `cudaRuntimeGetVersion`: 12040 is CUDA 12.4.
     pub version: i32,
     pub driver: i32,
     pub devices: i32,
@@ -176,7 +176,7 @@ pub struct Runtime {
 pub struct Blas {
     /// 10000 * major + 100 * minor + patch level, the form of `cublasLtGetVersion`.
     pub cublas: i32,
-    /// What libcublasLt says of itself; another release than cuBLAS is a mix-up.
+    /// Version of the libcublasLt that cuBLAS loaded; must be of the same release.
     pub cublas_lt: Option<u64>,
 }
 
@@ -200,11 +200,11 @@ pub struct GemmCase {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Cupti {
-    /// As `cuptiGetVersion` gives it.
+    /// As returned by `cuptiGetVersion`.
     pub version: u32,
     /// Names of the kernels in the records of the Activity API.
     pub kernels: Vec<String>,
-    /// True: the driver lets this process read hardware counters. A reason where it was not asked.
+    /// Whether the driver lets this process read hardware counters.
     pub counters: Field<bool>,
 }
 
@@ -212,13 +212,13 @@ pub struct Cupti {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum GemmVerdict {
-    /// Every element is the known answer.
+    /// Every element is correct.
     Exact,
-    /// The first elements that are not, as `C[row, column] = got, not wanted`.
+    /// Number of wrong elements, and the first as `C[row, column] = got, not wanted`.
     Wrong { elements: u64, first: String },
-    /// The answer is exact, and shows that inputs were not rounded to TF32.
+    /// The result is exact, and shows that the inputs were not rounded to TF32.
     NotTf32,
-    /// Written outside the matrix.
+    /// Something was written outside the matrix.
     Overrun { at: String },
 }
 

@@ -47,21 +47,21 @@ pub fn gpus(facts: &Facts, findings: &[Finding]) -> Vec<Gpu> {
             name: gpu.name.known().cloned().unwrap_or_default(),
             pci: gpu.pci.known().cloned(),
             memory: gpu.memory_total.known().copied(),
-            // What CUDA does not show of a machine whose other devices it shows is no concern of this container.
+            // If CUDA lists devices, GPUs that it does not list do not concern this container.
             state: if devices.is_empty() { state(findings, &id, chosen) } else { GpuState::Seen },
             level: Level::Nvml,
             health: Some(gpu.into()),
             ..blank(id)
         });
     }
-    // One that NVML counts and that does not answer has nothing but its number. Those of other containers, which
-    // NVML may count as well, are left out.
+    // A GPU that NVML counts but cannot query has only an index. Those of other containers, which NVML may count as
+    // well, are left out.
     let silent = |index: &u32| devices.is_empty() && !facts.nvml_devices().any(|gpu| gpu.index == *index);
     for index in lost(facts).filter(silent) {
         let id = facts.gpu_of_index(index);
         if findings.iter().any(|finding| concerns(finding, &id)) {
             let state = state(findings, &id, true);
-            gpus.push(Gpu { name: "does not answer".to_owned(), state, ..blank(id) });
+            gpus.push(Gpu { name: "does not respond".to_owned(), state, ..blank(id) });
         }
     }
     gpus
@@ -87,7 +87,7 @@ fn lost(facts: &Facts) -> impl Iterator<Item = u32> {
     })
 }
 
-/// A GPU of which nothing is known.
+/// A GPU about which nothing is known.
 fn blank(id: GpuRef) -> Gpu {
     Gpu {
         id,

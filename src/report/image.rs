@@ -1,4 +1,4 @@
-//! The audited image in the report: what it is made of, and what is left over in it.
+//! The audited image in the report: its contents, layers and leftovers.
 
 use image_audit::{config, leftovers, packages};
 use serde::Serialize;
@@ -73,13 +73,13 @@ pub struct Leftover {
 pub struct Layer {
     /// Of the uncompressed layer.
     pub digest: String,
-    /// The instruction that made it, arguments that may be secrets cut out.
+    /// The Dockerfile instruction that created it, without arguments that may be secret.
     pub instruction: Option<String>,
     /// As in the archive, compressed or not.
     pub stored_bytes: u64,
     /// Of its files.
     pub bytes: u64,
-    /// False where the archive is damaged, so that the layer has more than was read.
+    /// False if the layer is damaged, so that files are missing.
     pub whole: bool,
 }
 
@@ -101,7 +101,7 @@ impl From<&config::Layer> for Layer {
     }
 }
 
-/// Files of one layer that another one deletes or overwrites: shipped, and seen by nobody.
+/// Files of one layer that a later layer deletes or overwrites: shipped but not visible.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Hidden {
@@ -112,7 +112,7 @@ pub struct Hidden {
     pub deleted: bool,
     pub bytes: u64,
     pub files: u64,
-    /// The directory that all of them lie in.
+    /// The directory that contains all of them.
     pub place: String,
     /// The largest, and its bytes.
     pub largest: String,
@@ -158,7 +158,7 @@ pub enum Base {
     None,
     /// The CUDA runtime library alone.
     Base,
-    /// Mathematical libraries, too.
+    /// Also the math libraries.
     Runtime,
     /// Compiler or headers.
     Devel,
@@ -198,13 +198,13 @@ pub enum Kind {
     HuggingfaceCache,
     /// Models that `torch.hub` fetched.
     TorchHub,
-    /// Wheels that lie around, those that belong to Python itself left out.
+    /// Wheel files, except those that belong to Python itself.
     Wheels,
-    /// Packages and installers that lie around: deb, rpm, CUDA's and the driver's `.run`, conda's `.sh`.
+    /// Packages and installers: deb, rpm, `.run`, conda's `.sh`.
     Installers,
     /// Of a toolkit or the distribution.
     CudaHeaders,
-    /// Those that runtime wheels bring along: no sign of a devel image.
+    /// Headers that runtime wheels include; not a sign of a devel image.
     HeadersInWheels,
     /// CUDA's `*.a` of a toolkit or the distribution.
     StaticLibraries,
@@ -217,7 +217,7 @@ pub enum Kind {
     Compilers,
     CudaSamplesDocs,
     Git,
-    /// What an unfinished or careless build left: CMake's and setuptools' object files.
+    /// Intermediate files of CMake and setuptools.
     BuildTrees,
     DebugSymbols,
     TemporaryFiles,

@@ -57,7 +57,7 @@ pub enum CopyVerdict {
     Redundant,
     /// No user was found; it may be a plug-in.
     Unreferenced,
-    /// An object means this copy, but LD_LIBRARY_PATH puts another first.
+    /// An object's own search path leads to it, but LD_LIBRARY_PATH overrides that with another copy.
     Shadowed,
     /// For linking only.
     Stub,
@@ -88,11 +88,11 @@ pub enum Origin {
     Package,
     /// A package of a conda environment.
     Conda,
-    /// A toolkit that nobody owns, below a directory of CUDA.
+    /// A CUDA toolkit that no package owns.
     Toolkit,
     /// For linking only: its functions do nothing.
     Stub,
-    /// Inside a Python distribution of somebody else.
+    /// Bundled in a third-party Python package.
     Vendored,
     Other,
 }
@@ -216,7 +216,7 @@ pub enum How {
     Dlopen,
     /// A file name in a Python source that uses ctypes.
     Python,
-    /// A known habit, such as cuDNN's of loading its parts.
+    /// Known behavior, such as cuDNN loading its sub-libraries.
     Convention,
 }
 
@@ -236,7 +236,7 @@ impl From<census::How> for How {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct DeviceCode {
-    /// As nvcc names it: `sm_90a` runs on that GPU, `compute_90` is compiled when it is loaded.
+    /// nvcc's name: `sm_90a` is code for that architecture, `compute_90` is PTX, compiled when it is loaded.
     pub arch: String,
     pub kind: CodeKind,
     /// As stored in the file, headers included.

@@ -2,7 +2,8 @@
 //!
 //! The rates are those of NVIDIA's architecture white papers (dense, FP32 accumulation; a fused multiply-add counts
 //! as two operations). Compute capability does not determine them: GeForce boards have half the tensor rate of data
-//! center boards with the same chip. So the table goes by name, and an unknown GPU has no peak.
+//! center boards with the same chip. So the table goes by name, and an unknown GPU has no peak. The clock is the
+//! highest that the GPU supports, so shares are smaller than those of the boost clock in data sheets.
 
 struct Rate {
     /// Start of the GPU's name, after "NVIDIA ".

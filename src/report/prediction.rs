@@ -1,10 +1,10 @@
-//! Predictions in the report: whether the image works on machines that were only described.
+//! Predictions in the report: whether the image works on described machines.
 
 use serde::Serialize;
 
 use crate::model::{Finding, Question, Severity};
 
-/// Whether the image works on a machine that was only described.
+/// Whether the image works on a described machine.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Prediction {
@@ -40,7 +40,7 @@ pub enum Foretold {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Decided {
     pub by: Question,
-    /// A few words.
+    /// The answer, in a few words.
     pub answer: String,
     /// Of the most severe finding that the answer caused.
     pub severity: Option<Severity>,

@@ -1,7 +1,7 @@
 //! What can be removed from an image: the sum, and the Dockerfile changes that save most.
 //!
 //! *Proven* is safe to remove under the assumptions of the report: redundant copies, caches, and bytes that later
-//! layers hide. *Review* needs a decision: copies that nothing is seen to load, build tools, wheels and installers.
+//! layers hide. *Review* needs a decision: copies without a known user, build tools, wheels and installers.
 
 use serde::Serialize;
 
@@ -178,7 +178,7 @@ fn unhide(image: &Image, hidden: &Hidden) -> Change {
         let note = "instead of COPY, with the command that uses the files".to_owned();
         return Change { what, bytes, proven: true, line: line.trim_end().to_owned(), note };
     }
-    // It may be part of the base image: a person has to look.
+    // It may be part of the base image, so it needs review.
     let line = format!("# {} is shipped by {}", hidden.largest, layer_name(image, hidden.layer));
     Change {
         what,

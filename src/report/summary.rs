@@ -29,7 +29,7 @@ pub fn summary(report: &Report) -> String {
             format!("{} {} busy: verified to level {}.", some(busy), verb(busy, "is", "are"), report.level)
         }
         (verified, busy) => {
-            // What all verified GPUs have passed; busy ones are counted apart.
+            // What all verified GPUs have passed; busy ones are counted separately.
             let levels =
                 report.gpus.iter().filter(|gpu| gpu.state == GpuState::Verified).map(|gpu| gpu.level);
             let what = match levels.min().unwrap_or(Level::Gemm) {
@@ -45,7 +45,7 @@ pub fn summary(report: &Report) -> String {
                     verb(verified, "works", "work")
                 ),
             };
-            let busy = if busy > 0 { format!("; {} more in use", some(busy)) } else { String::new() };
+            let busy = if busy > 0 { format!("; {busy} more busy") } else { String::new() };
             format!("{} {what}{busy}.", some(verified))
         }
     }

@@ -3,7 +3,8 @@
 //! The lock is an abstract socket that the probe binds: it needs no disk and disappears with the process. Abstract
 //! sockets belong to the network namespace, which the containers of a pod share, so the name of the lock includes the
 //! mount namespace. The holder is found by the name that probes give themselves, and its state is read from
-//! `/proc/PID/stat`, which works even if the process is stuck in a system call.
+//! `/proc/PID/stat`, which works even if the process is stuck in a system call. The socket is not protected: another
+//! process of the network namespace can bind it and keep checks from running, which is a finding (`probe.another`).
 
 use std::fs;
 use std::os::linux::net::SocketAddrExt;

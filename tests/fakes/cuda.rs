@@ -1,8 +1,8 @@
 //! A fake libcuda.so.1: lists devices, manages contexts and memory, and runs PTX on the
 //! CPU; and it fails as the script says.
 //!
-//! This file only lists the parts. Each exported function lives with its kind and starts with
-//! `call`, which gives the script the first word. Device memory is host memory, and every call
+//! This file only lists the parts. Each exported function is with its kind and starts with `call`,
+//! which runs the script's actions first. Device memory is host memory, and every call
 //! has finished its work when it returns: streams are names, an error of a kernel is kept for the
 //! next call that waits.
 

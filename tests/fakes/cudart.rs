@@ -1,7 +1,7 @@
 //! A fake libcudart.so.N: a thin layer over the fake libcuda of the process.
 //!
 //! It looks libcuda up among the loaded libraries and loads none: without it, or with one older
-//! than the runtime, every call that needs a GPU answers "insufficient driver".
+//! than the runtime, every call that needs a GPU returns "insufficient driver".
 
 #[path = "common/mod.rs"]
 mod common;

@@ -1,12 +1,12 @@
 //! A small interpreter of PTX: text in, kernels out, run on the CPU.
 //!
 //! It is written from the PTX ISA and knows nothing of the kernel that the probe launches: that
-//! kernel's results are compared with the project's own model, and an interpreter that shared a
-//! thought with the model would prove nothing. An instruction that it does not know is an error at
+//! kernel's results are compared with the project's own model, and an interpreter that shared
+//! assumptions with the model would prove nothing. An instruction that it does not know is an error at
 //! load time. What PTX leaves undefined gives a value that no test can expect.
 //!
 //! Threads of a warp run in lockstep and part at divergent branches; the group that is furthest
-//! behind goes first. Warps run one after the other up to a barrier, blocks one after the other.
+//! behind runs first. Warps run one after the other up to a barrier, blocks one after the other.
 //! So a kernel that spins until another warp or block does something never ends.
 
 mod cursor;
@@ -51,7 +51,7 @@ pub struct Param {
     pub offset: usize,
 }
 
-/// How a kernel can die.
+/// How a kernel can fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
     IllegalAddress,

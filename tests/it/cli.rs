@@ -72,7 +72,7 @@ fn a_health_check_with_a_wrong_flag_exits_with_1() {
     assert_eq!(run(&["health", "--help"]).0, 0);
 }
 
-/// The level that was asked for, of a report in JSON.
+/// The requested level of a JSON report.
 fn requested(output: &Output) -> String {
     report(output)["requested"].as_str().unwrap().to_owned()
 }

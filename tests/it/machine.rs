@@ -1,6 +1,6 @@
 //! A fake machine: the main command on one GPU and on eight, and each fault reported.
 //!
-//! Fakes show how faults are reported. They are no evidence that anything works on hardware.
+//! Fakes show how faults are reported. They do not prove that anything works on hardware.
 
 use serde_json::{Value, json};
 

@@ -2,7 +2,7 @@
 //! first; healthy set-ups that look broken, which must have no finding; remedies, applied.
 //!
 //! `faults` and `healthy` are the tables, `machine` builds what they name. docs/matrix.md records a run. Fakes and
-//! stand-ins make failures repeatable and are no evidence about hardware: modes that need hardware are listed as
+//! stand-ins make failures repeatable and prove nothing about hardware: modes that need hardware are listed as
 //! unverified.
 
 mod faults;

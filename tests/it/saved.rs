@@ -312,7 +312,7 @@ fn files_that_hold_no_facts_are_refused() {
     child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
     let output = child.wait_with_output().unwrap();
     assert_eq!(report(&output)["image"]["root"], "demo:1", "a pipe on standard input is read");
-    // Nobody writes to the FIFO; cudacheck does not wait for it.
+    // Nothing writes to the FIFO; cudacheck does not wait for it.
     let fifo = directory.path().join("fifo");
     assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
     for odd in [Path::new("/dev/zero"), &fifo] {

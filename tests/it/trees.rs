@@ -129,7 +129,7 @@ fn a_library_that_is_not_elf_is_reported() {
     let directory = tempfile::tempdir().unwrap();
     fs::write(directory.path().join("libcudnn.so.9"), "version https://git-lfs.github.com/spec/v1\n")
         .unwrap();
-    // A linker script is a valid libcublas.so, and a text file beside it is no library.
+    // A linker script is a valid libcublas.so, and a text file beside it is not a library.
     fs::write(directory.path().join("libcublas.so"), "INPUT(libcublas.so.12)\n").unwrap();
     fs::write(directory.path().join("libcublas.so.12.txt"), "notes\n").unwrap();
     let output = Command::new(BINARY).arg("image").arg(directory.path()).args(["--format", "json"]).output();

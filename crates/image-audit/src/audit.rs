@@ -126,7 +126,7 @@ impl Audit {
         let start = Instant::now();
         let full = self.level == Level::Full;
         let tree = Tree::walk(root, Inspector { full }, self.deadline)
-            .with_context(|| format!("cannot list {}", root.display()))
+            .with_context(|| format!("cannot read {}", root.display()))
             .map_err(Error)?;
         Ok(Source {
             tree,

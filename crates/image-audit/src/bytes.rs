@@ -11,7 +11,7 @@ use crate::fatbin::scanner::Scanner;
 use crate::strings::{self, Found, Hit};
 
 /// A file that can be read at any position.
-#[allow(clippy::len_without_is_empty, reason = "nobody asks")]
+#[allow(clippy::len_without_is_empty, reason = "no caller needs is_empty")]
 pub trait Bytes {
     fn len(&self) -> u64;
 

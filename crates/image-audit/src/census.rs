@@ -39,7 +39,7 @@ pub struct Census {
     pub tools: Vec<ToolFound>,
     /// Sonames of CUDA libraries that objects are linked to and the image does not have.
     pub missing: Vec<Missing>,
-    /// Names passed to dlopen that the image does not have. Many programs get along without.
+    /// Names passed to dlopen that the image does not have. Many programs work without them.
     pub missing_optional: Vec<Missing>,
     /// Packages that own copies or tools.
     pub packages: Vec<PackageSize>,

@@ -1,7 +1,10 @@
 //! Who loads which copy: dependencies, names passed to dlopen and ctypes, and conventions, followed until
 //! nothing new is reached.
 //!
-//! The roots are all objects of the image that are not copies of CUDA libraries. `keep.rs` decides which of
+//! The roots are all objects of the image that are not copies of CUDA libraries. A copy is used if a root leads
+//! to it: by DT_NEEDED, a preload, a name in the read-only data of an object that imports dlopen, a name in a
+//! Python source that uses ctypes, or a convention (parts of cuDNN, NVRTC, NCCL and CUPTI; Triton's own CUPTI).
+//! A need that the loader cannot meet counts as met if Python loads the wheel first. `keep.rs` decides which of
 //! the unreached copies have to stay.
 
 mod keep;

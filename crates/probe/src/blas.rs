@@ -164,7 +164,7 @@ impl Handle<'_> {
         }
         let seconds = watch.seconds()?;
         let operations = 2.0 * f64::from(case.m) * f64::from(case.n) * f64::from(case.k) * f64::from(repeats);
-        // A clock that stood still gives no figure, not an infinite one.
+        // If the clock did not advance, there is no figure rather than an infinite one.
         let flops = (seconds > 0.0).then(|| operations / seconds);
         self.report(case, &operands, flops)
     }

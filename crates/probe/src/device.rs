@@ -8,7 +8,7 @@ use crate::smoke::Kernel;
 use crate::{blas, cupti, runtime, smoke, survey};
 use protocol::{DeviceTask, Event, Skip, Stage};
 
-/// Free memory required to create a context, in bytes. The largest context on record takes 555 MiB.
+/// Free memory required to create a context, in bytes. The largest context measured takes 555 MiB.
 const CONTEXT: u64 = 640 << 20;
 
 // CUcomputemode: in these, a context of the probe would fail or lock the application out.

@@ -1,7 +1,7 @@
 //! Writes events, one line of JSON each, in one write, from any thread.
 //!
 //! A thread runs one stage at a time ([`stage`]) and announces every call within it ([`enter`]). The
-//! process's name shows the stage too, so that /proc tells where an abandoned probe is stuck.
+//! process's name shows the stage too, so that /proc shows where an abandoned probe is stuck.
 
 use std::cell::Cell;
 use std::fs::File;

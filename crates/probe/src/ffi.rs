@@ -3,6 +3,10 @@
 //! The functions are declared to return `c_int` rather than the enum of a binding: a status that the enum
 //! lacks would be undefined behavior, and diagnosis needs exactly those. cudarc provides the types of
 //! arguments, constants and struct layouts.
+//!
+//! cudarc's own loader also tries `libX.so` before the soname, which next to a toolkit is a development link
+//! or a stub. This one loads the file that was resolved, needs no writable directory, and names every missing
+//! symbol.
 
 use std::collections::BTreeSet;
 use std::path::Path;

@@ -2,8 +2,9 @@
 //!
 //! A cooperative launch requires that all of its blocks are resident at once, so with as many blocks as
 //! fit every SM gets some. The SM IDs that the blocks store prove it. Where cooperative launches are not
-//! supported, ordinary ones are repeated until every SM has been seen or [`LAUNCHES`] is reached.
-//! `model.rs` computes the expected results.
+//! supported, ordinary ones are repeated until every SM has been seen or [`LAUNCHES`] is reached; an SM that
+//! was never seen is undecided. `model.rs` computes the expected results. They depend on block and thread
+//! alone, so a wrong word names the SM that computed it.
 
 pub mod model;
 

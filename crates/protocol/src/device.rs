@@ -1,4 +1,4 @@
-//! What the driver and the libraries report about a device, and what came of exercising it.
+//! What the driver and the libraries report about a device, and the results of exercising it.
 
 use serde::{Deserialize, Serialize};
 

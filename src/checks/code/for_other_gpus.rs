@@ -13,8 +13,8 @@ pub const CHECK: Check = Check {
     owner: Owner::Image,
     fix: Fix::Rebuild,
     title: "Most of the device code is for other GPUs",
-    why: "Frameworks are built for many GPU generations. The code for the others is stored and pulled, and never runs. \
-          It cannot be removed from finished libraries; only a build for these GPUs is smaller.",
+    why: "Frameworks are built for many GPU generations. Code for the others takes up space and never runs. It cannot \
+          be stripped from built libraries; only a build for these GPUs is smaller.",
     remedy: "No action needed, unless size matters: then build the framework for these GPUs only \
              (TORCH_CUDA_ARCH_LIST=9.0)",
     explains: &[],

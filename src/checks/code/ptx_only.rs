@@ -14,8 +14,8 @@ pub const CHECK: Check = Check {
     title: "The image has only PTX for this GPU",
     why: "Without compiled code for the GPU, the driver compiles the PTX when it is loaded. The first start takes \
           minutes, a new or read-only container has no cache, and the driver's PTX compiler must be present.",
-    remedy: "Install a build of the framework with code for this GPU, or keep the cache: -e CUDA_CACHE_PATH=/cache \
-             -v cuda-cache:/cache -e CUDA_CACHE_MAXSIZE=4294967296",
+    remedy: "Install a build of the framework with code for this GPU, or keep the cache: `docker run -e \
+             CUDA_CACHE_PATH=/cache -v cuda-cache:/cache -e CUDA_CACHE_MAXSIZE=4294967296 ...`",
     explains: &[],
     codes: &[],
     judge,

@@ -16,7 +16,7 @@ pub const CHECK: Check = Check {
     title: "A GPU is busy and was only partly verified",
     why: "A busy GPU is not a broken GPU. cudacheck does not take memory that an application may need next, and \
           creates no context where that would lock the application out.",
-    remedy: "Run the check again when the GPU is idle, or use --level driver.",
+    remedy: "Run the check again when the GPU is idle, or use --level driver",
     explains: &[],
     codes: &[(Family::Driver, 2), (Family::Driver, 46)],
     judge,

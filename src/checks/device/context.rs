@@ -15,15 +15,15 @@ pub const CHECK: Check = Check {
     fix: Fix::Host,
     title: "CUDA cannot create a context on a GPU",
     why: "Every CUDA program creates a context first. The driver's error code says why it refused.",
-    remedy: "Run `nvidia-smi` on the host: look for a process in exclusive mode, full memory, or a GPU that needs \
-             a reset.",
+    remedy: "Run `nvidia-smi` on the host: look for a process in exclusive mode, full memory, or a GPU that needs a \
+             reset",
     explains: &[],
     codes: &[],
     judge,
 };
 
 const PROHIBITED: &str = "compute mode is prohibited, so no program can use it.";
-const ALLOW_CONTEXTS: &str = "On the host: sudo nvidia-smi -c 0";
+const ALLOW_CONTEXTS: &str = "On the host: `sudo nvidia-smi -c 0`";
 
 fn judge(facts: &Facts) -> Outcome {
     // A GPU that is full or held exclusively is busy, not broken.

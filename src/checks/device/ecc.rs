@@ -13,7 +13,7 @@ pub const CHECK: Check = Check {
     title: "GPU memory errors since the driver was loaded",
     why: "ECC detected errors that it could not correct. Programs that used that memory were terminated or hold \
           wrong data.",
-    remedy: "Watch the counter: nvidia-smi -q -d ECC. If it grows, drain the node and reset the GPU.",
+    remedy: "Watch the counter (`nvidia-smi -q -d ECC`). If it grows, drain the node and reset the GPU",
     explains: &[],
     codes: &[],
     judge,

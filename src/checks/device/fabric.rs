@@ -14,7 +14,7 @@ pub const CHECK: Check = Check {
     fix: Fix::Host,
     title: "A GPU has not joined its NVLink fabric",
     why: "The fabric manager must register GPUs behind NVSwitch before CUDA can use them.",
-    remedy: "On the host: sudo systemctl start nvidia-fabricmanager   (its version must equal the driver's)",
+    remedy: "On the host: `sudo systemctl start nvidia-fabricmanager` (its version must equal the driver's)",
     explains: &[],
     codes: &[],
     judge,

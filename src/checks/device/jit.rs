@@ -14,7 +14,7 @@ pub const CHECK: Check = Check {
     title: "The driver cannot compile PTX",
     why: "cudacheck's test kernel is PTX, which the driver compiles with libnvidia-ptxjitcompiler. Applications \
           that ship PTX for newer GPUs need it too.",
-    remedy: "docker run --gpus all -e NVIDIA_DRIVER_CAPABILITIES=compute,utility ...   mounts the compiler next to \
+    remedy: "`docker run --gpus all -e NVIDIA_DRIVER_CAPABILITIES=compute,utility ...` mounts the compiler next to \
              libcuda; check that both have the same version",
     explains: &[],
     codes: &[(Family::Driver, 218)],

@@ -14,7 +14,7 @@ pub const CHECK: Check = Check {
     title: "The driver's PTX compiler library is missing",
     why: "libcuda loads libnvidia-ptxjitcompiler.so.1 to compile PTX. The library belongs to the driver and must have \
           its version; a container that mounts only libcuda lacks it.",
-    remedy: "docker run --gpus all -e NVIDIA_DRIVER_CAPABILITIES=compute,utility ...   mounts all driver libraries; if \
+    remedy: "`docker run --gpus all -e NVIDIA_DRIVER_CAPABILITIES=compute,utility ...` mounts all driver libraries; if \
              you mount them by hand, also mount libnvidia-ptxjitcompiler.so.1 of the same version",
     explains: &["device.jit"],
     codes: &[(Family::Driver, JIT_COMPILER_NOT_FOUND), (Family::Runtime, JIT_COMPILER_NOT_FOUND)],

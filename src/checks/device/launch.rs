@@ -12,7 +12,7 @@ pub const CHECK: Check = Check {
     fix: Fix::Host,
     title: "The test kernel does not run on a GPU",
     why: "The driver compiled the kernel, but launching or running it failed.",
-    remedy: "Run `dmesg | grep -i -e xid -e nvrm` on the host.",
+    remedy: "Run `dmesg | grep -i -e xid -e nvrm` on the host",
     explains: &[],
     codes: &[],
     judge,

@@ -13,7 +13,7 @@ pub const CHECK: Check = Check {
     title: "GPU memory temperature is above the slowdown threshold",
     why: "Above this temperature the GPU lowers its clocks to protect its memory, and errors become more likely. The \
           threshold is the GPU's own, as NVML reports it (NVML_TEMPERATURE_THRESHOLD_MEM_MAX).",
-    remedy: "Check the cooling of the node: nvidia-smi -q -d TEMPERATURE",
+    remedy: "Check the cooling of the node: `nvidia-smi -q -d TEMPERATURE`",
     explains: &[],
     codes: &[],
     judge,

@@ -13,7 +13,7 @@ pub const CHECK: Check = Check {
     title: "GPU memory is used by processes not visible here",
     why: "NVML lists no process, but much of the memory is in use: by processes in other containers, which this \
           container cannot see, or by a process that died and left its context behind.",
-    remedy: "On the host: sudo fuser -v /dev/nvidia*   lists the processes; nvidia-smi shows their memory",
+    remedy: "On the host: `sudo fuser -v /dev/nvidia*` lists the processes, `nvidia-smi` shows their memory",
     explains: &[],
     codes: &[],
     judge,

@@ -13,8 +13,8 @@ pub const CHECK: Check = Check {
     title: "A GPU's PCIe link is narrower than possible",
     why: "The link trained to fewer lanes than both ends support; half the lanes give half the copy bandwidth. A \
           lower PCIe generation is normal on an idle GPU and is not reported.",
-    remedy: "On the host: reseat the card or its riser, check the BIOS settings of the slot, and run dmesg | grep -i \
-             pcie. If the slot has fewer lanes than the card, accept the finding in the configuration",
+    remedy: "On the host: reseat the card or its riser, check the BIOS settings of the slot, and run `dmesg | grep -i \
+             pcie`. If the slot has fewer lanes than the card, accept the finding in the configuration",
     explains: &[],
     codes: &[],
     judge,

@@ -13,7 +13,7 @@ pub const CHECK: Check = Check {
     fix: Fix::Host,
     title: "A GPU needs a reset to replace failing memory",
     why: "The GPU found failing memory rows or pages, and replaces them at its next reset.",
-    remedy: "Drain the node at a convenient time, then reset the GPU.",
+    remedy: "Drain the node at a convenient time, then reset the GPU",
     explains: &[],
     codes: &[(Family::Nvml, 16)],
     judge,

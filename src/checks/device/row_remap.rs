@@ -13,7 +13,7 @@ pub const CHECK: Check = Check {
     fix: Fix::Host,
     title: "Memory row remapping failed on a GPU",
     why: "The GPU found failing memory rows and has no spare rows left to replace them.",
-    remedy: "Replace the GPU.",
+    remedy: "Replace the GPU",
     explains: &[],
     codes: &[(Family::Driver, 214)],
     judge,

@@ -12,7 +12,7 @@ pub const CHECK: Check = Check {
     fix: Fix::Host,
     title: "A GPU is throttled by heat or power",
     why: "The GPU lowers its clocks to protect itself. Idle clocks and a configured power limit are not reported.",
-    remedy: "Check cooling and power supply: nvidia-smi -q -d PERFORMANCE,TEMPERATURE,POWER",
+    remedy: "Check cooling and power supply: `nvidia-smi -q -d PERFORMANCE,TEMPERATURE,POWER`",
     explains: &[],
     codes: &[],
     judge,

@@ -13,7 +13,7 @@ pub const CHECK: Check = Check {
     title: "Some SMs did not run the test kernel",
     why: "The cooperative launch was refused or did not reach every SM, and ordinary launches did not reach the \
           rest. Whether those SMs compute correctly is unknown.",
-    remedy: "Run the check again when the GPU is idle, and without MPS.",
+    remedy: "Run the check again when the GPU is idle, and without MPS",
     explains: &[],
     codes: &[],
     judge,

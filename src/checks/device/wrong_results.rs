@@ -13,7 +13,7 @@ pub const CHECK: Check = Check {
     title: "A GPU computes wrong results",
     why: "The test kernel is integer arithmetic with one right answer, and cudacheck compares every word with its \
           own model on the host. If words differ, the SM or the memory is faulty.",
-    remedy: "Take the GPU out of service: drain the node, then reset the GPU. If it happens again, replace the GPU.",
+    remedy: "Take the GPU out of service: drain the node, then reset the GPU. If it happens again, replace the GPU",
     explains: &[],
     codes: &[],
     judge,
@@ -39,7 +39,7 @@ fn wrong(smoke: &Smoke, name: &str) -> Option<Problem> {
         let ids: Vec<String> = smoke.sms_wrong.iter().map(u32::to_string).collect();
         let sms = if ids.len() == 1 { "SM" } else { "SMs" };
         let words = format!("{} of {} words differ from the host's model", smoke.words_wrong, smoke.words);
-        let cause = format!("{name}: {sms} {} computed wrong words.", ids.join(", "));
+        let cause = format!("{name}: {sms} {} computed wrong results.", ids.join(", "));
         return Some(Problem::new(cause).evidence(words));
     }
     if smoke.words_wrong > 0 {
@@ -63,7 +63,7 @@ mod tests {
         }))
         .problems();
         assert_eq!(problems.len(), 1, "the other GPU is right");
-        assert_eq!(problems[0].cause, "GPU 1 (NVIDIA H100 80GB HBM3): SMs 5, 77 computed wrong words.");
+        assert_eq!(problems[0].cause, "GPU 1 (NVIDIA H100 80GB HBM3): SMs 5, 77 computed wrong results.");
         assert_eq!(problems[0].evidence[0].text, "3 of 1048576 words differ from the host's model");
         assert_eq!(problems[0].gpu.as_ref().and_then(|gpu| gpu.ordinal), Some(1));
     }

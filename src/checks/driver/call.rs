@@ -12,7 +12,7 @@ pub const CHECK: Check = Check {
     fix: Fix::Host,
     title: "Device queries fail although cuInit succeeds",
     why: "cuInit succeeded, but a simple query after it failed.",
-    remedy: "Run `nvidia-smi` and `dmesg | grep -i -e xid -e nvrm` on the host.",
+    remedy: "Run `nvidia-smi` and `dmesg | grep -i -e xid -e nvrm` on the host",
     explains: &["probe.nothing-verified"],
     codes: &[],
     judge,

@@ -16,7 +16,7 @@ pub const CHECK: Check = Check {
     why: "NVML counts the GPU but cannot open it. Error 15 means that the GPU fell off the bus, 16 that it needs a \
           reset.",
     remedy: "Drain the node, then reset the GPU or power-cycle the machine; `dmesg | grep -i xid` on the host shows \
-             why the GPU was lost.",
+             why the GPU was lost",
     explains: &[],
     codes: &[(Family::Nvml, 15), (Family::Nvml, 16)],
     judge,
@@ -107,7 +107,7 @@ mod tests {
     fn a_gpu_of_another_container_is_not_lost() {
         let causes = |sample: Sample| judge(&sample.facts()).causes();
         assert!(causes(machine(4, 1)).is_empty());
-        assert_eq!(causes(machine(4, 2).env("CUDA_VISIBLE_DEVICES", "1")).len(), 1, "somebody asked for it");
+        assert_eq!(causes(machine(4, 2).env("CUDA_VISIBLE_DEVICES", "1")).len(), 1, "it was selected");
     }
 
     #[test]

@@ -15,7 +15,7 @@ pub const CHECK: Check = Check {
           message names the file or symbol.",
     remedy: "Read the loader's message: for 'cannot open', add the library's directory to ld.so.conf or \
              LD_LIBRARY_PATH; for 'GLIBC_x not found', use a newer base image; for 'file too short', rebuild without \
-             the NVIDIA runtime.",
+             the NVIDIA runtime",
     explains: &["probe.nothing-verified"],
     codes: &[],
     judge,

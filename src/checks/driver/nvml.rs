@@ -15,7 +15,7 @@ pub const CHECK: Check = Check {
     title: "NVML does not work, so GPU health is unknown",
     why: "NVML reports the health of a GPU: ECC, temperature, throttling, free memory. It belongs to the driver \
           capability 'utility'. CUDA works without it, but cudacheck cannot see whether a GPU is busy.",
-    remedy: "docker run --gpus all -e NVIDIA_DRIVER_CAPABILITIES=compute,utility ...",
+    remedy: "`docker run --gpus all -e NVIDIA_DRIVER_CAPABILITIES=compute,utility ...`",
     explains: &[],
     codes: &[(Family::Nvml, 12)],
     judge,

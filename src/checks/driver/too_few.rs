@@ -12,7 +12,7 @@ pub const CHECK: Check = Check {
     fix: Fix::Recreate,
     title: "Fewer GPUs are available than required",
     why: "--require-gpus sets how many GPUs the container must have.",
-    remedy: "Give the container more GPUs (docker run --gpus N ...), or lower --require-gpus.",
+    remedy: "Give the container more GPUs (`docker run --gpus N ...`), or lower --require-gpus",
     explains: &["probe.nothing-verified"],
     codes: &[],
     judge,

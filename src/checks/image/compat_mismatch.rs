@@ -16,8 +16,8 @@ pub const CHECK: Check = Check {
     why: "CUDA error 803 means that libcuda and the kernel module do not match. Usually the loader finds a \
           forward-compatibility package (cuda-compat) before the driver's own libcuda: it works only if it is newer \
           than the driver, and only with the drivers that it supports.",
-    remedy: "Remove /usr/local/cuda/compat from LD_LIBRARY_PATH and /etc/ld.so.conf.d: RUN rm -f \
-             /etc/ld.so.conf.d/*compat* && ldconfig",
+    remedy: "Remove /usr/local/cuda/compat from LD_LIBRARY_PATH and /etc/ld.so.conf.d: `RUN rm -f \
+             /etc/ld.so.conf.d/*compat* && ldconfig`",
     explains: COMPAT_CONSEQUENCES,
     codes: &[(Family::Driver, 803), (Family::Runtime, 803)],
     judge,

@@ -14,8 +14,8 @@ pub const CHECK: Check = Check {
     title: "This GPU does not support forward compatibility",
     why: "A libcuda that is newer than the kernel module works on data center GPUs and some workstation GPUs. On \
           GeForce, the driver returns error 804.",
-    remedy: "Upgrade the driver on the host, or use an image with an older CUDA. Without rebuilding: docker run -e \
-             LD_LIBRARY_PATH= ...   or, on the host, disable the toolkit's cuda-compat-mode",
+    remedy: "Upgrade the driver on the host, or use an image with an older CUDA. Without rebuilding: `docker run -e \
+             LD_LIBRARY_PATH= ...`, or disable the toolkit's cuda-compat-mode on the host",
     explains: COMPAT_CONSEQUENCES,
     codes: &[(Family::Driver, 804), (Family::Runtime, 804)],
     judge,

@@ -15,7 +15,8 @@ pub const CHECK: Check = Check {
     title: "The image has CUDA libraries but no glibc",
     why: "NVIDIA builds its libraries only for glibc. On Alpine, the musl loader cannot load them, whatever \
           compatibility layer is installed.",
-    remedy: "Use a base with glibc: FROM debian:bookworm-slim, FROM ubuntu:24.04 or gcr.io/distroless/cc",
+    remedy: "Use a base image with glibc: `FROM debian:bookworm-slim`, `FROM ubuntu:24.04` or `FROM \
+             gcr.io/distroless/cc`",
     explains: &["library.missing", "library.version"],
     codes: &[],
     judge,

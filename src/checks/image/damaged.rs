@@ -14,7 +14,7 @@ pub const CHECK: Check = Check {
     title: "The image archive is damaged or truncated",
     why: "A layer ends early, or its size differs from the manifest. The audit reports what could be read; the rest is \
           unknown.",
-    remedy: "Save the image again, with enough free disk space: docker save IMAGE -o image.tar",
+    remedy: "Save the image again, with enough free disk space: `docker save IMAGE -o image.tar`",
     explains: &["library.unreadable"],
     codes: &[],
     judge,

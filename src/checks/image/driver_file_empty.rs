@@ -32,7 +32,7 @@ fn judge(facts: &Facts) -> Outcome {
     let files: Vec<&str> = empty.iter().map(|copy| copy.path.as_str()).collect();
     let problem = Problem::new(format!("{} is empty.", first.path))
         .at(&first.path)
-        .remedy(format!("RUN rm {}   and build without the NVIDIA runtime", files.join(" ")));
+        .remedy(format!("`RUN rm {}`, and build without the NVIDIA runtime", files.join(" ")));
     Some(files.iter().fold(problem, |problem, file| problem.file(file, ": 0 bytes"))).into()
 }
 
@@ -54,7 +54,7 @@ mod tests {
         assert_eq!(problems[0].cause, format!("{LIBCUDA} is empty."));
         assert_eq!(problems[0].evidence[0].path.as_deref(), Some(LIBCUDA));
         let remedy = problems[0].remedy.as_deref().unwrap_or_default();
-        assert!(remedy.starts_with(&format!("RUN rm {LIBCUDA} ")), "{remedy}");
+        assert!(remedy.starts_with(&format!("`RUN rm {LIBCUDA}`")), "{remedy}");
         assert!(judge(&with_libcuda(Sample::image(), 1).facts()).causes().is_empty());
     }
 

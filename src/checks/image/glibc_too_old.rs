@@ -13,7 +13,7 @@ pub const CHECK: Check = Check {
     title: "The image's glibc is too old for the driver",
     why: "The driver's libraries come from the host and need symbol versions of a newer glibc. The loader of an older \
           base image refuses them.",
-    remedy: "Use a newer base: FROM debian:bookworm-slim or FROM ubuntu:24.04",
+    remedy: "Use a newer base image: `FROM debian:bookworm-slim` or `FROM ubuntu:24.04`",
     explains: LOAD_CONSEQUENCES,
     codes: &[],
     judge,

@@ -13,7 +13,8 @@ pub const CHECK: Check = Check {
     title: "This image cannot run glibc programs",
     why: "NVIDIA's driver libraries and CUDA are linked against glibc. In an image without glibc's loader (Alpine, \
           distroless/static, scratch) no program can load them, and neither can cudacheck's probe.",
-    remedy: "Use a base with glibc: FROM debian:bookworm-slim, FROM ubuntu:24.04 or gcr.io/distroless/cc",
+    remedy: "Use a base image with glibc: `FROM debian:bookworm-slim`, `FROM ubuntu:24.04` or `FROM \
+             gcr.io/distroless/cc`",
     explains: &["launch.libcuda-missing", "probe.not-started", "probe.nothing-verified", "driver.load"],
     codes: &[],
     judge,

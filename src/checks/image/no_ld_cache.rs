@@ -15,8 +15,8 @@ pub const CHECK: Check = Check {
     why: "The loader finds mounted libraries through its cache, which the NVIDIA Container Toolkit updates with the \
           image's ldconfig. With images that have no ldconfig (distroless, busybox), and with old toolkits, it does \
           not.",
-    remedy: "Upgrade the NVIDIA Container Toolkit on the host; or, with the directory of libcuda.so.1, in the \
-             Dockerfile: ENV LD_LIBRARY_PATH=DIRECTORY",
+    remedy: "Upgrade the NVIDIA Container Toolkit on the host, or name the directory of libcuda.so.1 in the \
+             Dockerfile: `ENV LD_LIBRARY_PATH=DIRECTORY`",
     explains: LOAD_CONSEQUENCES,
     codes: &[(Family::Runtime, 35)],
     judge,

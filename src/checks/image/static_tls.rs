@@ -13,8 +13,8 @@ pub const CHECK: Check = Check {
     title: "A library does not fit into static TLS",
     why: "Libraries that use static thread-local storage (TLS) must be loaded early, because glibc reserves little room \
           for later ones. This happens mostly on aarch64, with libgomp.",
-    remedy: "ENV LD_PRELOAD=/usr/lib/aarch64-linux-gnu/libgomp.so.1   or, with glibc 2.35 and newer, ENV \
-             GLIBC_TUNABLES=glibc.rtld.optional_static_tls=16384",
+    remedy: "In the Dockerfile: `ENV LD_PRELOAD=/usr/lib/aarch64-linux-gnu/libgomp.so.1` or, with glibc 2.35 and \
+             newer, `ENV GLIBC_TUNABLES=glibc.rtld.optional_static_tls=16384`",
     explains: &["driver.load", "math.cublas-load", "math.runtime-load", "math.cupti-failed"],
     codes: &[],
     judge,

@@ -16,7 +16,7 @@ pub const CHECK: Check = Check {
           run time every call of it returns error 34. It is loaded if that directory is on the loader's path, or if a \
           library directory contains a link to it.",
     remedy: "Remove the stubs directory from LD_LIBRARY_PATH and /etc/ld.so.conf.d (for linking use LIBRARY_PATH), \
-             then run ldconfig",
+             then run `ldconfig`",
     explains: &[
         "image.stubs-on-path",
         "driver.init",

@@ -15,7 +15,7 @@ pub const CHECK: Check = Check {
     title: "The virtual memory limit is too low for CUDA",
     why: "The driver reserves address space for all memory of the machine and its GPUs, far more than it uses. Under \
           a finite RLIMIT_AS that fails, and CUDA reports out of memory although GPU memory is free.",
-    remedy: "docker run --ulimit as=-1 ...   (in a shell: ulimit -v unlimited)",
+    remedy: "`docker run --ulimit as=-1 ...` (in a shell: `ulimit -v unlimited`)",
     explains: &["driver.init", "device.context", "device.busy", "probe.nothing-verified"],
     codes: &[(Family::Driver, 2), (Family::Runtime, 2)],
     judge,

@@ -13,8 +13,8 @@ pub const CHECK: Check = Check {
     title: "Image build steps cannot use a GPU",
     why: "Builders give RUN steps no devices, even on a machine with GPUs. A program that looks for a GPU during the \
           build (a check, or a build that detects which architecture to compile for) finds none.",
-    remedy: "Audit the image in the build (RUN cudacheck image), and verify the GPU when the container runs. Name \
-             architectures for builds: ENV TORCH_CUDA_ARCH_LIST=\"8.0;9.0\"",
+    remedy: "Audit the image in the build (`RUN cudacheck image`), and verify the GPU when the container runs. Name \
+             architectures for builds: `ENV TORCH_CUDA_ARCH_LIST=\"8.0;9.0\"`",
     explains: PLATFORM_CONSEQUENCES,
     codes: &[],
     judge,

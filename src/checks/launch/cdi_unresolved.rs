@@ -12,7 +12,7 @@ pub const CHECK: Check = Check {
     title: "The requested CDI devices do not exist",
     why: "The engine reports 'unresolvable CDI devices nvidia.com/gpu=all': there is no CDI specification, the user \
           cannot read it, or it does not list that device. The container never starts.",
-    remedy: "On the host: sudo nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml && nvidia-ctk cdi list",
+    remedy: "On the host: `sudo nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml && nvidia-ctk cdi list`",
     explains: &[],
     codes: &[],
     judge: unseen,

@@ -18,11 +18,10 @@ pub const CHECK: Check = Check {
           container's device cgroup does not allow them. Either it never did (no-cgroups = true in the toolkit's \
           configuration, or nodes that were bind-mounted instead of passed as devices), or access was lost while the \
           container ran: systemd rewrites the rules on daemon-reload, and so does the kubelet's static CPU manager.",
-    remedy: "Recreate the container: docker run --gpus all ... (podman run --device nvidia.com/gpu=all ...)   If \
-             access was lost while it ran: on the host `sudo nvidia-ctk system create-dev-char-symlinks \
-             --create-all`, or use CDI. If it never worked: set no-cgroups = false in \
-             /etc/nvidia-container-runtime/config.toml. `docker restart` tells the two apart: it helps only in the \
-             first case.",
+    remedy: "Recreate the container: `docker run --gpus all ...` (`podman run --device nvidia.com/gpu=all ...`). If \
+             access was lost while it ran: on the host `sudo nvidia-ctk system create-dev-char-symlinks --create-all`, \
+             or use CDI. If it never worked: set no-cgroups = false in /etc/nvidia-container-runtime/config.toml. \
+             `docker restart` tells the two apart: it helps only in the first case",
     explains: NO_NODES_CONSEQUENCES,
     codes: &[(Family::Nvml, 999), (Family::Driver, 100), (Family::Driver, 999)],
     judge,

@@ -19,8 +19,8 @@ pub const CHECK: Check = Check {
     why: "The kernel module reports its version in /proc/driver/nvidia/version and is listed in /proc/devices. If \
           neither is there, no driver is loaded, and no container flag can provide a GPU: the machine has none, or \
           its driver is not installed, was not rebuilt for the running kernel, or is blocked (Secure Boot, nouveau).",
-    remedy: "Run `nvidia-smi` on the host. If that fails as well, install or reload the driver there (`sudo \
-             modprobe nvidia`), or run the container on a machine with a GPU.",
+    remedy: "Run `nvidia-smi` on the host. If that fails as well, install or reload the driver there (`sudo modprobe \
+             nvidia`), or run the container on a machine with a GPU",
     explains: NO_DRIVER_CONSEQUENCES,
     codes: &[(Family::Nvml, 9)],
     judge,
@@ -33,16 +33,14 @@ fn judge(facts: &Facts) -> Outcome {
     if host_has_driver(facts) || is_wsl_or_jetson(facts) || gpu_answered(facts) {
         return Outcome::Pass;
     }
-    // As root, the driver libraries create nodes that nothing answers: those are no sign of a driver.
+    // As root, the driver libraries create device nodes even without a driver, so nodes do not indicate one.
     let answers = |errno| !matches!(errno, Some(ENXIO | ENODEV));
     let tried = open_attempts(facts).next().is_some();
     let dead = tried && !open_attempts(facts).any(|(_, errno)| answers(errno));
     let mut problem = match (has_driver_nodes(facts), dead) {
         (true, false) => return Outcome::Pass,
-        (true, true) => {
-            Problem::new("The kernel has no NVIDIA module, and nothing answers behind the device nodes.")
-                .evidence("open /dev/nvidia*: ENXIO or ENODEV")
-        }
+        (true, true) => Problem::new("The kernel has no NVIDIA module, and the device nodes have no driver.")
+            .evidence("open /dev/nvidia*: ENXIO or ENODEV"),
         (false, _) => Problem::new("The kernel has no NVIDIA module, and there is no /dev/nvidia* node.")
             .evidence("no node /dev/nvidia*"),
     };

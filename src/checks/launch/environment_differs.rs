@@ -12,7 +12,7 @@ pub const CHECK: Check = Check {
     title: "Process 1 has a different environment from this check",
     why: "Health checks and exec get the environment of the image and of the start command, not what an entrypoint \
           script exported. The application may load other libraries, or see other GPUs, than this check does.",
-    remedy: "Set the variables with ENV in the Dockerfile or -e at the start, not in the entrypoint script",
+    remedy: "Set the variables with ENV in the Dockerfile or with `docker run -e`, not in the entrypoint script",
     explains: &[],
     codes: &[],
     judge,

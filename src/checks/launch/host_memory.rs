@@ -15,7 +15,7 @@ pub const CHECK: Check = Check {
     title: "The container's memory limit is too low",
     why: "The driver and the CUDA libraries also need host memory: a context takes a few hundred megabytes, and cuBLAS \
           about as much again. Above the limit of its cgroup a process is killed, or initialization fails.",
-    remedy: "Raise the limit: docker run --memory 4g ...   (Kubernetes: resources.limits.memory), or verify less: \
+    remedy: "Raise the limit: `docker run --memory 4g ...` (Kubernetes: resources.limits.memory), or verify less: \
              --level driver",
     explains: &["probe.crashed", "node.hmm", "driver.init", "probe.nothing-verified"],
     codes: &[(Family::Driver, 3)],
@@ -25,7 +25,7 @@ pub const CHECK: Check = Check {
 fn judge(facts: &Facts) -> Outcome {
     let limits = &facts.host.limits;
     let Some(limit) = limits.memory else { return Outcome::Pass };
-    // The kernel counts its OOM kills: with none, somebody else sent the SIGKILL.
+    // The kernel counts its OOM kills: with none, the SIGKILL came from elsewhere.
     let by_sigkill =
         |run: &&ProbeRun| matches!(run.ending, Ending::Signalled { signal: 9 }) && !run.finished();
     let killed = facts.probes.iter().find(by_sigkill).filter(|_| limits.oom_kills != Some(0));

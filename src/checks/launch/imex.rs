@@ -13,8 +13,8 @@ pub const CHECK: Check = Check {
     title: "No IMEX channel to share memory between nodes",
     why: "On machines whose NVLink domain spans nodes, exported allocations need a channel in \
           /dev/nvidia-caps-imex-channels. Without one, cuMemCreate is not permitted.",
-    remedy: "docker run -e NVIDIA_IMEX_CHANNELS=0 ...   with nvidia-imex running on the host; Kubernetes: a \
-             ComputeDomain",
+    remedy: "`docker run -e NVIDIA_IMEX_CHANNELS=0 ...` with nvidia-imex running on the host (Kubernetes: a \
+             ComputeDomain)",
     explains: &[],
     codes: &[(Family::Driver, 800), (Family::Runtime, 800)],
     judge: unseen,

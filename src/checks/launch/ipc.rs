@@ -12,7 +12,7 @@ pub const CHECK: Check = Check {
     title: "Containers with one GPU each cannot share GPU memory",
     why: "CUDA IPC and NVLink between processes need the GPUs of all processes visible in every container, and one \
           IPC namespace.",
-    remedy: "docker run --gpus all --ipc=host ...   for all of them; each selects its GPU with CUDA_VISIBLE_DEVICES",
+    remedy: "`docker run --gpus all --ipc=host ...` for all of them; each selects its GPU with CUDA_VISIBLE_DEVICES",
     explains: &[],
     codes: &[],
     judge: unseen,

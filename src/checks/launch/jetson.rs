@@ -14,7 +14,7 @@ pub const CHECK: Check = Check {
     title: "The Jetson's integrated GPU does not work here",
     why: "On Tegra, --runtime nvidia mounts the driver file by file, and its device nodes (/dev/nvmap, \
           /dev/nvhost-*) belong to the group video. --gpus does not provide them on all releases.",
-    remedy: "docker run --runtime nvidia --group-add video -e NVIDIA_VISIBLE_DEVICES=all ...",
+    remedy: "`docker run --runtime nvidia --group-add video -e NVIDIA_VISIBLE_DEVICES=all ...`",
     explains: PLATFORM_CONSEQUENCES,
     codes: &[(Family::Driver, 100), (Family::Runtime, 100)],
     judge,

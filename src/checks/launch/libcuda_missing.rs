@@ -17,8 +17,8 @@ pub const CHECK: Check = Check {
     title: "The driver library libcuda.so.1 is not in the container",
     why: "libcuda belongs to the host's driver, and the container runtime injects it for the capability 'compute'. \
           Without that capability, nvidia-smi works in the container and CUDA does not.",
-    remedy: "docker run --gpus all -e NVIDIA_DRIVER_CAPABILITIES=compute,utility ...   (Compose: \
-             capabilities: [gpu]; Dockerfile: ENV NVIDIA_DRIVER_CAPABILITIES=compute,utility)",
+    remedy: "`docker run --gpus all -e NVIDIA_DRIVER_CAPABILITIES=compute,utility ...` (Compose: `capabilities: \
+             [gpu]`; Dockerfile: `ENV NVIDIA_DRIVER_CAPABILITIES=compute,utility`)",
     explains: &["driver.load", "probe.nothing-verified"],
     codes: &[],
     judge,

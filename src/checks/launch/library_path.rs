@@ -12,9 +12,9 @@ pub const CHECK: Check = Check {
     owner: Owner::Image,
     fix: Fix::Rebuild,
     title: "The loader does not search the driver's library directory",
-    why: "Some platforms, GKE above all, mount the driver in a directory of their own and leave it to the image to \
-          search there. Older CUDA images set LD_LIBRARY_PATH for that; newer ones do not.",
-    remedy: "In the Dockerfile: ENV LD_LIBRARY_PATH=/usr/local/nvidia/lib64${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}",
+    why: "Some platforms, GKE in particular, mount the driver in a directory of their own and expect the image to search \
+          there. Older CUDA images set LD_LIBRARY_PATH for that; newer ones do not.",
+    remedy: "In the Dockerfile: `ENV LD_LIBRARY_PATH=/usr/local/nvidia/lib64${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}`",
     explains: LOAD_CONSEQUENCES,
     codes: &[(Family::Runtime, 35)],
     judge,

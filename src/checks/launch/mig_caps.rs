@@ -16,8 +16,8 @@ pub const CHECK: Check = Check {
     title: "The container has no access to its MIG instance",
     why: "Each MIG instance has a device node in /dev/nvidia-caps, in addition to the node of its GPU. Without it the \
           driver denies access to the instance, although the GPU is visible.",
-    remedy: "docker run --gpus '\"device=MIG-UUID\"' ...   with a current NVIDIA Container Toolkit; nvidia-smi -L on \
-             the host lists the UUIDs",
+    remedy: "`docker run --gpus '\"device=MIG-UUID\"' ...` with a current NVIDIA Container Toolkit (`nvidia-smi -L` on \
+             the host lists the UUIDs)",
     explains: NO_NODES_CONSEQUENCES,
     codes: &[(Family::Nvml, 4)],
     judge,

@@ -15,7 +15,7 @@ pub const CHECK: Check = Check {
     why: "The environment or the GPU's compute mode makes CUDA a client of the Multi-Process Service (MPS), and its \
           daemon does not answer: its pipe directory is not in the container, or it runs as another user or in \
           another IPC namespace.",
-    remedy: "docker run --ipc=host -v /tmp/nvidia-mps:/tmp/nvidia-mps ...   as the daemon's user, or unset \
+    remedy: "`docker run --ipc=host -v /tmp/nvidia-mps:/tmp/nvidia-mps ...` as the daemon's user, or unset \
              CUDA_MPS_PIPE_DIRECTORY to run without MPS",
     explains: &["driver.init", "device.context", "probe.nothing-verified"],
     codes: &[(Family::Driver, 805), (Family::Runtime, 805)],

@@ -19,7 +19,7 @@ pub const CHECK: Check = Check {
     why: "With 'none', the container gets the driver libraries and no GPU; with 'void' or an empty value it gets \
           nothing at all. The image or a Compose file may set the variable. Where GPUs are injected through CDI, the \
           value is always 'void' and has no effect: there the device nodes are in the container.",
-    remedy: "docker run --gpus all -e NVIDIA_VISIBLE_DEVICES=all ...",
+    remedy: "`docker run --gpus all -e NVIDIA_VISIBLE_DEVICES=all ...`",
     explains: NOT_INJECTED_CONSEQUENCES,
     codes: &[(Family::Driver, 100), (Family::Runtime, 35)],
     judge,

@@ -18,7 +18,7 @@ pub const CHECK: Check = Check {
     title: "The pod's runtime did not inject its GPU",
     why: "The device plugin assigned GPUs to this container in NVIDIA_VISIBLE_DEVICES, but neither device nodes nor \
           driver libraries are in it: the pod does not run under the NVIDIA Container Runtime.",
-    remedy: "Add to the pod: runtimeClassName: nvidia   (or make nvidia the default_runtime_name of containerd on the \
+    remedy: "Add `runtimeClassName: nvidia` to the pod (or make nvidia the default_runtime_name of containerd on the \
              node)",
     explains: NOT_INJECTED_CONSEQUENCES,
     codes: &[(Family::Runtime, 35), (Family::Nvml, 12)],

@@ -1,4 +1,4 @@
-//! The GPU device nodes are there, but no driver answers when they are opened.
+//! The GPU device nodes exist, but opening them fails for lack of a working driver.
 
 use crate::checks::shared::nodes::{EACCES, EPERM, NO_NODES_CONSEQUENCES, errno_name, refused_with};
 use crate::checks::{Check, Outcome};
@@ -10,11 +10,11 @@ pub const CHECK: Check = Check {
     severity: Severity::Error,
     owner: Owner::Launch,
     fix: Fix::Recreate,
-    title: "No driver answers behind the GPU device nodes",
+    title: "The GPU device nodes have no working driver",
     why: "Opening the device nodes fails with ENXIO, ENODEV or EIO: the driver that created them is no longer loaded, \
           was reloaded with other device numbers, or has lost its GPU.",
     remedy: "Recreate the container, so that it gets the device nodes of the running driver. If that does not help, \
-             look at `nvidia-smi` and `dmesg | grep -i -e nvrm -e xid` on the host",
+             run `nvidia-smi` and `dmesg | grep -i -e nvrm -e xid` on the host",
     explains: NO_NODES_CONSEQUENCES,
     codes: &[],
     judge,

@@ -16,7 +16,7 @@ pub const CHECK: Check = Check {
     title: "This user cannot open the GPU device nodes",
     why: "The device nodes belong to a group that the container's user is not in, because the driver was configured \
           to create them with a restrictive mode. In a rootless container, the host's group appears as nobody.",
-    remedy: "docker run --gpus all --group-add GID ...   with the group of /dev/nvidiactl",
+    remedy: "`docker run --gpus all --group-add GID ...` with the group of /dev/nvidiactl",
     explains: NO_NODES_CONSEQUENCES,
     codes: &[(Family::Nvml, 4)],
     judge,
@@ -37,11 +37,11 @@ fn judge(facts: &Facts) -> Outcome {
     if let Outcome::Fail(problems) = &mut outcome {
         let gid = node(facts, CONTROL).map_or("GID".to_owned(), |node| node.gid.to_string());
         let remedy = if process.user_namespace {
-            "podman run --group-add keep-groups ...   (on the host, the user must be in the group of /dev/nvidiactl)"
+            "`podman run --group-add keep-groups ...` (on the host, the user must be in the group of /dev/nvidiactl)"
                 .to_owned()
         } else {
             format!(
-                "docker run --gpus all --group-add {gid} ...   (Kubernetes: securityContext.supplementalGroups: [{gid}])"
+                "`docker run --gpus all --group-add {gid} ...` (Kubernetes: securityContext.supplementalGroups: [{gid}])"
             )
         };
         let ids = format!("uid {}, gid {}, groups {:?}", process.uid, process.gid, process.groups);

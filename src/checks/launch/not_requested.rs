@@ -16,8 +16,8 @@ pub const CHECK: Check = Check {
     title: "This container was started without a GPU",
     why: "The driver is loaded on the host, but neither its device nodes nor its libraries are in the container: no \
           GPU was requested when it was started, or it does not run under the NVIDIA Container Runtime.",
-    remedy: "docker run --gpus all ...   (Compose: deploy.resources.reservations.devices with capabilities: \
-             [gpu]; Kubernetes: resources.limits nvidia.com/gpu: 1, with runtimeClassName: nvidia)",
+    remedy: "`docker run --gpus all ...` (Compose: deploy.resources.reservations.devices with capabilities: [gpu]; \
+             Kubernetes: resources.limits nvidia.com/gpu: 1, with runtimeClassName: nvidia)",
     explains: NO_DRIVER_CONSEQUENCES,
     codes: &[(Family::Runtime, 35), (Family::Nvml, 12)],
     judge,

@@ -15,7 +15,7 @@ pub const CHECK: Check = Check {
     why: "cuInit reports that an operating system call failed. Where a seccomp filter is active, it is the usual \
           reason: custom profiles often omit memfd_create or the NUMA calls.",
     remedy: "Run with the default profile, or allow memfd_create, mbind and set_mempolicy in yours. To confirm that \
-             the filter is the cause: docker run --security-opt seccomp=unconfined ...",
+             the filter is the cause: `docker run --security-opt seccomp=unconfined ...`",
     explains: &["driver.init", "probe.nothing-verified"],
     codes: &[(Family::Driver, 304), (Family::Runtime, 304)],
     judge,
@@ -26,7 +26,7 @@ fn judge(facts: &Facts) -> Outcome {
     let filter = facts.host.process.seccomp;
     let problem = match filter {
         0 => Problem::new("The driver was refused a system call, although no seccomp filter is active.")
-            .remedy("Look at `dmesg` on the host; AppArmor or a limit may be the reason"),
+            .remedy("Run `dmesg` on the host; AppArmor or a limit may be the reason"),
         _ => Problem::new("The driver was refused a system call, and a seccomp filter is active."),
     };
     Some(problem.evidence(phrase).file("/proc/self/status", &format!(": Seccomp: {filter}"))).into()

@@ -16,7 +16,7 @@ pub const CHECK: Check = Check {
     title: "SELinux denies access to the GPU device nodes",
     why: "The mode of the device nodes allows this user to open them, but open fails with EACCES: the SELinux label \
           of the container may not use devices of the host.",
-    remedy: "On the host: sudo setsebool -P container_use_devices 1   (or run with --security-opt label=disable)",
+    remedy: "On the host: `sudo setsebool -P container_use_devices 1` (or run with --security-opt label=disable)",
     explains: NO_NODES_CONSEQUENCES,
     codes: &[(Family::Nvml, 4)],
     judge,

@@ -17,7 +17,7 @@ pub const CHECK: Check = Check {
     title: "/dev/shm is too small for several GPUs",
     why: "NCCL and the data loaders of PyTorch pass data between processes through /dev/shm, which is 64 MiB by \
           default in Docker. With more than one GPU that runs out: No space left on device, or a bus error.",
-    remedy: "docker run --shm-size=1g ...   or --ipc=host; Kubernetes: an emptyDir with medium: Memory at /dev/shm",
+    remedy: "`docker run --shm-size=1g ...`, or --ipc=host (Kubernetes: an emptyDir with medium: Memory at /dev/shm)",
     explains: &[],
     codes: &[],
     judge,

@@ -13,9 +13,9 @@ pub const CHECK: Check = Check {
     why: "docker run fails with 'could not select device driver \"\" with capabilities: [[gpu]]' if the NVIDIA \
           Container Toolkit is not installed, and with 'load library failed: libnvidia-ml.so.1' if the host has no \
           driver. The container never starts, so cudacheck cannot detect this.",
-    remedy: "On the host, with the driver installed (nvidia-smi works): sudo apt-get install \
-             nvidia-container-toolkit && sudo nvidia-ctk runtime configure --runtime=docker && sudo systemctl \
-             restart docker",
+    remedy: "On the host, with the driver installed (`nvidia-smi` works): `sudo apt-get install \
+             nvidia-container-toolkit && sudo nvidia-ctk runtime configure --runtime=docker && sudo systemctl restart \
+             docker`",
     explains: &[],
     codes: &[],
     judge: unseen,

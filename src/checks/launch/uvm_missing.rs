@@ -17,7 +17,7 @@ pub const CHECK: Check = Check {
     title: "/dev/nvidia-uvm is not in the container",
     why: "CUDA needs the device node of the unified memory driver; nvidia-smi does not. It is missing if the module \
           nvidia_uvm was not loaded when the container was created.",
-    remedy: "On the host: sudo modprobe nvidia_uvm && sudo nvidia-modprobe -u -c=0   then recreate the container",
+    remedy: "On the host: `sudo modprobe nvidia_uvm && sudo nvidia-modprobe -u -c=0`; then recreate the container",
     explains: NO_NODES_CONSEQUENCES,
     codes: &[(Family::Driver, 999)],
     judge,
@@ -28,7 +28,7 @@ fn judge(facts: &Facts) -> Outcome {
     if !has(CONTROL) || has(UVM) || cuda_works(facts) || is_wsl_or_jetson(facts) {
         return Outcome::Pass;
     }
-    // At level nvml CUDA is not initialized, and does not need the node.
+    // Level nvml does not initialize CUDA, so the node is not needed.
     let Some(fault) = facts.probes.iter().find_map(|run| run.fault(Stage::DriverInit)) else {
         return Outcome::Pass;
     };

@@ -16,7 +16,7 @@ pub const CHECK: Check = Check {
     why: "The kernel assigns the major number of nvidia-uvm when the module is loaded. The node in this container has \
           a different one from /proc/devices: the container, or the CDI specification that it was created from, is \
           older than the running driver.",
-    remedy: "On the host: sudo nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml   then recreate the container",
+    remedy: "On the host: `sudo nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml`; then recreate the container",
     // The device cgroup allows the number of the running driver, so that the old node is denied.
     explains: &[
         "launch.device-denied",

@@ -16,8 +16,8 @@ pub const CHECK: Check = Check {
     why: "Under WSL, a GPU is reached through /dev/dxg and the libraries in /usr/lib/wsl/lib; /dev/nvidia* nodes do \
           not exist there and are not needed. NVML error 17 means that the operating system blocks the access, most \
           often through the device cgroup.",
-    remedy: "In WSL: set no-cgroups = false in /etc/nvidia-container-runtime/config.toml; in Windows: `wsl \
-             --update`; then docker run --gpus all ...",
+    remedy: "In WSL: set no-cgroups = false in /etc/nvidia-container-runtime/config.toml; in Windows: `wsl --update`; \
+             then `docker run --gpus all ...`",
     explains: PLATFORM_CONSEQUENCES,
     codes: &[(Family::Nvml, 17)],
     judge,

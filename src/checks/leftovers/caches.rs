@@ -14,8 +14,8 @@ pub const CHECK: Check = Check {
     fix: Fix::Rebuild,
     title: "Package manager caches are in the image",
     why: "pip, uv, conda and apt keep what they downloaded. A finished image never reads it again.",
-    remedy: "RUN --mount=type=cache,target=/root/.cache pip install ... ; for apt, in the same RUN: && rm -rf \
-             /var/lib/apt/lists/* /var/cache/apt/archives/*.deb",
+    remedy: "`RUN --mount=type=cache,target=/root/.cache pip install ...`; for apt, in the RUN that installs: `&& rm \
+             -rf /var/lib/apt/lists/* /var/cache/apt/archives/*.deb`",
     explains: &[],
     codes: &[],
     judge,
@@ -25,8 +25,8 @@ fn judge(facts: &Facts) -> Outcome {
     let has = |group| of_groups(&facts.census, &[group]).any(|leftover| leftover.bytes >= WORTH_REPORTING);
     match sum(facts, &[Group::Caches, Group::Apt]) {
         Outcome::Fail(problems) if has(Group::Apt) && !has(Group::Caches) => {
-            let remedy = "In the RUN that installs: && rm -rf /var/lib/apt/lists/* /var/cache/apt/archives/*.deb \
-                          /var/cache/apt/*.bin";
+            let remedy = "In the RUN that installs: `&& rm -rf /var/lib/apt/lists/* /var/cache/apt/archives/*.deb \
+                          /var/cache/apt/*.bin`";
             Outcome::Fail(problems.into_iter().map(|problem| problem.remedy(remedy)).collect())
         }
         outcome => outcome,

@@ -15,7 +15,8 @@ pub const CHECK: Check = Check {
     fix: Fix::Rebuild,
     title: "Layers contain files that later layers delete or overwrite",
     why: "A later layer cannot shrink an earlier one: a file that a later RUN deletes is still stored and pulled.",
-    remedy: "Delete the file in the RUN that creates it, or mount it: RUN --mount=type=bind or --mount=type=cache",
+    remedy: "Delete the file in the RUN that creates it, or mount it (`RUN --mount=type=bind ...` or `RUN \
+             --mount=type=cache ...`)",
     explains: &[],
     codes: &[],
     judge,

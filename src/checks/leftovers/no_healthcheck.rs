@@ -12,7 +12,7 @@ pub const CHECK: Check = Check {
     fix: Fix::Rebuild,
     title: "The image has no health check",
     why: "Without one, Docker reports a container as up although its GPU has failed.",
-    remedy: "HEALTHCHECK CMD [\"/usr/local/bin/cudacheck\", \"health\"]",
+    remedy: "In the Dockerfile: `HEALTHCHECK CMD [\"/usr/local/bin/cudacheck\", \"health\"]`",
     explains: &[],
     codes: &[],
     judge,

@@ -13,7 +13,7 @@ pub const CHECK: Check = Check {
     title: "The image runs as root",
     why: "GPUs do not need root: every user can open their device nodes. A program that does not run as root gives an \
           attacker less.",
-    remedy: "USER 10001   (any UID but 0; it must own the files that it writes)",
+    remedy: "In the Dockerfile: `USER 10001` (any UID but 0; it must own the files that it writes)",
     explains: &[],
     codes: &[],
     judge,

@@ -12,8 +12,8 @@ pub const CHECK: Check = Check {
     fix: Fix::Rebuild,
     title: "A secret is stored in the image",
     why: "Everyone who can pull the image can read it, even if a later layer deletes the file. The value is not shown.",
-    remedy: "Revoke it, then pass it only while building: RUN --mount=type=secret,id=token ... ; at run time, pass it in the \
-             environment or in a mounted file",
+    remedy: "Revoke it, then pass it only while building (`RUN --mount=type=secret,id=token ...`); at run time, pass \
+             it in the environment or in a mounted file",
     explains: &[],
     codes: &[],
     judge,

@@ -14,7 +14,8 @@ pub const CHECK: Check = Check {
     title: "CUDA build tools are in the image",
     why: "nvcc, headers, static libraries, profilers and samples are for development. A program needs them at run time only if \
           it compiles kernels with them.",
-    remedy: "Build in a separate stage (FROM nvidia/cuda:...-devel AS build) and COPY --from=build what runs",
+    remedy: "Build in a separate stage (`FROM nvidia/cuda:...-devel AS build`) and copy what runs with `COPY \
+             --from=build ...`",
     explains: &[],
     codes: &[],
     judge,

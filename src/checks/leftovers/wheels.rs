@@ -13,8 +13,8 @@ pub const CHECK: Check = Check {
     fix: Fix::Rebuild,
     title: "Wheel files or installers are in the image",
     why: "Once installed, they are never read again.",
-    remedy: "RUN --mount=type=bind,from=build,source=/wheels,target=/wheels pip install --no-index \
-             --find-links=/wheels ...",
+    remedy: "`RUN --mount=type=bind,from=build,source=/wheels,target=/wheels pip install --no-index \
+             --find-links=/wheels ...`",
     explains: &[],
     codes: &[],
     judge,

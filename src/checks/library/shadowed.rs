@@ -1,4 +1,4 @@
-//! The environment loads another copy than the intended one.
+//! The environment loads a different copy than intended.
 
 use crate::checks::{Check, Outcome, Problem};
 use crate::facts::Facts;
@@ -13,8 +13,8 @@ pub const CHECK: Check = Check {
     title: "The environment loads a different copy than intended",
     why: "The RUNPATH of a program names the directory of the library that it was built for. The loader searches \
           LD_LIBRARY_PATH first, and finds a library of the same name there. LD_PRELOAD comes before both.",
-    remedy: "Remove that directory from LD_LIBRARY_PATH (ENV LD_LIBRARY_PATH= in the Dockerfile), or the library from \
-             LD_PRELOAD",
+    remedy: "Remove that directory from LD_LIBRARY_PATH (`ENV LD_LIBRARY_PATH=` in the Dockerfile), or the library \
+             from LD_PRELOAD",
     explains: &[],
     codes: &[],
     judge,

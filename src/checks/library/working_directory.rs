@@ -13,7 +13,7 @@ pub const CHECK: Check = Check {
     why: "An empty element means the directory in which a program is started. A colon at the end leaves one, as in ENV \
           LD_LIBRARY_PATH=/x:$LD_LIBRARY_PATH without an earlier value. Everyone who can write to that directory can \
           replace libraries.",
-    remedy: "ENV LD_LIBRARY_PATH=/x${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}",
+    remedy: "In the Dockerfile: `ENV LD_LIBRARY_PATH=/x${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}`",
     explains: &[],
     codes: &[],
     judge,

@@ -14,7 +14,7 @@ pub const CHECK: Check = Check {
     title: "Only administrators can read hardware performance counters",
     why: "The driver lets only administrators read performance counters (RmProfilingAdminOnly). Tracing works; Nsight \
           Compute and metrics from counters do not.",
-    remedy: "docker run --cap-add SYS_ADMIN ... as root, or on the host set the module option \
+    remedy: "`docker run --cap-add SYS_ADMIN ...` as root, or on the host set the module option \
              NVreg_RestrictProfilingToAdminUsers=0",
     explains: &[],
     codes: &[(Family::Cupti, 35)],

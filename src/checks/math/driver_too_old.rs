@@ -44,7 +44,7 @@ fn judge(facts: &Facts) -> Outcome {
             Some(copy) => {
                 let directory = copy.path.rsplit_once('/').map_or("", |(directory, _)| directory);
                 let remedy = format!(
-                    "On a data center GPU: set ENV LD_LIBRARY_PATH={directory} to load the image's compatibility \
+                    "On a data center GPU: set `ENV LD_LIBRARY_PATH={directory}` to load the image's compatibility \
                      driver; otherwise upgrade the driver on the host"
                 );
                 problem.file(&copy.path, " is in the image but was not loaded").remedy(remedy)
@@ -94,7 +94,7 @@ mod tests {
         let found = problem(judge(&sample(35).facts()));
         assert!(found.cause.contains("cudaErrorInsufficientDriver"), "{}", found.cause);
         assert_eq!(found.evidence[0].path.as_deref(), Some(path));
-        assert!(found.remedy.unwrap().contains("ENV LD_LIBRARY_PATH=/usr/local/cuda/compat to load"));
+        assert!(found.remedy.unwrap().contains("ENV LD_LIBRARY_PATH=/usr/local/cuda/compat` to load"));
         assert!(matches!(judge(&sample(999).facts()), Outcome::Pass));
     }
 }

@@ -15,8 +15,8 @@ pub const CHECK: Check = Check {
     title: "The GPU may need the open kernel module",
     why: "Only the open kernel module supports GPUs from Blackwell on. With the proprietary module loaded, NVML and \
           CUDA start but find no device.",
-    remedy: "On the host: identify the GPU (lspci | grep -i nvidia); for Blackwell and newer, install the open kernel \
-             module (nvidia-driver-NNN-open, or nvidia-open) and reboot",
+    remedy: "On the host: identify the GPU (`lspci | grep -i nvidia`); for Blackwell and newer, install the open \
+             kernel module (nvidia-driver-NNN-open, or nvidia-open) and reboot",
     explains: &[
         "launch.visible-devices",
         "driver.init",

@@ -15,7 +15,7 @@ pub const CHECK: Check = Check {
     title: "GPUs in confidential mode are not marked ready",
     why: "With confidential computing, a GPU accepts no work until it is attested and marked as ready. Until then CUDA \
           reports that the system is not ready.",
-    remedy: "On the host or in the guest, after attestation: sudo nvidia-smi conf-compute -srs 1",
+    remedy: "On the host or in the guest, after attestation: `sudo nvidia-smi conf-compute -srs 1`",
     explains: &["node.fabric", "driver.init", "driver.no-devices", "driver.nvml", "probe.nothing-verified"],
     codes: &[(Family::Driver, 802)],
     judge,

@@ -14,8 +14,8 @@ pub const CHECK: Check = Check {
     title: "Driver libraries and kernel module have different versions",
     why: "The driver was upgraded on the host while its old kernel module is still loaded, or this container still \
           has the old libraries. Both must have exactly the same version.",
-    remedy: "Recreate the container; if `nvidia-smi` fails on the host as well, reboot it or reload the modules: sudo \
-             rmmod nvidia_uvm nvidia_drm nvidia_modeset nvidia && sudo modprobe nvidia",
+    remedy: "Recreate the container; if `nvidia-smi` fails on the host as well, reboot it or reload the modules: `sudo \
+             rmmod nvidia_uvm nvidia_drm nvidia_modeset nvidia && sudo modprobe nvidia`",
     explains: &[
         "image.compat-mismatch",
         "driver.init",

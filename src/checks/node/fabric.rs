@@ -14,8 +14,8 @@ pub const CHECK: Check = Check {
     title: "The NVLink fabric is not ready",
     why: "The fabric manager must register GPUs behind NVSwitch before CUDA can use them; nvidia-smi works without it. \
           The fabric manager is not installed, not running, or does not have exactly the driver's version.",
-    remedy: "On the host: sudo systemctl start nvidia-fabricmanager   (same version as the driver: check systemctl \
-             status nvidia-fabricmanager); with confidential computing: nvidia-smi conf-compute -grs",
+    remedy: "On the host: `sudo systemctl start nvidia-fabricmanager` (same version as the driver: check `systemctl \
+             status nvidia-fabricmanager`); with confidential computing: `nvidia-smi conf-compute -grs`",
     explains: &["device.fabric", "driver.init", "driver.no-devices", "driver.nvml", "probe.nothing-verified"],
     codes: &[(Family::Driver, 802), (Family::Runtime, 802)],
     judge,

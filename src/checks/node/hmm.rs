@@ -17,8 +17,8 @@ pub const CHECK: Check = Check {
     why: "cuInit returns 'not initialized', although the device nodes open and nvidia-smi works. With some \
           combinations of kernel and open kernel module, initializing heterogeneous memory management (HMM) fails this \
           way.",
-    remedy: "On the host: echo 'options nvidia_uvm uvm_disable_hmm=1' | sudo tee /etc/modprobe.d/nvidia-uvm.conf && \
-             sudo rmmod nvidia_uvm && sudo modprobe nvidia_uvm",
+    remedy: "On the host: `echo 'options nvidia_uvm uvm_disable_hmm=1' | sudo tee /etc/modprobe.d/nvidia-uvm.conf && \
+             sudo rmmod nvidia_uvm && sudo modprobe nvidia_uvm`",
     explains: INIT_CONSEQUENCES,
     codes: &[(Family::Driver, 3), (Family::Runtime, 3)],
     judge,
@@ -36,7 +36,7 @@ fn judge(facts: &Facts) -> Outcome {
     match module.hmm_disabled {
         Some(true) => {
             problem = problem.evidence("uvm_disable_hmm is already set").remedy(
-                "Compare kernel and driver release on the host, and run dmesg | grep -i uvm there: HMM is already off",
+                "Compare kernel and driver release on the host, and run `dmesg | grep -i uvm` there: HMM is already off",
             );
         }
         Some(false) => problem = problem.evidence("uvm_disable_hmm=N"),

@@ -14,8 +14,8 @@ pub const CHECK: Check = Check {
     fix: Fix::Host,
     title: "MIG is enabled but there is no instance",
     why: "CUDA uses a GPU in MIG mode only through its instances. Until one is created, CUDA has no device.",
-    remedy: "On the host: sudo nvidia-smi mig -cgi PROFILE -C   (nvidia-smi mig -lgip lists profiles), or disable MIG: \
-             sudo nvidia-smi -mig 0",
+    remedy: "On the host: `sudo nvidia-smi mig -cgi PROFILE -C` (`nvidia-smi mig -lgip` lists profiles), or disable \
+             MIG: `sudo nvidia-smi -mig 0`",
     explains: NO_DEVICES_CONSEQUENCES,
     codes: &[(Family::Driver, 100), (Family::Runtime, 100)],
     judge,
@@ -23,7 +23,7 @@ pub const CHECK: Check = Check {
 
 fn judge(facts: &Facts) -> Outcome {
     let is_empty = |gpu: &NvmlDevice| gpu.mig_enabled.known() == Some(&true) && gpu.mig_devices.is_empty();
-    // Level nvml does not ask CUDA, which would see none of these GPUs.
+    // Level nvml does not query CUDA, which would list none of these GPUs.
     let without_cuda = facts.request.level == Level::Nvml || cuda_sees_none(facts);
     let mut gpus = facts.nvml_devices().peekable();
     if gpus.peek().is_none() || !without_cuda || !gpus.all(is_empty) {

@@ -12,7 +12,7 @@ pub const CHECK: Check = Check {
     title: "GPU-to-GPU copies return zeros, or NCCL hangs",
     why: "The driver reports that two GPUs can access each other, but the IOMMU or PCIe access control (ACS) redirects \
           what one writes to the other. cudacheck does not copy between GPUs.",
-    remedy: "On the host: boot with iommu=pt and turn ACS off in the BIOS; until then NCCL_P2P_DISABLE=1",
+    remedy: "On the host: boot with iommu=pt and turn ACS off in the BIOS; until then, set NCCL_P2P_DISABLE=1",
     explains: &[],
     codes: &[],
     judge: unseen,

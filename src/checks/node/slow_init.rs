@@ -14,7 +14,7 @@ pub const CHECK: Check = Check {
     title: "CUDA initialization takes seconds without persistence mode",
     why: "Without persistence mode the driver shuts a GPU down when its last user exits, and starts it again for the \
           next one. Probes with a short deadline time out because of that.",
-    remedy: "On the host: sudo systemctl enable --now nvidia-persistenced",
+    remedy: "On the host: `sudo systemctl enable --now nvidia-persistenced`",
     explains: &[],
     codes: &[],
     judge,

@@ -17,7 +17,7 @@ pub const CHECK: Check = Check {
     title: "The nvidia_uvm kernel module must be reloaded",
     why: "cuInit returns an unknown error, although every device node exists and opens. This happens when the \
           nvidia_uvm module does not survive a suspend and resume of the machine.",
-    remedy: "On the host, with no program using a GPU: sudo rmmod nvidia_uvm && sudo modprobe nvidia_uvm",
+    remedy: "On the host, with no program using a GPU: `sudo rmmod nvidia_uvm && sudo modprobe nvidia_uvm`",
     explains: INIT_CONSEQUENCES,
     codes: &[(Family::Driver, 999), (Family::Runtime, 999)],
     judge,

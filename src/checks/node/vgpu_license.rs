@@ -15,8 +15,8 @@ pub const CHECK: Check = Check {
     title: "The virtual GPU has no valid license",
     why: "A vGPU without a license refuses work or slows down after some minutes. The guest needs a token from the \
           license server.",
-    remedy: "In the guest: put the client configuration token into /etc/nvidia/ClientConfigToken and sudo systemctl \
-             restart nvidia-gridd; nvidia-smi -q | grep -i licen shows the state",
+    remedy: "In the guest: put the client configuration token into /etc/nvidia/ClientConfigToken and run `sudo \
+             systemctl restart nvidia-gridd`; `nvidia-smi -q | grep -i licen` shows the state",
     explains: &["driver.init", "driver.no-devices", "device.context", "probe.nothing-verified"],
     codes: &[(Family::Driver, NOT_LICENSED), (Family::Runtime, NOT_LICENSED)],
     judge,

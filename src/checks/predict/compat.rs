@@ -14,8 +14,8 @@ pub const CHECK: Check = Check {
     title: "The image works here through its cuda-compat driver",
     why: "The libcuda of a cuda-compat package replaces an older driver on data center GPUs. A note in \
           its ELF file lists the drivers that it can replace.",
-    remedy: "No action needed: the NVIDIA Container Toolkit mounts it by itself. To verify on the \
-          machine, run cudacheck",
+    remedy: "No action needed: the NVIDIA Container Toolkit mounts it by itself. To verify on the machine, run \
+             `cudacheck`",
     explains: &[],
     codes: &[],
     judge,

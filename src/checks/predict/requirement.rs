@@ -14,8 +14,8 @@ pub const CHECK: Check = Check {
     title: "The machine does not meet the image's requirements",
     why: "NVIDIA_REQUIRE_CUDA names the drivers and GPUs that the image was made for. \
           nvidia-container-cli checks it and refuses to start the container: unsatisfied condition.",
-    remedy: "Install a newer driver on the machine; or, if minor-version compatibility is enough, run \
-          with -e NVIDIA_DISABLE_REQUIRE=1",
+    remedy: "Install a newer driver on the machine or, if minor-version compatibility is enough, disable the \
+             requirement: `docker run -e NVIDIA_DISABLE_REQUIRE=1 ...`",
     explains: &[],
     codes: &[],
     judge,

@@ -1,4 +1,4 @@
-//! What all checks together say about an image on a machine. Each check's own words are tested beside it.
+//! What all checks together find about an image on a machine. Each check's own texts are tested beside it.
 
 use super::samples::{TORCH, compat_driver, described, image};
 use super::*;

@@ -16,8 +16,8 @@ pub const CHECK: Check = Check {
     title: "Cannot predict whether the image works on this machine",
     why: "A prediction needs the device code and the libraries of the image, and a driver and a GPU \
           that cudacheck knows. If one of them is missing, the result is unknown.",
-    remedy: "Describe the machine in more detail (cuda=, datacenter=), audit at the full level, or run \
-          cudacheck on the machine",
+    remedy: "Describe the machine in more detail (cuda=, datacenter=), audit at the full level, or run `cudacheck` on \
+             the machine",
     explains: &[],
     codes: &[],
     judge,

@@ -1,4 +1,4 @@
-//! Finds checks that gave way to another check of the same container.
+//! Finds checks that did not run because of another check in the same container.
 
 use crate::checks::probe::{each_run, for_gpu};
 use crate::checks::{Check, Outcome, Problem};
@@ -13,7 +13,7 @@ pub const CHECK: Check = Check {
     fix: Fix::Wait,
     title: "Another check in this container is still running",
     why: "Two probes at a time would disturb each other. This check waited for the other one until its own deadline.",
-    remedy: "Try again later, or give this check a longer --timeout than the other one.",
+    remedy: "Try again later, or give this check a longer --timeout than the other one",
     explains: &["probe.nothing-verified"],
     codes: &[],
     judge,
@@ -24,7 +24,7 @@ fn judge(facts: &Facts) -> Outcome {
         let gpu = facts.gpu_of_run(run);
         let which = for_gpu(gpu.as_ref());
         let cause = match &run.ending {
-            // The lock was taken each time that this probe tried; the kernel does not tell by whom.
+            // The lock was taken each time that this probe tried; the kernel does not show by whom.
             Ending::LockTaken => {
                 format!("Another probe{which} was running until the deadline of this check.")
             }

@@ -17,14 +17,14 @@ pub const CHECK: Check = Check {
     why: "The probe loads the same libraries as an application, in a process of its own. A signal in one of them \
           would have killed the application as well.",
     remedy: "Check the library that was loaded last: it is usually from another CUDA release, or damaged. Rebuild the \
-             image with one CUDA release.",
+             image with one CUDA release",
     explains: &["probe.nothing-verified"],
     codes: &[],
     judge,
 };
 
-const RAISE_MEMORY: &str = "Raise the container's memory limit (docker run --memory ..., resources.limits.memory): \
-                            the kernel kills processes that exceed it.";
+const RAISE_MEMORY: &str = "Raise the container's memory limit (`docker run --memory ...`, resources.limits.memory): \
+                            the kernel kills processes that exceed it";
 
 fn judge(facts: &Facts) -> Outcome {
     each_run(facts, |run| match run.ending {

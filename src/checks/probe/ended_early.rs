@@ -14,7 +14,7 @@ pub const CHECK: Check = Check {
     title: "The probe exited before it finished",
     why: "A library ended the process itself, without a signal. An application that loads it would exit just as \
           silently.",
-    remedy: "Check what the library printed, and which library was loaded last.",
+    remedy: "Check what the library printed, and which library was loaded last",
     explains: &["probe.nothing-verified"],
     codes: &[],
     judge,

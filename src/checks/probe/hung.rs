@@ -16,7 +16,7 @@ pub const CHECK: Check = Check {
           longer than --timeout allows: without persistence mode a driver needs seconds for each GPU, and cuInit \
           can wait 30 seconds for the fabric manager.",
     remedy: "Try again with --timeout 120s. If the same call hangs, run `dmesg | grep -i -e xid -e nvrm` on the host, \
-             then reset the GPU or reboot the host.",
+             then reset the GPU or reboot the host",
     explains: &["probe.nothing-verified"],
     codes: &[],
     judge,

@@ -15,7 +15,7 @@ pub const CHECK: Check = Check {
     why: "The probe is a small glibc program. A loader that refuses it is too old, or only imitates glibc's loader \
           (gcompat).",
     remedy: "Use a release of cudacheck that supports the image's glibc (`cudacheck --version` prints the minimum), or \
-             a newer base image.",
+             a newer base image",
     explains: &["probe.nothing-verified"],
     codes: &[],
     judge,

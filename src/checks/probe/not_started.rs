@@ -14,8 +14,8 @@ pub const CHECK: Check = Check {
     title: "No probe process could be started",
     why: "cudacheck starts its probe from memory, else from a file, else through the image's loader. All three failed, \
           so the state of the GPU is unknown.",
-    remedy: "Allow one of them: sysctl vm.memfd_noexec=1 or lower on the host, a writable directory that allows \
-             execution (docker run --tmpfs /tmp:exec), or a mounted /proc",
+    remedy: "Allow one of them: vm.memfd_noexec of 1 or lower on the host (`sudo sysctl vm.memfd_noexec=1`), a \
+             writable directory that allows execution (`docker run --tmpfs /tmp:exec ...`), or a mounted /proc",
     explains: &["probe.nothing-verified"],
     codes: &[],
     judge,
@@ -27,28 +27,28 @@ const LIMITS: &[(i32, &str, &str)] = &[
     (
         EAGAIN,
         "The process table is full: this container or user has reached its limit on processes.",
-        "Raise the limit (docker run --pids-limit 100 ..., the kubelet's podPidsLimit, ulimit -u), or find out what left \
-         processes behind: ps -ef inside the container",
+        "Raise the limit (`docker run --pids-limit 100 ...`, the kubelet's podPidsLimit, `ulimit -u`), or find out what \
+         left processes behind: `ps -ef` inside the container",
     ),
     (
         ENOMEM,
         "There is no memory for another process.",
-        "Raise the container's memory limit: docker run --memory ..., resources.limits.memory",
+        "Raise the container's memory limit: `docker run --memory ...` (Kubernetes: resources.limits.memory)",
     ),
     (
         EMFILE,
         "This process cannot open more files.",
-        "Raise the limit: docker run --ulimit nofile=1024 ..., ulimit -n",
+        "Raise the limit: `docker run --ulimit nofile=1024 ...` (in a shell: `ulimit -n`)",
     ),
     (
         EFBIG,
         "The limit on file size is smaller than the probe, which also applies to memory files.",
-        "Raise the limit to 4 MB or more: docker run --ulimit fsize=-1 ..., ulimit -f unlimited",
+        "Raise the limit to 4 MB or more: `docker run --ulimit fsize=-1 ...` (in a shell: `ulimit -f unlimited`)",
     ),
     (
         ENFILE,
         "The machine's table of open files is full.",
-        "Raise fs.file-max on the host; sysctl fs.file-nr shows how many files are open",
+        "Raise fs.file-max on the host; `sysctl fs.file-nr` shows how many files are open",
     ),
 ];
 

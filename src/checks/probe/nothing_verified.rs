@@ -12,7 +12,7 @@ pub const CHECK: Check = Check {
     fix: Fix::Recreate,
     title: "No GPU could be verified",
     why: "No probe reported a fault, but none reported a working GPU either. That is not healthy.",
-    remedy: "Run cudacheck --format json and check the stages.",
+    remedy: "Run `cudacheck --format json` and check the stages",
     explains: &[],
     codes: &[],
     judge,

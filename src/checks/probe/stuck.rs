@@ -14,8 +14,8 @@ pub const CHECK: Check = Check {
     title: "An earlier probe is stuck in the driver",
     why: "A probe of an earlier check in this container is past its deadline and still alive: it hangs in a call that \
           even SIGKILL does not end. A second probe would hang too, so none was started.",
-    remedy: "Drain the node and reboot it; nothing else removes a process in state D. On the host, \
-             `dmesg | grep -i -e xid -e nvrm` shows the reason.",
+    remedy: "Drain the node and reboot it; nothing else removes a process in state D. On the host, `dmesg | grep -i -e \
+             xid -e nvrm` shows the reason",
     explains: &["probe.nothing-verified"],
     codes: &[],
     judge,

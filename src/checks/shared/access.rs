@@ -1,6 +1,6 @@
 //! Whether a GPU was expected in this container, and whether one answered.
 //!
-//! Questions about the container as a whole live here. Device nodes are in `nodes`, CUDA_VISIBLE_DEVICES in
+//! Only questions about the container as a whole are here. Device nodes are in `nodes`, CUDA_VISIBLE_DEVICES in
 //! `visible_devices`, WSL, Jetson and container engines in `platform`.
 
 use image_audit::census::{Copy, Origin};
@@ -74,7 +74,7 @@ pub fn real_libcuda(facts: &Facts) -> Option<&Copy> {
     facts.census.copies.iter().find(real)
 }
 
-/// The number of devices that CUDA lists; 0 where it was not asked, or did not answer.
+/// The number of devices that CUDA lists; 0 if it was not queried or failed.
 pub fn cuda_device_count(facts: &Facts) -> u32 {
     facts.probes.iter().find_map(|run| run.driver().next()).map_or(0, |driver| driver.devices)
 }
@@ -89,7 +89,7 @@ pub fn gpu_answered(facts: &Facts) -> bool {
     cuda_works(facts) || facts.nvml_devices().next().is_some()
 }
 
-/// A GPU works as far as it was asked for. Above level nvml an answer of NVML is not enough: CUDA may still fail.
+/// A GPU works, as far as the level shows. Above level nvml, NVML's answer is not enough: CUDA may still fail.
 pub fn gpu_works(facts: &Facts) -> bool {
     if facts.request.level == Level::Nvml { gpu_answered(facts) } else { cuda_works(facts) }
 }

@@ -55,8 +55,8 @@ pub fn not_searched(facts: &Facts, kind: Directory) -> Outcome {
         return Some(without_link(file, message)).into();
     }
     let toolkit = match kind {
-        Directory::System => "Upgrade the NVIDIA Container Toolkit, which writes the loader's cache; or ",
-        Directory::Other => "",
+        Directory::System => "Upgrade the NVIDIA Container Toolkit, which writes the loader's cache, or add",
+        Directory::Other => "Add",
     };
     let mut problem = Problem::new(format!(
         "{} exists, but the loader does not search {directory}.",
@@ -65,7 +65,7 @@ pub fn not_searched(facts: &Facts, kind: Directory) -> Outcome {
     .at(&file.path)
     .evidence(message)
     .remedy(format!(
-        "{toolkit}in the Dockerfile: ENV LD_LIBRARY_PATH={directory}${{LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}}"
+        "{toolkit} to the Dockerfile: `ENV LD_LIBRARY_PATH={directory}${{LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}}`"
     ));
     let path = facts.host.environment.get("LD_LIBRARY_PATH").map_or("not set", String::as_str);
     problem = problem.evidence(format!("LD_LIBRARY_PATH: {path}"));

@@ -1,6 +1,6 @@
 //! The device nodes in /dev: which are there, which the probe could open, and what their modes allow.
 //!
-//! Nothing here asks whether CUDA or NVML work; that is in `access`.
+//! Whether CUDA or NVML work is in `access`.
 
 use crate::checks::shared::access::gpu_works;
 use crate::checks::{Outcome, Problem};
@@ -169,7 +169,7 @@ mod tests {
         assert!(!allows(1000, 1000, &[], false));
         assert!(allows(1000, 44, &[], false) && allows(1000, 1000, &[44], false));
         assert!(allows(0, 0, &[], false));
-        // The host's ids are shown as nobody's in a rootless container.
+        // A rootless container shows the host's IDs as nobody.
         let node = Node { path: CONTROL.into(), mode: 0o660, uid: 65534, gid: 65534, major: 195, minor: 255 };
         let rootless = Sample::machine(1).host(|host| host.process.user_namespace = true).facts();
         assert!(!mode_allows(&rootless, &node));

@@ -24,7 +24,7 @@ pub const PLATFORM_CONSEQUENCES: &[&str] = &[
 ];
 
 /// How Podman gives a container its GPUs; it accepts --gpus and ignores it.
-pub const PODMAN_RUN: &str = "podman run --device nvidia.com/gpu=all ...";
+pub const PODMAN_RUN: &str = "`podman run --device nvidia.com/gpu=all ...`";
 
 /// The container engine: `docker`, `podman`, `kubernetes` or `other`; none outside a container.
 pub fn engine(facts: &Facts) -> Option<&str> {

@@ -15,7 +15,7 @@ pub fn cuda_visible_devices(facts: &Facts) -> Option<&str> {
     facts.host.environment.get("CUDA_VISIBLE_DEVICES").map(String::as_str)
 }
 
-/// CUDA reported no device. At level nvml CUDA is not asked: then the variable leaves it no device.
+/// CUDA reported no device. At level nvml, where CUDA is not queried: the variable leaves it no device.
 pub fn cuda_sees_none(facts: &Facts) -> bool {
     if facts.request.level == Level::Nvml && cuda_visible_devices(facts).is_some() {
         return gpu_selection::visible(facts).is_some_and(|visible| visible.is_empty());

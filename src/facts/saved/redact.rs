@@ -1,7 +1,7 @@
 //! Which words of facts are replaced, and by which; see `saved.rs` for the list.
 //!
-//! It walks the JSON form, not the types: a field that is new is redacted by the same rules, unless
-//! somebody decides otherwise here. Equal words become equal words, so that findings do not change.
+//! It walks the JSON form, not the types: a new field is redacted by the same rules, unless an exception is made
+//! here. Equal words become equal words, so that findings do not change.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::text::{self, Words};
 
-/// What the machine that saves knows of itself and no file should tell.
+/// Names and values of the saving machine that must not be in the file.
 #[derive(Debug, Default)]
 pub struct Here {
     pub users: BTreeSet<String>,
@@ -19,13 +19,13 @@ pub struct Here {
     pub variables: Vec<(String, String)>,
 }
 
-/// Accounts that images have; the name tells nothing, and is a word of many paths.
+/// Accounts that images have: they identify nobody and occur in many paths.
 const COMMON: [&str; 18] = [
     "admin", "app", "conda", "cuda", "data", "debian", "docker", "home", "jovyan", "node", "nobody",
     "nvidia", "opt", "python", "root", "ubuntu", "user", "worker",
 ];
 
-/// Parts of names of variables that tell where something runs and for whom: short values count.
+/// Parts of names of variables that reveal where something runs and for whom: even short values are replaced.
 const TELLING: [&str; 7] = ["HOST", "NODE", "POD", "USER", "NAMESPACE", "CLUSTER", "TENANT"];
 
 impl Here {
@@ -88,7 +88,7 @@ pub fn redact(facts: &mut Value, here: &Here) {
     let mut seen = Seen::default();
     seen.look(facts);
     seen.homes.extend(here.users.iter().cloned());
-    // Numbered in their order, so that what is sorted stays sorted, and whichever GPU answers first.
+    // Numbered in sorted order, so that sorted lists stay sorted, whichever GPU answers first.
     let digits = seen.homes.len().to_string().len();
     let users: Vec<(String, String)> = seen
         .homes
@@ -128,7 +128,7 @@ struct Redaction<'a> {
     here: &'a Here,
     users: Vec<(String, String)>,
     uuids: Vec<String>,
-    /// Names of machines that were described, and what stands for them.
+    /// Names of described machines, and their replacements.
     machines: Vec<(String, String)>,
 }
 
@@ -171,7 +171,7 @@ impl Redaction<'_> {
             _ => {}
         }
         let words = self.words(keys, &text);
-        // A call is a function's name, by which findings are told apart.
+        // A call is a function's name, which checks need.
         if words.free && keys.last() != Some(&"call") {
             text = text::variables(&text, &self.machines);
             text = text::variables(&text, &self.here.variables);
@@ -183,7 +183,7 @@ impl Redaction<'_> {
     }
 
     fn words(&self, keys: &[&str], text: &str) -> Words<'_> {
-        // Names of products and distributions are what a variable may well repeat.
+        // A variable may well repeat the name of a product or a distribution.
         let product = keys.last() == Some(&"name") || keys.contains(&"distribution");
         let free =
             matches!(keys.last(), Some(&"noise" | &"detail" | &"error" | &"instruction" | &"unavailable"));
@@ -201,7 +201,7 @@ impl Redaction<'_> {
         format!("{at:08}-0000-0000-0000-000000000000")
     }
 
-    /// CUDA_VISIBLE_DEVICES may have the beginning of a UUID, if only one GPU's begins so.
+    /// CUDA_VISIBLE_DEVICES may have a prefix of a UUID, if it is unique.
     fn beginning(&self, start: &str) -> String {
         let lower = start.to_ascii_lowercase();
         let mut known = self.uuids.iter().filter(|uuid| uuid.starts_with(&lower));
@@ -296,7 +296,7 @@ mod tests {
         assert_eq!(text("no route from gpu17 to rack7"), "no route from HOST to $NODE_NAME");
         assert_eq!(text("project skunkworks-llm, 2.21.5-1+cuda"), "project $WANDB_PROJECT, 2.21.5-1+cuda");
         assert_eq!(text("key=hunter22 10.3.2.1"), "key=$DB_PASSWORD $KUBERNETES_SERVICE_HOST");
-        // A word of a path, too, but no version and no name of a product.
+        // Also as a word of a path, but not in versions and names of products.
         let value = redacted(
             json!({ "path": "/data/gpu17/lib", "name": "skunkworks-llm GPU", "version": "9.1.0.70" }),
         );

@@ -1,14 +1,14 @@
-//! Words of a text that tell of people, machines and networks, and texts without them.
+//! Finds and replaces words that identify people, machines and networks.
 //!
 //! Paths, versions and names of libraries look much like host names and addresses: what is replaced in a
-//! text that people read (`Words::free`) is left alone where a finding may hang on it.
+//! text that people read (`Words::free`) is kept where a finding may depend on it.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
 
 use image_audit::secrets;
 
-/// Sites of vendors, whose hosts and paths tell nothing of whoever fetches from them.
+/// Vendors' sites: their hosts and paths do not identify who fetches from them.
 const PUBLIC: [&str; 10] = [
     "anaconda.org",
     "debian.org",
@@ -22,7 +22,7 @@ const PUBLIC: [&str; 10] = [
     "ubuntu.com",
 ];
 
-/// Ends of host names; others end files and modules as often.
+/// Last labels of host names; any other is as often the end of a file or module name.
 const DOMAINS: [&str; 54] = [
     "ai",
     "app",
@@ -84,9 +84,9 @@ pub struct Words<'a> {
     /// Prose: what a library printed, a message, an instruction.
     pub free: bool,
     pub hosts: &'a BTreeSet<String>,
-    /// Names, and what stands for them.
+    /// Names, and their replacements.
     pub users: &'a [(String, String)],
-    /// Those that may stand outside of a home directory.
+    /// Those that are replaced outside of home directories too.
     pub known: &'a BTreeSet<String>,
 }
 
@@ -103,7 +103,7 @@ pub fn redact(text: &str, words: &Words) -> String {
     }
     for name in words.known {
         let word = words.users.iter().find(|(user, _)| user == name).map_or("user", |(_, word)| word);
-        // In a path, a component alone.
+        // In a path, only a whole component.
         let part_of_word = if words.free { "-_" } else { "-_.+" };
         let found = whole(&text, name, part_of_word).filter(|range| words.free || is_component(&text, range));
         text = replace(&text, found, |_| word.to_owned());
@@ -111,9 +111,9 @@ pub fn redact(text: &str, words: &Words) -> String {
     if words.free { network(&text) } else { text }
 }
 
-/// What a variable holds, wherever a text has it as a word; the longest comes first.
+/// Replaces values of variables wherever they are words of a text; the longest come first.
 pub fn variables(text: &str, variables: &[(String, String)]) -> String {
-    // What is shorter is a word of other texts as well.
+    // Shorter values are ordinary words too.
     let long = variables.iter().filter(|(value, _)| value.len() >= 3);
     let word = |text: String, (value, name): &(String, String)| {
         replace(&text, whole(&text, value, ""), |_| name.clone())
@@ -151,7 +151,7 @@ fn hits<'t>(text: &'t str, begin: &'t str) -> impl Iterator<Item = usize> + 't {
 
 /// NAME of `/home/NAME`.
 pub fn homes(text: &str) -> impl Iterator<Item = Range<usize>> {
-    // The whole of it is a path: a space is part of a name.
+    // The whole text is a path, so a space is part of a name.
     let spaces = text.starts_with('/');
     let ends = move |c: char| "/\\:\"'`,;()=*<>|".contains(c) || (!spaces && c.is_whitespace()) || c == '\n';
     let mut ranges: Vec<Range<usize>> = ["/home/", "/Users/", "\\Users\\"]
@@ -165,7 +165,7 @@ pub fn homes(text: &str) -> impl Iterator<Item = Range<usize>> {
     apart(ranges)
 }
 
-/// Without those that begin in an earlier one.
+/// Without ranges that begin within an earlier one.
 fn apart(mut ranges: Vec<Range<usize>>) -> impl Iterator<Item = Range<usize>> {
     ranges.dedup_by(|later, first| later.start < first.end);
     ranges.into_iter()
@@ -184,7 +184,7 @@ fn is_uuid(text: &[u8]) -> bool {
 pub fn uuids(text: &str) -> impl Iterator<Item = Range<usize>> {
     let bytes = text.as_bytes();
     let (mut ranges, mut at) = (Vec::new(), 0);
-    // The first dash is where it has to be.
+    // A UUID's first dash is its ninth character.
     while let Some(dash) = bytes[at..].iter().position(|byte| *byte == b'-').map(|dash| at + dash) {
         at = dash + 1;
         let Some(start) = dash.checked_sub(UUID[0]) else { continue };
@@ -200,7 +200,7 @@ pub fn uuids(text: &str) -> impl Iterator<Item = Range<usize>> {
     ranges.into_iter()
 }
 
-/// The beginning of a UUID behind `GPU-` or `MIG-`.
+/// A prefix of a UUID, after `GPU-` or `MIG-`.
 pub fn beginnings(text: &str) -> impl Iterator<Item = Range<usize>> {
     let mut ranges: Vec<Range<usize>> = ["GPU-", "MIG-"]
         .iter()
@@ -217,7 +217,7 @@ pub fn beginnings(text: &str) -> impl Iterator<Item = Range<usize>> {
     ranges.into_iter()
 }
 
-/// Where a word stands by itself; `joins` are characters that make it part of a longer one.
+/// Occurrences of a word as a whole; `joins` are characters that make it part of a longer one.
 fn whole<'t>(text: &'t str, word: &'t str, joins: &'t str) -> impl Iterator<Item = Range<usize>> + 't {
     let joined = |c: char| c.is_alphanumeric() || joins.contains(c);
     hits(text, word)
@@ -229,7 +229,7 @@ fn is_component(text: &str, range: &Range<usize>) -> bool {
     text[..range.start].ends_with('/') && text[range.end..].chars().next().is_none_or(|c| "/:".contains(c))
 }
 
-/// A host name that is no word of the paths that libraries have.
+/// Whether a host name is unlikely to be a word in the path of a library.
 fn is_distinct(host: &str) -> bool {
     let ordinary = ["cu", "nvidia", "python", "lib", "sm_", "torch", "x86"];
     host.len() >= 5
@@ -238,7 +238,7 @@ fn is_distinct(host: &str) -> bool {
         && !ordinary.iter().any(|begin| host.starts_with(begin))
 }
 
-/// Lines with their secrets cut out; a line that still looks like one goes.
+/// Removes secrets from lines, and lines that still look like a secret.
 fn without_secrets(text: &str) -> String {
     if text.contains("PRIVATE KEY") {
         return "...".to_owned();
@@ -271,7 +271,7 @@ fn cut_words(line: &str) -> String {
         out += end;
         before = bare;
     }
-    // What has no place of its own, such as `echo root:x | chpasswd`.
+    // A secret without a delimited value, as in `echo root:x | chpasswd`.
     if out == line && !secrets::in_history(&[out.clone()]).is_empty() { "...".to_owned() } else { out }
 }
 
@@ -319,7 +319,7 @@ fn network(text: &str) -> String {
     out + rest
 }
 
-/// The word, or what stands for it.
+/// The word, or its replacement.
 fn address(word: &str) -> String {
     let trimmed = word.trim_end_matches(['.', ':', '-']);
     let end = &word[trimmed.len()..];
@@ -359,7 +359,7 @@ fn is_version_4(word: &str) -> bool {
     numbers.len() == 4 && numbers.iter().all(|number| number.parse::<u8>().is_ok())
 }
 
-/// Of IPv6.
+/// An IPv6 address.
 fn is_version_6(word: &str) -> bool {
     let word = word.split('%').next().unwrap_or_default();
     word.bytes().any(|byte| byte.is_ascii_digit())
@@ -367,7 +367,7 @@ fn is_version_6(word: &str) -> bool {
         && word.parse::<std::net::Ipv6Addr>().is_ok()
 }
 
-/// Of a network card.
+/// A MAC address.
 fn is_hardware(word: &str) -> bool {
     let parts: Vec<&str> = word.split(':').collect();
     parts.len() == 6
@@ -398,7 +398,7 @@ mod tests {
                 "pip install -i https://HOST/... torch",
             ),
             ("FROM registry.acme.example/team/x:1", "FROM HOST/team/x:1"),
-            // The same in other things.
+            // Not addresses, though they look similar.
             (
                 "curl https://download.pytorch.org/whl/cu121?k=v",
                 "curl https://download.pytorch.org/whl/cu121?...",

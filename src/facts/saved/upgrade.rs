@@ -1,11 +1,11 @@
 //! Facts of older schemas, brought to the present one, so that an attached file stays useful.
 //!
-//! Works on the tree of JSON values, before any type sees it: what it does not find it leaves alone, and what is
-//! wrong then is refused by the types.
+//! It works on the tree of JSON values, before any type sees it, and ignores what it does not find. The types refuse
+//! what is still wrong.
 
 use serde_json::{Value, json};
 
-/// From schema 1, the last before names were settled.
+/// From schema 1, before fields and families were renamed.
 pub fn from_1(facts: &mut Value) {
     with(facts, "request", request);
     with(facts, "census", census);
@@ -35,7 +35,7 @@ fn census(census: &mut Value) {
         rename(copy, "owner", "package");
         rename(copy, "held", "kept");
         if let Some(fields) = copy.as_object_mut() {
-            // Decided anew from the rest once the facts are read.
+            // Decided again after loading.
             fields.insert("verdict".to_owned(), "unreferenced".into());
         }
     });
@@ -116,7 +116,7 @@ const FINDINGS: [(&str, &str); 4] = [
     ("on.module-not-said", "predict.module-unspecified"),
 ];
 
-/// Libraries by the names of their files; most of them only lacked `lib`.
+/// Libraries have the names of their files; most names only lacked `lib`.
 fn library(name: &mut Value) {
     let Some(former) = name.as_str() else { return };
     *name = match former {
@@ -128,7 +128,7 @@ fn library(name: &mut Value) {
     };
 }
 
-/// Why a stage was skipped was a sentence.
+/// The reason for a skipped stage was a sentence.
 fn skip(skipped: &mut Value) {
     let Some(why) = skipped.as_str() else { return };
     let numbers: Vec<u64> =

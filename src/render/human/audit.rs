@@ -87,7 +87,7 @@ fn one_change(out: &mut String, number: usize, change: &Change, style: Style) {
     wrap(out, &change.note, "                ", style, Ink::Dim);
 }
 
-/// At most so many characters; the JSON has the whole line.
+/// At most this many characters; the JSON has the whole line.
 fn fit_end(text: &str, room: usize) -> String {
     match text.char_indices().nth(room) {
         Some((end, _)) => format!("{}… (in full with --format json)", &text[..end]),

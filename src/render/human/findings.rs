@@ -29,7 +29,7 @@ fn owner_and_fix(finding: &Finding) -> String {
         Fix::Wait => "wait",
     };
     match finding.owner {
-        Owner::Nobody => "  (no action needed: the GPU is in use)".to_owned(),
+        Owner::Nobody => "  (no action needed)".to_owned(),
         owner => format!("  (owner: {owner}; fix: {fix})"),
     }
 }
@@ -44,7 +44,7 @@ pub fn one_finding(out: &mut String, finding: &Finding, style: Style) {
         Severity::Warning => ("! warning", Ink::Warn),
         Severity::Note => ("· note", Ink::Dim),
     };
-    // A warning or a note is advice, so nobody has to act.
+    // Warnings and notes are advice, so they need no owner.
     let owner = if finding.severity >= Severity::Unknown { owner_and_fix(finding) } else { String::new() };
     let about = style.paint(Ink::Dim, &format!("{}{owner}", finding.id));
     *out += &format!("  {}  {about}\n", style.paint(ink, word));

@@ -1,4 +1,4 @@
-//! How text is laid out: colours, headings, wrapping by display width, sizes. Nothing of the report is known here.
+//! How text is laid out: colors, headings, wrapping by display width, sizes. It knows nothing of the report.
 
 use textwrap::core::display_width;
 use textwrap::{Options, WordSeparator, WordSplitter};
@@ -54,7 +54,7 @@ pub fn wrap(out: &mut String, text: &str, indent: &str, style: Style, ink: Ink) 
     }
 }
 
-/// At most so many columns. The start is cut, since the end of a path tells more.
+/// Shortens to `room` columns, at the start: the end of a path matters more.
 pub fn fit(text: &str, room: usize) -> String {
     if display_width(text) <= room {
         return text.to_owned();

@@ -67,7 +67,7 @@ fn table(out: &mut String, predictions: &[Prediction], style: Style) {
     }
 }
 
-/// Names in a fleet share their start and their end, so both are kept.
+/// Names in a fleet may differ at the start or at the end, so both are kept.
 fn shortened(name: &str) -> String {
     let count = name.chars().count();
     if count <= WIDEST_NAME {

@@ -28,7 +28,7 @@ const LAST_LINE: Duration = Duration::from_secs(1);
 /// Polling interval where the kernel has no pidfd (before Linux 5.3).
 pub const POLL: Duration = Duration::from_millis(5);
 
-/// Bytes to keep of what libraries print: the last ones.
+/// Bytes to keep of what libraries print: the last ones, shown where they explain a failure.
 pub const OUTPUT: usize = 16 * 1024;
 
 /// A longer line is not an event.

@@ -82,7 +82,7 @@ pub fn gpu_of(ordinal: c_int) -> Option<u32> {
     u32::try_from(known.map_or(ordinal, |known| known(ordinal))).ok()
 }
 
-/// Whether the bytes lie in one allocation of device memory.
+/// Whether the bytes are in one allocation of device memory.
 pub fn owns(pointer: usize, bytes: usize) -> bool {
     // SAFETY: the type is that of the function in cuda/memory.rs.
     let owns = unsafe { function::<extern "C" fn(usize, usize) -> bool>(c"fake_owns") };

@@ -69,7 +69,7 @@ const SYMBOLS: &[&str] = &["cu", "nvml"];
 
 static SCRIPT: OnceLock<BTreeMap<String, String>> = OnceLock::new();
 
-/// What the script says for one GPU (`gpu.N.key`), else for all (`key`).
+/// The script's value for one GPU (`gpu.N.key`), else for all (`key`).
 pub fn lookup(gpu: Option<u32>, key: &str) -> Option<&'static str> {
     let script = SCRIPT.get_or_init(read);
     gpu.and_then(|gpu| script.get(&format!("gpu.{gpu}.{key}")))

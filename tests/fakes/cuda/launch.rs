@@ -139,7 +139,7 @@ fn check(context: Context, request: &Request, function: &Function) -> Result<(),
     Ok(())
 }
 
-/// Copies the arguments, each from its own pointer, to where the kernel's parameters lie.
+/// Copies the arguments, each from its own pointer, to where the kernel's parameters are.
 fn gather(kernel: &Kernel, params: *mut *mut c_void) -> Result<Vec<u8>, c_int> {
     let mut block = vec![0; kernel.params_size];
     for (index, param) in kernel.params.iter().enumerate() {

@@ -99,7 +99,7 @@ fn fill<T: Copy>(at: usize, value: T, count: usize) -> Result<(), c_int> {
     Ok(())
 }
 
-/// For the other fakes: whether the bytes lie in one allocation.
+/// For the other fakes: whether the bytes are in one allocation.
 #[unsafe(no_mangle)]
 pub extern "C" fn fake_owns(at: usize, bytes: usize) -> bool {
     let ledger = ledger();

@@ -1,5 +1,5 @@
 //! The record of one kernel, as CUPTI of CUDA 12 lays it out (`CUpti_ActivityKernel9`). The fields
-//! up to the name lie at the same places in the revisions before and after it.
+//! up to the name have the same offsets in the revisions before and after it.
 
 use std::ffi::{c_char, c_void};
 

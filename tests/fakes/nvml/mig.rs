@@ -7,7 +7,7 @@ use crate::common::gpu::Gpu;
 use crate::error;
 use crate::handle::{Device, Target, device, get, on};
 
-/// The data-centre GPUs since Ampere.
+/// The data center GPUs since Ampere.
 fn can_be_cut(gpu: Gpu) -> bool {
     matches!(gpu.capability(), (8..=10, 0)) || gpu.instances() > 0
 }

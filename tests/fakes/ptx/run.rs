@@ -10,7 +10,7 @@ pub struct Grid {
     pub blocks: [u32; 3],
     pub threads: [u32; 3],
     pub dynamic_shared: u32,
-    /// The arguments, each where the kernel's parameter lies.
+    /// The arguments, each where the kernel's parameter is.
     pub params: Vec<u8>,
     /// Allocations of global memory: first byte and length, in order.
     pub regions: Vec<(usize, usize)>,

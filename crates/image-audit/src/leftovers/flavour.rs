@@ -16,7 +16,7 @@ pub struct Flavour {
     pub cuda_version: Option<String>,
 }
 
-/// The flavours of NVIDIA's `cuda` images.
+/// The flavors of NVIDIA's `cuda` images.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[allow(clippy::enum_variant_names, reason = "NVIDIA's names of the images")]

@@ -1,8 +1,9 @@
 //! Copies that have to stay although they have no known user, so that *redundant* is a promise.
 //!
-//! Kept are copies that nothing replaces; that are found by other means than visible names (plug-ins, wheels
-//! for cuda.pathfinder, parts of the driver, code for other processors); that are mentioned where they would
-//! be found; and whatever a kept copy would load. The rest can be deleted together.
+//! Kept are copies that nothing replaces; that are found by other means than visible names (plug-ins without
+//! their library, wheels for cuda.pathfinder, parts of the driver, code for other processors, the
+//! glibc-hwcaps variants of a used copy); that are mentioned where they would be found; and whatever a kept
+//! copy would load. The rest can be deleted together, and `tests/real/redundant.py` does that to real trees.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;

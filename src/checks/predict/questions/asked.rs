@@ -41,7 +41,7 @@ impl<'a> Asked<'a> {
     pub fn driver_text(&self) -> String {
         let cuda = match self.driver.text() {
             Some(cuda) => format!("supports CUDA {cuda}"),
-            None => "supports an unknown CUDA".to_owned(),
+            None => "supports an unknown CUDA version".to_owned(),
         };
         match &self.machine.driver {
             Some(version) => format!("driver {version} {cuda}"),

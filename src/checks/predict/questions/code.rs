@@ -55,7 +55,7 @@ impl fmt::Display for Answer<'_> {
 impl Ptx<'_> {
     /// A problem with the two versions as evidence.
     pub fn problem(&self, asked: &Asked, rest: &str) -> Problem {
-        let made_by = asked.runtime.as_ref().map_or("an unknown CUDA".to_owned(), |runtime| {
+        let made_by = asked.runtime.as_ref().map_or("an unknown CUDA version".to_owned(), |runtime| {
             format!("CUDA {}, like the runtime in the image", runtime.text())
         });
         let driver = if self.driver == asked.driver {

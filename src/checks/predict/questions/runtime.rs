@@ -60,7 +60,7 @@ pub fn of(facts: &Facts) -> Option<Runtime<'_>> {
 
 fn version(copy: &Copy) -> Option<(u32, Option<u32>)> {
     let in_soname = copy.soname.as_deref().and_then(|soname| soname.strip_prefix("libcudart.so."));
-    // All of CUDA 11 has the soname libcudart.so.11.0, so its second number is no minor version.
+    // All of CUDA 11 has the soname libcudart.so.11.0, so its second number is not a minor version.
     let own = copy.version.as_deref().filter(|version| Some(*version) != in_soname);
     let parse = |text: &str| -> Option<(u32, Option<u32>)> {
         let numbers = numbers(text.split(['-', '~', '+']).next()?);

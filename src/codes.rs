@@ -1,15 +1,15 @@
 //! Error codes of NVIDIA's libraries: names and meanings. Checks decide which finding a code belongs to.
-//!
-//! The codes of a library are one string, a line for each: a slice of structs would be three times as large in the
-//! binary, and most of it relocations.
 
 use crate::facts::event::Api;
 
 /// `table! { number NAME "meaning"; ... }`, numbers ascending.
 macro_rules! table {
     ($($number:literal $name:ident $($meaning:literal)?;)*) => {
-        pub const TABLE: &str =
-            concat!($(stringify!($number), " ", stringify!($name), $(" ", $meaning,)? "\n"),*);
+        pub const TABLE: &[super::Row] = &[$(super::Row {
+            number: $number,
+            name: stringify!($name),
+            meaning: [$($meaning)?].as_slice().first().copied(),
+        }),*];
     };
 }
 
@@ -23,7 +23,7 @@ mod runtime;
 
 /// The library that a code belongs to: the same number means different things in different libraries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Family {
+pub enum Library {
     Driver,
     Runtime,
     Nvml,
@@ -41,70 +41,77 @@ pub struct Code {
     pub meaning: &'static str,
 }
 
-impl Family {
-    pub const ALL: [Family; 7] = [
-        Family::Driver,
-        Family::Runtime,
-        Family::Nvml,
-        Family::Cublas,
-        Family::Cudnn,
-        Family::Nvrtc,
-        Family::Cupti,
+/// One line of a table.
+struct Row {
+    number: i64,
+    name: &'static str,
+    meaning: Option<&'static str>,
+}
+
+impl Library {
+    pub const ALL: [Library; 7] = [
+        Library::Driver,
+        Library::Runtime,
+        Library::Nvml,
+        Library::Cublas,
+        Library::Cudnn,
+        Library::Nvrtc,
+        Library::Cupti,
     ];
 
-    /// The prefix in `family:number` on the command line.
+    /// The prefix in `library:number` on the command line.
     pub fn key(self) -> &'static str {
         match self {
-            Family::Driver => "driver",
-            Family::Runtime => "runtime",
-            Family::Nvml => "nvml",
-            Family::Cublas => "cublas",
-            Family::Cudnn => "cudnn",
-            Family::Nvrtc => "nvrtc",
-            Family::Cupti => "cupti",
+            Library::Driver => "driver",
+            Library::Runtime => "runtime",
+            Library::Nvml => "nvml",
+            Library::Cublas => "cublas",
+            Library::Cudnn => "cudnn",
+            Library::Nvrtc => "nvrtc",
+            Library::Cupti => "cupti",
         }
     }
 
     /// The product's name.
     pub fn label(self) -> &'static str {
         match self {
-            Family::Driver => "CUDA driver",
-            Family::Runtime => "CUDA runtime",
-            Family::Nvml => "NVML",
-            Family::Cublas => "cuBLAS",
-            Family::Cudnn => "cuDNN",
-            Family::Nvrtc => "NVRTC",
-            Family::Cupti => "CUPTI",
+            Library::Driver => "CUDA driver",
+            Library::Runtime => "CUDA runtime",
+            Library::Nvml => "NVML",
+            Library::Cublas => "cuBLAS",
+            Library::Cudnn => "cuDNN",
+            Library::Nvrtc => "NVRTC",
+            Library::Cupti => "CUPTI",
         }
     }
 
     /// None for the loader, which has no codes.
-    pub fn of(api: Api) -> Option<Family> {
+    pub fn of(api: Api) -> Option<Library> {
         match api {
             Api::Loader => None,
-            Api::Nvml => Some(Family::Nvml),
-            Api::Driver => Some(Family::Driver),
-            Api::Runtime => Some(Family::Runtime),
-            Api::Cublas => Some(Family::Cublas),
-            Api::Cupti => Some(Family::Cupti),
+            Api::Nvml => Some(Library::Nvml),
+            Api::Driver => Some(Library::Driver),
+            Api::Runtime => Some(Library::Runtime),
+            Api::Cublas => Some(Library::Cublas),
+            Api::Cupti => Some(Library::Cupti),
         }
     }
 
     /// All codes of a library, by number.
     pub fn codes(self) -> impl Iterator<Item = Code> {
         let table = match self {
-            Family::Driver => driver::TABLE,
-            Family::Runtime => runtime::TABLE,
-            Family::Nvml => nvml::TABLE,
-            Family::Cublas => cublas::TABLE,
-            Family::Cudnn => cudnn::TABLE,
-            Family::Nvrtc => nvrtc::TABLE,
-            Family::Cupti => cupti::TABLE,
+            Library::Driver => driver::TABLE,
+            Library::Runtime => runtime::TABLE,
+            Library::Nvml => nvml::TABLE,
+            Library::Cublas => cublas::TABLE,
+            Library::Cudnn => cudnn::TABLE,
+            Library::Nvrtc => nvrtc::TABLE,
+            Library::Cupti => cupti::TABLE,
         };
         // A meaning that the runtime's table omits is the driver's. Both tables ascend.
-        let mut drivers = lines(driver::TABLE);
-        lines(table).filter_map(move |(number, name, meaning)| {
-            let meaning = meaning.or_else(|| drivers.find(|(other, ..)| *other == number)?.2)?;
+        let mut drivers = driver::TABLE.iter();
+        table.iter().filter_map(move |&Row { number, name, meaning }| {
+            let meaning = meaning.or_else(|| drivers.find(|other| other.number == number)?.meaning)?;
             Some(Code { number, name, meaning })
         })
     }
@@ -112,12 +119,12 @@ impl Family {
     /// The prefixes of a library's names, squeezed: of errors first.
     fn prefixes(self) -> &'static [&'static str] {
         match self {
-            Family::Driver | Family::Runtime => &["cudaerror", "cuda"],
-            Family::Nvml => &["nvmlerror", "nvml"],
-            Family::Cublas => &["cublasstatus"],
-            Family::Cudnn => &["cudnnstatus"],
-            Family::Nvrtc => &["nvrtcerror", "nvrtc"],
-            Family::Cupti => &["cuptierror", "cupti"],
+            Library::Driver | Library::Runtime => &["cudaerror", "cuda"],
+            Library::Nvml => &["nvmlerror", "nvml"],
+            Library::Cublas => &["cublasstatus"],
+            Library::Cudnn => &["cudnnstatus"],
+            Library::Nvrtc => &["nvrtcerror", "nvrtc"],
+            Library::Cupti => &["cuptierror", "cupti"],
         }
     }
 
@@ -128,43 +135,36 @@ impl Family {
         bare.unwrap_or(&name).to_owned()
     }
 
-    pub fn from_key(key: &str) -> Option<Family> {
-        Family::ALL.into_iter().find(|family| family.key().eq_ignore_ascii_case(key))
+    pub fn from_key(key: &str) -> Option<Library> {
+        Library::ALL.into_iter().find(|library| library.key().eq_ignore_ascii_case(key))
     }
 }
 
-fn lines(table: &'static str) -> impl Iterator<Item = (i64, &'static str, Option<&'static str>)> {
-    table.lines().filter_map(|line| {
-        let mut parts = line.splitn(3, ' ');
-        Some((parts.next()?.parse().ok()?, parts.next()?, parts.next()))
-    })
-}
-
 /// The code with a number.
-pub fn named(family: Family, number: i64) -> Option<Code> {
-    family.codes().find(|code| code.number == number)
+pub fn named(library: Library, number: i64) -> Option<Code> {
+    library.codes().find(|code| code.number == number)
 }
 
 /// All codes that a text may mean, such as `803`, `driver:803`, `CUDA_ERROR_SYSTEM_DRIVER_MISMATCH` or
 /// `system_driver_mismatch`. The driver and the runtime spell the same name differently; each spelling finds both.
-pub fn find(text: &str) -> Vec<(Family, Code)> {
+pub fn find(text: &str) -> Vec<(Library, Code)> {
     let (only, text) = match text.split_once(':') {
-        Some((key, rest)) => match Family::from_key(key.trim()) {
-            Some(family) => (Some(family), rest.trim()),
+        Some((key, rest)) => match Library::from_key(key.trim()) {
+            Some(library) => (Some(library), rest.trim()),
             None => return Vec::new(),
         },
         None => (None, text.trim()),
     };
     let number: Option<i64> = text.parse().ok();
     let wanted = squeezed(text);
-    let is = |family: Family, code: &Code| match number {
+    let is = |library: Library, code: &Code| match number {
         Some(number) => code.number == number,
-        None => squeezed(code.name) == wanted || family.bare(code) == wanted,
+        None => squeezed(code.name) == wanted || library.bare(code) == wanted,
     };
-    let families = Family::ALL.into_iter().filter(|family| only.is_none_or(|only| only == *family));
-    families
-        .flat_map(|family| {
-            family.codes().filter(move |code| is(family, code)).map(move |code| (family, code))
+    let libraries = Library::ALL.into_iter().filter(|library| only.is_none_or(|only| only == *library));
+    libraries
+        .flat_map(|library| {
+            library.codes().filter(move |code| is(library, code)).map(move |code| (library, code))
         })
         .collect()
 }

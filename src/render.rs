@@ -38,12 +38,12 @@ pub fn human(report: &Report) -> io::Result<()> {
     // A terminal of unknown width reports 0.
     let columns = terminal_size::terminal_size_of(&output).map_or(0, |(columns, _)| usize::from(columns.0));
     let width = if terminal && columns > 0 { columns.clamp(40, 120) } else { 100 };
-    let style = human::Style { colour: terminal && colour_is_welcome(), width };
+    let style = human::Style { color: terminal && color_is_welcome(), width };
     text(&human::render(report, style))
 }
 
 /// <https://no-color.org>: any non-empty value turns colors off.
-fn colour_is_welcome() -> bool {
+fn color_is_welcome() -> bool {
     let set = |name| std::env::var_os(name).filter(|value| !value.is_empty());
     set("NO_COLOR").is_none() && set("TERM").is_none_or(|term| term != "dumb")
 }

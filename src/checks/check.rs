@@ -1,6 +1,6 @@
 //! What a check is, and what it returns. The checks themselves are in the families.
 
-use crate::codes::Family;
+use crate::codes::Library;
 use crate::facts::Facts;
 use crate::model::{Evidence, Fix, GpuRef, Owner, Question, Severity};
 
@@ -18,7 +18,7 @@ pub struct Check {
     /// Ids of checks whose findings are consequences of this one.
     pub explains: &'static [&'static str],
     /// Error codes that applications show in this case, for `cudacheck explain 803`.
-    pub codes: &'static [(Family, i64)],
+    pub codes: &'static [(Library, i64)],
     pub judge: fn(&Facts) -> Outcome,
 }
 

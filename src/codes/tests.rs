@@ -5,36 +5,36 @@ use std::process::Command;
 
 use super::*;
 
-/// Every line of every table is parsed, numbers ascend, and names and sentences have the right form.
+/// Every row has a meaning, numbers ascend, and names and sentences have the right form.
 #[test]
 fn tables_are_sorted_and_plain() {
     let tables = [
-        (Family::Driver, driver::TABLE),
-        (Family::Runtime, runtime::TABLE),
-        (Family::Nvml, nvml::TABLE),
-        (Family::Cublas, cublas::TABLE),
-        (Family::Cudnn, cudnn::TABLE),
-        (Family::Nvrtc, nvrtc::TABLE),
-        (Family::Cupti, cupti::TABLE),
+        (Library::Driver, driver::TABLE),
+        (Library::Runtime, runtime::TABLE),
+        (Library::Nvml, nvml::TABLE),
+        (Library::Cublas, cublas::TABLE),
+        (Library::Cudnn, cudnn::TABLE),
+        (Library::Nvrtc, nvrtc::TABLE),
+        (Library::Cupti, cupti::TABLE),
     ];
-    assert_eq!(tables.map(|(family, _)| family), Family::ALL);
-    for (family, table) in tables {
-        let codes: Vec<Code> = family.codes().collect();
-        assert_eq!(codes.len(), table.lines().count(), "{family:?}: every line is a code");
+    assert_eq!(tables.map(|(library, _)| library), Library::ALL);
+    for (library, table) in tables {
+        let codes: Vec<Code> = library.codes().collect();
+        assert_eq!(codes.len(), table.len(), "{library:?}: every row has a meaning");
         assert!(codes.len() >= 10);
-        assert!(codes.is_sorted_by(|one, next| one.number < next.number), "{family:?}");
+        assert!(codes.is_sorted_by(|one, next| one.number < next.number), "{library:?}");
         let names: BTreeSet<&str> = codes.iter().map(|code| code.name).collect();
         // cuDNN 9 renumbered old names.
-        assert!(names.len() == codes.len() || family == Family::Cudnn, "{family:?}: names are unique");
+        assert!(names.len() == codes.len() || library == Library::Cudnn, "{library:?}: names are unique");
         for Code { number, name, meaning } in codes {
             let bare = squeezed(name);
-            assert!(family.prefixes().iter().any(|prefix| bare.starts_with(prefix)), "{name}");
+            assert!(library.prefixes().iter().any(|prefix| bare.starts_with(prefix)), "{name}");
             assert!(meaning.ends_with('.') && meaning.is_ascii() && meaning.len() > 15, "{name}: {meaning}");
             assert!(!meaning.contains("  "), "{name}: {meaning}");
-            assert!(named(family, number).is_some_and(|code| code.name == name));
-            let shared = table.contains(&format!("{number} {name}\n"));
-            let driver = named(Family::Driver, number).map(|code| code.meaning);
-            assert!(!shared || family == Family::Runtime && driver == Some(meaning), "{name}: {meaning}");
+            assert!(named(library, number).is_some_and(|code| code.name == name));
+            let shared = table.iter().any(|row| row.number == number && row.meaning.is_none());
+            let driver = named(Library::Driver, number).map(|code| code.meaning);
+            assert!(!shared || library == Library::Runtime && driver == Some(meaning), "{name}: {meaning}");
         }
     }
 }
@@ -43,37 +43,37 @@ fn tables_are_sorted_and_plain() {
 #[test]
 fn well_known_numbers() {
     let known = [
-        (Family::Driver, 0, "CUDA_SUCCESS"),
-        (Family::Driver, 34, "CUDA_ERROR_STUB_LIBRARY"),
-        (Family::Driver, 46, "CUDA_ERROR_DEVICE_UNAVAILABLE"),
-        (Family::Driver, 100, "CUDA_ERROR_NO_DEVICE"),
-        (Family::Driver, 214, "CUDA_ERROR_ECC_UNCORRECTABLE"),
-        (Family::Driver, 304, "CUDA_ERROR_OPERATING_SYSTEM"),
-        (Family::Driver, 802, "CUDA_ERROR_SYSTEM_NOT_READY"),
-        (Family::Driver, 803, "CUDA_ERROR_SYSTEM_DRIVER_MISMATCH"),
-        (Family::Driver, 804, "CUDA_ERROR_COMPAT_NOT_SUPPORTED_ON_DEVICE"),
-        (Family::Driver, 999, "CUDA_ERROR_UNKNOWN"),
-        (Family::Runtime, 2, "cudaErrorMemoryAllocation"),
-        (Family::Runtime, 35, "cudaErrorInsufficientDriver"),
-        (Family::Runtime, 209, "cudaErrorNoKernelImageForDevice"),
-        (Family::Runtime, 222, "cudaErrorUnsupportedPtxVersion"),
-        (Family::Runtime, 804, "cudaErrorCompatNotSupportedOnDevice"),
-        (Family::Nvml, 4, "NVML_ERROR_NO_PERMISSION"),
-        (Family::Nvml, 9, "NVML_ERROR_DRIVER_NOT_LOADED"),
-        (Family::Nvml, 15, "NVML_ERROR_GPU_IS_LOST"),
-        (Family::Nvml, 18, "NVML_ERROR_LIB_RM_VERSION_MISMATCH"),
-        (Family::Nvml, 999, "NVML_ERROR_UNKNOWN"),
-        (Family::Cublas, 1, "CUBLAS_STATUS_NOT_INITIALIZED"),
-        (Family::Cublas, 15, "CUBLAS_STATUS_NOT_SUPPORTED"),
-        (Family::Cudnn, 1, "CUDNN_STATUS_NOT_INITIALIZED"),
-        (Family::Cudnn, 1002, "CUDNN_STATUS_SUBLIBRARY_VERSION_MISMATCH"),
-        (Family::Cudnn, 5000, "CUDNN_STATUS_EXECUTION_FAILED"),
-        (Family::Nvrtc, 7, "NVRTC_ERROR_BUILTIN_OPERATION_FAILURE"),
-        (Family::Cupti, 35, "CUPTI_ERROR_INSUFFICIENT_PRIVILEGES"),
-        (Family::Cupti, 39, "CUPTI_ERROR_MULTIPLE_SUBSCRIBERS_NOT_SUPPORTED"),
+        (Library::Driver, 0, "CUDA_SUCCESS"),
+        (Library::Driver, 34, "CUDA_ERROR_STUB_LIBRARY"),
+        (Library::Driver, 46, "CUDA_ERROR_DEVICE_UNAVAILABLE"),
+        (Library::Driver, 100, "CUDA_ERROR_NO_DEVICE"),
+        (Library::Driver, 214, "CUDA_ERROR_ECC_UNCORRECTABLE"),
+        (Library::Driver, 304, "CUDA_ERROR_OPERATING_SYSTEM"),
+        (Library::Driver, 802, "CUDA_ERROR_SYSTEM_NOT_READY"),
+        (Library::Driver, 803, "CUDA_ERROR_SYSTEM_DRIVER_MISMATCH"),
+        (Library::Driver, 804, "CUDA_ERROR_COMPAT_NOT_SUPPORTED_ON_DEVICE"),
+        (Library::Driver, 999, "CUDA_ERROR_UNKNOWN"),
+        (Library::Runtime, 2, "cudaErrorMemoryAllocation"),
+        (Library::Runtime, 35, "cudaErrorInsufficientDriver"),
+        (Library::Runtime, 209, "cudaErrorNoKernelImageForDevice"),
+        (Library::Runtime, 222, "cudaErrorUnsupportedPtxVersion"),
+        (Library::Runtime, 804, "cudaErrorCompatNotSupportedOnDevice"),
+        (Library::Nvml, 4, "NVML_ERROR_NO_PERMISSION"),
+        (Library::Nvml, 9, "NVML_ERROR_DRIVER_NOT_LOADED"),
+        (Library::Nvml, 15, "NVML_ERROR_GPU_IS_LOST"),
+        (Library::Nvml, 18, "NVML_ERROR_LIB_RM_VERSION_MISMATCH"),
+        (Library::Nvml, 999, "NVML_ERROR_UNKNOWN"),
+        (Library::Cublas, 1, "CUBLAS_STATUS_NOT_INITIALIZED"),
+        (Library::Cublas, 15, "CUBLAS_STATUS_NOT_SUPPORTED"),
+        (Library::Cudnn, 1, "CUDNN_STATUS_NOT_INITIALIZED"),
+        (Library::Cudnn, 1002, "CUDNN_STATUS_SUBLIBRARY_VERSION_MISMATCH"),
+        (Library::Cudnn, 5000, "CUDNN_STATUS_EXECUTION_FAILED"),
+        (Library::Nvrtc, 7, "NVRTC_ERROR_BUILTIN_OPERATION_FAILURE"),
+        (Library::Cupti, 35, "CUPTI_ERROR_INSUFFICIENT_PRIVILEGES"),
+        (Library::Cupti, 39, "CUPTI_ERROR_MULTIPLE_SUBSCRIBERS_NOT_SUPPORTED"),
     ];
-    for (family, number, name) in known {
-        assert_eq!(named(family, number).map(|code| code.name), Some(name), "{family:?} {number}");
+    for (library, number, name) in known {
+        assert_eq!(named(library, number).map(|code| code.name), Some(name), "{library:?} {number}");
     }
 }
 
@@ -116,12 +116,12 @@ fn the_bindings_have_the_same_numbers() {
         lines.iter().filter_map(member).collect::<BTreeSet<_>>()
     };
     let mut bindings = vec![
-        (Family::Driver, members("driver/sys/mod.rs", "cudaError_enum")),
-        (Family::Runtime, members("runtime/sys/mod.rs", "cudaError")),
-        (Family::Cublas, members("cublas/sys/mod.rs", "cublasStatus_t")),
-        (Family::Cudnn, members("cudnn/sys/mod.rs", "cudnnStatus_t")),
-        (Family::Nvrtc, members("nvrtc/sys/mod.rs", "nvrtcResult")),
-        (Family::Cupti, members("cupti/sys/mod.rs", "CUptiResult")),
+        (Library::Driver, members("driver/sys/mod.rs", "cudaError_enum")),
+        (Library::Runtime, members("runtime/sys/mod.rs", "cudaError")),
+        (Library::Cublas, members("cublas/sys/mod.rs", "cublasStatus_t")),
+        (Library::Cudnn, members("cudnn/sys/mod.rs", "cudnnStatus_t")),
+        (Library::Nvrtc, members("nvrtc/sys/mod.rs", "nvrtcResult")),
+        (Library::Cupti, members("cupti/sys/mod.rs", "CUptiResult")),
     ];
     let nvml = source("nvml-wrapper-sys", "bindings.rs");
     let constant = |line: &str| {
@@ -131,20 +131,20 @@ fn the_bindings_have_the_same_numbers() {
             .split_once(": nvmlReturn_enum = ")?;
         Some((number.parse::<i64>().ok()?, name.to_owned()))
     };
-    bindings.push((Family::Nvml, nvml.lines().filter_map(constant).collect()));
-    for (family, mut binding) in bindings {
+    bindings.push((Library::Nvml, nvml.lines().filter_map(constant).collect()));
+    for (library, mut binding) in bindings {
         // It only widens the enum to an int.
         binding.retain(|(_, name)| name != "CUPTI_ERROR_FORCE_INT");
-        let ours: BTreeSet<_> = family.codes().map(|code| (code.number, code.name.to_owned())).collect();
+        let ours: BTreeSet<_> = library.codes().map(|code| (code.number, code.name.to_owned())).collect();
         let differ: Vec<_> = binding.symmetric_difference(&ours).collect();
-        assert!(binding.len() >= 10 && differ.is_empty(), "{family:?}: {differ:?}");
+        assert!(binding.len() >= 10 && differ.is_empty(), "{library:?}: {differ:?}");
     }
 }
 
 #[test]
 fn numbers_and_names_are_found_however_they_are_written() {
     let found = |text: &str| -> Vec<String> {
-        find(text).iter().map(|(family, code)| format!("{}:{}", family.key(), code.number)).collect()
+        find(text).iter().map(|(library, code)| format!("{}:{}", library.key(), code.number)).collect()
     };
     assert_eq!(found("803"), ["driver:803", "runtime:803"]);
     assert_eq!(found(" 36 "), ["driver:36", "runtime:36", "cupti:36"]);

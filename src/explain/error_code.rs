@@ -2,7 +2,7 @@
 
 use super::finding;
 use crate::checks::{Check, all};
-use crate::codes::{self, Code, Family};
+use crate::codes::{self, Code, Library};
 
 /// `nvml:0x3e7` as nvml:999.
 pub fn decimal(what: &str) -> String {
@@ -44,10 +44,10 @@ pub fn in_text(text: &str) -> Option<String> {
 }
 
 /// The meaning of an error code in each library that has it, and the findings that list it.
-pub fn numbers(found: &[(Family, Code)]) -> String {
+pub fn numbers(found: &[(Library, Code)]) -> String {
     let mut text = String::new();
-    for (place, (family, code)) in found.iter().enumerate() {
-        text += &format!("{} {}: {}\n", family.label(), code.number, code.name);
+    for (place, (library, code)) in found.iter().enumerate() {
+        text += &format!("{} {}: {}\n", library.label(), code.number, code.name);
         // The driver and the runtime share most meanings.
         let next = found.get(place + 1);
         if next.is_none_or(|(_, next)| (next.number, next.meaning) != (code.number, code.meaning)) {
@@ -56,16 +56,16 @@ pub fn numbers(found: &[(Family, Code)]) -> String {
     }
     let mut listed = String::new();
     for check in all() {
-        let families: Vec<&str> = found
+        let libraries: Vec<&str> = found
             .iter()
-            .filter(|(family, code)| lists(check, *family, code))
+            .filter(|(library, code)| lists(check, *library, code))
             .map(|(of, _)| of.label())
             .collect();
         // Libraries are named only if the finding lists some of them.
-        let of = match families.len() {
+        let of = match libraries.len() {
             0 => continue,
             some if some == found.len() => String::new(),
-            _ => format!(" ({})", families.join(", ")),
+            _ => format!(" ({})", libraries.join(", ")),
         };
         listed += &format!("\n  {}{of}: {}\n    Remedy: {}\n", check.id, check.title, check.remedy);
     }
@@ -76,12 +76,12 @@ pub fn numbers(found: &[(Family, Code)]) -> String {
 }
 
 /// The runtime passes on most codes of the driver: a finding that lists one of them applies to the other.
-pub fn lists(check: &Check, family: Family, code: &Code) -> bool {
-    let twin = match family {
-        Family::Driver => Family::Runtime,
-        Family::Runtime => Family::Driver,
-        _ => family,
+pub fn lists(check: &Check, library: Library, code: &Code) -> bool {
+    let twin = match library {
+        Library::Driver => Library::Runtime,
+        Library::Runtime => Library::Driver,
+        _ => library,
     };
     let alike = codes::named(twin, code.number).is_some_and(|other| other.meaning == code.meaning);
-    check.codes.contains(&(family, code.number)) || alike && check.codes.contains(&(twin, code.number))
+    check.codes.contains(&(library, code.number)) || alike && check.codes.contains(&(twin, code.number))
 }

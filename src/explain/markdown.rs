@@ -99,20 +99,20 @@ fn codes_section() -> String {
     let mut text = format!(
         "\n## Error codes\n\nError codes that findings list, causes first. `cudacheck explain CODE` gives their \
          meaning; it knows {} codes of {} libraries.\n\n| code | library | name | findings |\n|---|---|---|---|\n",
-        codes::Family::ALL.into_iter().map(|family| family.codes().count()).sum::<usize>(),
-        codes::Family::ALL.len()
+        codes::Library::ALL.into_iter().map(|library| library.codes().count()).sum::<usize>(),
+        codes::Library::ALL.len()
     );
-    let mut rows: Vec<(i64, codes::Family)> =
-        all().flat_map(|check| check.codes).map(|(family, number)| (*number, *family)).collect();
+    let mut rows: Vec<(i64, codes::Library)> =
+        all().flat_map(|check| check.codes).map(|(library, number)| (*number, *library)).collect();
     rows.sort();
     rows.dedup();
-    for (number, family) in rows {
-        let code = codes::named(family, number).expect("a test below checks it");
+    for (number, library) in rows {
+        let code = codes::named(library, number).expect("a test below checks it");
         let findings: Vec<String> = all()
-            .filter(|check| lists(check, family, &code))
+            .filter(|check| lists(check, library, &code))
             .map(|check| format!("[{}](#{})", check.id, anchor(check)))
             .collect();
-        text += &format!("| {number} | {} | {} | {} |\n", family.label(), code.name, findings.join(", "));
+        text += &format!("| {number} | {} | {} | {} |\n", library.label(), code.name, findings.join(", "));
     }
     text
 }

@@ -4,13 +4,13 @@ use anyhow::anyhow;
 use strsim::osa_distance;
 
 use crate::checks::all;
-use crate::codes::{self, Family, squeezed};
+use crate::codes::{self, Library, squeezed};
 
 /// The error for an unknown argument, with suggestions.
 pub fn unknown(what: &str) -> anyhow::Error {
-    let keys = Family::ALL.map(Family::key).join(", ");
+    let keys = Library::ALL.map(Library::key).join(", ");
     let (before, number) = what.split_once(':').map_or((None, what), |(key, rest)| (Some(key.trim()), rest));
-    let library = before.and_then(Family::from_key);
+    let library = before.and_then(Library::from_key);
     if let (Some(key), None) = (before, library) {
         return anyhow!("unknown library '{key}'; use one of {keys} before the colon");
     }
@@ -27,7 +27,7 @@ pub fn unknown(what: &str) -> anyhow::Error {
              message; `cudacheck explain` lists all findings"
         );
     }
-    let elsewhere: Vec<&str> = codes::find(number).iter().map(|(family, _)| family.label()).collect();
+    let elsewhere: Vec<&str> = codes::find(number).iter().map(|(library, _)| library.label()).collect();
     if let (Some(library), false) = (library, elsewhere.is_empty()) {
         return anyhow!(
             "{} has no error code {number}; found in {} (`cudacheck explain {number}`)",
@@ -69,12 +69,12 @@ fn near(text: &str) -> String {
             offer(check.id.to_owned(), &[squeezed(check.id), squeezed(name)]);
         }
     }
-    for family in Family::ALL {
-        for code in family.codes() {
+    for library in Library::ALL {
+        for code in library.codes() {
             if number {
                 offer(code.number.to_string(), &[code.number.to_string()]);
             } else {
-                offer(code.name.to_owned(), &[squeezed(code.name), family.bare(&code)]);
+                offer(code.name.to_owned(), &[squeezed(code.name), library.bare(&code)]);
             }
         }
     }

@@ -128,7 +128,7 @@ fn image(facts: &Facts, libraries: &[super::Library]) -> Image {
         bytes: census.bytes,
         seconds: census.seconds,
         distribution: census.distribution.as_ref().map(Distribution::to_string),
-        flavour: (&census.flavour).into(),
+        flavor: (&census.flavor).into(),
         assumptions: assumptions(facts),
         device_code: census.device_code.iter().map(Into::into).collect(),
         packages: census.packages.iter().map(package).collect(),

@@ -18,7 +18,7 @@ pub struct Image {
     /// Such as `debian 12`.
     pub distribution: Option<String>,
     /// Which of NVIDIA's base images its content resembles.
-    pub flavour: Flavour,
+    pub flavor: Flavor,
     /// What the verdicts assume.
     pub assumptions: Vec<String>,
     /// Of all ELF files, by architecture.
@@ -136,16 +136,16 @@ impl From<&config::Hidden> for Hidden {
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct Flavour {
+pub struct Flavor {
     pub base: Base,
     pub cudnn: bool,
     /// Major and minor, as in 12.4.
     pub cuda_version: Option<String>,
 }
 
-impl From<&leftovers::Flavour> for Flavour {
-    fn from(from: &leftovers::Flavour) -> Self {
-        Flavour { base: from.base.into(), cudnn: from.cudnn, cuda_version: from.cuda_version.clone() }
+impl From<&leftovers::Flavor> for Flavor {
+    fn from(from: &leftovers::Flavor) -> Self {
+        Flavor { base: from.base.into(), cudnn: from.cudnn, cuda_version: from.cuda_version.clone() }
     }
 }
 

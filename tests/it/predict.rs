@@ -269,7 +269,7 @@ fn a_wrong_machine_description_is_refused_with_the_fix() {
         (r#"{"machines": {}}"#, "H100", &["--on gpu=H100,driver="]),
         (r#"{"machines": {"a": {"gpu": "T4", "cuda": "12.4"}}}"#, "pool", &["pool", "a"]),
         (r#"{"machines": {"a": {"gpu": "T4"}}}"#, "all", &["'a'", "driver"]),
-        (r#"{"machines": {"a": {"gpu": "T4", "colour": "red"}}}"#, "all", &["'a'", "colour"]),
+        (r#"{"machines": {"a": {"gpu": "T4", "color": "red"}}}"#, "all", &["'a'", "color"]),
         (r#"{"machines": {"a": {"gpu": "T4", "cuda": 12.4}}}"#, "all", &["'a'", "cuda", "quotes"]),
         (r#"{"machines": {"a": {"gpu": ["T4"]}}}"#, "all", &["'a'", "gpu"]),
         (r#"{"machines": {"a": {"gpu": "T4", "open-module": 1}}}"#, "all", &["'a'", "open-module", "true"]),

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::elf::Forward;
 use crate::fatbin::DeviceCode;
-use crate::leftovers::{Flavour, LeftoverFound};
+use crate::leftovers::{Flavor, LeftoverFound};
 use crate::packages::{PackageId, PackageSize};
 use crate::secrets::Secret;
 use crate::verdict::Verdict;
@@ -46,7 +46,7 @@ pub struct Census {
     /// Build tools, caches and other files that a production image rarely needs.
     pub leftovers: Vec<LeftoverFound>,
     /// Which of NVIDIA's base images this one resembles.
-    pub flavour: Flavour,
+    pub flavor: Flavor,
     /// Files that hold a secret. The secret itself is never kept.
     pub secrets: Vec<Secret>,
     /// From os-release.

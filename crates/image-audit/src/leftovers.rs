@@ -3,11 +3,11 @@
 //! Files are recognized by their paths alone.
 
 pub(crate) mod collect;
-mod flavour;
+mod flavor;
 mod kind;
 mod names;
 mod places;
 pub(crate) mod scan;
 
-pub use flavour::{Base, Flavour};
+pub use flavor::{Base, Flavor};
 pub use kind::{Group, Kind, LeftoverFound};

@@ -2,7 +2,7 @@
 
 use crate::checks::Check;
 use crate::checks::shared::explain_only::unseen;
-use crate::codes::Family;
+use crate::codes::Library;
 use crate::model::{Fix, Owner, Severity};
 
 pub const CHECK: Check = Check {
@@ -16,12 +16,12 @@ pub const CHECK: Check = Check {
     remedy: "Restart the application, and let its own readiness probe fail when its CUDA calls do",
     explains: &[],
     codes: &[
-        (Family::Driver, 700),
-        (Family::Driver, 710),
-        (Family::Driver, 719),
-        (Family::Runtime, 700),
-        (Family::Runtime, 710),
-        (Family::Runtime, 719),
+        (Library::Driver, 700),
+        (Library::Driver, 710),
+        (Library::Driver, 719),
+        (Library::Runtime, 700),
+        (Library::Runtime, 710),
+        (Library::Runtime, 719),
     ],
     judge: unseen,
 };

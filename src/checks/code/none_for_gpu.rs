@@ -2,7 +2,7 @@
 
 use crate::checks::code::each;
 use crate::checks::{Check, Outcome};
-use crate::codes::Family;
+use crate::codes::Library;
 use crate::facts::Facts;
 use crate::model::{Fix, Owner, Severity};
 use image_audit::fatbin::runs_on;
@@ -19,7 +19,7 @@ pub const CHECK: Check = Check {
     remedy: "Install a release of the framework that supports this GPU (newer for a newer GPU, older for an older one), \
              or build it with TORCH_CUDA_ARCH_LIST",
     explains: &[],
-    codes: &[(Family::Driver, 209), (Family::Runtime, 209)],
+    codes: &[(Library::Driver, 209), (Library::Runtime, 209)],
     judge,
 };
 

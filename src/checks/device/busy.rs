@@ -3,7 +3,7 @@
 use crate::checks::device::each_gpu;
 use crate::checks::shared::faults::{is_starved, is_taken, phrase};
 use crate::checks::{Check, Outcome, Problem};
-use crate::codes::Family;
+use crate::codes::Library;
 use crate::facts::Facts;
 use crate::facts::event::{NvmlDevice, Outcome as StageOutcome};
 use crate::model::{Fix, Owner, Severity, Stage, finding};
@@ -18,7 +18,7 @@ pub const CHECK: Check = Check {
           creates no context where that would lock the application out.",
     remedy: "Run the check again when the GPU is idle, or use --level driver",
     explains: &[],
-    codes: &[(Family::Driver, 2), (Family::Driver, 46)],
+    codes: &[(Library::Driver, 2), (Library::Driver, 46)],
     judge,
 };
 

@@ -2,7 +2,7 @@
 
 use crate::checks::device::stage_failures;
 use crate::checks::{Check, Outcome};
-use crate::codes::Family;
+use crate::codes::Library;
 use crate::facts::Facts;
 use crate::model::{Fix, Owner, Severity, Stage};
 
@@ -17,7 +17,7 @@ pub const CHECK: Check = Check {
     remedy: "`docker run --gpus all -e NVIDIA_DRIVER_CAPABILITIES=compute,utility ...` mounts the compiler next to \
              libcuda; check that both have the same version",
     explains: &[],
-    codes: &[(Family::Driver, 218)],
+    codes: &[(Library::Driver, 218)],
     judge,
 };
 

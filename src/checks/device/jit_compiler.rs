@@ -2,7 +2,7 @@
 
 use crate::checks::device::stage_failures;
 use crate::checks::{Check, Outcome};
-use crate::codes::Family;
+use crate::codes::Library;
 use crate::facts::Facts;
 use crate::model::{Fix, Owner, Severity, Stage};
 
@@ -17,7 +17,7 @@ pub const CHECK: Check = Check {
     remedy: "`docker run --gpus all -e NVIDIA_DRIVER_CAPABILITIES=compute,utility ...` mounts all driver libraries; if \
              you mount them by hand, also mount libnvidia-ptxjitcompiler.so.1 of the same version",
     explains: &["device.jit"],
-    codes: &[(Family::Driver, JIT_COMPILER_NOT_FOUND), (Family::Runtime, JIT_COMPILER_NOT_FOUND)],
+    codes: &[(Library::Driver, JIT_COMPILER_NOT_FOUND), (Library::Runtime, JIT_COMPILER_NOT_FOUND)],
     judge,
 };
 

@@ -2,7 +2,7 @@
 
 use crate::checks::device::stage_failures;
 use crate::checks::{Check, Outcome};
-use crate::codes::Family;
+use crate::codes::Library;
 use crate::facts::Facts;
 use crate::model::{Fix, Owner, Severity, Stage};
 
@@ -16,7 +16,7 @@ pub const CHECK: Check = Check {
           code for the GPU runs on an older driver of the same major version; PTX does not.",
     remedy: "Upgrade the driver on the host, or use a build with compiled code for this GPU (TORCH_CUDA_ARCH_LIST)",
     explains: &["device.jit"],
-    codes: &[(Family::Driver, UNSUPPORTED_PTX_VERSION), (Family::Runtime, UNSUPPORTED_PTX_VERSION)],
+    codes: &[(Library::Driver, UNSUPPORTED_PTX_VERSION), (Library::Runtime, UNSUPPORTED_PTX_VERSION)],
     judge,
 };
 

@@ -2,7 +2,7 @@
 
 use crate::checks::device::each_gpu;
 use crate::checks::{Check, Outcome};
-use crate::codes::Family;
+use crate::codes::Library;
 use crate::facts::Facts;
 use crate::model::{Fix, Owner, Severity};
 
@@ -15,7 +15,7 @@ pub const CHECK: Check = Check {
     why: "The GPU found failing memory rows or pages, and replaces them at its next reset.",
     remedy: "Drain the node at a convenient time, then reset the GPU",
     explains: &[],
-    codes: &[(Family::Nvml, 16)],
+    codes: &[(Library::Nvml, 16)],
     judge,
 };
 

@@ -2,7 +2,7 @@
 
 use crate::checks::device::each_gpu;
 use crate::checks::{Check, Outcome};
-use crate::codes::Family;
+use crate::codes::Library;
 use crate::facts::Facts;
 use crate::model::{Fix, Owner, Severity};
 
@@ -15,7 +15,7 @@ pub const CHECK: Check = Check {
     why: "The GPU found failing memory rows and has no spare rows left to replace them.",
     remedy: "Replace the GPU",
     explains: &[],
-    codes: &[(Family::Driver, 214)],
+    codes: &[(Library::Driver, 214)],
     judge,
 };
 

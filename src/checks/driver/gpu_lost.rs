@@ -2,7 +2,7 @@
 
 use crate::checks::shared::faults::phrase;
 use crate::checks::{Check, Outcome, Problem};
-use crate::codes::Family;
+use crate::codes::Library;
 use crate::facts::event::{Device, Event, Outcome as StageOutcome};
 use crate::facts::{Facts, gpu_selection};
 use crate::model::{Fix, GpuRef, Owner, Severity, Stage};
@@ -18,7 +18,7 @@ pub const CHECK: Check = Check {
     remedy: "Drain the node, then reset the GPU or power-cycle the machine; `dmesg | grep -i xid` on the host shows \
              why the GPU was lost",
     explains: &[],
-    codes: &[(Family::Nvml, 15), (Family::Nvml, 16)],
+    codes: &[(Library::Nvml, 15), (Library::Nvml, 16)],
     judge,
 };
 

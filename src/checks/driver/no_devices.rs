@@ -1,7 +1,7 @@
 //! Finds containers in which CUDA initializes but lists no GPU.
 
 use crate::checks::{Check, Outcome, Problem};
-use crate::codes::Family;
+use crate::codes::Library;
 use crate::facts::Facts;
 use crate::model::{Fix, Owner, Severity};
 
@@ -16,7 +16,7 @@ pub const CHECK: Check = Check {
           instance is not listed either.",
     remedy: "Unset CUDA_VISIBLE_DEVICES: the container has only its own GPUs anyway",
     explains: &["probe.nothing-verified"],
-    codes: &[(Family::Driver, 100), (Family::Runtime, 100)],
+    codes: &[(Library::Driver, 100), (Library::Runtime, 100)],
     judge,
 };
 

@@ -3,7 +3,7 @@
 use crate::checks::driver::nvml_fault;
 use crate::checks::shared::faults::phrase;
 use crate::checks::{Check, Outcome, Problem};
-use crate::codes::Family;
+use crate::codes::Library;
 use crate::facts::Facts;
 use crate::model::{Fix, Level, Owner, Severity};
 
@@ -17,7 +17,7 @@ pub const CHECK: Check = Check {
           capability 'utility'. CUDA works without it, but cudacheck cannot see whether a GPU is busy.",
     remedy: "`docker run --gpus all -e NVIDIA_DRIVER_CAPABILITIES=compute,utility ...`",
     explains: &[],
-    codes: &[(Family::Nvml, 12)],
+    codes: &[(Library::Nvml, 12)],
     judge,
 };
 

@@ -3,7 +3,7 @@
 use crate::checks::image::{COMPAT_CONSEQUENCES, init_refused};
 use crate::checks::shared::loading::loads_compat;
 use crate::checks::{Check, Outcome};
-use crate::codes::Family;
+use crate::codes::Library;
 use crate::facts::Facts;
 use crate::model::{Fix, Owner, Severity};
 
@@ -19,7 +19,7 @@ pub const CHECK: Check = Check {
     remedy: "Remove /usr/local/cuda/compat from LD_LIBRARY_PATH and /etc/ld.so.conf.d: `RUN rm -f \
              /etc/ld.so.conf.d/*compat* && ldconfig`",
     explains: COMPAT_CONSEQUENCES,
-    codes: &[(Family::Driver, 803), (Family::Runtime, 803)],
+    codes: &[(Library::Driver, 803), (Library::Runtime, 803)],
     judge,
 };
 

@@ -2,7 +2,7 @@
 
 use crate::checks::image::{COMPAT_CONSEQUENCES, init_refused};
 use crate::checks::{Check, Outcome};
-use crate::codes::Family;
+use crate::codes::Library;
 use crate::facts::Facts;
 use crate::model::{Fix, Owner, Severity};
 
@@ -17,7 +17,7 @@ pub const CHECK: Check = Check {
     remedy: "Upgrade the driver on the host, or use an image with an older CUDA. Without rebuilding: `docker run -e \
              LD_LIBRARY_PATH= ...`, or disable the toolkit's cuda-compat-mode on the host",
     explains: COMPAT_CONSEQUENCES,
-    codes: &[(Family::Driver, 804), (Family::Runtime, 804)],
+    codes: &[(Library::Driver, 804), (Library::Runtime, 804)],
     judge,
 };
 

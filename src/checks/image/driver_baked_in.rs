@@ -4,7 +4,7 @@ use image_audit::census::{Copy, Origin};
 
 use crate::checks::image::driver_copies;
 use crate::checks::{Check, Outcome, Problem};
-use crate::codes::Family;
+use crate::codes::Library;
 use crate::facts::Facts;
 use crate::model::{Fix, Owner, Severity};
 
@@ -19,7 +19,7 @@ pub const CHECK: Check = Check {
           CUDA error 803.",
     remedy: "Do not install driver packages (libcuda1, libnvidia-compute-*, nvidia-driver-*) in the Dockerfile",
     explains: &[],
-    codes: &[(Family::Nvml, 18), (Family::Driver, 803)],
+    codes: &[(Library::Nvml, 18), (Library::Driver, 803)],
     judge,
 };
 

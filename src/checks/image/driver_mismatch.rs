@@ -2,7 +2,7 @@
 
 use crate::checks::shared::driver_files::{is_driver_of_image, version_mismatch};
 use crate::checks::{Check, Outcome};
-use crate::codes::Family;
+use crate::codes::Library;
 use crate::facts::Facts;
 use crate::model::{Fix, Owner, Severity};
 
@@ -25,7 +25,7 @@ pub const CHECK: Check = Check {
         "driver.nvml-failed",
         "probe.nothing-verified",
     ],
-    codes: &[(Family::Nvml, 18), (Family::Driver, 803)],
+    codes: &[(Library::Nvml, 18), (Library::Driver, 803)],
     judge,
 };
 

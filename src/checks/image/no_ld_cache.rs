@@ -2,7 +2,7 @@
 
 use crate::checks::shared::loading::{Directory, LOAD_CONSEQUENCES, not_searched};
 use crate::checks::{Check, Outcome};
-use crate::codes::Family;
+use crate::codes::Library;
 use crate::facts::Facts;
 use crate::model::{Fix, Owner, Severity};
 
@@ -18,7 +18,7 @@ pub const CHECK: Check = Check {
     remedy: "Upgrade the NVIDIA Container Toolkit on the host, or name the directory of libcuda.so.1 in the \
              Dockerfile: `ENV LD_LIBRARY_PATH=DIRECTORY`",
     explains: LOAD_CONSEQUENCES,
-    codes: &[(Family::Runtime, 35)],
+    codes: &[(Library::Runtime, 35)],
     judge,
 };
 

@@ -1,7 +1,7 @@
 //! Finds containers that load a stub instead of the driver's libcuda.
 
 use crate::checks::{Check, Outcome, Problem};
-use crate::codes::Family;
+use crate::codes::Library;
 use crate::facts::Facts;
 use crate::facts::event::Event;
 use crate::model::{Fix, Owner, Severity, Stage};
@@ -25,7 +25,7 @@ pub const CHECK: Check = Check {
         "driver.nvml",
         "probe.nothing-verified",
     ],
-    codes: &[(Family::Driver, STUB_LIBRARY)],
+    codes: &[(Library::Driver, STUB_LIBRARY)],
     judge,
 };
 

@@ -2,7 +2,7 @@
 
 use crate::checks::shared::init_fault::init_fault;
 use crate::checks::{Check, Outcome, Problem};
-use crate::codes::Family;
+use crate::codes::Library;
 use crate::facts::Facts;
 use crate::facts::probe::{Target, free_memory};
 use crate::model::{Fix, Owner, Severity, Stage};
@@ -17,7 +17,7 @@ pub const CHECK: Check = Check {
           a finite RLIMIT_AS that fails, and CUDA reports out of memory although GPU memory is free.",
     remedy: "`docker run --ulimit as=-1 ...` (in a shell: `ulimit -v unlimited`)",
     explains: &["driver.init", "device.context", "device.busy", "probe.nothing-verified"],
-    codes: &[(Family::Driver, 2), (Family::Runtime, 2)],
+    codes: &[(Library::Driver, 2), (Library::Runtime, 2)],
     judge,
 };
 

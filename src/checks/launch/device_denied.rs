@@ -4,7 +4,7 @@ use crate::checks::shared::nodes::{
     EACCES, EPERM, NO_NODES_CONSEQUENCES, errno_name, is_selinux_confined, mode_allows, node, refused_with,
 };
 use crate::checks::{Check, Outcome};
-use crate::codes::Family;
+use crate::codes::Library;
 use crate::facts::Facts;
 use crate::model::{Fix, Owner, Severity};
 
@@ -23,7 +23,7 @@ pub const CHECK: Check = Check {
              or use CDI. If it never worked: set no-cgroups = false in /etc/nvidia-container-runtime/config.toml. \
              `docker restart` tells the two apart: it helps only in the first case",
     explains: NO_NODES_CONSEQUENCES,
-    codes: &[(Family::Nvml, 999), (Family::Driver, 100), (Family::Driver, 999)],
+    codes: &[(Library::Nvml, 999), (Library::Driver, 100), (Library::Driver, 999)],
     judge,
 };
 

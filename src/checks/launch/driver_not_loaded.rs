@@ -6,7 +6,7 @@ use crate::checks::shared::access::{
 use crate::checks::shared::nodes::{ENODEV, ENXIO, has_driver_nodes, open_attempts};
 use crate::checks::shared::platform::is_wsl_or_jetson;
 use crate::checks::{Check, Outcome, Problem};
-use crate::codes::Family;
+use crate::codes::Library;
 use crate::facts::Facts;
 use crate::model::{Fix, Owner, Severity};
 
@@ -22,7 +22,7 @@ pub const CHECK: Check = Check {
     remedy: "Run `nvidia-smi` on the host. If that fails as well, install or reload the driver there (`sudo modprobe \
              nvidia`), or run the container on a machine with a GPU",
     explains: NO_DRIVER_CONSEQUENCES,
-    codes: &[(Family::Nvml, 9)],
+    codes: &[(Library::Nvml, 9)],
     judge,
 };
 
@@ -86,7 +86,7 @@ mod tests {
     fn nodes_that_nothing_answers_are_no_driver() {
         let all = ["/dev/nvidiactl", "/dev/nvidia-uvm", "/dev/nvidia0"];
         let dead = problem(judge(&unload(refused(1, &all, ENXIO)).facts()));
-        assert!(dead.cause.contains("nothing answers"), "{}", dead.cause);
+        assert!(dead.cause.contains("have no driver"), "{}", dead.cause);
         assert!(passes(judge(&unload(refused(1, &all, EPERM)).facts())), "a driver may be behind these");
         assert!(passes(judge(&unload(refused(1, &all[1..], ENXIO)).facts())), "one node answers");
     }

@@ -2,7 +2,7 @@
 
 use crate::checks::shared::platform::{PLATFORM_CONSEQUENCES, unusable};
 use crate::checks::{Check, Outcome};
-use crate::codes::Family;
+use crate::codes::Library;
 use crate::facts::Facts;
 use crate::model::{Fix, Owner, Severity};
 
@@ -17,7 +17,7 @@ pub const CHECK: Check = Check {
     remedy: "On the host: run runsc with --nvproxy=true and a driver that `runsc nvproxy list-supported-drivers` \
              lists (--nvproxy-allow-unsupported-driver tries others)",
     explains: PLATFORM_CONSEQUENCES,
-    codes: &[(Family::Driver, 100)],
+    codes: &[(Library::Driver, 100)],
     judge,
 };
 

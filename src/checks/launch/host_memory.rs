@@ -2,7 +2,7 @@
 
 use crate::checks::shared::init_fault::init_fault;
 use crate::checks::{Check, Outcome, Problem};
-use crate::codes::Family;
+use crate::codes::Library;
 use crate::facts::Facts;
 use crate::facts::probe::{Ending, ProbeRun};
 use crate::model::{Evidence, Fix, Owner, Severity};
@@ -18,7 +18,7 @@ pub const CHECK: Check = Check {
     remedy: "Raise the limit: `docker run --memory 4g ...` (Kubernetes: resources.limits.memory), or verify less: \
              --level driver",
     explains: &["probe.crashed", "node.hmm", "driver.init", "probe.nothing-verified"],
-    codes: &[(Family::Driver, 3)],
+    codes: &[(Library::Driver, 3)],
     judge,
 };
 

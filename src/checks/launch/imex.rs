@@ -2,7 +2,7 @@
 
 use crate::checks::Check;
 use crate::checks::shared::explain_only::unseen;
-use crate::codes::Family;
+use crate::codes::Library;
 use crate::model::{Fix, Owner, Severity};
 
 pub const CHECK: Check = Check {
@@ -16,6 +16,6 @@ pub const CHECK: Check = Check {
     remedy: "`docker run -e NVIDIA_IMEX_CHANNELS=0 ...` with nvidia-imex running on the host (Kubernetes: a \
              ComputeDomain)",
     explains: &[],
-    codes: &[(Family::Driver, 800), (Family::Runtime, 800)],
+    codes: &[(Library::Driver, 800), (Library::Runtime, 800)],
     judge: unseen,
 };

@@ -2,7 +2,7 @@
 
 use crate::checks::shared::platform::{PLATFORM_CONSEQUENCES, unusable};
 use crate::checks::{Check, Outcome};
-use crate::codes::Family;
+use crate::codes::Library;
 use crate::facts::Facts;
 use crate::model::{Fix, Owner, Severity};
 
@@ -16,7 +16,7 @@ pub const CHECK: Check = Check {
           /dev/nvhost-*) belong to the group video. --gpus does not provide them on all releases.",
     remedy: "`docker run --runtime nvidia --group-add video -e NVIDIA_VISIBLE_DEVICES=all ...`",
     explains: PLATFORM_CONSEQUENCES,
-    codes: &[(Family::Driver, 100), (Family::Runtime, 100)],
+    codes: &[(Library::Driver, 100), (Library::Runtime, 100)],
     judge,
 };
 

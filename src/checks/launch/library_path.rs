@@ -2,7 +2,7 @@
 
 use crate::checks::shared::loading::{Directory, LOAD_CONSEQUENCES, not_searched};
 use crate::checks::{Check, Outcome};
-use crate::codes::Family;
+use crate::codes::Library;
 use crate::facts::Facts;
 use crate::model::{Fix, Owner, Severity};
 
@@ -16,7 +16,7 @@ pub const CHECK: Check = Check {
           there. Older CUDA images set LD_LIBRARY_PATH for that; newer ones do not.",
     remedy: "In the Dockerfile: `ENV LD_LIBRARY_PATH=/usr/local/nvidia/lib64${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}`",
     explains: LOAD_CONSEQUENCES,
-    codes: &[(Family::Runtime, 35)],
+    codes: &[(Library::Runtime, 35)],
     judge,
 };
 

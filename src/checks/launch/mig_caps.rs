@@ -3,7 +3,7 @@
 use crate::checks::shared::access::cuda_works;
 use crate::checks::shared::nodes::NO_NODES_CONSEQUENCES;
 use crate::checks::{Check, Outcome, Problem};
-use crate::codes::Family;
+use crate::codes::Library;
 use crate::facts::Facts;
 use crate::facts::event::Fault;
 use crate::model::{Fix, Owner, Severity, Stage};
@@ -19,7 +19,7 @@ pub const CHECK: Check = Check {
     remedy: "`docker run --gpus '\"device=MIG-UUID\"' ...` with a current NVIDIA Container Toolkit (`nvidia-smi -L` on \
              the host lists the UUIDs)",
     explains: NO_NODES_CONSEQUENCES,
-    codes: &[(Family::Nvml, 4)],
+    codes: &[(Library::Nvml, 4)],
     judge,
 };
 

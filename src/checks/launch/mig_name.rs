@@ -2,7 +2,7 @@
 
 use crate::checks::shared::visible_devices::{cuda_sees_none, cuda_visible_devices};
 use crate::checks::{Check, Outcome, Problem};
-use crate::codes::Family;
+use crate::codes::Library;
 use crate::facts::Facts;
 use crate::model::{Fix, Owner, Severity};
 
@@ -23,7 +23,7 @@ pub const CHECK: Check = Check {
         "driver.too-few",
         "probe.nothing-verified",
     ],
-    codes: &[(Family::Driver, 100), (Family::Runtime, 100)],
+    codes: &[(Library::Driver, 100), (Library::Runtime, 100)],
     judge,
 };
 

@@ -2,7 +2,7 @@
 
 use crate::checks::shared::init_fault::init_fault;
 use crate::checks::{Check, Outcome, Problem};
-use crate::codes::Family;
+use crate::codes::Library;
 use crate::facts::Facts;
 use crate::model::{Fix, Owner, Severity};
 
@@ -18,7 +18,7 @@ pub const CHECK: Check = Check {
     remedy: "`docker run --ipc=host -v /tmp/nvidia-mps:/tmp/nvidia-mps ...` as the daemon's user, or unset \
              CUDA_MPS_PIPE_DIRECTORY to run without MPS",
     explains: &["driver.init", "device.context", "probe.nothing-verified"],
-    codes: &[(Family::Driver, 805), (Family::Runtime, 805)],
+    codes: &[(Library::Driver, 805), (Library::Runtime, 805)],
     judge,
 };
 

@@ -6,7 +6,7 @@ use crate::checks::shared::access::{
 use crate::checks::shared::nodes::has_driver_nodes;
 use crate::checks::shared::platform::{PODMAN_RUN, engine, is_wsl_or_jetson};
 use crate::checks::{Check, Outcome, Problem};
-use crate::codes::Family;
+use crate::codes::Library;
 use crate::facts::Facts;
 use crate::model::{Fix, Owner, Severity};
 
@@ -21,7 +21,7 @@ pub const CHECK: Check = Check {
           value is always 'void' and has no effect: there the device nodes are in the container.",
     remedy: "`docker run --gpus all -e NVIDIA_VISIBLE_DEVICES=all ...`",
     explains: NOT_INJECTED_CONSEQUENCES,
-    codes: &[(Family::Driver, 100), (Family::Runtime, 35)],
+    codes: &[(Library::Driver, 100), (Library::Runtime, 35)],
     judge,
 };
 

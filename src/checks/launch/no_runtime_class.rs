@@ -6,7 +6,7 @@ use crate::checks::shared::access::{
 use crate::checks::shared::nodes::has_driver_nodes;
 use crate::checks::shared::platform::engine;
 use crate::checks::{Check, Outcome, Problem};
-use crate::codes::Family;
+use crate::codes::Library;
 use crate::facts::Facts;
 use crate::model::{Fix, Owner, Severity};
 
@@ -21,7 +21,7 @@ pub const CHECK: Check = Check {
     remedy: "Add `runtimeClassName: nvidia` to the pod (or make nvidia the default_runtime_name of containerd on the \
              node)",
     explains: NOT_INJECTED_CONSEQUENCES,
-    codes: &[(Family::Runtime, 35), (Family::Nvml, 12)],
+    codes: &[(Library::Runtime, 35), (Library::Nvml, 12)],
     judge,
 };
 

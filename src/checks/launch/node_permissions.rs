@@ -4,7 +4,7 @@ use crate::checks::shared::nodes::{
     CONTROL, EACCES, NO_NODES_CONSEQUENCES, errno_name, mode_allows, node, refused_with,
 };
 use crate::checks::{Check, Outcome};
-use crate::codes::Family;
+use crate::codes::Library;
 use crate::facts::Facts;
 use crate::model::{Fix, Owner, Severity};
 
@@ -18,7 +18,7 @@ pub const CHECK: Check = Check {
           to create them with a restrictive mode. In a rootless container, the host's group appears as nobody.",
     remedy: "`docker run --gpus all --group-add GID ...` with the group of /dev/nvidiactl",
     explains: NO_NODES_CONSEQUENCES,
-    codes: &[(Family::Nvml, 4)],
+    codes: &[(Library::Nvml, 4)],
     judge,
 };
 

@@ -4,7 +4,7 @@ use crate::checks::shared::access::{NO_DRIVER_CONSEQUENCES, gpu_answered, host_h
 use crate::checks::shared::nodes::has_driver_nodes;
 use crate::checks::shared::platform::{PODMAN_RUN, engine, has_dxg, is_wsl_or_jetson};
 use crate::checks::{Check, Outcome, Problem};
-use crate::codes::Family;
+use crate::codes::Library;
 use crate::facts::Facts;
 use crate::model::{Fix, Owner, Severity};
 
@@ -19,7 +19,7 @@ pub const CHECK: Check = Check {
     remedy: "`docker run --gpus all ...` (Compose: deploy.resources.reservations.devices with capabilities: [gpu]; \
              Kubernetes: resources.limits nvidia.com/gpu: 1, with runtimeClassName: nvidia)",
     explains: NO_DRIVER_CONSEQUENCES,
-    codes: &[(Family::Runtime, 35), (Family::Nvml, 12)],
+    codes: &[(Library::Runtime, 35), (Library::Nvml, 12)],
     judge,
 };
 

@@ -2,7 +2,7 @@
 
 use crate::checks::shared::init_fault::init_fault;
 use crate::checks::{Check, Outcome, Problem};
-use crate::codes::Family;
+use crate::codes::Library;
 use crate::facts::Facts;
 use crate::model::{Fix, Owner, Severity};
 
@@ -17,7 +17,7 @@ pub const CHECK: Check = Check {
     remedy: "Run with the default profile, or allow memfd_create, mbind and set_mempolicy in yours. To confirm that \
              the filter is the cause: `docker run --security-opt seccomp=unconfined ...`",
     explains: &["driver.init", "probe.nothing-verified"],
-    codes: &[(Family::Driver, 304), (Family::Runtime, 304)],
+    codes: &[(Library::Driver, 304), (Library::Runtime, 304)],
     judge,
 };
 

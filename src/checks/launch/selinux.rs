@@ -4,7 +4,7 @@ use crate::checks::shared::nodes::{
     EACCES, NO_NODES_CONSEQUENCES, errno_name, is_selinux_confined, mode_allows, node, refused_with,
 };
 use crate::checks::{Check, Outcome};
-use crate::codes::Family;
+use crate::codes::Library;
 use crate::facts::Facts;
 use crate::model::{Evidence, Fix, Owner, Severity};
 
@@ -18,7 +18,7 @@ pub const CHECK: Check = Check {
           of the container may not use devices of the host.",
     remedy: "On the host: `sudo setsebool -P container_use_devices 1` (or run with --security-opt label=disable)",
     explains: NO_NODES_CONSEQUENCES,
-    codes: &[(Family::Nvml, 4)],
+    codes: &[(Library::Nvml, 4)],
     judge,
 };
 

@@ -5,7 +5,7 @@ use crate::checks::shared::faults::phrase;
 use crate::checks::shared::nodes::{CONTROL, NO_NODES_CONSEQUENCES, UVM, node};
 use crate::checks::shared::platform::is_wsl_or_jetson;
 use crate::checks::{Check, Outcome, Problem};
-use crate::codes::Family;
+use crate::codes::Library;
 use crate::facts::Facts;
 use crate::model::{Fix, Owner, Severity, Stage};
 
@@ -19,7 +19,7 @@ pub const CHECK: Check = Check {
           nvidia_uvm was not loaded when the container was created.",
     remedy: "On the host: `sudo modprobe nvidia_uvm && sudo nvidia-modprobe -u -c=0`; then recreate the container",
     explains: NO_NODES_CONSEQUENCES,
-    codes: &[(Family::Driver, 999)],
+    codes: &[(Library::Driver, 999)],
     judge,
 };
 

@@ -3,7 +3,7 @@
 use crate::checks::shared::access::cuda_works;
 use crate::checks::shared::nodes::{UVM, node, refused};
 use crate::checks::{Check, Outcome, Problem};
-use crate::codes::Family;
+use crate::codes::Library;
 use crate::facts::Facts;
 use crate::model::{Fix, Owner, Severity};
 
@@ -27,7 +27,7 @@ pub const CHECK: Check = Check {
         "node.uvm-wedged",
         "probe.nothing-verified",
     ],
-    codes: &[(Family::Driver, 999), (Family::Driver, 100)],
+    codes: &[(Library::Driver, 999), (Library::Driver, 100)],
     judge,
 };
 

@@ -4,7 +4,7 @@ use crate::checks::shared::visible_devices::{
     NO_DEVICES_CONSEQUENCES, cuda_sees_none, cuda_visible_devices, with_nvml_count,
 };
 use crate::checks::{Check, Outcome, Problem};
-use crate::codes::Family;
+use crate::codes::Library;
 use crate::facts::Facts;
 use crate::model::{Fix, Owner, Severity};
 
@@ -19,7 +19,7 @@ pub const CHECK: Check = Check {
           value, or -1.",
     remedy: "Unset CUDA_VISIBLE_DEVICES: the container has only its own GPUs anyway",
     explains: NO_DEVICES_CONSEQUENCES,
-    codes: &[(Family::Driver, 100), (Family::Runtime, 100)],
+    codes: &[(Library::Driver, 100), (Library::Runtime, 100)],
     judge,
 };
 

@@ -3,7 +3,7 @@
 use crate::checks::shared::access::cuda_device_count;
 use crate::checks::shared::visible_devices::{cuda_visible_devices, with_nvml_count};
 use crate::checks::{Check, Outcome, Problem};
-use crate::codes::Family;
+use crate::codes::Library;
 use crate::facts::Facts;
 use crate::model::{Fix, Owner, Severity};
 
@@ -17,7 +17,7 @@ pub const CHECK: Check = Check {
           a device for each entry fails later with error 101.",
     remedy: "Unset CUDA_VISIBLE_DEVICES, or name only devices that `nvidia-smi -L` lists inside the container",
     explains: &[],
-    codes: &[(Family::Driver, 101), (Family::Runtime, 101)],
+    codes: &[(Library::Driver, 101), (Library::Runtime, 101)],
     judge,
 };
 

@@ -3,7 +3,7 @@
 use crate::checks::shared::loading::unsearched_libcuda;
 use crate::checks::shared::platform::{PLATFORM_CONSEQUENCES, has_dxg, unusable};
 use crate::checks::{Check, Outcome};
-use crate::codes::Family;
+use crate::codes::Library;
 use crate::facts::Facts;
 use crate::model::{Fix, Owner, Severity};
 
@@ -19,7 +19,7 @@ pub const CHECK: Check = Check {
     remedy: "In WSL: set no-cgroups = false in /etc/nvidia-container-runtime/config.toml; in Windows: `wsl --update`; \
              then `docker run --gpus all ...`",
     explains: PLATFORM_CONSEQUENCES,
-    codes: &[(Family::Nvml, 17)],
+    codes: &[(Library::Nvml, 17)],
     judge,
 };
 

@@ -1,7 +1,7 @@
 //! Only administrators can read hardware performance counters.
 
 use crate::checks::{Check, Outcome, Problem};
-use crate::codes::Family;
+use crate::codes::Library;
 use crate::facts::Facts;
 use crate::facts::probe::ProbeRun;
 use crate::model::{Field, Fix, Owner, Severity};
@@ -17,7 +17,7 @@ pub const CHECK: Check = Check {
     remedy: "`docker run --cap-add SYS_ADMIN ...` as root, or on the host set the module option \
              NVreg_RestrictProfilingToAdminUsers=0",
     explains: &[],
-    codes: &[(Family::Cupti, 35)],
+    codes: &[(Library::Cupti, 35)],
     judge,
 };
 

@@ -2,7 +2,7 @@
 
 use crate::checks::math::of_stages;
 use crate::checks::{Check, Outcome};
-use crate::codes::Family;
+use crate::codes::Library;
 use crate::facts::Facts;
 use crate::model::{Fix, Owner, Severity, Stage};
 
@@ -16,7 +16,7 @@ pub const CHECK: Check = Check {
     remedy: "Free GPU memory. If enough is free, install a cuBLAS release that supports this GPU, with the cuBLASLt of the \
              same release",
     explains: &[],
-    codes: &[(Family::Cublas, 1)],
+    codes: &[(Library::Cublas, 1)],
     judge,
 };
 

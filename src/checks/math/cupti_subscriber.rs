@@ -3,7 +3,7 @@
 use crate::checks::math::each;
 use crate::checks::shared::faults::phrase;
 use crate::checks::{Check, Outcome, Problem};
-use crate::codes::Family;
+use crate::codes::Library;
 use crate::facts::Facts;
 use crate::model::{Fix, Owner, Severity, Stage};
 
@@ -17,7 +17,7 @@ pub const CHECK: Check = Check {
           (Nsight Systems, Nsight Compute, a monitoring agent) subscribes first.",
     remedy: "Unset CUDA_INJECTION64_PATH, or use one profiler at a time",
     explains: &["math.cupti-failed", "math.cupti-silent"],
-    codes: &[(Family::Cupti, 39)],
+    codes: &[(Library::Cupti, 39)],
     judge,
 };
 

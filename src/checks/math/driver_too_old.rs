@@ -3,7 +3,7 @@
 use crate::checks::math::{each, versions};
 use crate::checks::shared::faults::phrase;
 use crate::checks::{Check, Outcome, Problem};
-use crate::codes::Family;
+use crate::codes::Library;
 use crate::facts::Facts;
 use crate::model::words::cuda;
 use crate::model::{Fix, Owner, Severity, Stage};
@@ -19,7 +19,7 @@ pub const CHECK: Check = Check {
     remedy: "Upgrade the driver on the host, use an image for the driver's CUDA version, or on data center GPUs install the \
              cuda-compat package in the image",
     explains: &["math.runtime-failed", "math.cublas-init", "math.gemm-failed"],
-    codes: &[(Family::Runtime, 35)],
+    codes: &[(Library::Runtime, 35)],
     judge,
 };
 

@@ -3,7 +3,7 @@
 use crate::checks::shared::access::gpu_answered;
 use crate::checks::shared::faults::init_failure;
 use crate::checks::{Check, Outcome, Problem};
-use crate::codes::Family;
+use crate::codes::Library;
 use crate::facts::Facts;
 use crate::model::{Fix, Level, Owner, Severity};
 
@@ -25,7 +25,7 @@ pub const CHECK: Check = Check {
         "driver.nvml-failed",
         "probe.nothing-verified",
     ],
-    codes: &[(Family::Driver, 100)],
+    codes: &[(Library::Driver, 100)],
     judge,
 };
 

@@ -2,7 +2,7 @@
 
 use crate::checks::shared::faults::init_failure;
 use crate::checks::{Check, Outcome, Problem};
-use crate::codes::Family;
+use crate::codes::Library;
 use crate::facts::Facts;
 use crate::facts::probe::ProbeRun;
 use crate::model::{Fix, Owner, Severity};
@@ -17,7 +17,7 @@ pub const CHECK: Check = Check {
           reports that the system is not ready.",
     remedy: "On the host or in the guest, after attestation: `sudo nvidia-smi conf-compute -srs 1`",
     explains: &["node.fabric", "driver.init", "driver.no-devices", "driver.nvml", "probe.nothing-verified"],
-    codes: &[(Family::Driver, 802)],
+    codes: &[(Library::Driver, 802)],
     judge,
 };
 

@@ -2,7 +2,7 @@
 
 use crate::checks::shared::faults::init_failure;
 use crate::checks::{Check, Outcome, Problem};
-use crate::codes::Family;
+use crate::codes::Library;
 use crate::facts::Facts;
 use crate::model::{Fix, GpuRef, Owner, Severity};
 
@@ -17,7 +17,7 @@ pub const CHECK: Check = Check {
     remedy: "On the host: `sudo systemctl start nvidia-fabricmanager` (same version as the driver: check `systemctl \
              status nvidia-fabricmanager`); with confidential computing: `nvidia-smi conf-compute -grs`",
     explains: &["device.fabric", "driver.init", "driver.no-devices", "driver.nvml", "probe.nothing-verified"],
-    codes: &[(Family::Driver, 802), (Family::Runtime, 802)],
+    codes: &[(Library::Driver, 802), (Library::Runtime, 802)],
     judge,
 };
 

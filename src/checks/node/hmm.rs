@@ -4,7 +4,7 @@ use crate::checks::node::INIT_CONSEQUENCES;
 use crate::checks::shared::faults::init_failure;
 use crate::checks::shared::nodes::open_attempts;
 use crate::checks::{Check, Outcome, Problem};
-use crate::codes::Family;
+use crate::codes::Library;
 use crate::facts::Facts;
 use crate::model::{Fix, Owner, Severity};
 
@@ -20,7 +20,7 @@ pub const CHECK: Check = Check {
     remedy: "On the host: `echo 'options nvidia_uvm uvm_disable_hmm=1' | sudo tee /etc/modprobe.d/nvidia-uvm.conf && \
              sudo rmmod nvidia_uvm && sudo modprobe nvidia_uvm`",
     explains: INIT_CONSEQUENCES,
-    codes: &[(Family::Driver, 3), (Family::Runtime, 3)],
+    codes: &[(Library::Driver, 3), (Library::Runtime, 3)],
     judge,
 };
 

@@ -2,7 +2,7 @@
 
 use crate::checks::shared::visible_devices::{NO_DEVICES_CONSEQUENCES, cuda_sees_none};
 use crate::checks::{Check, Outcome, Problem};
-use crate::codes::Family;
+use crate::codes::Library;
 use crate::facts::Facts;
 use crate::facts::event::NvmlDevice;
 use crate::model::{Fix, Level, Owner, Severity};
@@ -17,7 +17,7 @@ pub const CHECK: Check = Check {
     remedy: "On the host: `sudo nvidia-smi mig -cgi PROFILE -C` (`nvidia-smi mig -lgip` lists profiles), or disable \
              MIG: `sudo nvidia-smi -mig 0`",
     explains: NO_DEVICES_CONSEQUENCES,
-    codes: &[(Family::Driver, 100), (Family::Runtime, 100)],
+    codes: &[(Library::Driver, 100), (Library::Runtime, 100)],
     judge,
 };
 

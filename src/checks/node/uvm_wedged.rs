@@ -5,7 +5,7 @@ use crate::checks::shared::faults::init_failure;
 use crate::checks::shared::loading::libcuda_loaded;
 use crate::checks::shared::nodes::open_attempts;
 use crate::checks::{Check, Outcome, Problem};
-use crate::codes::Family;
+use crate::codes::Library;
 use crate::facts::Facts;
 use crate::model::{Fix, Owner, Severity};
 
@@ -19,7 +19,7 @@ pub const CHECK: Check = Check {
           nvidia_uvm module does not survive a suspend and resume of the machine.",
     remedy: "On the host, with no program using a GPU: `sudo rmmod nvidia_uvm && sudo modprobe nvidia_uvm`",
     explains: INIT_CONSEQUENCES,
-    codes: &[(Family::Driver, 999), (Family::Runtime, 999)],
+    codes: &[(Library::Driver, 999), (Library::Runtime, 999)],
     judge,
 };
 

@@ -2,7 +2,7 @@
 
 use crate::checks::shared::faults::phrase;
 use crate::checks::{Check, Outcome, Problem};
-use crate::codes::Family;
+use crate::codes::Library;
 use crate::facts::Facts;
 use crate::facts::probe::ProbeRun;
 use crate::model::{Fix, Owner, Severity, Stage};
@@ -18,7 +18,7 @@ pub const CHECK: Check = Check {
     remedy: "In the guest: put the client configuration token into /etc/nvidia/ClientConfigToken and run `sudo \
              systemctl restart nvidia-gridd`; `nvidia-smi -q | grep -i licen` shows the state",
     explains: &["driver.init", "driver.no-devices", "device.context", "probe.nothing-verified"],
-    codes: &[(Family::Driver, NOT_LICENSED), (Family::Runtime, NOT_LICENSED)],
+    codes: &[(Library::Driver, NOT_LICENSED), (Library::Runtime, NOT_LICENSED)],
     judge,
 };
 

@@ -2,7 +2,7 @@
 
 use crate::checks::Check;
 use crate::checks::shared::explain_only::unseen;
-use crate::codes::Family;
+use crate::codes::Library;
 use crate::model::{Fix, Owner, Severity};
 
 pub const CHECK: Check = Check {
@@ -16,6 +16,6 @@ pub const CHECK: Check = Check {
           GSP does not respond. A container cannot read that log.",
     remedy: "On the host: `sudo dmesg | grep -i xid`; then look the number up in NVIDIA's Xid catalog",
     explains: &[],
-    codes: &[(Family::Driver, 719), (Family::Runtime, 719)],
+    codes: &[(Library::Driver, 719), (Library::Runtime, 719)],
     judge: unseen,
 };

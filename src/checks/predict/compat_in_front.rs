@@ -3,7 +3,7 @@
 use crate::checks::predict::each;
 use crate::checks::predict::questions::cuda;
 use crate::checks::{Check, Outcome};
-use crate::codes::Family;
+use crate::codes::Library;
 use crate::facts::Facts;
 use crate::model::{Fix, Owner, Question, Severity};
 
@@ -19,7 +19,7 @@ pub const CHECK: Check = Check {
     remedy: "Remove the compat directory from ENV LD_LIBRARY_PATH: the NVIDIA Container Toolkit selects \
           it where it helps",
     explains: &[],
-    codes: &[(Family::Driver, 803), (Family::Driver, 804), (Family::Runtime, 803), (Family::Runtime, 804)],
+    codes: &[(Library::Driver, 803), (Library::Driver, 804), (Library::Runtime, 803), (Library::Runtime, 804)],
     judge,
 };
 

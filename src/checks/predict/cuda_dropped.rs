@@ -3,7 +3,7 @@
 use crate::checks::predict::each;
 use crate::checks::predict::questions::code;
 use crate::checks::{Check, Outcome};
-use crate::codes::Family;
+use crate::codes::Library;
 use crate::facts::Facts;
 use crate::model::{Fix, Owner, Question, Severity};
 
@@ -17,7 +17,7 @@ pub const CHECK: Check = Check {
           Its compilers generate no code for older GPUs, and its libraries contain none.",
     remedy: "Use an image that was built with an older CUDA",
     explains: &[],
-    codes: &[(Family::Driver, 209), (Family::Runtime, 209)],
+    codes: &[(Library::Driver, 209), (Library::Runtime, 209)],
     judge,
 };
 

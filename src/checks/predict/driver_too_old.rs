@@ -3,7 +3,7 @@
 use crate::checks::predict::each;
 use crate::checks::predict::questions::cuda::{self, Compared, Fit};
 use crate::checks::{Check, Outcome, Problem};
-use crate::codes::Family;
+use crate::codes::Library;
 use crate::facts::Facts;
 use crate::model::{Fix, Owner, Question, Severity};
 
@@ -18,7 +18,7 @@ pub const CHECK: Check = Check {
           package in the image can replace certain older drivers.",
     remedy: "Install a newer driver on the machine, or use an image for the CUDA of its driver",
     explains: &[],
-    codes: &[(Family::Runtime, 35)],
+    codes: &[(Library::Runtime, 35)],
     judge,
 };
 

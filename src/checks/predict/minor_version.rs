@@ -3,7 +3,7 @@
 use crate::checks::predict::each;
 use crate::checks::predict::questions::cuda::{self, Compared, Fit};
 use crate::checks::{Check, Outcome};
-use crate::codes::Family;
+use crate::codes::Library;
 use crate::facts::Facts;
 use crate::model::{Fix, Owner, Question, Severity};
 
@@ -19,7 +19,7 @@ pub const CHECK: Check = Check {
     remedy: "No action needed, unless the program compiles PTX: then install a driver for the image's \
           CUDA or newer",
     explains: &[],
-    codes: &[(Family::Driver, 222), (Family::Runtime, 222)],
+    codes: &[(Library::Driver, 222), (Library::Runtime, 222)],
     judge,
 };
 

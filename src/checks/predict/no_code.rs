@@ -3,7 +3,7 @@
 use crate::checks::predict::each;
 use crate::checks::predict::questions::code;
 use crate::checks::{Check, Outcome};
-use crate::codes::Family;
+use crate::codes::Library;
 use crate::facts::Facts;
 use crate::model::{Fix, Owner, Question, Severity};
 
@@ -19,7 +19,7 @@ pub const CHECK: Check = Check {
     remedy: "Install a release of the framework that supports this GPU, or build it with \
           TORCH_CUDA_ARCH_LIST",
     explains: &[],
-    codes: &[(Family::Driver, 209), (Family::Runtime, 209)],
+    codes: &[(Library::Driver, 209), (Library::Runtime, 209)],
     judge,
 };
 

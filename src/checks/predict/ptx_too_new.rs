@@ -3,7 +3,7 @@
 use crate::checks::predict::each;
 use crate::checks::predict::questions::code;
 use crate::checks::{Check, Outcome};
-use crate::codes::Family;
+use crate::codes::Library;
 use crate::facts::Facts;
 use crate::model::{Fix, Owner, Question, Severity};
 
@@ -17,7 +17,7 @@ pub const CHECK: Check = Check {
           222, even within one major version, where compiled code would run.",
     remedy: "Install a driver for the image's CUDA or newer, or a build with compiled code for this GPU",
     explains: &[],
-    codes: &[(Family::Driver, 222), (Family::Runtime, 222)],
+    codes: &[(Library::Driver, 222), (Library::Runtime, 222)],
     judge,
 };
 

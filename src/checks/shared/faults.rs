@@ -1,7 +1,7 @@
 //! Failed calls: their wording, and which of them only mean that a GPU is in use.
 
 use crate::codes;
-use crate::codes::Family;
+use crate::codes::Library;
 use crate::facts::Facts;
 use crate::facts::event::{Api, Fault};
 use crate::facts::probe::{ProbeRun, Target, free_memory};
@@ -13,7 +13,7 @@ pub fn phrase(fault: &Fault) -> String {
         (None, _) => format!("{} failed", fault.call),
         (Some(code), Some(name)) => format!("{} returned {code} ({name})", fault.call),
         (Some(code), None) => {
-            let library = Family::of(fault.api).map_or("the loader", Family::label);
+            let library = Library::of(fault.api).map_or("the loader", Library::label);
             format!("{} returned {code} ({library}, no known name)", fault.call)
         }
     };
@@ -29,7 +29,7 @@ fn name(fault: &Fault) -> Option<&str> {
     let is_name =
         |name: &&str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
     let own = fault.name.as_deref().filter(is_name);
-    own.or_else(|| Some(codes::named(Family::of(fault.api)?, fault.code?)?.name))
+    own.or_else(|| Some(codes::named(Library::of(fault.api)?, fault.code?)?.name))
 }
 
 pub fn faults(facts: &Facts, stage: Stage) -> impl Iterator<Item = (&ProbeRun, &Fault)> {

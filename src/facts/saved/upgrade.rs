@@ -43,6 +43,7 @@ fn census(census: &mut Value) {
     each(census, "packages", |package| rename(package, "owner", "id"));
     each(census, "leftovers", |leftover| rename(leftover, "owner", "package"));
     rename(census, "wished", "missing_optional");
+    rename(census, "flavour", "flavor");
     for needs in ["missing", "missing_optional"] {
         each(census, needs, |need| with(need, "library", library));
     }

@@ -46,16 +46,16 @@ const SHOWN: usize = 3;
 fn savings(out: &mut String, report: &Report, style: Style) {
     let savings = &report.savings;
     let image = &report.image;
-    let mut base = match image.flavour.base {
+    let mut base = match image.flavor.base {
         Base::None => "no CUDA base".to_owned(),
         Base::Base => "CUDA base".to_owned(),
         Base::Runtime => "CUDA runtime base".to_owned(),
         Base::Devel => "CUDA devel base".to_owned(),
     };
-    if image.flavour.cudnn {
+    if image.flavor.cudnn {
         base += " with cuDNN";
     }
-    if let Some(version) = &image.flavour.cuda_version {
+    if let Some(version) = &image.flavor.cuda_version {
         base += &format!(", CUDA {version}");
     }
     let distribution = image.distribution.as_deref().unwrap_or("unknown distribution");

@@ -5,7 +5,7 @@ use textwrap::{Options, WordSeparator, WordSplitter};
 
 #[derive(Clone, Copy)]
 pub struct Style {
-    pub colour: bool,
+    pub color: bool,
     pub width: usize,
 }
 
@@ -29,7 +29,7 @@ impl Style {
             Ink::Bad => "1;31",
             Ink::Warn => "1;33",
         };
-        if self.colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+        if self.color { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
     }
 }
 
@@ -76,7 +76,7 @@ mod tests {
 
     fn wrapped(text: &str, width: usize) -> Vec<String> {
         let mut out = String::new();
-        wrap(&mut out, text, "  ", Style { colour: false, width }, Ink::Plain);
+        wrap(&mut out, text, "  ", Style { color: false, width }, Ink::Plain);
         out.lines().map(str::to_owned).collect()
     }
 

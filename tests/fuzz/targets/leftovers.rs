@@ -4,11 +4,11 @@
 #![no_main]
 
 use image_audit::fuzzing::{Collector, Leftover};
-use image_audit::leftovers::Flavour;
+use image_audit::leftovers::Flavor;
 use libfuzzer_sys::fuzz_target;
 
 /// Each line is a size, in its first byte, and a path.
-fn collect<'a>(lines: impl Iterator<Item = &'a str>) -> (Vec<Leftover>, Flavour) {
+fn collect<'a>(lines: impl Iterator<Item = &'a str>) -> (Vec<Leftover>, Flavor) {
     let mut collector = Collector::new();
     for line in lines {
         let bytes = line.bytes().next().unwrap_or_default();
@@ -16,8 +16,8 @@ fn collect<'a>(lines: impl Iterator<Item = &'a str>) -> (Vec<Leftover>, Flavour)
         let bytes = if bytes == b'!' { u64::MAX / 2 } else { bytes.into() };
         collector.entry(line.get(1..).unwrap_or_default(), bytes);
     }
-    let flavour = collector.flavour();
-    (collector.finish(), flavour)
+    let flavor = collector.flavor();
+    (collector.finish(), flavor)
 }
 
 fuzz_target!(|data: &[u8]| {

@@ -23,7 +23,7 @@ pub fn take(source: &Source) -> Census {
     let mut users = Users::new(tree, &loader);
     let tool_files = tool_files(tree);
     let of_tools = tool_files.iter().map(|found| found.file.to_owned());
-    let (leftovers, flavour) = leftovers::scan::scan(tree);
+    let (leftovers, flavor) = leftovers::scan::scan(tree);
     let of_leftovers = leftovers.iter().map(|leftover| leftover.largest.clone());
     let wanted: HashSet<String> = users.copies.iter().cloned().chain(of_tools).chain(of_leftovers).collect();
     let owners = thread::scope(|scope| {
@@ -69,7 +69,7 @@ pub fn take(source: &Source) -> Census {
         }),
         torch,
         leftovers: leftovers.into_iter().map(|leftover| leftovers::scan::owned(leftover, &owners)).collect(),
-        flavour,
+        flavor,
         secrets: secrets::scan::scan(tree),
         distribution: distribution(tree),
         glibc: glibc_loader(tree).is_some(),

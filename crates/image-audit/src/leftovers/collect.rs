@@ -1,11 +1,11 @@
 //! Classifies files by path and sums them up by place.
 //!
-//! `places` knows directories, `names` file names, `flavour` the marks of a base image. The order of the
+//! `places` knows directories, `names` file names, `flavor` the marks of a base image. The order of the
 //! files never changes the result.
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::flavour::{self, Flavour};
+use super::flavor::{self, Flavor};
 use super::kind::Kind;
 use super::names;
 use super::places::{self, Meaning};
@@ -29,7 +29,7 @@ pub struct Collector {
     sums: Sums,
     /// Directories named `pkgs`, which are conda's only if something in them shows it.
     packages: HashMap<String, Packages>,
-    evidence: flavour::Evidence,
+    evidence: flavor::Evidence,
 }
 
 #[derive(Debug, Default)]
@@ -86,8 +86,8 @@ impl Collector {
     }
 
     /// Which base image the files resemble.
-    pub fn flavour(&self) -> Flavour {
-        self.evidence.flavour()
+    pub fn flavor(&self) -> Flavor {
+        self.evidence.flavor()
     }
 
     /// The leftovers, sorted by kind, largest first.

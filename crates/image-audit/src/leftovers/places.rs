@@ -211,7 +211,7 @@ pub fn of(path: &str, slash: usize, after: usize) -> Place {
             return Place { context, meaning: Some((Meaning::Leftover(kind), end)) };
         }
         if matches!(component, [b'c', b'u', b'd', b'a', ..])
-            && super::flavour::is_toolkit(&path[..start - 1], component)
+            && super::flavor::is_toolkit(&path[..start - 1], component)
         {
             context = Context::Toolkit;
         }

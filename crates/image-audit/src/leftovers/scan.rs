@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::collect::{Collector, Leftover};
-use super::flavour::Flavour;
+use super::flavor::Flavor;
 use super::kind::LeftoverFound;
 use crate::packages::PackageId;
 use crate::tree::Tree;
 
 /// The leftovers of a tree, and which base image it resembles.
-pub fn scan(tree: &Tree) -> (Vec<Leftover>, Flavour) {
+pub fn scan(tree: &Tree) -> (Vec<Leftover>, Flavor) {
     let mut collector = Collector::new();
     let mut names: HashMap<(u64, u64), u32> = HashMap::new();
     for file in tree.files.values() {
@@ -19,8 +19,8 @@ pub fn scan(tree: &Tree) -> (Vec<Leftover>, Flavour) {
         // Deleting one of several hard links frees nothing.
         collector.entry(path, if names[&file.identity] == 1 { file.bytes } else { 0 });
     }
-    let flavour = collector.flavour();
-    (collector.finish(), flavour)
+    let flavor = collector.flavor();
+    (collector.finish(), flavor)
 }
 
 /// A leftover with the package that owns its largest file.

@@ -53,7 +53,7 @@ pub fn of(facts: &Facts) -> Option<Runtime<'_>> {
     });
     of_copies.max_by_key(|runtime| (runtime.major, runtime.minor)).or_else(|| {
         // Programs with a static runtime were usually built with the CUDA of the base image.
-        let version = numbers(census.flavour.cuda_version.as_deref()?);
+        let version = numbers(census.flavor.cuda_version.as_deref()?);
         Some(Runtime { major: *version.first()?, minor: version.get(1).copied(), path: None })
     })
 }
@@ -100,7 +100,7 @@ mod tests {
     fn the_base_image_counts_where_there_is_no_runtime() {
         let mut facts = image(&["sm_80"], None);
         assert_eq!(text(&facts), None);
-        facts.census.flavour.cuda_version = Some("12.4.1".into());
+        facts.census.flavor.cuda_version = Some("12.4.1".into());
         assert_eq!(text(&facts).as_deref(), Some("12.4"));
     }
 }

@@ -161,7 +161,7 @@ fn sums_are_sorted_and_independent_of_order() {
     entries.iter().for_each(|(path, bytes)| forward.entry(path, *bytes));
     let mut backward = Collector::new();
     entries.iter().rev().for_each(|(path, bytes)| backward.entry(path, *bytes));
-    assert_eq!(forward.flavour(), backward.flavour());
+    assert_eq!(forward.flavor(), backward.flavor());
     let found = forward.finish();
     assert_eq!(found, backward.finish());
     let shown: Vec<_> = found.iter().map(|found| (found.kind, &*found.place, found.bytes)).collect();
@@ -179,7 +179,7 @@ fn sums_are_sorted_and_independent_of_order() {
 }
 
 #[test]
-fn flavours() {
+fn flavors() {
     let cudart = "/usr/local/cuda-12.4/targets/x86_64-linux/lib/libcudart.so.12.4.127";
     let compat = "/usr/local/cuda-13.0/compat/libcuda.so.580.65.06";
     let cublas = "/usr/local/cuda-12.4/targets/x86_64-linux/lib/libcublas.so.12.4.5.8";
@@ -213,8 +213,8 @@ fn flavours() {
     for (paths, base, cudnn, version) in table {
         let mut collector = Collector::new();
         paths.iter().for_each(|path| collector.entry(path, 1));
-        let expected = Flavour { base, cudnn, cuda_version: version.map(str::to_owned) };
-        assert_eq!(collector.flavour(), expected, "{paths:?}");
+        let expected = Flavor { base, cudnn, cuda_version: version.map(str::to_owned) };
+        assert_eq!(collector.flavor(), expected, "{paths:?}");
     }
 }
 

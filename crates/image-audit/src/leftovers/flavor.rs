@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// What an image has of CUDA outside of Python packages and conda environments.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Flavour {
+pub struct Flavor {
     /// The base image that it resembles.
     pub base: Base,
     /// Whether it has cuDNN.
@@ -77,10 +77,10 @@ impl Evidence {
         self.cudnn |= is_library && name.starts_with("libcudnn.so.");
     }
 
-    pub fn flavour(&self) -> Flavour {
+    pub fn flavor(&self) -> Flavor {
         // A toolkit directory may contain only the forward-compatibility driver of a newer CUDA.
         let version = self.runtime.or(self.directory).filter(|_| self.base != Base::None);
-        Flavour {
+        Flavor {
             base: self.base,
             cudnn: self.cudnn,
             cuda_version: version.map(|(major, minor)| format!("{major}.{minor}")),

@@ -247,6 +247,19 @@ mod tests {
         assert_eq!(saved.facts, facts);
     }
 
+    /// The files were written by schema 2 from those of schema 1, and are never written again.
+    #[test]
+    fn facts_of_schema_2_load_unchanged() {
+        let facts = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/facts");
+        let files: Vec<_> =
+            fs::read_dir(facts.join("v2")).unwrap().map(|file| file.unwrap().path()).collect();
+        assert!(files.len() >= 5, "{files:?}");
+        for file in files {
+            let former = read(&facts.join("v1").join(file.file_name().unwrap())).unwrap();
+            assert_eq!(read(&file).unwrap().facts, former.facts, "{}", file.display());
+        }
+    }
+
     #[test]
     fn other_versions_are_told_what_to_do() {
         let newer = error(r#"{"schema": 3, "version": "9.9.9\u001b[2J", "facts": {"other": []}}"#);

@@ -39,6 +39,7 @@ mod elf;
 mod path_index;
 mod python;
 mod strings;
+mod threads;
 mod usage;
 
 pub mod catalogue;

@@ -92,11 +92,6 @@ const LINKS: u32 = 40;
 /// No package database is larger.
 const LARGEST: u64 = 512 << 20;
 
-/// Number of threads to read with: one per available processor, at most four.
-pub(crate) fn workers() -> usize {
-    rustix::thread::sched_getaffinity(None).map_or(1, |cores| cores.count() as usize).clamp(1, 4)
-}
-
 impl Tree {
     /// The real path of a path: every link followed, `.` and `..` resolved. None if links form a loop. There
     /// may be nothing at the real path.

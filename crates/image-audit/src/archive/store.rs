@@ -230,7 +230,7 @@ impl<T: Clone + Send + Sync> Store<T> {
             let again = |index: usize| names[index + 1..].contains(&names[index]);
             return (0..names.len()).map(|index| self.take(&names[index], again(index))).collect();
         }
-        let workers = crate::tree::workers().min(names.len());
+        let workers = crate::threads::workers().min(names.len());
         let next = AtomicUsize::new(0);
         let store = &*self;
         let work = || {

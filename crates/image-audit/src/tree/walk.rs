@@ -63,7 +63,7 @@ impl Tree {
         fs::read_dir(&root)?;
         let skipped: BTreeSet<PathBuf> =
             if root == Path::new("/") { foreign_mounts() } else { BTreeSet::new() };
-        let workers = super::workers();
+        let workers = crate::threads::workers();
         let queue = Queue::new(root.clone(), workers, deadline);
         let parts = thread::scope(|scope| {
             let walk = || Walker::new(&root, &skipped, inspector).walk(&queue);

@@ -121,8 +121,10 @@ pub struct Watch {
 pub struct Serve {
     /// Address and port to listen on, such as 0.0.0.0:9476 or [::]:9476. There is no encryption and no
     /// authentication
-    // An IPv6 address is not a link, and backticks would show in --help.
-    #[allow(rustdoc::broken_intra_doc_links)]
+    #[allow(
+        rustdoc::broken_intra_doc_links,
+        reason = "an IPv6 address is not a link, and --help would show backticks"
+    )]
     #[arg(long, value_name = "ADDRESS:PORT", value_parser = address, default_value = "127.0.0.1:9476", env = "CUDACHECK_LISTEN")]
     pub listen: SocketAddr,
     #[command(flatten)]

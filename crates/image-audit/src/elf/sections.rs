@@ -44,14 +44,15 @@ impl<'a> Object<'a> {
     ) -> bool {
         // Few objects have the names at all, and searching them is cheaper than reading symbols. A name may
         // be the end of a longer one.
+        let functions = [b"dlopen\0".as_slice(), b"dlmopen\0"];
         let mut names = Vec::new();
-        for function in [b"dlopen\0".as_slice(), b"dlmopen\0"] {
-            any_piece(self.bytes, strings.clone(), function.len(), scratch, |at, piece| {
+        any_piece(self.bytes, strings.clone(), functions[1].len(), scratch, |at, piece| {
+            for function in functions {
                 let found = memmem::find_iter(piece, function);
                 names.extend(found.map(|inside| at - strings.start + inside as u64).take(MOST_NAMES));
-                false
-            });
-        }
+            }
+            false
+        });
         let endian = self.endian;
         let symbols = sections.iter().find(|section| section.sh_type(endian) == SHT_DYNSYM);
         let Some((offset, length)) = symbols.and_then(|symbols| symbols.file_range(endian)) else {

@@ -33,6 +33,8 @@ pub struct Scanner {
     pub at: u64,
     /// End of the region at `at`.
     region: Option<u64>,
+    /// There is no region at `at`. Usually there is: regions follow each other.
+    gap: bool,
     /// Offset, key and size of each entry.
     found: Vec<(u64, Key, u64)>,
 }
@@ -42,11 +44,12 @@ impl Scanner {
     pub fn go_to(&mut self, at: u64) {
         self.at = at;
         self.region = None;
+        self.gap = false;
     }
 
-    /// How many bytes to read next: a header inside a region, a larger piece outside.
+    /// How many bytes to read next: headers, or a larger piece in a gap between regions.
     pub fn read_size(&self) -> usize {
-        if self.region.is_some() { 512 } else { 64 << 10 }
+        if self.gap { 64 << 10 } else { 512 }
     }
 
     /// Scans a piece that begins at `start`. Afterwards `at` is the offset that is needed next.
@@ -70,6 +73,7 @@ impl Scanner {
             // The magic may begin in the last bytes.
             let skip = rest.len().saturating_sub(MAGIC.len() - 1);
             self.at += skip as u64;
+            self.gap = true;
             return false;
         };
         self.at += hit as u64;
@@ -81,6 +85,7 @@ impl Scanner {
             Some(end) if version == 1 && usize::from(size) == REGION && self.at.is_multiple_of(8) => {
                 self.at += REGION as u64;
                 self.region = Some(end).filter(|end| *end > self.at);
+                self.gap = false;
             }
             // The same four bytes by chance.
             _ => self.at += MAGIC.len() as u64,

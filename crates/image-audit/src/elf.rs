@@ -17,6 +17,7 @@ use object::read::ReadCache;
 use object::read::elf::{FileHeader, ProgramHeader};
 
 use crate::bytes::Bytes;
+pub use headers::Rejected;
 use headers::{Object, lossy};
 use pages::{HEAD, Pages};
 

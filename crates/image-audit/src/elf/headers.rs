@@ -1,6 +1,7 @@
 //! The headers of an ELF file, its segments and its string table.
 
 use std::cell::Cell;
+use std::fmt;
 use std::ops::Range;
 
 use anyhow::{Context, Result};
@@ -23,6 +24,18 @@ pub const COST: usize = size_of::<String>();
 /// The layout of 64-bit programs, the only one that CUDA has.
 pub type Header = FileHeader64<Endianness>;
 
+/// Why every loader rejects a file, so that it uses nothing. Any other error may be a limit of this reader.
+#[derive(Debug)]
+pub struct Rejected(&'static str);
+
+impl fmt::Display for Rejected {
+    fn fmt(&self, out: &mut fmt::Formatter) -> fmt::Result {
+        out.write_str(self.0)
+    }
+}
+
+impl std::error::Error for Rejected {}
+
 /// A file whose headers have been read.
 pub struct Object<'a> {
     pub bytes: &'a dyn Bytes,
@@ -36,11 +49,11 @@ pub struct Object<'a> {
 
 impl<'a> Object<'a> {
     pub fn parse(bytes: &'a dyn Bytes, data: &'a ReadCache<Pages<'a>>) -> Result<Object<'a>> {
-        let header = Header::parse(data).ok().context("the ELF header is damaged")?;
-        let endian = header.endian().ok().context("the ELF header is damaged")?;
+        let header = Header::parse(data).ok().ok_or(Rejected("the ELF header is damaged"))?;
+        let endian = header.endian().ok().ok_or(Rejected("the ELF header is damaged"))?;
         let segments = header.phnum(endian, data).ok().filter(|count| *count <= MOST_HEADERS);
         let segments = segments.and_then(|_| header.program_headers(endian, data).ok());
-        let segments = segments.context("the program headers are damaged")?;
+        let segments = segments.ok_or(Rejected("the program headers are damaged"))?;
         Ok(Object { bytes, data, header, endian, segments, room: Cell::new(ROOM) })
     }
 
@@ -65,14 +78,19 @@ impl<'a> Object<'a> {
             .checked_add(offset)
             .filter(|start| *start < strings.end)
             .context("a name is outside of the string table")?;
-        let bytes = self
-            .data
-            .read_bytes_at_until(start..strings.end, 0)
-            .ok()
-            .context("a name has no terminating NUL")?;
+        let bytes = self.until_nul(start..strings.end).context("a name has no terminating NUL")?;
         let left = self.room.get().checked_sub(bytes.len() + COST).context("too many names")?;
         self.room.set(left);
         Ok(lossy(bytes))
+    }
+
+    /// `object` takes no name that is longer than 4 KiB. Search paths that list the directories of many wheels are.
+    fn until_nul(&self, range: Range<u64>) -> Option<&'a [u8]> {
+        self.data.read_bytes_at_until(range.clone(), 0).ok().or_else(|| {
+            let length = (range.end - range.start).min(self.room.get() as u64);
+            let bytes = self.data.read_bytes_at(range.start, length).ok()?;
+            bytes.get(..memchr::memchr(0, bytes)?)
+        })
     }
 }
 

@@ -64,6 +64,25 @@ fn read_bytes(bytes: &[u8]) -> Result<Option<Elf>> {
 }
 
 #[test]
+fn search_paths_of_any_length_are_read() {
+    let start = 64 + 2 * 56;
+    let entries =
+        [(DT_STRTAB, start + 16 * 5), (DT_STRSZ, 30_000), (DT_RUNPATH, 1), (DT_NEEDED, 29_000), (DT_NULL, 0)];
+    let directories: Vec<String> =
+        (0..300).map(|number| format!("$ORIGIN/../../nvidia/part{number:03}/lib")).collect();
+    let mut strings = format!("\0{}\0", directories.join(":")).into_bytes();
+    assert!(strings.len() > 8192);
+    strings.resize(29_000, 0);
+    strings.extend(b"libcudart.so.12\0");
+    strings.resize(30_000, 0);
+    let rest = [dynamic(&entries), strings].concat();
+    let segments = [(PT_LOAD, 0, start + rest.len() as u64), (PT_DYNAMIC, start, 16 * 5)];
+    let elf = read_bytes(&program(&segments, &rest)).unwrap().unwrap();
+    assert_eq!(elf.runpath, directories);
+    assert_eq!(elf.needed, ["libcudart.so.12"]);
+}
+
+#[test]
 fn overlapping_names_are_bounded() {
     let start = 64 + 2 * 56;
     let needing = |count: usize| {

@@ -20,6 +20,7 @@ use super::inspect::{Inspected, Inspector};
 use super::{Content, File, Tree};
 use crate::bytes::Part;
 use crate::coverage::{Coverage, Unreadable};
+use crate::elf::Rejected;
 use crate::python::PythonNames;
 
 /// File systems that have no files of the image.
@@ -231,18 +232,18 @@ impl<'a> Walker<'a> {
                         self.entries += 1;
                         let entered = entry.and_then(|entry| self.enter(&entry, &prefix, &mut own));
                         if let Err(error) = entered {
-                            self.missed(&format!("{prefix}/"), &error);
+                            self.missed(&format!("{prefix}/"), error.to_string());
                         }
                     }
                 }
-                Err(error) => self.missed(&format!("{prefix}/"), &error),
+                Err(error) => self.missed(&format!("{prefix}/"), error.to_string()),
             }
         }
         self
     }
 
-    fn missed(&mut self, path: &str, error: &io::Error) {
-        self.unreadable.push(Unreadable::new(path, error.to_string()));
+    fn missed(&mut self, path: &str, reason: String) {
+        self.unreadable.push(Unreadable::new(path, reason));
         let coverage = if path == "/" { Coverage::Interrupted } else { Coverage::Partial };
         self.coverage = self.coverage.max(coverage);
     }
@@ -277,11 +278,9 @@ impl<'a> Walker<'a> {
                         self.python.push((path.clone(), python));
                     }
                 }
-                // A file that cannot be opened may be a program; a damaged one is rejected by every loader.
-                Err(error) => match error.downcast_ref::<io::Error>() {
-                    Some(error) => self.missed(&path, error),
-                    None => self.unreadable.push(Unreadable::new(&path, format!("{error:#}"))),
-                },
+                // What cannot be read may be a program, and use what it names.
+                Err(error) if !error.is::<Rejected>() => self.missed(&path, format!("{error:#}")),
+                Err(error) => self.unreadable.push(Unreadable::new(&path, format!("{error:#}"))),
             }
         }
         self.files.push((path, file));

@@ -5,7 +5,7 @@
 
 TREE is a part of tests/real/parts.sh ($CUDACHECK_PARTS, default ~/.cache/cudacheck) or a root directory. For
 every ELF file with a dynamic segment, `BINARY image TREE --ldd all --format json` is compared with the trace of the
-tree's own ld.so (or musl's), run in a chroot of an overlay, so that trees are never modified. Four rounds per tree: an
+tree's own ld.so (or musl's), run in a chroot of an overlay, so that trees are never modified; by qemu if it is for arm64. Four rounds per tree: an
 empty environment, LD_LIBRARY_PATH as toolkits set it, planted copies, and an unusual LD_LIBRARY_PATH; with --env one
 round in that environment. A difference that is not in loader-differences.txt is a failure, and so is an unused entry
 of that list. Needs root.
@@ -31,6 +31,8 @@ from pathlib import Path
 PARTS = Path(os.environ.get("CUDACHECK_PARTS", Path.home() / ".cache/cudacheck"))
 EXPLAINED = Path(__file__).with_name("loader-differences.txt")
 GLIBC = "/lib64/ld-linux-x86-64.so.2"
+GLIBC_ARM64 = "/lib/ld-linux-aarch64.so.1"
+QEMU = "/.qemu-aarch64"
 MUSL = "/lib/ld-musl-x86_64.so.1"
 TOOLKIT_PATH = "/usr/local/cuda/lib64:/usr/lib/x86_64-linux-gnu"
 PLANTED = "/planted"
@@ -124,16 +126,20 @@ class Tracer:
     """The trace of one object by the loader of the root that the process is in."""
 
     def __init__(self, root, environment):
-        self.musl = not os.path.lexists(root + GLIBC)
         self.environment = environment
+        self.musl = False
+        if os.path.lexists(root + GLIBC):
+            self.loader = [GLIBC]
+        elif os.path.lexists(root + GLIBC_ARM64):
+            shutil.copy(f"{part('qemu')}/usr/bin/qemu-aarch64-static", root + QEMU)
+            self.loader = [QEMU, GLIBC_ARM64]
+        else:
+            self.musl, self.loader = True, [MUSL, "--list"]
 
     def __call__(self, path):
         """Names and paths in load order, with path None if a name is not found; or the loader's error."""
-        if self.musl:
-            command, environment = [MUSL, "--list", path], self.environment
-        else:
-            command, environment = [GLIBC, path], {**self.environment, "LD_TRACE_LOADED_OBJECTS": "1"}
-        run = subprocess.run(command, env=environment, input=b"", capture_output=True)
+        environment = self.environment if self.musl else {**self.environment, "LD_TRACE_LOADED_OBJECTS": "1"}
+        run = subprocess.run([*self.loader, path], env=environment, input=b"", capture_output=True)
         output, errors = (os.fsdecode(stream) for stream in (run.stdout, run.stderr))
         if self.musl:
             return musl_trace(output, errors)

@@ -46,6 +46,19 @@ debian_root() {
     rm -rf "$1"/var/cache/apt/archives/*.deb
 }
 
+arm64_root() { # DEST: a root for another processor, which nothing here can run; without ld.so.cache
+    # shellcheck disable=SC2046 # the mirror may be empty
+    debootstrap --arch=arm64 --foreign --variant=minbase bookworm "$1" $(mirror) >"$cache/debootstrap.log" 2>&1
+    rm -rf "$1"/var/cache/apt/archives/*.deb "$1/debootstrap"
+}
+
+arm64_cached() { # DEST: the same with the ld.so.cache that its own ldconfig writes
+    cp -a "$cache/arm64/." "$1"
+    cp "$cache/qemu/usr/bin/qemu-aarch64-static" "$1/tmp/qemu"
+    chroot "$1" /tmp/qemu /sbin/ldconfig
+    rm "$1/tmp/qemu"
+}
+
 chroot_apt() { # ROOT ARGS...
     local root=$1
     shift
@@ -204,6 +217,9 @@ APK
 }
 
 part_debian() { once debian debian_root; }
+part_qemu() { once qemu debs qemu-user-static; }
+part_arm64() { once arm64 arm64_root; }
+part_arm64-cached() { part_qemu; part_arm64; once arm64-cached arm64_cached; }
 part_musl() { once musl debs musl; }
 part_ptxas() {
     once ptxas/11.8 wheels nvidia-cuda-nvcc-cu11==11.8.89
@@ -224,7 +240,7 @@ part_jax() { part_debian; once jax jax_root; }
 part_distroless() { once distroless distroless_root; }
 part_alpine() { once alpine alpine_root; }
 
-parts=(debian musl ptxas driver535 driver470 cublas torch12 torch13 toolkit11 jax distroless alpine)
+parts=(debian musl ptxas driver535 driver470 cublas torch12 torch13 toolkit11 jax distroless alpine arm64 qemu arm64-cached)
 if [ $# -eq 0 ]; then
     echo "usage: parts.sh PART...   parts: ${parts[*]} all" >&2
     exit 2

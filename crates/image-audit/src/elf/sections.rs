@@ -110,10 +110,14 @@ impl<'a> Object<'a> {
     pub fn system_directories(&self, sections: &Sections<'a>, scratch: &mut Vec<u8>) -> Vec<String> {
         let Some(range) = self.range(sections, b".rodata") else { return Vec::new() };
         let mut list = Vec::new();
-        any_piece(self.bytes, range, LONGEST_LIST, scratch, |_, piece| {
-            for hit in memmem::find_iter(piece, b"\0/lib") {
+        let start = range.start;
+        any_piece(self.bytes, range, LONGEST_LIST, scratch, |at, piece| {
+            // On arm64 the list is the first thing in the section, and nothing precedes it.
+            let first = (at == start && piece.starts_with(b"/lib")).then_some(0);
+            let others = memmem::find_iter(piece, b"\0/lib").map(|hit| hit + 1);
+            for hit in first.into_iter().chain(others) {
                 let end = piece.len().min(hit + LONGEST_LIST);
-                let names = piece[hit + 1..end].split(|byte| *byte == 0);
+                let names = piece[hit..end].split(|byte| *byte == 0);
                 let directory = |name: &[u8]| {
                     let text = std::str::from_utf8(name).ok()?;
                     (text.len() > 1 && text.starts_with('/'))

@@ -20,7 +20,7 @@ pub fn render(report: &Report, purpose: Purpose) -> String {
     };
     let rest = report.findings.iter().filter(|finding| Some(*finding) != first);
     for finding in rest.filter(|finding| finding.severity > Severity::Note || finding.is_busy()) {
-        text += &format!("{}: {} {}\n", finding.id, finding.title, finding.cause);
+        text += &format!("{}: {}. {}\n", finding.id, finding.title, finding.cause);
     }
     if text.len() > LIMIT {
         let end = (0..=LIMIT - 5).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);

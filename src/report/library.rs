@@ -236,7 +236,8 @@ impl From<census::How> for How {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct DeviceCode {
-    /// nvcc's name: `sm_90a` is code for that architecture, `compute_90` is PTX, compiled when it is loaded.
+    /// nvcc's name: `sm_90a` is code for that architecture, `compute_90` is PTX, compiled when it is loaded, `lto_90` is
+    /// LTO-IR.
     pub arch: String,
     pub kind: CodeKind,
     /// As stored in the file, headers included.
@@ -257,6 +258,8 @@ impl From<&fatbin::DeviceCode> for DeviceCode {
 pub enum CodeKind {
     Cubin,
     Ptx,
+    /// LTO-IR, which nvJitLink compiles.
+    Lto,
 }
 
 impl From<fatbin::CodeKind> for CodeKind {
@@ -264,6 +267,7 @@ impl From<fatbin::CodeKind> for CodeKind {
         match from {
             fatbin::CodeKind::Cubin => CodeKind::Cubin,
             fatbin::CodeKind::Ptx => CodeKind::Ptx,
+            fatbin::CodeKind::Lto => CodeKind::Lto,
         }
     }
 }

@@ -165,8 +165,8 @@ fn driver_libraries_in_the_image() {
 fn mounted_driver_libraries_are_injected() {
     let mut root = Root::machine("gpus = 1");
     root.write("/.dockerenv", b"");
-    root.prepare += "mount --bind $R/usr/lib/libcuda.so.1 $R/usr/lib/libcuda.so.1\n\
-        mount --bind $R/usr/lib/libnvidia-ml.so.1 $R/usr/lib/libnvidia-ml.so.1\n";
+    root.prepare += "mount -n --bind $R/usr/lib/libcuda.so.1 $R/usr/lib/libcuda.so.1\n\
+        mount -n --bind $R/usr/lib/libnvidia-ml.so.1 $R/usr/lib/libnvidia-ml.so.1\n";
     let (report, status) = root.report(&["--level", "driver"]);
     assert_eq!(status, 0);
     assert!(!ids(&report).contains(&"image.driver-baked-in"), "{:?}", ids(&report));

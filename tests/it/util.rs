@@ -144,7 +144,7 @@ impl Root {
         // Any character device that opens can stand in for a device node of the driver.
         for node in ["nvidiactl", "nvidia-uvm", "nvidia0"] {
             root.write(&format!("/dev/{node}"), b"");
-            root.prepare += &format!("mount --bind /dev/null $R/dev/{node}\n");
+            root.prepare += &format!("mount -n --bind /dev/null $R/dev/{node}\n");
         }
         root
     }
@@ -169,7 +169,7 @@ impl Root {
             "NVRM version: NVIDIA UNIX x86_64 Kernel Module  550.54.15  Tue Mar  5 22:23:56 UTC 2024\n";
         self.write("/fake/driver/nvidia/version", version.as_bytes());
         self.write("/fake/driver/nvidia/params", b"RmProfilingAdminOnly: 1\n");
-        self.prepare += "mount --bind $R/fake/driver $R/proc/driver\n";
+        self.prepare += "mount -n --bind $R/fake/driver $R/proc/driver\n";
     }
 
     pub fn script(&self, script: &str) {
@@ -208,16 +208,16 @@ impl Root {
         command.args(["--mount", "--uts"]);
         let proc = if self.first_process {
             command.args(["--pid", "--fork", "--kill-child"]);
-            "mount -t proc proc $R/proc"
+            "mount -n -t proc proc $R/proc"
         } else {
-            "mount --rbind /proc $R/proc"
+            "mount -n --rbind /proc $R/proc"
         };
         let user = self.user.as_ref().map_or(String::new(), |user| format!("--userspec={user}"));
         let below = self.below.as_ref().map_or(String::new(), |tree| {
             // On a tmpfs: an overlay cannot use another overlay as its upper layer.
             format!(
-                "mkdir $R/.m; mount -t tmpfs tmpfs $R/.m; mkdir $R/.m/u $R/.m/w; \
-                 mount -t overlay overlay -o lowerdir=$R:{},upperdir=$R/.m/u,workdir=$R/.m/w $R",
+                "mkdir $R/.m; mount -n -t tmpfs tmpfs $R/.m; mkdir $R/.m/u $R/.m/w; \
+                 mount -n -t overlay overlay -o lowerdir=$R:{},upperdir=$R/.m/u,workdir=$R/.m/w $R",
                 tree.display()
             )
         });
@@ -243,9 +243,9 @@ impl Root {
 /// Runs a program on the host's root, in its own mount namespace like a container: probes in one namespace wait for
 /// each other. /dev has no NVIDIA device nodes, which real driver libraries leave behind.
 pub fn alone(program: &str) -> Command {
-    const DEV: &str = "d=$(mktemp -d); mount -t tmpfs tmpfs $d; mkdir $d/shm\n\
-        for node in null zero full random urandom; do : >$d/$node; mount --bind /dev/$node $d/$node; done\n\
-        ln -s /proc/self/fd $d/fd; mount --move $d /dev; rmdir $d; exec \"$0\" \"$@\"";
+    const DEV: &str = "d=$(mktemp -d); mount -n -t tmpfs tmpfs $d; mkdir $d/shm\n\
+        for node in null zero full random urandom; do : >$d/$node; mount -n --bind /dev/$node $d/$node; done\n\
+        ln -s /proc/self/fd $d/fd; mount -n --move $d /dev; rmdir $d; exec \"$0\" \"$@\"";
     let mut command = Command::new("unshare");
     if !is_root() {
         command.arg("--map-root-user");
@@ -255,7 +255,7 @@ pub fn alone(program: &str) -> Command {
 }
 
 /// For `Root::prepare`: remounts the root read-only. Mounts inside it are kept.
-pub const READ_ONLY: &str = "mount --rbind $R $R; mount -o remount,bind,ro $R\n";
+pub const READ_ONLY: &str = "mount -n --rbind $R $R; mount -n -o remount,bind,ro $R\n";
 
 pub fn is_root() -> bool {
     fs::read_to_string("/proc/self/status").unwrap().lines().any(|line| line.starts_with("Uid:\t0\t0"))

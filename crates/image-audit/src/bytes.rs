@@ -18,33 +18,66 @@ pub trait Bytes {
     /// Like `pread`: fewer bytes than requested only at the end.
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
 
-    /// Names of CUDA libraries in a range.
-    fn names(&self, range: Range<u64>, scratch: &mut Vec<u8>) -> Vec<Found> {
-        let mut names = Vec::new();
-        any_piece(self, range, OVERLAP, scratch, |at, piece| {
-            names.extend(strings::find(at, piece).map(|hit| hit.text));
-            false
-        });
-        names
-    }
-
-    /// Device code in some ranges.
-    fn device_code(&self, ranges: &[Range<u64>], scratch: &mut Vec<u8>) -> Vec<DeviceCode> {
-        let mut scanner = Scanner::default();
-        for range in ranges {
+    /// Device code in some ranges, and names of CUDA libraries between it.
+    fn search(&self, sections: &[Searched], scratch: &mut Vec<u8>) -> Findings {
+        let (mut scanner, mut hits) = (Scanner::default(), Vec::new());
+        for Searched { range, names } in sections {
             scanner.go_to(range.start);
+            // Names before this offset were found.
+            let mut named = range.start;
             while scanner.at < range.end {
                 let start = scanner.at;
-                let wanted = (scanner.read_size() as u64).min(range.end - start) as usize;
+                let from = named.min(start).saturating_sub(strings::CONTEXT);
+                let end = (start + scanner.read_size() as u64).min(range.end) + strings::CONTEXT;
+                let wanted = (end.min(self.len()) - from.min(self.len())) as usize;
                 grow(scratch, wanted);
-                let Ok(read @ 1..) = self.read_at(&mut scratch[..wanted], start) else { break };
-                scanner.feed(start, &scratch[..read]);
+                let Ok(read @ 1..) = self.read_at(&mut scratch[..wanted], from) else { break };
+                let piece = &scratch[..read];
+                let until = from + read as u64;
+                let whole =
+                    if until >= self.len() { until } else { until - strings::CONTEXT.min(read as u64) };
+                if *names {
+                    hits.extend(strings::find(from, piece).filter(|hit| (named..whole).contains(&hit.at)));
+                }
+                let inside = usize::try_from(range.end - from).map_or(read, |inside| inside.min(read));
+                scanner.feed(from, &piece[..inside]);
+                // What is skipped is code. A header that was read is longer than the context of a name.
+                named = if scanner.at > until { scanner.at } else { whole };
                 if scanner.at == start {
                     break;
                 }
             }
         }
-        scanner.code_in(ranges)
+        Findings::of(&scanner, hits.iter(), sections)
+    }
+}
+
+/// A range in which code is searched.
+#[derive(Clone, Debug)]
+pub struct Searched {
+    pub range: Range<u64>,
+    /// Whether names are searched as well.
+    pub names: bool,
+}
+
+/// What a search found.
+#[derive(Debug, Default, PartialEq)]
+pub struct Findings {
+    pub names: Vec<Found>,
+    pub device_code: Vec<DeviceCode>,
+}
+
+impl Findings {
+    fn of<'a>(scanner: &Scanner, hits: impl Iterator<Item = &'a Hit>, sections: &[Searched]) -> Findings {
+        let inside = |hit: &&Hit| {
+            let is_in = |section: &Searched| section.names && section.range.contains(&hit.at);
+            sections.iter().any(is_in) && !scanner.is_code(hit.at)
+        };
+        let ranges: Vec<Range<u64>> = sections.iter().map(|section| section.range.clone()).collect();
+        Findings {
+            names: hits.filter(inside).map(|hit| hit.text.clone()).collect(),
+            device_code: scanner.code_in(&ranges),
+        }
     }
 }
 
@@ -81,8 +114,8 @@ fn grow(scratch: &mut Vec<u8>, wanted: usize) {
 
 /// Size of the pieces that data is searched in: a multiple of the size of a symbol.
 const PIECE: u64 = 24 << 14;
-/// Overlap of pieces: no name and no header of device code is longer.
-const OVERLAP: usize = 128;
+/// Overlap of pieces: no name with its context and no header of device code is longer.
+const OVERLAP: usize = 2 * strings::CONTEXT as usize;
 
 /// A file, or a part of one.
 pub struct Part<'a> {
@@ -160,7 +193,9 @@ impl Kept {
     /// Searches what follows the head, and keeps the last bytes of it.
     fn read_rest(&mut self, stream: &mut dyn BufRead) -> io::Result<()> {
         self.scanner.feed(0, &self.head);
-        self.names.extend(strings::find(0, &self.head));
+        // A name counts in the piece that has its context.
+        let mut named = self.head.len() as u64 - strings::CONTEXT;
+        self.names.extend(strings::find(0, &self.head).filter(|hit| hit.at < named));
         // Each piece begins with the last bytes of the previous one, so that nothing is cut in two.
         let mut piece = vec![0; OVERLAP + CHUNK];
         let mut start = (self.head.len() - OVERLAP) as u64;
@@ -169,7 +204,11 @@ impl Kept {
         while left > 0 {
             let end = OVERLAP + (CHUNK as u64).min(left) as usize;
             stream.read_exact(&mut piece[OVERLAP..end])?;
-            self.names.extend(strings::find(start, &piece[..end]));
+            let until = start + end as u64;
+            let whole = if until == self.length { until } else { until - strings::CONTEXT };
+            self.names
+                .extend(strings::find(start, &piece[..end]).filter(|hit| (named..whole).contains(&hit.at)));
+            named = whole;
             self.scanner.feed(start, &piece[..end]);
             self.tail.push(&piece[OVERLAP..end]);
             piece.copy_within(end - OVERLAP..end, 0);
@@ -259,31 +298,18 @@ impl Bytes for Kept {
         Ok(if start == 0 { copy(&self.head, from, buffer) } else { self.tail.read(buffer, from) })
     }
 
-    fn names(&self, range: Range<u64>, scratch: &mut Vec<u8>) -> Vec<Found> {
-        let mut names = Vec::new();
-        if self.is_whole() {
-            any_piece(self, range, OVERLAP, scratch, |at, piece| {
-                names.extend(strings::find(at, piece).map(|hit| hit.text));
-                false
-            });
-        } else {
-            let hits = self.names.iter().filter(|hit| range.contains(&hit.at));
-            names.extend(hits.map(|hit| hit.text.clone()));
+    fn search(&self, sections: &[Searched], _: &mut Vec<u8>) -> Findings {
+        if !self.is_whole() {
+            return Findings::of(&self.scanner, self.names.iter(), sections);
         }
-        names
-    }
-
-    fn device_code(&self, ranges: &[Range<u64>], _: &mut Vec<u8>) -> Vec<DeviceCode> {
-        if self.is_whole() {
-            let mut scanner = Scanner::default();
-            for range in ranges {
-                scanner.go_to(range.start);
-                let end = usize::try_from(range.end).unwrap_or(usize::MAX).min(self.head.len());
-                scanner.feed(0, &self.head[..end]);
-            }
-            return scanner.code_in(ranges);
+        let mut scanner = Scanner::default();
+        for Searched { range, .. } in sections {
+            scanner.go_to(range.start);
+            let end = usize::try_from(range.end).unwrap_or(usize::MAX).min(self.head.len());
+            scanner.feed(0, &self.head[..end]);
         }
-        self.scanner.code_in(ranges)
+        let hits: Vec<Hit> = strings::find(0, &self.head).collect();
+        Findings::of(&scanner, hits.iter(), sections)
     }
 }
 

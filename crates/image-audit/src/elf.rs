@@ -21,10 +21,11 @@ pub use headers::Rejected;
 use headers::{Object, lossy};
 use pages::{HEAD, Pages};
 
-pub use types::{Depth, Elf, Forward, VersionsNeeded};
+pub use types::{Elf, Forward, VersionsNeeded};
 
-/// Reads a file. None if it is not a 64-bit ELF file. `scratch` is a buffer that calls share.
-pub fn read(bytes: &dyn Bytes, depth: Depth, scratch: &mut Vec<u8>) -> Result<Option<Elf>> {
+/// Reads a file; with `full`, also what the loader ignores: names for dlopen and device code. None if it is not a 64-bit
+/// ELF file. `scratch` is a buffer that calls share.
+pub fn read(bytes: &dyn Bytes, full: bool, scratch: &mut Vec<u8>) -> Result<Option<Elf>> {
     let mut head = vec![0; HEAD];
     let read = bytes.read_at(&mut head, 0)?;
     head.truncate(read);
@@ -33,7 +34,7 @@ pub fn read(bytes: &dyn Bytes, depth: Depth, scratch: &mut Vec<u8>) -> Result<Op
     }
     let data = ReadCache::new(Pages::new(bytes, &head));
     let object = Object::parse(bytes, &data)?;
-    inspect(&object, depth, scratch).map(Some)
+    inspect(&object, full, scratch).map(Some)
 }
 
 /// Whether a file begins like a 64-bit ELF file.
@@ -41,7 +42,7 @@ pub fn is_elf(head: &[u8]) -> bool {
     matches!(head, [0x7f, b'E', b'L', b'F', class, ..] if *class == ELFCLASS64.0)
 }
 
-fn inspect(object: &Object, depth: Depth, scratch: &mut Vec<u8>) -> Result<Elf> {
+fn inspect(object: &Object, full: bool, scratch: &mut Vec<u8>) -> Result<Elf> {
     let mut elf = Elf { machine: object.header.e_machine(object.endian).0, ..Elf::default() };
     let (endian, data) = (object.endian, object.data);
     let interpreter =
@@ -54,7 +55,7 @@ fn inspect(object: &Object, depth: Depth, scratch: &mut Vec<u8>) -> Result<Elf> 
     };
     let is_loader = elf.soname.as_deref().is_some_and(|soname| soname.starts_with("ld-linux"));
     let is_driver = elf.soname.as_deref().is_some_and(|soname| soname.starts_with("libcuda.so"));
-    if !is_loader && !is_driver && !depth.names && !depth.device_code {
+    if !is_loader && !is_driver && !full {
         return Ok(elf);
     }
     let Some(sections) = object.sections() else { return Ok(elf) };
@@ -64,15 +65,12 @@ fn inspect(object: &Object, depth: Depth, scratch: &mut Vec<u8>) -> Result<Elf> 
     if is_driver {
         elf.forward = object.forward(&sections);
     }
-    if depth.names {
-        (elf.names, elf.mentions) = object.read_only_names(&sections, scratch);
+    if full {
+        object.search(&sections, &mut elf, scratch);
         let any = !elf.names.is_empty() || !elf.mentions.is_empty();
         if let Some(strings) = strings.filter(|_| any) {
             elf.imports_dlopen = object.imports_dlopen(&sections, &strings, scratch);
         }
-    }
-    if depth.device_code {
-        elf.device_code = object.device_code(&sections, scratch);
     }
     Ok(elf)
 }

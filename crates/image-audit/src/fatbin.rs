@@ -7,9 +7,9 @@ pub(crate) mod scanner;
 /// Code for one architecture in one object.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeviceCode {
-    /// As in nvcc: `sm_90a` for a cubin, `compute_90` for PTX, which the driver compiles.
+    /// As in nvcc: `sm_90a` for a cubin, `compute_90` for PTX, which the driver compiles, `lto_90` for LTO-IR.
     pub arch: String,
-    /// Cubin or PTX.
+    /// In which form.
     pub kind: CodeKind,
     /// Size in the file, including headers.
     pub bytes: u64,
@@ -25,6 +25,8 @@ pub enum CodeKind {
     Cubin,
     /// Intermediate code, which the driver compiles.
     Ptx,
+    /// Intermediate code, which nvJitLink links and compiles. The driver alone cannot run it.
+    Lto,
 }
 
 /// Tegra GPUs before sm_100: they do not share cubins with any other GPU.
@@ -39,6 +41,7 @@ pub fn runs_on(code: &DeviceCode, gpu: u32) -> bool {
     let suffix = &digits[number.len()..];
     let same_major = target / 10 == gpu / 10;
     match (suffix, code.kind) {
+        (_, CodeKind::Lto) => false,
         ("a", _) => target == gpu,
         ("f", _) => same_major && gpu >= target,
         (_, CodeKind::Cubin) if TEGRA.contains(&target) || TEGRA.contains(&gpu) => target == gpu,
@@ -74,6 +77,7 @@ mod tests {
             ("compute_80", CodeKind::Ptx, 120, true),
             ("compute_90a", CodeKind::Ptx, 100, false),
             ("compute_120", CodeKind::Ptx, 90, false),
+            ("lto_90", CodeKind::Lto, 90, false),
         ];
         for (arch, kind, gpu, runs) in cases {
             assert_eq!(runs_on(&entry(arch, kind, 1, 1), gpu), runs, "{arch} on {gpu}");

@@ -3,8 +3,8 @@
 pub use crate::archive::{
     Config, Content, Entry, Image, Input, Kind, Layer, Visit, open as open_archive, overlay,
 };
-pub use crate::bytes::{Bytes, HEAD, Kept, Part};
-pub use crate::elf::{Depth, read as read_elf};
+pub use crate::bytes::{Bytes, Findings, HEAD, Kept, Part, Searched};
+pub use crate::elf::read as read_elf;
 pub use crate::fatbin::scanner::{Scanner, merged};
 pub use crate::leftovers::collect::{Collector, Leftover};
 pub use crate::loader::cache::Cache;

@@ -19,7 +19,12 @@ pub const CHECK: Check = Check {
     remedy: "Remove the compat directory from ENV LD_LIBRARY_PATH: the NVIDIA Container Toolkit selects \
           it where it helps",
     explains: &[],
-    codes: &[(Library::Driver, 803), (Library::Driver, 804), (Library::Runtime, 803), (Library::Runtime, 804)],
+    codes: &[
+        (Library::Driver, 803),
+        (Library::Driver, 804),
+        (Library::Runtime, 803),
+        (Library::Runtime, 804),
+    ],
     judge,
 };
 

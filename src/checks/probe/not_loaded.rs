@@ -12,10 +12,10 @@ pub const CHECK: Check = Check {
     owner: Owner::Image,
     fix: Fix::Rebuild,
     title: "The image's loader cannot load the probe",
-    why: "The probe is a small glibc program. A loader that refuses it is too old, or only imitates glibc's loader \
-          (gcompat).",
-    remedy: "Use a release of cudacheck that supports the image's glibc (`cudacheck --version` prints the minimum), or \
-             a newer base image",
+    why: "The probe is a small glibc program. A loader that refuses it is too old, only imitates glibc's loader \
+          (gcompat), or does not find libgcc_s.so.1, which a probe that was built on Debian needs.",
+    remedy: "Use a build of cudacheck by its Dockerfile.example, whose probe needs no libgcc_s.so.1 and an older glibc \
+             (`cudacheck --version` prints the minimum), or a newer base image",
     explains: &["probe.nothing-verified"],
     codes: &[],
     judge,

@@ -32,7 +32,7 @@ fn device_code(out: &mut String, report: &Report, style: Style) {
     heading(out, style, "Device code", &format!("at least {}, by target architecture", size(total)));
     let of = |kind| code.iter().filter(move |code| code.kind == kind);
     let shown = |code: &DeviceCode| format!("{} {}", code.arch, size(code.bytes));
-    for (name, kind) in [("compiled", CodeKind::Cubin), ("PTX", CodeKind::Ptx)] {
+    for (name, kind) in [("compiled", CodeKind::Cubin), ("PTX", CodeKind::Ptx), ("LTO-IR", CodeKind::Lto)] {
         let list: Vec<String> = of(kind).map(shown).collect();
         if !list.is_empty() {
             wrap(out, &format!("{name}: {}", list.join(" · ")), "  ", style, Ink::Plain);

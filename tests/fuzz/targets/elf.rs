@@ -8,7 +8,7 @@ use std::sync::Mutex;
 
 use cudacheck_fuzz::file;
 use image_audit::Elf;
-use image_audit::fuzzing::{Bytes, Depth, HEAD, Kept, Part, read_elf};
+use image_audit::fuzzing::{Bytes, HEAD, Kept, Part, read_elf};
 use libfuzzer_sys::fuzz_target;
 
 /// Shared by all runs: leftover content must not change results.
@@ -19,9 +19,8 @@ const LONGER: usize = 20 << 10;
 const FULL: [bool; 2] = [false, true];
 
 fn inspect(bytes: &dyn Bytes, full: bool) -> Result<Option<Elf>, String> {
-    let depth = Depth { names: full, device_code: full };
     let mut scratch = SCRATCH.lock().expect("a panic ends the process");
-    read_elf(bytes, depth, &mut scratch).map_err(|error| format!("{error:#}"))
+    read_elf(bytes, full, &mut scratch).map_err(|error| format!("{error:#}"))
 }
 
 fn stream(data: &[u8]) -> Kept {

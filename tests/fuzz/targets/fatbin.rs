@@ -4,7 +4,7 @@
 
 use cudacheck_fuzz::file;
 use image_audit::fatbin::{DeviceCode, runs_on};
-use image_audit::fuzzing::{Bytes, Part, Scanner, merged};
+use image_audit::fuzzing::{Bytes, Part, Scanner, Searched, merged};
 use libfuzzer_sys::fuzz_target;
 
 /// The overlap of streams.
@@ -28,11 +28,16 @@ fuzz_target!(|data: &[u8]| {
     assert_eq!(pieces.code_in(std::slice::from_ref(&all)), found);
 
     let part = Part { file: file(&[data]), offset: 0, length: all.end };
-    assert_eq!(part.device_code(std::slice::from_ref(&all), &mut Vec::new()), found);
+    let code = |ranges: &[std::ops::Range<u64>]| {
+        let searched = |range: &std::ops::Range<u64>| Searched { range: range.clone(), names: false };
+        let sections: Vec<Searched> = ranges.iter().map(searched).collect();
+        part.search(&sections, &mut Vec::new()).device_code
+    };
+    assert_eq!(code(std::slice::from_ref(&all)), found);
 
     // Overlapping sections, and two objects.
     let half = all.end / 2;
-    let twice = part.device_code(&[all.clone(), half..all.end, all], &mut Vec::new());
+    let twice = code(&[all.clone(), half..all.end, all]);
     let both = merged([found.as_slice(), &twice]);
     let sum = |bytes: u64, code: &DeviceCode| bytes.saturating_add(code.bytes);
     assert!(both.iter().fold(0, sum) >= found.iter().fold(0, sum));

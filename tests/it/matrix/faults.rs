@@ -260,7 +260,7 @@ pub const FAULTS: &[Scenario] = &[
 
 /// A seccomp filter, as /proc shows it.
 const FILTERED: &str = "sed 's/^Seccomp:.*/Seccomp:\\t2/' $R/proc/1/status >$R/.machine/status\n\
-    mount --bind $R/.machine/status $R/proc/1/status";
+    mount -n --bind $R/.machine/status $R/proc/1/status";
 
 /// A PyTorch library with device code for compute capabilities 5.0 to 9.0 and without PTX.
 const TORCH: &str = "usr/local/lib/python3.11/dist-packages/torch/lib/libtorch_cuda_linalg.so";

@@ -502,13 +502,13 @@ impl Machine {
     }
 
     fn assemble(&mut self) {
-        let mut prepare = format!("mount -t tmpfs -o {},mode=755 tmpfs $R/dev\nmkdir $R/dev/shm\n", self.dev);
-        prepare += &format!("mount -t tmpfs -o size={} tmpfs $R/dev/shm\n", self.shared_memory);
+        let mut prepare = format!("mount -n -t tmpfs -o {},mode=755 tmpfs $R/dev\nmkdir $R/dev/shm\n", self.dev);
+        prepare += &format!("mount -n -t tmpfs -o size={} tmpfs $R/dev/shm\n", self.shared_memory);
         for (name, node) in &self.nodes {
             let path = format!("$R/dev/{name}");
             prepare += &match node {
                 Node::Open => {
-                    format!("mkdir -p $(dirname {path}); : >{path}; mount --bind /dev/null {path}\n")
+                    format!("mkdir -p $(dirname {path}); : >{path}; mount -n --bind /dev/null {path}\n")
                 }
                 Node::Made(numbers, mode, group) => {
                     format!("mknod -m {mode} {path} {numbers}; chgrp {group} {path}\n")
@@ -518,15 +518,15 @@ impl Machine {
         if let Some(version) = &self.module {
             self.root.write("/.machine/driver/nvidia/version", version.as_bytes());
             self.root.write("/.machine/driver/nvidia/params", b"RmProfilingAdminOnly: 1\n");
-            prepare += "mount --bind $R/.machine/driver $R/proc/driver\n";
+            prepare += "mount -n --bind $R/.machine/driver $R/proc/driver\n";
         }
         for (name, text) in &self.proc {
             let file = format!("/.machine/proc/{}", name.replace('/', "-"));
             self.root.write(&file, text.as_bytes());
-            prepare += &format!("mount --bind $R{file} $R/proc/{name}\n");
+            prepare += &format!("mount -n --bind $R{file} $R/proc/{name}\n");
         }
         for path in &self.mounts {
-            prepare += &format!("mount --bind $R{path} $R{path}\n");
+            prepare += &format!("mount -n --bind $R{path} $R{path}\n");
         }
         for command in &self.shell {
             prepare += command;

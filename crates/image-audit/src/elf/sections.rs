@@ -11,14 +11,18 @@ use object::read::elf::{FileHeader, SectionHeader, SectionTable};
 
 use super::headers::{Header, MOST_HEADERS, Object};
 use super::pages::Pages;
-use crate::bytes::any_piece;
-use crate::fatbin::{DeviceCode, scanner};
+use super::types::Elf;
+use crate::bytes::{Findings, Searched, any_piece};
 use crate::strings::Found;
 
 pub type Sections<'a> = SectionTable<'a, Header, &'a ReadCache<Pages<'a>>>;
 
 /// Limit of matching names in one piece of the string table.
 const MOST_NAMES: usize = 64;
+
+/// Tables of the compiler and the loader.
+const WITHOUT_CODE: [&[u8]; 6] =
+    [b".eh_frame", b".gcc_except_table", b".interp", b".data.rel.ro", b".got", b".tm_clone_table"];
 
 /// The list of default directories is short.
 const LONGEST_LIST: usize = 1024;
@@ -74,35 +78,48 @@ impl<'a> Object<'a> {
             })
     }
 
-    /// Names of CUDA libraries in read-only data, and mentions of their stems. The large code model keeps
-    /// strings in `.lrodata`.
-    pub fn read_only_names(
-        &self,
-        sections: &Sections<'a>,
-        scratch: &mut Vec<u8>,
-    ) -> (Vec<String>, Vec<String>) {
-        let (mut names, mut mentions) = (Vec::new(), Vec::new());
-        for range in
-            [b".rodata".as_slice(), b".lrodata"].into_iter().filter_map(|name| self.range(sections, name))
-        {
-            for found in self.bytes.names(range, scratch) {
-                match found {
-                    Found::Name(name) => names.push(name),
-                    Found::Mention(stem) => mentions.push(stem),
-                }
+    /// Device code in all loaded data, and names of CUDA libraries in read-only data with mentions of their stems. The
+    /// large code model keeps strings in `.lrodata`.
+    pub fn search(&self, sections: &Sections<'a>, elf: &mut Elf, scratch: &mut Vec<u8>) {
+        let Findings { names, device_code } = self.bytes.search(&self.data(sections), scratch);
+        for found in names {
+            match found {
+                Found::Name(name) => elf.names.push(name),
+                Found::Mention(stem) => elf.mentions.push(stem),
             }
         }
-        for list in [&mut names, &mut mentions] {
+        for list in [&mut elf.names, &mut elf.mentions] {
             list.sort();
             list.dedup();
         }
-        (names, mentions)
+        elf.device_code = device_code;
     }
 
-    pub fn device_code(&self, sections: &Sections<'a>, scratch: &mut Vec<u8>) -> Vec<DeviceCode> {
-        let ranges: Vec<Range<u64>> =
-            scanner::SECTIONS.iter().filter_map(|name| self.range(sections, name)).collect();
-        if ranges.is_empty() { Vec::new() } else { self.bytes.device_code(&ranges, scratch) }
+    /// The sections of loaded data, as ranges that do not overlap. Libraries keep device code in `.nv_fatbin`, but also in
+    /// `.rodata`, `.data` and, with the large code model, `.ldata`.
+    fn data(&self, sections: &Sections<'a>) -> Vec<Searched> {
+        let endian = self.endian;
+        let searched = |section: &SectionHeader64<Endianness>| {
+            let (kind, flags) = (section.sh_type(endian), section.sh_flags(endian));
+            let name = sections.section_name(endian, section).ok()?;
+            let is_data = flags.contains(SHF_ALLOC) && !flags.contains(SHF_EXECINSTR);
+            if kind != SHT_PROGBITS || !is_data || WITHOUT_CODE.iter().any(|prefix| name.starts_with(prefix))
+            {
+                return None;
+            }
+            let (offset, size) = section.file_range(endian)?;
+            let names = name.starts_with(b".rodata") || name.starts_with(b".lrodata");
+            Some(Searched { range: offset..offset.saturating_add(size), names })
+        };
+        let mut ranges: Vec<Searched> = sections.iter().filter_map(searched).collect();
+        ranges.sort_by_key(|searched| searched.range.start);
+        let mut end = 0;
+        for Searched { range, .. } in &mut ranges {
+            range.start = range.start.max(end);
+            end = end.max(range.end);
+        }
+        ranges.retain(|searched| !searched.range.is_empty());
+        ranges
     }
 
     /// The default directories, such as `/lib/x86_64-linux-gnu/`, which the loader stores as consecutive

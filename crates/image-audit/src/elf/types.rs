@@ -50,14 +50,6 @@ pub struct VersionsNeeded {
     pub versions: Vec<String>,
 }
 
-/// What to read beyond what the loader needs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Depth {
-    /// Names that may be passed to dlopen.
-    pub names: bool,
-    pub device_code: bool,
-}
-
 /// The drivers that a libcuda for forward compatibility supports.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Forward {

@@ -11,13 +11,12 @@ use memchr::memmem;
 
 use super::{CodeKind, DeviceCode};
 
-/// Sections that contain regions. The last one is of cuBLASLt, which mixes them with tables.
-pub const SECTIONS: [&[u8]; 3] = [b".nv_fatbin", b"__nv_relfatbin", b".cask_resource"];
-
 const MAGIC: [u8; 4] = 0xBA55_ED50_u32.to_le_bytes();
 const REGION: usize = 16;
 /// Bytes of an entry's header that are read.
 const ENTRY: usize = 64;
+/// Bytes that are read for the headers of a region and an entry.
+const HEADERS: usize = 512;
 /// Limit of the size of an entry's header.
 const LARGEST_HEADER: u64 = 4096;
 
@@ -33,23 +32,31 @@ pub struct Scanner {
     pub at: u64,
     /// End of the region at `at`.
     region: Option<u64>,
-    /// There is no region at `at`. Usually there is: regions follow each other.
-    gap: bool,
+    /// Searches since the last region that found none.
+    misses: u32,
     /// Offset, key and size of each entry.
     found: Vec<(u64, Key, u64)>,
+    /// Where entries are, of any kind.
+    entries: Vec<Range<u64>>,
 }
 
 impl Scanner {
-    /// Continues at the start of a section.
+    /// Continues at the start of a section, where a region is not expected.
     pub fn go_to(&mut self, at: u64) {
         self.at = at;
         self.region = None;
-        self.gap = false;
+        self.misses = 3;
     }
 
-    /// How many bytes to read next: headers, or a larger piece in a gap between regions.
+    /// How many bytes to read next: a header where a region usually follows, then ever larger pieces of a gap.
     pub fn read_size(&self) -> usize {
-        if self.gap { 64 << 10 } else { 512 }
+        HEADERS << (2 * self.misses).min(10)
+    }
+
+    /// Whether a byte is part of an entry.
+    pub fn is_code(&self, at: u64) -> bool {
+        let after = self.entries.partition_point(|entry| entry.start <= at);
+        after.checked_sub(1).is_some_and(|last| self.entries[last].contains(&at))
     }
 
     /// Scans a piece that begins at `start`. Afterwards `at` is the offset that is needed next.
@@ -73,7 +80,7 @@ impl Scanner {
             // The magic may begin in the last bytes.
             let skip = rest.len().saturating_sub(MAGIC.len() - 1);
             self.at += skip as u64;
-            self.gap = true;
+            self.misses += 1;
             return false;
         };
         self.at += hit as u64;
@@ -85,7 +92,7 @@ impl Scanner {
             Some(end) if version == 1 && usize::from(size) == REGION && self.at.is_multiple_of(8) => {
                 self.at += REGION as u64;
                 self.region = Some(end).filter(|end| *end > self.at);
-                self.gap = false;
+                self.misses = 0;
             }
             // The same four bytes by chance.
             _ => self.at += MAGIC.len() as u64,
@@ -100,6 +107,7 @@ impl Scanner {
         let kind = match u16::from_le_bytes([header[0], header[1]]) {
             1 => Some(CodeKind::Ptx),
             2 => Some(CodeKind::Cubin),
+            8 => Some(CodeKind::Lto),
             _ => None,
         };
         let size = u64::from(word(4));
@@ -119,6 +127,10 @@ impl Scanner {
             };
             self.found.push((self.at, (kind, word(28), suffix), next - self.at));
         }
+        match self.entries.last_mut() {
+            Some(last) if last.end == self.at => last.end = next,
+            _ => self.entries.push(self.at..next),
+        }
         self.at = next;
         if next >= end {
             self.region = None;
@@ -137,7 +149,11 @@ impl Scanner {
             *bytes = bytes.saturating_add(*size);
         }
         let entry = |((kind, sm, suffix), (images, bytes)): (Key, (u64, u64))| {
-            let prefix = if kind == CodeKind::Cubin { "sm" } else { "compute" };
+            let prefix = match kind {
+                CodeKind::Cubin => "sm",
+                CodeKind::Ptx => "compute",
+                CodeKind::Lto => "lto",
+            };
             let arch = format!("{prefix}_{sm}{suffix}").trim_end().to_owned();
             DeviceCode { arch, kind, bytes, images }
         };
@@ -204,13 +220,14 @@ pub mod tests {
     fn regions_between_other_data() {
         let mut bytes = vec![7; 24];
         bytes.extend(region(&[(2, 90, 0, 16), (2, 90, ARCH_SPECIFIC, 8), (1, 90, 0, 32)]));
-        bytes.extend(region(&[(2, 100, FAMILY_SPECIFIC, 8), (2, 90, 0, 16), (9, 1, 0, 8)]));
+        bytes.extend(region(&[(2, 100, FAMILY_SPECIFIC, 8), (2, 90, 0, 16), (8, 90, 0, 8), (9, 1, 0, 8)]));
         bytes.extend(MAGIC);
         let expected = [
             entry("sm_90", CodeKind::Cubin, 2, 2 * 88),
             entry("sm_90a", CodeKind::Cubin, 1, 80),
             entry("sm_100f", CodeKind::Cubin, 1, 80),
             entry("compute_90", CodeKind::Ptx, 1, 104),
+            entry("lto_90", CodeKind::Lto, 1, 80),
         ];
         assert_eq!(scan(&bytes, bytes.len()), expected);
     }

@@ -5,7 +5,7 @@ use anyhow::Result;
 
 use crate::bytes::Bytes;
 use crate::catalogue::TOOLS;
-use crate::elf::{self, Depth, Elf};
+use crate::elf::{self, Elf};
 use crate::python::{self, PythonNames};
 
 /// Decides which files to inspect, and how deeply.
@@ -52,8 +52,7 @@ impl Inspector {
         if is_source(path) {
             return Ok(Inspected { python: python::inspect(bytes, scratch)?, elf: None });
         }
-        let depth = Depth { names: self.full, device_code: self.full };
-        let elf = elf::read(bytes, depth, scratch)?.map(Box::new);
+        let elf = elf::read(bytes, self.full, scratch)?.map(Box::new);
         let mut head = [0; 64];
         let is_script = self.full && elf.is_none() && {
             let read = bytes.read_at(&mut head, 0)?;

@@ -70,7 +70,9 @@ pub fn numbers(found: &[(Library, Code)]) -> String {
         listed += &format!("\n  {}{of}: {}\n    Remedy: {}\n", check.id, check.title, check.remedy);
     }
     match listed.as_str() {
-        "" => text + "\nNo finding is tied to this code: cudacheck knows its meaning, but no specific cause or remedy.\n",
+        "" => {
+            text + "\nNo finding is tied to this code: cudacheck knows its meaning, but no specific cause or remedy.\n"
+        }
         _ => format!("{text}\nFindings with this code, causes first:\n{listed}"),
     }
 }

@@ -502,7 +502,8 @@ impl Machine {
     }
 
     fn assemble(&mut self) {
-        let mut prepare = format!("mount -n -t tmpfs -o {},mode=755 tmpfs $R/dev\nmkdir $R/dev/shm\n", self.dev);
+        let mut prepare =
+            format!("mount -n -t tmpfs -o {},mode=755 tmpfs $R/dev\nmkdir $R/dev/shm\n", self.dev);
         prepare += &format!("mount -n -t tmpfs -o size={} tmpfs $R/dev/shm\n", self.shared_memory);
         for (name, node) in &self.nodes {
             let path = format!("$R/dev/{name}");

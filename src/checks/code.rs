@@ -81,7 +81,7 @@ mod samples {
     pub fn code(archs: &[&str]) -> Vec<DeviceCode> {
         let one = |arch: &&str| {
             let kind = if arch.starts_with("sm") { CodeKind::Cubin } else { CodeKind::Ptx };
-            DeviceCode { arch: arch.to_string(), kind, bytes: 100_000_000, images: 1 }
+            DeviceCode { arch: arch.to_string(), kind, bytes: 100_000_000, images: 1, ptx_version: None }
         };
         archs.iter().map(one).collect()
     }

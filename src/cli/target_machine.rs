@@ -42,6 +42,8 @@ const GPUS: &[(&str, u32, Option<bool>)] = &[
     ("V100", 70, Some(true)),
     ("TITAN V", 70, Some(false)),
     ("T4", 75, Some(true)),
+    ("RTX 2060", 75, Some(false)),
+    ("RTX 2070", 75, Some(false)),
     ("RTX 2080", 75, Some(false)),
     ("RTX 2080 Ti", 75, Some(false)),
     ("A30", 80, Some(true)),
@@ -55,11 +57,15 @@ const GPUS: &[(&str, u32, Option<bool>)] = &[
     ("RTX A4000", 86, None),
     ("RTX A5000", 86, None),
     ("RTX A6000", 86, None),
+    ("A6000", 86, None),
+    ("RTX 3050", 86, Some(false)),
     ("RTX 3060", 86, Some(false)),
     ("RTX 3070", 86, Some(false)),
     ("RTX 3080", 86, Some(false)),
     ("RTX 3090", 86, Some(false)),
+    ("Orin", 87, None),
     ("L4", 89, Some(true)),
+    ("L20", 89, Some(true)),
     ("L40", 89, Some(true)),
     ("L40S", 89, Some(true)),
     ("RTX 6000 Ada", 89, None),
@@ -76,10 +82,15 @@ const GPUS: &[(&str, u32, Option<bool>)] = &[
     ("GB200", 100, Some(true)),
     ("B300", 103, Some(true)),
     ("GB300", 103, Some(true)),
+    ("R200", 107, Some(true)),
+    ("Thor", 110, None),
     ("RTX PRO 6000", 120, None),
+    ("RTX 5060", 120, Some(false)),
     ("RTX 5070", 120, Some(false)),
     ("RTX 5080", 120, Some(false)),
     ("RTX 5090", 120, Some(false)),
+    ("GB10", 121, None),
+    ("DGX Spark", 121, None),
 ];
 
 /// The value of `--on`. A word without `=` is the name of a machine, which `resolve` looks up.
@@ -298,7 +309,7 @@ mod tests {
                 "gpu=sm_90,driver=535.104.05,cuda=12.4",
                 "driver 535.104.05 supports CUDA 12.2, not 12.4; nvidia-smi",
             ),
-            ("gpu=sm_90,driver=700.10,cuda=12.4", "supports CUDA at least 13.1, not 12.4"),
+            ("gpu=sm_90,driver=700.10,cuda=12.4", "supports CUDA at least 13.4, not 12.4"),
             ("gpu=RTX\n4090,cuda=12.4", "unknown GPU name"),
         ] {
             let error = on(text).unwrap_err();
@@ -320,6 +331,10 @@ mod tests {
             ("NVIDIA GeForce RTX 2080 Ti", 75, Some(false)),
             ("NVIDIA RTX 6000 Ada Generation", 89, None),
             ("RTX-PRO-6000", 120, None),
+            ("NVIDIA GB10", 121, None),
+            ("NVIDIA Thor", 110, None),
+            ("NVIDIA RTX A6000", 86, None),
+            ("A6000", 86, None),
         ];
         for (text, number, datacenter) in cases {
             assert_eq!(gpu(text), Ok((number, datacenter)), "{text}");

@@ -244,11 +244,19 @@ pub struct DeviceCode {
     pub bytes: u64,
     /// Images of that architecture.
     pub images: u64,
+    /// The newest PTX version among them, such as 8.7; null if none is PTX.
+    pub ptx_version: Option<String>,
 }
 
 impl From<&fatbin::DeviceCode> for DeviceCode {
     fn from(from: &fatbin::DeviceCode) -> Self {
-        DeviceCode { arch: from.arch.clone(), kind: from.kind.into(), bytes: from.bytes, images: from.images }
+        DeviceCode {
+            arch: from.arch.clone(),
+            kind: from.kind.into(),
+            bytes: from.bytes,
+            images: from.images,
+            ptx_version: from.ptx_version.as_ref().map(ToString::to_string),
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! Device code: what an object has for which GPUs.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 pub(crate) mod scanner;
@@ -15,6 +17,36 @@ pub struct DeviceCode {
     pub bytes: u64,
     /// Number of images for that architecture.
     pub images: u64,
+    /// The newest version of PTX among the images: a driver compiles that of its own CUDA and older ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ptx_version: Option<PtxVersion>,
+}
+
+/// A version of the PTX instruction set, such as 8.7.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct PtxVersion(pub u16, pub u16);
+
+impl fmt::Display for PtxVersion {
+    fn fmt(&self, out: &mut fmt::Formatter) -> fmt::Result {
+        write!(out, "{}.{}", self.0, self.1)
+    }
+}
+
+impl From<PtxVersion> for String {
+    fn from(version: PtxVersion) -> Self {
+        version.to_string()
+    }
+}
+
+impl TryFrom<String> for PtxVersion {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let parsed =
+            text.split_once('.').and_then(|(a, b)| Some(PtxVersion(a.parse().ok()?, b.parse().ok()?)));
+        parsed.ok_or("a PTX version is MAJOR.MINOR")
+    }
 }
 
 /// Form of device code.
@@ -32,6 +64,11 @@ pub enum CodeKind {
 /// Tegra GPUs before sm_100: they do not share cubins with any other GPU.
 const TEGRA: [u32; 4] = [53, 62, 72, 87];
 
+/// CUDA 12 calls sm_101 what CUDA 13 calls sm_110.
+fn renamed(number: u32) -> u32 {
+    if number == 101 { 110 } else { number }
+}
+
 /// Whether device code runs on a GPU of a compute capability such as 90 (for 9.0), possibly after the driver
 /// has compiled it.
 pub fn runs_on(code: &DeviceCode, gpu: u32) -> bool {
@@ -39,6 +76,7 @@ pub fn runs_on(code: &DeviceCode, gpu: u32) -> bool {
     let number = digits.trim_end_matches(char::is_alphabetic);
     let Ok(target) = number.parse::<u32>() else { return false };
     let suffix = &digits[number.len()..];
+    let (target, gpu) = (renamed(target), renamed(gpu));
     let same_major = target / 10 == gpu / 10;
     match (suffix, code.kind) {
         (_, CodeKind::Lto) => false,
@@ -55,7 +93,7 @@ mod tests {
     use super::*;
 
     fn entry(arch: &str, kind: CodeKind, images: u64, bytes: u64) -> DeviceCode {
-        DeviceCode { arch: arch.into(), kind, bytes, images }
+        DeviceCode { arch: arch.into(), kind, bytes, images, ptx_version: None }
     }
 
     #[test]
@@ -78,6 +116,14 @@ mod tests {
             ("compute_90a", CodeKind::Ptx, 100, false),
             ("compute_120", CodeKind::Ptx, 90, false),
             ("lto_90", CodeKind::Lto, 90, false),
+            ("sm_100", CodeKind::Cubin, 107, true),
+            ("sm_101", CodeKind::Cubin, 103, false),
+            ("sm_101", CodeKind::Cubin, 107, false),
+            ("sm_101", CodeKind::Cubin, 110, true),
+            ("sm_101a", CodeKind::Cubin, 110, true),
+            ("compute_101f", CodeKind::Ptx, 110, true),
+            ("compute_101", CodeKind::Ptx, 103, false),
+            ("compute_101", CodeKind::Ptx, 120, true),
         ];
         for (arch, kind, gpu, runs) in cases {
             assert_eq!(runs_on(&entry(arch, kind, 1, 1), gpu), runs, "{arch} on {gpu}");

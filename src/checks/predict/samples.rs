@@ -12,12 +12,16 @@ use image_audit::fatbin::{CodeKind, DeviceCode};
 pub const TORCH: &str = "/site/torch/lib/libtorch_cuda.so";
 pub const COMPAT: &str = "/usr/local/cuda-13.1/compat/libcuda.so.590.44.01";
 
-/// An image with a framework that has this code and uses this runtime.
+/// An image with a framework that has this code (`sm_90`, `compute_90`, or `compute_90/8.7` with its version) and uses
+/// this runtime.
 pub fn image(code: &[&str], runtime: Option<&str>) -> Facts {
     let mut facts = Sample::image().facts();
     let device_code = code.iter().map(|arch| {
         let kind = if arch.starts_with("sm") { CodeKind::Cubin } else { CodeKind::Ptx };
-        DeviceCode { arch: arch.to_string(), kind, bytes: 1, images: 1 }
+        let (arch, version) =
+            arch.split_once('/').map_or((*arch, None), |(arch, version)| (arch, Some(version)));
+        let ptx_version = version.map(|version| version.to_owned().try_into().unwrap());
+        DeviceCode { arch: arch.to_owned(), kind, bytes: 1, images: 1, ptx_version }
     });
     let framework = Framework { path: TORCH.into(), device_code: device_code.collect() };
     facts.census.device_code = framework.device_code.clone();

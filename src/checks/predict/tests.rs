@@ -30,7 +30,8 @@ fn images_by_machines() {
         ("13", torch13(), "gpu=H100,driver=580.65.06", &["predict.minor-version"]),
         // An unknown, newer branch.
         ("12", torch12(), "gpu=H100,driver=700.10", &[]),
-        ("13", torch13(), "gpu=H100,driver=700.10", &["predict.minor-version"]),
+        ("13", torch13(), "gpu=H100,driver=700.10", &[]),
+        ("13.5", image(&["sm_90"], Some("13.5.37")), "gpu=H100,driver=700.10", &["predict.minor-version"]),
         ("14", image(&["sm_90"], Some("14.0.1")), "gpu=H100,driver=700.10", &["predict.unknown"]),
         ("12", torch12(), "gpu=H100,driver=390.10", &["predict.unknown", "predict.unknown"]),
         // GPUs that the image, its CUDA or the driver does not support.
@@ -65,6 +66,25 @@ fn images_by_machines() {
         ("ptx", ptx(), "gpu=H100,driver=535.104.05", &["predict.ptx-too-new", "predict.minor-version"]),
         ("ptx", ptx(), "gpu=A100,driver=535.104.05", &["predict.minor-version"]),
         ("ptx", ptx(), "gpu=H100,driver=700.10", &["predict.ptx-only"]),
+        // What an entry says goes before what the runtime suggests.
+        (
+            "ptx 9.0",
+            image(&["compute_80/9.0"], Some("13.5.37")),
+            "gpu=H100,driver=580.65.06",
+            &["predict.ptx-only", "predict.minor-version"],
+        ),
+        (
+            "ptx 9.5",
+            image(&["compute_80/9.5"], Some("13.0.48")),
+            "gpu=H100,driver=580.65.06",
+            &["predict.ptx-too-new"],
+        ),
+        (
+            "ptx 9.9",
+            image(&["compute_80/9.9"], Some("13.0.48")),
+            "gpu=H100,driver=580.65.06",
+            &["predict.unknown"],
+        ),
         // Unknown is never a pass.
         ("static", image(&["sm_90"], None), "gpu=H100,driver=550.54.15", &["predict.unknown"]),
         ("no code", image(&[], Some("12.4.127")), "gpu=H100,driver=550.54.15", &["predict.unknown"]),

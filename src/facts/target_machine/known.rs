@@ -2,6 +2,7 @@
 //! toolkit support. What is not listed here is unknown; nothing is guessed.
 
 use super::{Cuda, TargetMachine};
+use image_audit::fatbin::PtxVersion;
 
 /// Driver branch and the newest CUDA that it supports, from the release notes of the CUDA Toolkit.
 const DRIVERS: &[(u32, Cuda)] = &[
@@ -29,7 +30,45 @@ const DRIVERS: &[(u32, Cuda)] = &[
     (575, (12, 9)),
     (580, (13, 0)),
     (590, (13, 1)),
+    (595, (13, 2)),
+    (610, (13, 3)),
+    (615, (13, 4)),
 ];
+
+/// PTX version and the first CUDA whose compiler writes it. Up to 9.1 from the release history in the PTX manual; tried
+/// with the ptxas of 13 releases from 11.8 to 13.5.
+const PTX: &[(PtxVersion, Cuda)] = &[
+    (PtxVersion(7, 0), (11, 0)),
+    (PtxVersion(7, 1), (11, 1)),
+    (PtxVersion(7, 2), (11, 2)),
+    (PtxVersion(7, 3), (11, 3)),
+    (PtxVersion(7, 4), (11, 4)),
+    (PtxVersion(7, 5), (11, 5)),
+    (PtxVersion(7, 6), (11, 6)),
+    (PtxVersion(7, 7), (11, 7)),
+    (PtxVersion(7, 8), (11, 8)),
+    (PtxVersion(8, 0), (12, 0)),
+    (PtxVersion(8, 1), (12, 1)),
+    (PtxVersion(8, 2), (12, 2)),
+    (PtxVersion(8, 3), (12, 3)),
+    (PtxVersion(8, 4), (12, 4)),
+    (PtxVersion(8, 5), (12, 5)),
+    (PtxVersion(8, 6), (12, 7)),
+    (PtxVersion(8, 7), (12, 8)),
+    (PtxVersion(8, 8), (12, 9)),
+    (PtxVersion(9, 0), (13, 0)),
+    (PtxVersion(9, 1), (13, 1)),
+    (PtxVersion(9, 2), (13, 2)),
+    (PtxVersion(9, 3), (13, 3)),
+    (PtxVersion(9, 4), (13, 4)),
+    (PtxVersion(9, 5), (13, 5)),
+];
+
+/// The CUDA that a driver must support to compile PTX of that version. None if the version is newer than the table;
+/// every listed CUDA compiles the versions before it.
+pub fn cuda_of_ptx(version: PtxVersion) -> Option<Cuda> {
+    PTX.iter().find(|(known, _)| *known >= version).map(|(_, cuda)| *cuda)
+}
 
 /// The newest CUDA that a driver supports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,7 +105,7 @@ impl DriverCuda {
         }
     }
 
-    /// `12.2` or `at least 13.1`; None if unknown.
+    /// `12.2` or `at least 13.4`; None if unknown.
     pub fn text(self) -> Option<String> {
         match self {
             DriverCuda::Exactly((major, minor)) => Some(format!("{major}.{minor}")),
@@ -95,6 +134,8 @@ const GPUS: &[(u32, Cuda, Cuda)] = &[
     (90, (11, 8), (11, 8)),
     (100, (12, 8), (12, 8)),
     (103, (12, 8), (13, 0)),
+    (107, (13, 4), (13, 4)),
+    (110, (13, 0), (13, 0)),
     (120, (12, 8), (12, 8)),
     (121, (12, 8), (13, 0)),
 ];
@@ -158,7 +199,9 @@ mod tests {
         let cases = [
             (535, Exactly((12, 2))),
             (590, Exactly((13, 1))),
-            (595, AtLeast((13, 1))),
+            (595, Exactly((13, 2))),
+            (615, Exactly((13, 4))),
+            (620, AtLeast((13, 4))),
             (540, AtLeast((12, 2))),
             (390, Unknown),
         ];
@@ -168,6 +211,15 @@ mod tests {
         assert_eq!(AtLeast((13, 1)).reaches((13, 2)), None, "never guessed upward");
         assert_eq!(AtLeast((13, 1)).reaches((13, 1)), Some(true));
         assert_eq!(Exactly((12, 2)).reaches((12, 3)), Some(false));
+    }
+
+    #[test]
+    fn versions_of_ptx() {
+        assert!(PTX.is_sorted_by(|a, b| a.0 < b.0 && a.1 < b.1));
+        let cuda = |major, minor| cuda_of_ptx(PtxVersion(major, minor));
+        assert_eq!((cuda(8, 7), cuda(9, 0)), (Some((12, 8)), Some((13, 0))));
+        assert_eq!(cuda(6, 5), Some((11, 0)), "what is older needs no more than the oldest");
+        assert_eq!(cuda(9, 6), None);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use memchr::memmem;
 
-use super::{CodeKind, DeviceCode};
+use super::{CodeKind, DeviceCode, PtxVersion};
 
 const MAGIC: [u8; 4] = 0xBA55_ED50_u32.to_le_bytes();
 const REGION: usize = 16;
@@ -24,6 +24,17 @@ const ARCH_SPECIFIC: u64 = 0x10_0000;
 const FAMILY_SPECIFIC: u64 = 0x20_0000;
 
 type Key = (CodeKind, u32, char);
+/// Images, their size, and the newest version of PTX.
+type Sum = (u64, u64, Option<PtxVersion>);
+
+/// PTX or a cubin.
+#[derive(Debug)]
+struct Entry {
+    at: u64,
+    key: Key,
+    size: u64,
+    ptx_version: Option<PtxVersion>,
+}
 
 /// Finds entries in pieces of a file.
 #[derive(Debug, Default)]
@@ -34,8 +45,7 @@ pub struct Scanner {
     region: Option<u64>,
     /// Searches since the last region that found none.
     misses: u32,
-    /// Offset, key and size of each entry.
-    found: Vec<(u64, Key, u64)>,
+    found: Vec<Entry>,
     /// Where entries are, of any kind.
     entries: Vec<Range<u64>>,
 }
@@ -104,7 +114,8 @@ impl Scanner {
         let Some(header) = rest.first_chunk::<ENTRY>() else { return false };
         let word = |at: usize| u32::from_le_bytes(header[at..at + 4].try_into().expect("four bytes"));
         let long = |at: usize| u64::from_le_bytes(header[at..at + 8].try_into().expect("eight bytes"));
-        let kind = match u16::from_le_bytes([header[0], header[1]]) {
+        let half = |at: usize| u16::from_le_bytes([header[at], header[at + 1]]);
+        let kind = match half(0) {
             1 => Some(CodeKind::Ptx),
             2 => Some(CodeKind::Cubin),
             8 => Some(CodeKind::Lto),
@@ -125,7 +136,10 @@ impl Scanner {
                 (_, true) => 'f',
                 _ => ' ',
             };
-            self.found.push((self.at, (kind, word(28), suffix), next - self.at));
+            // In clear, even if the text is compressed.
+            let ptx_version = (kind == CodeKind::Ptx).then(|| PtxVersion(half(26), half(24)));
+            let key = (kind, word(28), suffix);
+            self.found.push(Entry { at: self.at, key, size: next - self.at, ptx_version });
         }
         match self.entries.last_mut() {
             Some(last) if last.end == self.at => last.end = next,
@@ -140,22 +154,23 @@ impl Scanner {
 
     /// Device code in some ranges.
     pub fn code_in(&self, ranges: &[Range<u64>]) -> Vec<DeviceCode> {
-        let mut sum: BTreeMap<Key, (u64, u64)> = BTreeMap::new();
-        let inside = |at: &u64| ranges.iter().any(|range| range.contains(at));
-        for (_, key, size) in self.found.iter().filter(|(at, ..)| inside(at)) {
-            let (images, bytes) = sum.entry(*key).or_default();
+        let mut sum: BTreeMap<Key, Sum> = BTreeMap::new();
+        let inside = |entry: &&Entry| ranges.iter().any(|range| range.contains(&entry.at));
+        for Entry { key, size, ptx_version, .. } in self.found.iter().filter(inside) {
+            let (images, bytes, newest) = sum.entry(*key).or_default();
             *images += 1;
             // Sizes are claims, and sections may overlap.
             *bytes = bytes.saturating_add(*size);
+            *newest = (*newest).max(*ptx_version);
         }
-        let entry = |((kind, sm, suffix), (images, bytes)): (Key, (u64, u64))| {
+        let entry = |((kind, sm, suffix), (images, bytes, ptx_version)): (Key, Sum)| {
             let prefix = match kind {
                 CodeKind::Cubin => "sm",
                 CodeKind::Ptx => "compute",
                 CodeKind::Lto => "lto",
             };
             let arch = format!("{prefix}_{sm}{suffix}").trim_end().to_owned();
-            DeviceCode { arch, kind, bytes, images }
+            DeviceCode { arch, kind, bytes, images, ptx_version }
         };
         sum.into_iter().map(entry).collect()
     }
@@ -163,19 +178,17 @@ impl Scanner {
 
 /// Sums up several lists by architecture.
 pub fn merged<'a>(lists: impl IntoIterator<Item = &'a [DeviceCode]>) -> Vec<DeviceCode> {
-    let mut sum: BTreeMap<(CodeKind, usize, &str), (u64, u64)> = BTreeMap::new();
+    let mut sum: BTreeMap<(CodeKind, usize, &str), Sum> = BTreeMap::new();
     for entry in lists.into_iter().flatten() {
         // Sort by length first, so that sm_100 follows sm_90.
         let digits = entry.arch.trim_end_matches(char::is_alphabetic).len();
-        let (images, bytes) = sum.entry((entry.kind, digits, &entry.arch)).or_default();
+        let (images, bytes, newest) = sum.entry((entry.kind, digits, &entry.arch)).or_default();
         *images += entry.images;
         *bytes = bytes.saturating_add(entry.bytes);
+        *newest = (*newest).max(entry.ptx_version);
     }
-    let entry = |((kind, _, arch), (images, bytes)): ((CodeKind, usize, &str), (u64, u64))| DeviceCode {
-        arch: arch.to_owned(),
-        kind,
-        bytes,
-        images,
+    let entry = |((kind, _, arch), (images, bytes, ptx_version)): ((CodeKind, usize, &str), Sum)| {
+        DeviceCode { arch: arch.to_owned(), kind, bytes, images, ptx_version }
     };
     sum.into_iter().map(entry).collect()
 }
@@ -192,6 +205,7 @@ pub mod tests {
             header[..2].copy_from_slice(&kind.to_le_bytes());
             header[4..8].copy_from_slice(&72u32.to_le_bytes());
             header[8..16].copy_from_slice(&(*payload as u64).to_le_bytes());
+            header[24..28].copy_from_slice(&[7, 0, 8, 0]);
             header[28..32].copy_from_slice(&sm.to_le_bytes());
             header[40..48].copy_from_slice(&flags.to_le_bytes());
             body.extend(header);
@@ -213,7 +227,8 @@ pub mod tests {
     }
 
     fn entry(arch: &str, kind: CodeKind, images: u64, bytes: u64) -> DeviceCode {
-        DeviceCode { arch: arch.into(), kind, bytes, images }
+        let ptx_version = (kind == CodeKind::Ptx).then_some(PtxVersion(8, 7));
+        DeviceCode { arch: arch.into(), kind, bytes, images, ptx_version }
     }
 
     #[test]

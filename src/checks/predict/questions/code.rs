@@ -8,7 +8,7 @@ use super::runtime::Runtime;
 use crate::checks::Problem;
 use crate::checks::code::Deciding;
 use crate::facts::target_machine::known::{self, DriverCuda};
-use image_audit::fatbin::{CodeKind, DeviceCode, runs_on};
+use image_audit::fatbin::{CodeKind, DeviceCode, PtxVersion, runs_on};
 
 pub enum Answer<'a> {
     /// Device code is read at the full level only.
@@ -31,6 +31,8 @@ pub enum Answer<'a> {
 
 pub struct Ptx<'a> {
     pub arch: &'a str,
+    /// The newest of its images.
+    pub version: Option<PtxVersion>,
     pub code: &'a Deciding<'a>,
     /// Whether the driver's compiler accepts it; None if unknown.
     pub compiles: Option<bool>,
@@ -55,16 +57,25 @@ impl fmt::Display for Answer<'_> {
 impl Ptx<'_> {
     /// A problem with the two versions as evidence.
     pub fn problem(&self, asked: &Asked, rest: &str) -> Problem {
-        let made_by = asked.runtime.as_ref().map_or("an unknown CUDA version".to_owned(), |runtime| {
-            format!("CUDA {}, like the runtime in the image", runtime.text())
-        });
+        let made_by = match (self.version, self.version.and_then(known::cuda_of_ptx), &asked.runtime) {
+            (Some(version), Some((major, minor)), _) => {
+                format!("the newest PTX has version {version}, of CUDA {major}.{minor}")
+            }
+            (Some(version), None, _) => {
+                format!("the newest PTX has version {version}, which cudacheck does not know")
+            }
+            (None, _, Some(runtime)) => {
+                format!("the PTX is assumed to be of CUDA {}, like the runtime in the image", runtime.text())
+            }
+            (None, _, None) => "the PTX is of an unknown CUDA version".to_owned(),
+        };
         let driver = if self.driver == asked.driver {
             asked.driver_text()
         } else {
             let cuda = self.driver.text().unwrap_or_else(|| "an unknown version".to_owned());
             format!("the image's own driver supports CUDA {cuda}")
         };
-        self.code.problem(rest).evidence(format!("the PTX is assumed to be of {made_by}")).evidence(driver)
+        self.code.problem(rest).evidence(made_by).evidence(driver)
     }
 }
 
@@ -88,16 +99,24 @@ pub fn ask<'a>(asked: &'a Asked<'a>) -> Answer<'a> {
     if let Some((runtime, oldest)) = oldest.filter(|(_, oldest)| gpu < *oldest) {
         return Answer::Dropped { runtime, oldest, code };
     }
-    let Some(DeviceCode { arch, .. }) = best(CodeKind::Ptx) else { return Answer::NoneRuns { code } };
-    let driver = cuda::ask(asked).effective();
-    // PTX is compressed, its version with it. Usually the compiler of the runtime's release made it.
-    let compiles = runtime.and_then(|runtime| {
-        let needed = (runtime.major, runtime.minor.unwrap_or(u32::MAX));
-        match (driver.reaches(needed), runtime.minor) {
-            (Some(false), None) if driver.reaches((runtime.major, 0)) == Some(false) => Some(false),
-            (Some(false), None) => None,
-            (reaches, _) => reaches,
-        }
-    });
-    Answer::Ptx(Ptx { arch, code, compiles, driver })
+    let Some(DeviceCode { arch, ptx_version, .. }) = best(CodeKind::Ptx) else {
+        return Answer::NoneRuns { code };
+    };
+    let (driver, version) = (cuda::ask(asked).effective(), *ptx_version);
+    // Without a version (facts of older builds): usually the compiler of the runtime's release made it.
+    let assumed = || {
+        runtime.and_then(|runtime| {
+            let needed = (runtime.major, runtime.minor.unwrap_or(u32::MAX));
+            match (driver.reaches(needed), runtime.minor) {
+                (Some(false), None) if driver.reaches((runtime.major, 0)) == Some(false) => Some(false),
+                (Some(false), None) => None,
+                (reaches, _) => reaches,
+            }
+        })
+    };
+    let compiles = match version {
+        Some(version) => known::cuda_of_ptx(version).and_then(|cuda| driver.reaches(cuda)),
+        None => assumed(),
+    };
+    Answer::Ptx(Ptx { arch, version, code, compiles, driver })
 }

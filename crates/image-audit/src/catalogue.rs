@@ -110,7 +110,8 @@ pub fn library_of(file: &str) -> Option<&'static Library> {
     })
 }
 
-/// `libcublas` of `libcublas.so.12.4` and of `libcublas-294d6944.so.12`, as auditwheel renames it.
+/// `libcublas` of `libcublas.so.12.4` and of `libcublas-294d6944.so.12`, as auditwheel renames it. torchvision's wheels
+/// have a dot before the hash.
 fn stem(file: &str) -> Option<&str> {
     let (stem, rest) = file.split_at(file.find(".so")?);
     let numbers = rest[3..].strip_prefix('.').is_none_or(|numbers| {
@@ -122,9 +123,9 @@ fn stem(file: &str) -> Option<&str> {
     Some(&stem[..stem.len() - hash(stem).map_or(0, str::len)])
 }
 
-/// `-294d6944` of `libcublas-294d6944`.
+/// `-294d6944` of `libcublas-294d6944`, `.e8e8b82a` of `libcudart.e8e8b82a`.
 fn hash(stem: &str) -> Option<&str> {
-    let hash = &stem[stem.rfind('-')?..];
+    let hash = &stem[stem.rfind(['-', '.'])?..];
     (hash.len() == 9 && hash.bytes().skip(1).all(|byte| byte.is_ascii_hexdigit())).then_some(hash)
 }
 
@@ -149,7 +150,8 @@ mod tests {
     #[test]
     fn hashes_are_removed() {
         assert_eq!(unhashed("libcublas-1a2b3c4d.so.12"), "libcublas.so.12");
-        for name in ["libcublas.so.12", "libnvrtc-builtins.so.12.4", "libnccl-net.so", "x"] {
+        assert_eq!(unhashed("libcudart.e8e8b82a.so.12"), "libcudart.so.12");
+        for name in ["libnvrtc.alt.so.13", "libcublas.so.12", "libnvrtc-builtins.so.12.4", "libnccl-net.so", "x"] {
             assert_eq!(unhashed(name), name);
         }
     }
@@ -165,6 +167,8 @@ mod tests {
             ("libnvrtc-builtins.so.12.4", "libnvrtc"),
             ("libcusparse-294d6944.so.0", "libcusparse"),
             ("libcusparseLt-294d6944.so.0", "libcusparseLt"),
+            ("libcudart.e8e8b82a.so.12", "libcudart"),
+            ("libnvrtc.alt.so.13", "libnvrtc"),
             ("libcufftw.so.11", "libcufft"),
             ("libcusolverMg.so.11", "libcusolver"),
             ("libnppif.so.12", "libnpp"),

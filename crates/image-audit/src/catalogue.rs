@@ -138,6 +138,40 @@ pub fn unhashed(name: &str) -> Cow<'_, str> {
     }
 }
 
+/// NVIDIA's wheels without `nvidia-` and the CUDA release, what they contain, and the CUDA release by the first number
+/// of the soname: none if several releases share it.
+const WHEELS: [(&str, &[&str], &[(u32, u32)]); 11] = [
+    ("cuda-runtime", &["libcudart"], &[(11, 11), (12, 12), (13, 13)]),
+    ("cublas", &["libcublas", "libcublasLt", "libnvblas"], &[(11, 11), (12, 12), (13, 13)]),
+    ("cufft", &["libcufft", "libcufftw"], &[(10, 11), (11, 12), (12, 13)]),
+    ("curand", &["libcurand"], &[]),
+    ("cusolver", &["libcusolver", "libcusolverMg"], &[(12, 13)]),
+    ("cusparse", &["libcusparse"], &[(11, 11)]),
+    ("cuda-cupti", &["libcupti"], &[(11, 11), (12, 12), (13, 13)]),
+    ("cuda-nvrtc", &["libnvrtc", "libnvrtc-builtins"], &[(11, 11), (12, 12), (13, 13)]),
+    ("nvjitlink", &["libnvJitLink"], &[(12, 12), (13, 13)]),
+    ("cudnn", &["libcudnn"], &[]),
+    ("nccl", &["libnccl"], &[]),
+];
+
+/// Wheels that keep the suffix of the CUDA release also for CUDA 13.
+const ALWAYS_SUFFIXED: [&str; 2] = ["cudnn", "nccl"];
+
+/// The wheel that contains a library, such as `nvidia-cuda-runtime-cu12` for `libcudart.so.12`. `cuda` is the CUDA
+/// release of the image, for sonames that several releases share.
+pub fn wheel(soname: &str, cuda: Option<u32>) -> Option<String> {
+    let (stem, numbers) = soname.split_once(".so.")?;
+    let number: u32 = numbers.split('.').next()?.parse().ok()?;
+    let (name, _, releases) = WHEELS.iter().find(|(_, stems, _)| stems.contains(&stem))?;
+    let release = releases.iter().find(|(known, _)| *known == number).map(|(_, cuda)| *cuda).or(cuda)?;
+    Some(match release {
+        11 | 12 => format!("nvidia-{name}-cu{release}"),
+        13 if ALWAYS_SUFFIXED.contains(name) => format!("nvidia-{name}-cu13"),
+        13 => format!("nvidia-{name}"),
+        _ => return None,
+    })
+}
+
 /// `12.4.5` of `libcublas.so.12.4.5`.
 pub(crate) fn version_in_name(file: &str) -> Option<&str> {
     file.split_once(".so.").map(|(_, version)| version)
@@ -151,8 +185,30 @@ mod tests {
     fn hashes_are_removed() {
         assert_eq!(unhashed("libcublas-1a2b3c4d.so.12"), "libcublas.so.12");
         assert_eq!(unhashed("libcudart.e8e8b82a.so.12"), "libcudart.so.12");
-        for name in ["libnvrtc.alt.so.13", "libcublas.so.12", "libnvrtc-builtins.so.12.4", "libnccl-net.so", "x"] {
+        for name in
+            ["libnvrtc.alt.so.13", "libcublas.so.12", "libnvrtc-builtins.so.12.4", "libnccl-net.so", "x"]
+        {
             assert_eq!(unhashed(name), name);
+        }
+    }
+
+    #[test]
+    fn wheels_by_soname() {
+        for (soname, cuda, name) in [
+            ("libcudart.so.11.0", None, Some("nvidia-cuda-runtime-cu11")),
+            ("libcudart.so.12", Some(13), Some("nvidia-cuda-runtime-cu12")),
+            ("libcudart.so.13", None, Some("nvidia-cuda-runtime")),
+            ("libcufft.so.11", None, Some("nvidia-cufft-cu12")),
+            ("libnvrtc-builtins.so.13.0", None, Some("nvidia-cuda-nvrtc")),
+            ("libcusparse.so.12", Some(13), Some("nvidia-cusparse")),
+            ("libcusparse.so.12", None, None),
+            ("libcudnn.so.9", Some(13), Some("nvidia-cudnn-cu13")),
+            ("libnccl.so.2", Some(12), Some("nvidia-nccl-cu12")),
+            ("libnccl.so.2", Some(14), None),
+            ("libcudart.so", None, None),
+            ("libother.so.1", Some(12), None),
+        ] {
+            assert_eq!(wheel(soname, cuda).as_deref(), name, "{soname} {cuda:?}");
         }
     }
 

@@ -3,8 +3,8 @@
 use crate::checks::{Check, Outcome, Problem};
 use crate::facts::Facts;
 use crate::model::{Fix, Owner, Severity};
-use image_audit::catalogue::LIBRARIES;
-use image_audit::census::Missing;
+use image_audit::catalogue::{LIBRARIES, wheel};
+use image_audit::census::{Copy, Missing};
 
 pub const CHECK: Check = Check {
     id: "library.missing",
@@ -14,7 +14,7 @@ pub const CHECK: Check = Check {
     title: "A program needs a CUDA library that is missing",
     why: "A program or library is linked to a library that the loader cannot find in the image. It fails when it is loaded, \
           which may be at start, later or never.",
-    remedy: "Install the package that contains it (pip: nvidia-*-cu12 wheels; apt: the CUDA runtime packages), from the CUDA \
+    remedy: "Install the package that contains it (pip: NVIDIA's wheels; apt: the CUDA runtime packages), from the CUDA \
              release that the program was built for",
     explains: &[],
     codes: &[],
@@ -37,21 +37,36 @@ fn judge(facts: &Facts) -> Outcome {
         let Some((by, others)) = missing.by.split_first() else { continue };
         match problems.iter_mut().find(|(known, _)| known == by) {
             Some((_, known)) => known.evidence.push(format!("it also needs {}", missing.soname).into()),
-            None => problems.push((by, problem(by, others, missing))),
+            None => problems.push((by, problem(facts, by, others, missing))),
         }
     }
     problems.into_iter().map(|(_, problem)| problem).collect::<Vec<_>>().into()
 }
 
-fn problem(by: &str, others: &[String], missing: &Missing) -> Problem {
+fn problem(facts: &Facts, by: &str, others: &[String], missing: &Missing) -> Problem {
     let problem = Problem::new(format!("{by} needs {}.", missing.soname)).at(by);
+    let problem = match wheel(&missing.soname, cuda_major(facts)) {
+        Some(wheel) => problem.remedy(format!(
+            "Install the package that contains it: `pip install {wheel}` (apt: the CUDA runtime packages)"
+        )),
+        None => problem,
+    };
     others.iter().take(USERS).fold(problem, |problem, other| problem.file(other, " needs it too"))
+}
+
+/// The CUDA release of the runtimes in the image, if it is one.
+fn cuda_major(facts: &Facts) -> Option<u32> {
+    let major =
+        |copy: &Copy| copy.soname.as_deref()?.strip_prefix("libcudart.so.")?.split('.').next()?.parse().ok();
+    let mut majors = facts.census.copies.iter().filter_map(major);
+    let first = majors.next()?;
+    majors.all(|other: u32| other == first).then_some(first)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::facts::sample::Sample;
+    use crate::facts::sample::{Sample, copy};
 
     fn missing(library: &str, soname: &str, by: &[&str]) -> Missing {
         let by = by.iter().map(|path| path.to_string()).collect();
@@ -72,6 +87,24 @@ mod tests {
         assert_eq!(found.path.as_deref(), Some("/app/train.so"));
         let evidence: Vec<&str> = found.evidence.iter().map(|line| line.text.as_str()).collect();
         assert_eq!(evidence, ["/app/b.so needs it too", "it also needs libnccl.so.2"]);
+    }
+
+    #[test]
+    fn the_remedy_names_the_wheel_of_the_right_cuda() {
+        let remedy = |soname: &str, runtime: &str| {
+            let runtime = copy("libcudart", &format!("/site/{runtime}"), "");
+            let sample = Sample::image().copy(runtime).with(|facts| {
+                facts.census.missing = vec![missing("x", soname, &["/app/train.so"])];
+            });
+            judge(&sample.facts()).problems().remove(0).remedy
+        };
+        assert!(
+            remedy("libcudart.so.13", "libcudart.so.12")
+                .unwrap()
+                .contains("`pip install nvidia-cuda-runtime`")
+        );
+        assert!(remedy("libcudnn.so.9", "libcudart.so.13").unwrap().contains("nvidia-cudnn-cu13"));
+        assert_eq!(remedy("libcutensor.so.2", "libcudart.so.12"), None);
     }
 
     #[test]

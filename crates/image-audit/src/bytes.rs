@@ -7,7 +7,7 @@ use std::ops::Range;
 use std::os::unix::fs::FileExt;
 
 use crate::fatbin::DeviceCode;
-use crate::fatbin::scanner::Scanner;
+use crate::fatbin::scanner::{Ranges, Scanner};
 use crate::strings::{self, Found, Hit};
 
 /// A file that can be read at any position.
@@ -25,11 +25,13 @@ pub trait Bytes {
             scanner.go_to(range.start);
             // Names before this offset were found.
             let mut named = range.start;
-            while scanner.at < range.end {
+            // Sections may claim to end anywhere.
+            let last = range.end.min(self.len());
+            while scanner.at < last {
                 let start = scanner.at;
                 let from = named.min(start).saturating_sub(strings::CONTEXT);
-                let end = (start + scanner.read_size() as u64).min(range.end) + strings::CONTEXT;
-                let wanted = (end.min(self.len()) - from.min(self.len())) as usize;
+                let end = (start + scanner.read_size() as u64).min(last) + strings::CONTEXT;
+                let wanted = (end.min(self.len()) - from) as usize;
                 grow(scratch, wanted);
                 let Ok(read @ 1..) = self.read_at(&mut scratch[..wanted], from) else { break };
                 let piece = &scratch[..read];
@@ -39,10 +41,10 @@ pub trait Bytes {
                 if *names {
                     hits.extend(strings::find(from, piece).filter(|hit| (named..whole).contains(&hit.at)));
                 }
-                let inside = usize::try_from(range.end - from).map_or(read, |inside| inside.min(read));
+                let inside = usize::try_from(last - from).map_or(read, |inside| inside.min(read));
                 scanner.feed(from, &piece[..inside]);
                 // What is skipped is code. A header that was read is longer than the context of a name.
-                named = if scanner.at > until { scanner.at } else { whole };
+                named = if scanner.at > until { scanner.at } else { named.max(whole) };
                 if scanner.at == start {
                     break;
                 }
@@ -69,10 +71,9 @@ pub struct Findings {
 
 impl Findings {
     fn of<'a>(scanner: &Scanner, hits: impl Iterator<Item = &'a Hit>, sections: &[Searched]) -> Findings {
-        let inside = |hit: &&Hit| {
-            let is_in = |section: &Searched| section.names && section.range.contains(&hit.at);
-            sections.iter().any(is_in) && !scanner.is_code(hit.at)
-        };
+        let with_names = sections.iter().filter(|section| section.names);
+        let named = Ranges::new(with_names.map(|section| section.range.clone()));
+        let inside = |hit: &&Hit| named.contain(hit.at) && !scanner.is_code(hit.at);
         let ranges: Vec<Range<u64>> = sections.iter().map(|section| section.range.clone()).collect();
         Findings {
             names: hits.filter(inside).map(|hit| hit.text.clone()).collect(),
@@ -340,6 +341,51 @@ mod tests {
         assert_eq!(kept.read_at(&mut buffer, length).unwrap(), 0);
         for gone in [HEAD, length - tail - 1] {
             assert_eq!(kept.read_at(&mut buffer, gone).unwrap_err().kind(), ErrorKind::Unsupported);
+        }
+    }
+
+    #[test]
+    fn names_and_code_are_found_alike_in_files_and_streams() {
+        let code = |payload: &[u8]| {
+            let region = crate::fatbin::scanner::tests::region(&[(2, 90, 0, payload.len())]);
+            [&region[..region.len() - payload.len()], payload].concat()
+        };
+        let mut bytes = Vec::new();
+        for gap in [0, 8, 56, 64, 120, 504, 1000, 5000, 70_000] {
+            bytes.extend(vec![0; gap]);
+            bytes.extend(b"\0libcublas.so.12\0");
+            bytes.resize(bytes.len().next_multiple_of(8), 0);
+            // A name in code does not count.
+            bytes.extend(code(b"\0\0\0\0libcufft.so.11\0\0\0\0\0\0"));
+            bytes.extend(code(&vec![1; 8 * gap]));
+        }
+        bytes.extend(b"libnccl.so.2\0");
+        let length = bytes.len() as u64;
+        let mut file = tempfile::tempfile().unwrap();
+        std::io::Write::write_all(&mut file, &bytes).unwrap();
+        let part = Part { file: &file, offset: 0, length };
+        let kept = Kept::read(&mut &bytes[..], length, |_| true).unwrap().unwrap();
+        for range in [0..length, 0..u64::MAX, 24..length, length..u64::MAX] {
+            let sections = [Searched { range: range.clone(), names: true }];
+            let of_part = part.search(&sections, &mut Vec::new());
+            assert_eq!(of_part, kept.search(&sections, &mut Vec::new()), "{range:?}");
+            let names = |name: &str| {
+                let is = |found: &&Found| matches!(found, Found::Name(text) if text == name);
+                of_part.names.iter().filter(is).count()
+            };
+            let all = if range.start < length { 9 } else { 0 };
+            let first = usize::from(range.start == 24);
+            assert_eq!(
+                (names("libcublas.so.12"), names("libcufft.so.11")),
+                (all - first.min(all), 0),
+                "{range:?}"
+            );
+            assert_eq!(names("libnccl.so.2"), usize::from(all > 0), "{range:?}");
+            assert_eq!(
+                of_part.device_code.iter().map(|code| code.images).sum::<u64>(),
+                2 * all as u64,
+                "{range:?}"
+            );
         }
     }
 

@@ -36,6 +36,33 @@ struct Entry {
     ptx_version: Option<PtxVersion>,
 }
 
+/// Ranges of a file, sorted and without overlaps: there may be thousands, and millions of questions.
+pub struct Ranges(Vec<Range<u64>>);
+
+impl Ranges {
+    pub fn new(ranges: impl Iterator<Item = Range<u64>>) -> Ranges {
+        let mut sorted: Vec<Range<u64>> = ranges.filter(|range| !range.is_empty()).collect();
+        sorted.sort_by_key(|range| range.start);
+        let mut merged: Vec<Range<u64>> = Vec::new();
+        for range in sorted {
+            match merged.last_mut() {
+                Some(last) if range.start <= last.end => last.end = last.end.max(range.end),
+                _ => merged.push(range),
+            }
+        }
+        Ranges(merged)
+    }
+
+    pub fn contain(&self, at: u64) -> bool {
+        is_in(&self.0, at)
+    }
+}
+
+fn is_in(sorted: &[Range<u64>], at: u64) -> bool {
+    let after = sorted.partition_point(|range| range.start <= at);
+    after.checked_sub(1).is_some_and(|last| sorted[last].contains(&at))
+}
+
 /// Finds entries in pieces of a file.
 #[derive(Debug, Default)]
 pub struct Scanner {
@@ -63,10 +90,9 @@ impl Scanner {
         HEADERS << (2 * self.misses).min(10)
     }
 
-    /// Whether a byte is part of an entry.
+    /// Whether a byte is part of an entry. Requires that the file was scanned from its start to its end.
     pub fn is_code(&self, at: u64) -> bool {
-        let after = self.entries.partition_point(|entry| entry.start <= at);
-        after.checked_sub(1).is_some_and(|last| self.entries[last].contains(&at))
+        is_in(&self.entries, at)
     }
 
     /// Scans a piece that begins at `start`. Afterwards `at` is the offset that is needed next.
@@ -155,7 +181,8 @@ impl Scanner {
     /// Device code in some ranges.
     pub fn code_in(&self, ranges: &[Range<u64>]) -> Vec<DeviceCode> {
         let mut sum: BTreeMap<Key, Sum> = BTreeMap::new();
-        let inside = |entry: &&Entry| ranges.iter().any(|range| range.contains(&entry.at));
+        let ranges = Ranges::new(ranges.iter().cloned());
+        let inside = |entry: &&Entry| ranges.contain(entry.at);
         for Entry { key, size, ptx_version, .. } in self.found.iter().filter(inside) {
             let (images, bytes, newest) = sum.entry(*key).or_default();
             *images += 1;

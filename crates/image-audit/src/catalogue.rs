@@ -138,38 +138,57 @@ pub fn unhashed(name: &str) -> Cow<'_, str> {
     }
 }
 
-/// NVIDIA's wheels without `nvidia-` and the CUDA release, what they contain, and the CUDA release by the first number
-/// of the soname: none if several releases share it.
-const WHEELS: [(&str, &[&str], &[(u32, u32)]); 11] = [
-    ("cuda-runtime", &["libcudart"], &[(11, 11), (12, 12), (13, 13)]),
-    ("cublas", &["libcublas", "libcublasLt", "libnvblas"], &[(11, 11), (12, 12), (13, 13)]),
-    ("cufft", &["libcufft", "libcufftw"], &[(10, 11), (11, 12), (12, 13)]),
-    ("curand", &["libcurand"], &[]),
-    ("cusolver", &["libcusolver", "libcusolverMg"], &[(12, 13)]),
-    ("cusparse", &["libcusparse"], &[(11, 11)]),
-    ("cuda-cupti", &["libcupti"], &[(11, 11), (12, 12), (13, 13)]),
-    ("cuda-nvrtc", &["libnvrtc", "libnvrtc-builtins"], &[(11, 11), (12, 12), (13, 13)]),
-    ("nvjitlink", &["libnvJitLink"], &[(12, 12), (13, 13)]),
-    ("cudnn", &["libcudnn"], &[]),
-    ("nccl", &["libnccl"], &[]),
-];
+/// One of NVIDIA's wheels.
+struct Wheel {
+    /// Without `nvidia-` and the CUDA release.
+    name: &'static str,
+    stems: &'static [&'static str],
+    /// First number of the soname, and the CUDA releases of the wheels with it.
+    releases: &'static [(u32, &'static [u32])],
+    /// The name has the CUDA release also for CUDA 13.
+    suffixed: bool,
+}
 
-/// Wheels that keep the suffix of the CUDA release also for CUDA 13.
-const ALWAYS_SUFFIXED: [&str; 2] = ["cudnn", "nccl"];
+const fn toolkit(
+    name: &'static str,
+    stems: &'static [&'static str],
+    releases: &'static [(u32, &'static [u32])],
+) -> Wheel {
+    Wheel { name, stems, releases, suffixed: false }
+}
+
+/// From the wheels on PyPI.
+const WHEELS: [Wheel; 11] = [
+    toolkit("cuda-runtime", &["libcudart"], &[(11, &[11]), (12, &[12]), (13, &[13])]),
+    toolkit("cublas", &["libcublas", "libcublasLt", "libnvblas"], &[(11, &[11]), (12, &[12]), (13, &[13])]),
+    toolkit("cufft", &["libcufft", "libcufftw"], &[(10, &[11]), (11, &[12]), (12, &[13])]),
+    toolkit("curand", &["libcurand"], &[(10, &[11, 12, 13])]),
+    toolkit("cusolver", &["libcusolver", "libcusolverMg"], &[(11, &[11, 12]), (12, &[13])]),
+    toolkit("cusparse", &["libcusparse"], &[(11, &[11]), (12, &[12, 13])]),
+    toolkit("cuda-cupti", &["libcupti"], &[(11, &[11]), (12, &[12]), (13, &[13])]),
+    toolkit("cuda-nvrtc", &["libnvrtc", "libnvrtc-builtins"], &[(11, &[11]), (12, &[12]), (13, &[13])]),
+    toolkit("nvjitlink", &["libnvJitLink"], &[(12, &[12]), (13, &[13])]),
+    Wheel { name: "cudnn", stems: &["libcudnn"], releases: &[(9, &[12, 13])], suffixed: true },
+    Wheel { name: "nccl", stems: &["libnccl"], releases: &[(2, &[12, 13])], suffixed: true },
+];
 
 /// The wheel that contains a library, such as `nvidia-cuda-runtime-cu12` for `libcudart.so.12`. `cuda` is the CUDA
 /// release of the image, for sonames that several releases share.
 pub fn wheel(soname: &str, cuda: Option<u32>) -> Option<String> {
     let (stem, numbers) = soname.split_once(".so.")?;
     let number: u32 = numbers.split('.').next()?.parse().ok()?;
-    let (name, _, releases) = WHEELS.iter().find(|(_, stems, _)| stems.contains(&stem))?;
-    let release = releases.iter().find(|(known, _)| *known == number).map(|(_, cuda)| *cuda).or(cuda)?;
-    Some(match release {
-        11 | 12 => format!("nvidia-{name}-cu{release}"),
-        13 if ALWAYS_SUFFIXED.contains(name) => format!("nvidia-{name}-cu13"),
-        13 => format!("nvidia-{name}"),
-        _ => return None,
-    })
+    let wheel = WHEELS.iter().find(|wheel| wheel.stems.contains(&stem))?;
+    let (_, releases) = wheel.releases.iter().find(|(known, _)| *known == number)?;
+    let release = match releases {
+        [only] => *only,
+        several => cuda.filter(|cuda| several.contains(cuda))?,
+    };
+    let name = match release {
+        13 if !wheel.suffixed => format!("nvidia-{}", wheel.name),
+        _ => format!("nvidia-{}-cu{release}", wheel.name),
+    };
+    // The builtins of another minor release have another soname.
+    Some(if stem == "libnvrtc-builtins" { format!("{name}=={numbers}.*") } else { name })
 }
 
 /// `12.4.5` of `libcublas.so.12.4.5`.
@@ -199,7 +218,10 @@ mod tests {
             ("libcudart.so.12", Some(13), Some("nvidia-cuda-runtime-cu12")),
             ("libcudart.so.13", None, Some("nvidia-cuda-runtime")),
             ("libcufft.so.11", None, Some("nvidia-cufft-cu12")),
-            ("libnvrtc-builtins.so.13.0", None, Some("nvidia-cuda-nvrtc")),
+            ("libnvrtc-builtins.so.12.4", None, Some("nvidia-cuda-nvrtc-cu12==12.4.*")),
+            ("libcudnn.so.8", Some(12), None),
+            ("libcudart.so.10.2", Some(12), None),
+            ("libcusolver.so.11", Some(13), None),
             ("libcusparse.so.12", Some(13), Some("nvidia-cusparse")),
             ("libcusparse.so.12", None, None),
             ("libcudnn.so.9", Some(13), Some("nvidia-cudnn-cu13")),

@@ -26,8 +26,8 @@ pub enum Found {
 
 /// No soname is longer.
 const LONGEST: usize = 64;
-/// Bytes before and after a match that decide on it.
-pub const CONTEXT: u64 = LONGEST as u64;
+/// Bytes before and after a match that decide on it: a name, and the byte before it.
+pub const CONTEXT: u64 = LONGEST as u64 + 1;
 /// Letters that may precede a name by chance.
 const JUNK: usize = 3;
 

@@ -1,5 +1,7 @@
 //! A program needs a CUDA library that is missing.
 
+use std::collections::BTreeSet;
+
 use crate::checks::{Check, Outcome, Problem};
 use crate::facts::Facts;
 use crate::model::{Fix, Owner, Severity};
@@ -32,26 +34,35 @@ fn judge(facts: &Facts) -> Outcome {
     let builtins =
         facts.census.missing_optional.iter().filter(|wish| wish.soname.starts_with("libnvrtc-builtins.so."));
     // One finding per program, however many libraries it lacks.
-    let mut problems: Vec<(&str, Problem)> = Vec::new();
+    let mut programs: Vec<(&str, Vec<&Missing>)> = Vec::new();
     for missing in missing.chain(builtins) {
-        let Some((by, others)) = missing.by.split_first() else { continue };
-        match problems.iter_mut().find(|(known, _)| known == by) {
-            Some((_, known)) => known.evidence.push(format!("it also needs {}", missing.soname).into()),
-            None => problems.push((by, problem(facts, by, others, missing))),
+        let Some(by) = missing.by.first() else { continue };
+        match programs.iter_mut().find(|(known, _)| known == by) {
+            Some((_, lacks)) => lacks.push(missing),
+            None => programs.push((by, vec![missing])),
         }
     }
-    problems.into_iter().map(|(_, problem)| problem).collect::<Vec<_>>().into()
+    let cuda = cuda_major(facts);
+    programs.into_iter().map(|(by, lacks)| problem(by, &lacks, cuda)).collect::<Vec<_>>().into()
 }
 
-fn problem(facts: &Facts, by: &str, others: &[String], missing: &Missing) -> Problem {
-    let problem = Problem::new(format!("{by} needs {}.", missing.soname)).at(by);
-    let problem = match wheel(&missing.soname, cuda_major(facts)) {
-        Some(wheel) => problem.remedy(format!(
-            "Install the package that contains it: `pip install {wheel}` (apt: the CUDA runtime packages)"
-        )),
+fn problem(by: &str, lacks: &[&Missing], cuda: Option<u32>) -> Problem {
+    let (first, more) = (lacks[0], &lacks[1..]);
+    let problem = Problem::new(format!("{by} needs {}.", first.soname)).at(by);
+    let others = first.by.iter().skip(1).take(USERS);
+    let problem = others.fold(problem, |problem, other| problem.file(other, " needs it too"));
+    let also =
+        |problem: Problem, missing: &&Missing| problem.evidence(format!("it also needs {}", missing.soname));
+    let problem = more.iter().fold(problem, also);
+    let wheels: Option<BTreeSet<String>> = lacks.iter().map(|missing| wheel(&missing.soname, cuda)).collect();
+    match wheels {
+        Some(wheels) => {
+            let wheels: Vec<String> = wheels.into_iter().collect();
+            let pip = format!("`pip install {}`", wheels.join(" "));
+            problem.remedy(format!("Install what contains it: {pip} (apt: the CUDA runtime packages)"))
+        }
         None => problem,
-    };
-    others.iter().take(USERS).fold(problem, |problem, other| problem.file(other, " needs it too"))
+    }
 }
 
 /// The CUDA release of the runtimes in the image, if it is one.

@@ -38,6 +38,9 @@ const DRIVERS: &[(u32, Cuda)] = &[
 /// PTX version and the first CUDA whose compiler writes it. Up to 9.1 from the release history in the PTX manual; tried
 /// with the ptxas of 13 releases from 11.8 to 13.5.
 const PTX: &[(PtxVersion, Cuda)] = &[
+    (PtxVersion(6, 3), (10, 0)),
+    (PtxVersion(6, 4), (10, 1)),
+    (PtxVersion(6, 5), (10, 2)),
     (PtxVersion(7, 0), (11, 0)),
     (PtxVersion(7, 1), (11, 1)),
     (PtxVersion(7, 2), (11, 2)),
@@ -126,7 +129,8 @@ pub fn numbers(version: &str) -> Vec<u32> {
 
 /// GPUs, the CUDA below which no driver supports them, and the CUDA from which all drivers do. The second is the
 /// first release whose compiler knows the architecture and whose driver was seen with such a GPU; between the two
-/// it is unknown. Jetson GPUs have their own drivers and are not listed.
+/// it is unknown. Jetson GPUs before Thor have their own drivers and are not
+/// listed.
 const GPUS: &[(u32, Cuda, Cuda)] = &[
     (80, (11, 0), (11, 0)),
     (86, (11, 1), (11, 1)),
@@ -218,7 +222,7 @@ mod tests {
         assert!(PTX.is_sorted_by(|a, b| a.0 < b.0 && a.1 < b.1));
         let cuda = |major, minor| cuda_of_ptx(PtxVersion(major, minor));
         assert_eq!((cuda(8, 7), cuda(9, 0)), (Some((12, 8)), Some((13, 0))));
-        assert_eq!(cuda(6, 5), Some((11, 0)), "what is older needs no more than the oldest");
+        assert_eq!((cuda(6, 4), cuda(6, 0)), (Some((10, 1)), Some((10, 0))), "no more than the oldest");
         assert_eq!(cuda(9, 6), None);
     }
 

@@ -95,7 +95,8 @@ impl Object<'_> {
             let Ok(definition) = self.data.read_at::<Verdef<Endianness>>(at) else { break };
             let auxiliary = at.saturating_add(definition.vd_aux.get(self.endian).into());
             let Ok(name) = self.data.read_at::<Verdaux<Endianness>>(auxiliary) else { break };
-            list.extend(self.string(strings, name.vda_name.get(self.endian).into()));
+            let Ok(name) = self.string(strings, name.vda_name.get(self.endian).into()) else { break };
+            list.push(name);
             match definition.vd_next.get(self.endian) {
                 0 => break,
                 next => at = at.saturating_add(next.into()),

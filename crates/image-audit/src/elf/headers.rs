@@ -78,19 +78,26 @@ impl<'a> Object<'a> {
             .checked_add(offset)
             .filter(|start| *start < strings.end)
             .context("a name is outside of the string table")?;
-        let bytes = self.until_nul(start..strings.end).context("a name has no terminating NUL")?;
-        let left = self.room.get().checked_sub(bytes.len() + COST).context("too many names")?;
+        let name = match self.data.read_bytes_at_until(start..strings.end, 0) {
+            Ok(bytes) => lossy(bytes),
+            Err(()) => self.long(start..strings.end).context("a name has no terminating NUL")?,
+        };
+        let left = self.room.get().checked_sub(name.len() + COST).context("too many names")?;
         self.room.set(left);
-        Ok(lossy(bytes))
+        Ok(name)
     }
 
-    /// `object` takes no name that is longer than 4 KiB. Search paths that list the directories of many wheels are.
-    fn until_nul(&self, range: Range<u64>) -> Option<&'a [u8]> {
-        self.data.read_bytes_at_until(range.clone(), 0).ok().or_else(|| {
-            let length = (range.end - range.start).min(self.room.get() as u64);
-            let bytes = self.data.read_bytes_at(range.start, length).ok()?;
-            bytes.get(..memchr::memchr(0, bytes)?)
-        })
+    /// `object` takes no name that is longer than 4 KiB. Search paths that list the directories of many wheels are. A name
+    /// without end uses up the room, so that it is read once.
+    fn long(&self, range: Range<u64>) -> Option<String> {
+        let length = usize::try_from(range.end - range.start).unwrap_or(usize::MAX).min(self.room.get());
+        let mut bytes = vec![0; length];
+        let read = self.bytes.read_at(&mut bytes, range.start).ok()?;
+        let end = memchr::memchr(0, &bytes[..read]);
+        if end.is_none() {
+            self.room.set(0);
+        }
+        Some(lossy(&bytes[..end?]))
     }
 }
 

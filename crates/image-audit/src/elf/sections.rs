@@ -1,6 +1,7 @@
 //! Reads the sections of an object, which the loader ignores: names that it may pass to dlopen, device code,
 //! and the default directories of glibc's loader.
 
+use std::collections::HashSet;
 use std::ops::Range;
 
 use memchr::memmem;
@@ -49,7 +50,7 @@ impl<'a> Object<'a> {
         // Few objects have the names at all, and searching them is cheaper than reading symbols. A name may
         // be the end of a longer one.
         let functions = [b"dlopen\0".as_slice(), b"dlmopen\0"];
-        let mut names = Vec::new();
+        let mut names = HashSet::new();
         any_piece(self.bytes, strings.clone(), functions[1].len(), scratch, |at, piece| {
             for function in functions {
                 let found = memmem::find_iter(piece, function);

@@ -223,6 +223,7 @@ mod tests {
         let token = "ghp_Zq7XwV9tKmB2sLcR8nYdPfJh3GvT5aUeW1oQ";
         for line in [
             format!("RUN /bin/sh -c curl -H 'token {token}' https://host"),
+            format!("curl -H 'token {token}' https://host -c #(nop) "),
             format!("RUN git clone https://user:{token}@host/x"),
             format!("RUN {} {token}", "x".repeat(SHOWN - 10)),
             "/bin/sh -c login --password hunter22".to_owned(),

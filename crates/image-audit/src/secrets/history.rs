@@ -22,7 +22,15 @@ pub fn in_history(created_by: &[String]) -> Vec<Secret> {
 }
 
 fn inspect(line: &str, add: &mut impl FnMut(&str, Kind)) {
+    // Before the mark of the legacy builder stands its shell, or whatever somebody wrote there.
+    if let Some((before, _)) = line.split_once("#(nop)") {
+        inspect_part("RUN", before, add);
+    }
     let (instruction, text) = instruction(line);
+    inspect_part(instruction, text, add);
+}
+
+fn inspect_part(instruction: &str, text: &str, add: &mut impl FnMut(&str, Kind)) {
     let mut named = false;
     let mut add_named = |name: &str, kind, arguments: bool| {
         let instruction = if arguments { "ARG" } else { instruction };

@@ -112,14 +112,19 @@ impl<'a> Object<'a> {
             let names = name.starts_with(b".rodata") || name.starts_with(b".lrodata");
             Some(Searched { range: offset..offset.saturating_add(size), names })
         };
-        let mut ranges: Vec<Searched> = sections.iter().filter_map(searched).collect();
-        ranges.sort_by_key(|searched| searched.range.start);
-        let mut end = 0;
-        for Searched { range, .. } in &mut ranges {
-            range.start = range.start.max(end);
-            end = end.max(range.end);
+        let mut sorted: Vec<Searched> = sections.iter().filter_map(searched).collect();
+        sorted.sort_by_key(|searched| searched.range.start);
+        let mut ranges: Vec<Searched> = Vec::new();
+        for Searched { range, names } in sorted {
+            match ranges.last_mut() {
+                // No builder makes sections that overlap. No name is lost in them.
+                Some(last) if range.start < last.range.end => {
+                    last.range.end = last.range.end.max(range.end);
+                    last.names |= names;
+                }
+                _ => ranges.push(Searched { range, names }),
+            }
         }
-        ranges.retain(|searched| !searched.range.is_empty());
         ranges
     }
 

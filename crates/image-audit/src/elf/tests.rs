@@ -82,6 +82,48 @@ fn search_paths_of_any_length_are_read() {
     assert_eq!(elf.needed, ["libcudart.so.12"]);
 }
 
+/// A program with data and with sections of loaded data, each with its offset and size.
+fn with_sections(data: &[u8], sections: &[(&str, u64, u64)]) -> Vec<u8> {
+    let mut names = b"\0.shstrtab\0".to_vec();
+    let header = |name: u32, kind: u32, flags: u64, offset: u64, size: u64| {
+        let words = [name, kind].map(u32::to_le_bytes).concat();
+        [words, [flags, 0, offset, size, 0, 1, 0].map(u64::to_le_bytes).concat()].concat()
+    };
+    let mut headers = vec![header(0, 0, 0, 0, 0)];
+    for (name, offset, size) in sections {
+        headers.push(header(names.len() as u32, SHT_PROGBITS.0, 2, *offset, *size));
+        names.extend(name.as_bytes());
+        names.push(0);
+    }
+    let mut bytes = program(&[], data);
+    headers.push(header(1, SHT_STRTAB.0, 0, bytes.len() as u64, names.len() as u64));
+    bytes.extend(names);
+    let table = bytes.len() as u64;
+    bytes[40..48].copy_from_slice(&table.to_le_bytes());
+    bytes[58..60].copy_from_slice(&64u16.to_le_bytes());
+    bytes[60..62].copy_from_slice(&(headers.len() as u16).to_le_bytes());
+    bytes[62..64].copy_from_slice(&(headers.len() as u16 - 1).to_le_bytes());
+    bytes.extend(headers.concat());
+    bytes
+}
+
+#[test]
+fn sections_that_overlap_or_end_anywhere_hide_no_name() {
+    let data = [&[0; 100][..], b"\0libcublas.so.12\0", &[0; 100]].concat();
+    let (start, size) = (64, data.len() as u64);
+    for sections in [
+        &[(".rodata", start, size)][..],
+        &[(".data", start, size), (".rodata", start + 90, 60)],
+        &[(".data", start - 8, u64::MAX / 2), (".rodata", start, size)],
+        &[(".rodata", start, u64::MAX), (".data", u64::MAX - 100, 50)],
+    ] {
+        let elf = read_bytes(&with_sections(&data, sections)).unwrap().unwrap();
+        assert_eq!(elf.names, ["libcublas.so.12"], "{sections:?}");
+    }
+    let elf = read_bytes(&with_sections(&data, &[(".data", start, size)])).unwrap().unwrap();
+    assert!(elf.names.is_empty(), "names are looked for in read-only data");
+}
+
 #[test]
 fn overlapping_names_are_bounded() {
     let start = 64 + 2 * 56;

@@ -27,7 +27,7 @@ type Key = (CodeKind, u32, char);
 /// Images, their size, and the newest version of PTX.
 type Sum = (u64, u64, Option<PtxVersion>);
 
-/// PTX or a cubin.
+/// Code for one architecture, in one form.
 #[derive(Debug)]
 struct Entry {
     at: u64,

@@ -2,6 +2,8 @@
 
 family! {
     missing
+    not_found
+    missing_by_name
     mixed
     shadowed
     two_releases

@@ -6,6 +6,7 @@ pub mod driver_files;
 pub mod explain_only;
 pub mod faults;
 pub mod init_fault;
+pub mod lacking;
 pub mod loading;
 pub mod nodes;
 pub mod platform;

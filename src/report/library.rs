@@ -1,5 +1,7 @@
 //! Libraries in the report: every copy, who loads it, and what becomes of it.
 
+use std::collections::BTreeSet;
+
 use image_audit::catalogue::TOOLS;
 use image_audit::census::Census;
 use image_audit::{census, fatbin, verdict};
@@ -46,6 +48,64 @@ pub struct Copy {
     pub device_code: Vec<DeviceCode>,
     pub verdict: CopyVerdict,
     pub used_by: Vec<User>,
+    /// Why an unreferenced copy is not called redundant.
+    pub held: Option<Held>,
+    /// Further hard links: deleting the copy frees nothing as long as one of them is left.
+    pub hard_links: Vec<String>,
+}
+
+/// Why a copy without a known user has to stay.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Held {
+    pub why: Why,
+    /// The object, Python source or other copy that holds it.
+    pub by: Option<String>,
+}
+
+/// The first reason that applies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum Why {
+    /// No other copy with its soname is used.
+    NotReplaced,
+    /// Something asks for its soname and does not find it.
+    Unmet,
+    /// A part of the driver, of which the container runtime chooses.
+    Driver,
+    /// It is for another processor.
+    OtherMachine,
+    /// A plug-in without its library.
+    PlugIn,
+    /// cuda.pathfinder finds it by name.
+    Finder,
+    /// A variant of a used copy in glibc-hwcaps.
+    Variant,
+    /// Its name is mentioned where it would be found.
+    Mentioned,
+    /// A search path of an object that composes names leads to its directory.
+    SearchPath,
+    /// Another copy that stays would load it.
+    Needed,
+}
+
+impl From<&census::Held> for Held {
+    fn from(from: &census::Held) -> Self {
+        let why = match from.why {
+            census::Why::NotReplaced => Why::NotReplaced,
+            census::Why::Unmet => Why::Unmet,
+            census::Why::Driver => Why::Driver,
+            census::Why::OtherMachine => Why::OtherMachine,
+            census::Why::PlugIn => Why::PlugIn,
+            census::Why::Finder => Why::Finder,
+            census::Why::Variant => Why::Variant,
+            census::Why::Mentioned => Why::Mentioned,
+            census::Why::SearchPath => Why::SearchPath,
+            census::Why::Needed => Why::Needed,
+        };
+        Held { why, by: from.by.clone() }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -101,12 +161,15 @@ pub enum Origin {
 pub fn libraries(census: &Census, at_rest: bool) -> Vec<Library> {
     let library = |(known, status): (&image_audit::catalogue::Library, verdict::Status)| {
         let copies = census.copies.iter().filter(|copy| copy.library == known.name);
-        let needs = census.missing.iter().filter(|missing| missing.library == known.name);
+        let asked = census.missing.iter().chain(&census.missing_opened);
+        let asked = asked.filter(|missing| missing.library == known.name);
+        // Each object once, though it may need several files of a library.
+        let missing_for: BTreeSet<String> = asked.flat_map(|missing| missing.by.iter().cloned()).collect();
         Library {
             name: known.name.to_owned(),
             status: status.into(),
             copies: copies.map(Copy::from).collect(),
-            missing_for: needs.flat_map(|missing| missing.by.iter().cloned()).collect(),
+            missing_for: missing_for.into_iter().collect(),
         }
     };
     let tool = |known: &image_audit::catalogue::Tool| {
@@ -130,6 +193,8 @@ impl From<&census::Copy> for Copy {
             device_code: copy.device_code.iter().map(DeviceCode::from).collect(),
             verdict: copy.verdict.into(),
             used_by: copy.users.iter().map(User::from).collect(),
+            held: copy.held.as_ref().map(Held::from),
+            hard_links: copy.hard_links.clone(),
         }
     }
 }
@@ -146,6 +211,8 @@ impl From<&census::ToolFound> for Copy {
             device_code: Vec::new(),
             verdict: CopyVerdict::Present,
             used_by: Vec::new(),
+            held: None,
+            hard_links: Vec::new(),
         }
     }
 }
@@ -214,10 +281,17 @@ pub enum How {
     Preload,
     /// A file name in an object that imports dlopen.
     Dlopen,
-    /// A file name in a Python source that uses ctypes.
+    /// Pieces of the file name in the code of an object that imports dlopen.
+    Pieces,
+    /// A search path of an object that imports dlopen, which nothing else explains.
+    #[serde(rename = "search-path")]
+    SearchPath,
+    /// A file name in a Python package that uses ctypes or cuda.pathfinder.
     Python,
     /// Known behavior, such as cuDNN loading its sub-libraries.
     Convention,
+    /// The metadata of an installed package requires the package that contains it.
+    Required,
 }
 
 impl From<census::How> for How {
@@ -226,8 +300,11 @@ impl From<census::How> for How {
             census::How::Needed => How::Needed,
             census::How::Preload => How::Preload,
             census::How::Dlopen => How::Dlopen,
+            census::How::Pieces => How::Pieces,
+            census::How::SearchPath => How::SearchPath,
             census::How::Python => How::Python,
             census::How::Convention => How::Convention,
+            census::How::Required => How::Required,
         }
     }
 }

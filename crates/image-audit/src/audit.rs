@@ -14,6 +14,7 @@ use anyhow::Context;
 use crate::archive::{self, Input};
 use crate::census::Census;
 use crate::config::Image;
+use crate::elf::Depth;
 use crate::loader::{Environment, Loader, Resolution};
 use crate::tree::{Inspector, Tree};
 
@@ -125,7 +126,9 @@ impl Audit {
     fn read_directory(&self, root: &Path) -> Result<Source, Error> {
         let start = Instant::now();
         let full = self.level == Level::Full;
-        let tree = Tree::walk(root, Inspector { full }, self.deadline)
+        // Code is read later, where it matters.
+        let depth = if full { Depth::Data } else { Depth::Headers };
+        let tree = Tree::walk(root, Inspector { depth }, self.deadline)
             .with_context(|| format!("cannot read {}", root.display()))
             .map_err(Error)?;
         Ok(Source {
@@ -142,11 +145,12 @@ impl Audit {
     fn read_archive(&self, input: Input) -> Result<Source, Error> {
         let start = Instant::now();
         let full = self.level == Level::Full;
+        let depth = if full { Depth::Code } else { Depth::Headers };
         let name = match input {
             Input::Path(path) => path.display().to_string(),
             Input::Stdin => "standard input".to_owned(),
         };
-        let mut read = archive::open(input, self.image.as_deref(), &Inspector { full })
+        let mut read = archive::open(input, self.image.as_deref(), &Inspector { depth })
             .with_context(|| format!("cannot read {name} as an image archive"))
             .map_err(Error)?;
         let mut image = Image::of(&read);

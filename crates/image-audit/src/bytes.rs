@@ -8,7 +8,7 @@ use std::os::unix::fs::FileExt;
 
 use crate::fatbin::DeviceCode;
 use crate::fatbin::scanner::{Ranges, Scanner};
-use crate::strings::{self, Found, Hit};
+use crate::strings::{self, Found, Hit, Piece};
 
 /// A file that can be read at any position.
 #[allow(clippy::len_without_is_empty, reason = "no caller needs is_empty")]
@@ -52,6 +52,26 @@ pub trait Bytes {
         }
         Findings::of(&scanner, hits.iter(), sections)
     }
+
+    /// Pieces of names in some ranges of code, sorted.
+    fn pieces(&self, code: &[Range<u64>], scratch: &mut Vec<u8>) -> Vec<String> {
+        let mut found = Vec::new();
+        for range in code {
+            let range = range.start..range.end.min(self.len());
+            any_piece(self, range, strings::PIECE - 1, scratch, |at, piece| {
+                found.extend(strings::pieces(at, piece));
+                false
+            });
+        }
+        texts(found.iter())
+    }
+}
+
+fn texts<'a>(pieces: impl Iterator<Item = &'a Piece>) -> Vec<String> {
+    let mut texts: Vec<String> = pieces.map(|piece| piece.text.clone()).collect();
+    texts.sort();
+    texts.dedup();
+    texts
 }
 
 /// A range in which code is searched.
@@ -154,6 +174,7 @@ pub struct Kept {
     tail: Tail,
     length: u64,
     names: Vec<Hit>,
+    pieces: Vec<Piece>,
     scanner: Scanner,
 }
 
@@ -178,8 +199,14 @@ impl Kept {
             return Ok(None);
         }
         take(stream, length.min(HEAD), &mut head)?;
-        let mut kept =
-            Kept { head, tail: Tail::default(), length, names: Vec::new(), scanner: Scanner::default() };
+        let mut kept = Kept {
+            head,
+            tail: Tail::default(),
+            length,
+            names: Vec::new(),
+            pieces: Vec::new(),
+            scanner: Scanner::default(),
+        };
         let read = kept.head.len() as u64;
         if read < length.min(HEAD) {
             let why = format!("truncated: {read} of {length} bytes");
@@ -197,6 +224,7 @@ impl Kept {
         // A name counts in the piece that has its context.
         let mut named = self.head.len() as u64 - strings::CONTEXT;
         self.names.extend(strings::find(0, &self.head).filter(|hit| hit.at < named));
+        self.pieces.extend(strings::pieces(0, &self.head));
         // Each piece begins with the last bytes of the previous one, so that nothing is cut in two.
         let mut piece = vec![0; OVERLAP + CHUNK];
         let mut start = (self.head.len() - OVERLAP) as u64;
@@ -210,6 +238,7 @@ impl Kept {
             self.names
                 .extend(strings::find(start, &piece[..end]).filter(|hit| (named..whole).contains(&hit.at)));
             named = whole;
+            self.pieces.extend(strings::pieces(start, &piece[..end]));
             self.scanner.feed(start, &piece[..end]);
             self.tail.push(&piece[OVERLAP..end]);
             piece.copy_within(end - OVERLAP..end, 0);
@@ -311,6 +340,15 @@ impl Bytes for Kept {
         }
         let hits: Vec<Hit> = strings::find(0, &self.head).collect();
         Findings::of(&scanner, hits.iter(), sections)
+    }
+
+    fn pieces(&self, code: &[Range<u64>], _: &mut Vec<u8>) -> Vec<String> {
+        let inside = Ranges::new(code.iter().cloned());
+        if !self.is_whole() {
+            return texts(self.pieces.iter().filter(|piece| inside.contain(piece.at)));
+        }
+        let found: Vec<Piece> = strings::pieces(0, &self.head).collect();
+        texts(found.iter().filter(|piece| inside.contain(piece.at)))
     }
 }
 

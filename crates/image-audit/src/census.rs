@@ -39,7 +39,10 @@ pub struct Census {
     pub tools: Vec<ToolFound>,
     /// Sonames of CUDA libraries that objects are linked to and the image does not have.
     pub missing: Vec<Missing>,
-    /// Names passed to dlopen that the image does not have. Many programs work without them.
+    /// Sonames that programs open by name, in no other version, and that the loader does not find.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing_opened: Vec<Missing>,
+    /// Other names passed to dlopen that the loader does not find. Many programs work without them.
     pub missing_optional: Vec<Missing>,
     /// Packages that own copies or tools.
     pub packages: Vec<PackageSize>,
@@ -122,6 +125,9 @@ pub struct Copy {
     pub path: String,
     /// Symbolic links to the copy.
     pub links: Vec<String>,
+    /// Further hard links to the copy: deleting it frees nothing as long as one of them is left.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hard_links: Vec<String>,
     /// DT_SONAME, such as `libcublas.so.12`.
     pub soname: Option<String>,
     /// From the file name or the package, such as `12.4.5.8`.
@@ -136,8 +142,14 @@ pub struct Copy {
     pub users: Vec<User>,
     /// Some program loads it.
     pub reached: bool,
-    /// Nothing was seen to load it, but nothing replaces it, or another kept copy needs it.
+    /// The metadata of an installed package requires it.
+    #[serde(default)]
+    pub required: bool,
+    /// Nothing was seen to load it, but nothing replaces it, or something may find it.
     pub kept: bool,
+    /// Why it has to stay, if it is [kept](Copy::kept). None in facts of older versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<Held>,
     /// What follows from the rest.
     pub verdict: Verdict,
     /// Device code in the file, by architecture.
@@ -217,6 +229,42 @@ pub struct User {
     pub how: How,
 }
 
+/// Why a copy without a known user has to stay.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Held {
+    /// The reason.
+    pub why: Why,
+    /// The object, Python source or other copy that holds it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+}
+
+/// Reasons to keep a copy, the first that applies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Why {
+    /// No other copy with its soname is used.
+    NotReplaced,
+    /// Something asks for its soname and does not find it: programs run in another environment than the assumed one.
+    Unmet,
+    /// A part of the driver, of which the container runtime chooses.
+    Driver,
+    /// It is for another processor.
+    OtherMachine,
+    /// A plug-in without its library.
+    PlugIn,
+    /// cuda.pathfinder finds it by name.
+    Finder,
+    /// A variant of a used copy in glibc-hwcaps.
+    Variant,
+    /// Its name is mentioned where it would be found.
+    Mentioned,
+    /// A search path of an object that composes names leads to its directory.
+    SearchPath,
+    /// Another copy that stays would load it.
+    Needed,
+}
+
 /// How a copy is loaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -227,10 +275,17 @@ pub enum How {
     Preload,
     /// The file name is in an object that imports dlopen.
     Dlopen,
-    /// The file name is in a Python source that uses ctypes.
+    /// Pieces of the file name are in the code of an object that imports dlopen.
+    Pieces,
+    /// A search path of an object that imports dlopen leads to it, and nothing else explains that path.
+    #[serde(rename = "search-path")]
+    SearchPath,
+    /// The file name is in a Python package that uses ctypes or cuda.pathfinder.
     Python,
     /// Known behavior, such as cuDNN loading its sub-libraries.
     Convention,
+    /// The metadata of an installed package requires the package that contains it.
+    Required,
 }
 
 /// A tool of the [catalogue](crate::catalogue::TOOLS) in the image.
@@ -248,8 +303,8 @@ pub struct ToolFound {
     pub package: Option<PackageId>,
 }
 
-/// A library that objects ask for and the image does not have.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// A library that objects ask for and the loader does not find.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Missing {
     /// Name in the catalogue.
     pub library: String,
@@ -257,6 +312,18 @@ pub struct Missing {
     pub soname: String,
     /// Paths of the objects; never empty.
     pub by: Vec<String>,
+    /// Copies with that soname, where the loader does not look.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub copies: Vec<String>,
+    /// The Python package of the first object.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub package: Option<String>,
+    /// What the metadata of that package requires for it, such as `nvidia-cublas-cu12==12.9.*`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requirement: Option<String>,
+    /// The call that loads it first, if a program makes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_request: Option<String>,
 }
 
 #[cfg(test)]

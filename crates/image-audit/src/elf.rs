@@ -23,9 +23,37 @@ use pages::{HEAD, Pages};
 
 pub use types::{Elf, Forward, VersionsNeeded};
 
-/// Reads a file; with `full`, also what the loader ignores: names for dlopen and device code. None if it is not a 64-bit
-/// ELF file. `scratch` is a buffer that calls share.
-pub fn read(bytes: &dyn Bytes, full: bool, scratch: &mut Vec<u8>) -> Result<Option<Elf>> {
+/// How much of a file to read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Depth {
+    /// What the loader sees.
+    Headers,
+    /// Names for dlopen and device code as well.
+    #[default]
+    Data,
+    /// And pieces of names in code, which can otherwise be read later by [`pieces`].
+    Code,
+}
+
+/// Reads a file. None if it is not a 64-bit ELF file. `scratch` is a buffer that calls share.
+pub fn read(bytes: &dyn Bytes, depth: Depth, scratch: &mut Vec<u8>) -> Result<Option<Elf>> {
+    opened(bytes, |object| inspect(object, depth, scratch))
+}
+
+/// Pieces of names of CUDA libraries in the code of an object that imports dlopen.
+pub fn pieces(bytes: &dyn Bytes, scratch: &mut Vec<u8>) -> Result<Vec<String>> {
+    let found = opened(bytes, |object| {
+        let Some(sections) = object.sections() else { return Ok(Vec::new()) };
+        let strings =
+            object.dynamic_entries().and_then(|entries| object.dynamic(entries, &mut Elf::default()).ok()?);
+        let imports_dlopen =
+            strings.is_some_and(|strings| object.imports_dlopen(&sections, &strings, scratch));
+        Ok(if imports_dlopen { object.bytes.pieces(&object.code(), scratch) } else { Vec::new() })
+    });
+    Ok(found?.unwrap_or_default())
+}
+
+fn opened<T>(bytes: &dyn Bytes, then: impl FnOnce(&Object) -> Result<T>) -> Result<Option<T>> {
     let mut head = vec![0; HEAD];
     let read = bytes.read_at(&mut head, 0)?;
     head.truncate(read);
@@ -34,7 +62,7 @@ pub fn read(bytes: &dyn Bytes, full: bool, scratch: &mut Vec<u8>) -> Result<Opti
     }
     let data = ReadCache::new(Pages::new(bytes, &head));
     let object = Object::parse(bytes, &data)?;
-    inspect(&object, full, scratch).map(Some)
+    then(&object).map(Some)
 }
 
 /// Whether a file begins like a 64-bit ELF file.
@@ -42,19 +70,19 @@ pub fn is_elf(head: &[u8]) -> bool {
     matches!(head, [0x7f, b'E', b'L', b'F', class, ..] if *class == ELFCLASS64.0)
 }
 
-fn inspect(object: &Object, full: bool, scratch: &mut Vec<u8>) -> Result<Elf> {
+fn inspect(object: &Object, depth: Depth, scratch: &mut Vec<u8>) -> Result<Elf> {
     let mut elf = Elf { machine: object.header.e_machine(object.endian).0, ..Elf::default() };
     let (endian, data) = (object.endian, object.data);
     let interpreter =
         object.segment(PT_INTERP).and_then(|segment| segment.interpreter(endian, data).ok().flatten());
     elf.interpreter = interpreter.map(lossy);
-    let dynamic = object.segment(PT_DYNAMIC).and_then(|segment| segment.dynamic(endian, data).ok().flatten());
-    let strings = match dynamic {
+    let strings = match object.dynamic_entries() {
         Some(entries) => object.dynamic(entries, &mut elf)?,
         None => None,
     };
     let is_loader = elf.soname.as_deref().is_some_and(|soname| soname.starts_with("ld-linux"));
     let is_driver = elf.soname.as_deref().is_some_and(|soname| soname.starts_with("libcuda.so"));
+    let full = depth >= Depth::Data;
     if !is_loader && !is_driver && !full {
         return Ok(elf);
     }
@@ -67,9 +95,13 @@ fn inspect(object: &Object, full: bool, scratch: &mut Vec<u8>) -> Result<Elf> {
     }
     if full {
         object.search(&sections, &mut elf, scratch);
-        let any = !elf.names.is_empty() || !elf.mentions.is_empty();
-        if let Some(strings) = strings.filter(|_| any) {
+        // Nothing else depends on dlopen.
+        let matters = !elf.names.is_empty() || !elf.mentions.is_empty() || elf.has_search_path();
+        if let Some(strings) = strings.filter(|_| matters || depth == Depth::Code) {
             elf.imports_dlopen = object.imports_dlopen(&sections, &strings, scratch);
+        }
+        if depth == Depth::Code && elf.imports_dlopen {
+            elf.pieces = object.bytes.pieces(&object.code(), scratch);
         }
     }
     Ok(elf)

@@ -11,3 +11,19 @@ pub(crate) mod scan;
 
 pub use flavor::{Base, Flavor};
 pub use kind::{Group, Kind, LeftoverFound};
+
+/// Whether a path is in a cache of a package manager: pip, uv, conda and the like.
+pub(crate) fn is_cache(path: &str) -> bool {
+    let Some(slash) = path.rfind('/') else { return false };
+    let meaning = places::of(path, slash, 0).meaning;
+    matches!(
+        meaning,
+        Some((places::Meaning::Packages, _))
+            | Some((
+                places::Meaning::Leftover(
+                    Kind::PipCache | Kind::UvCache | Kind::PoetryCache | Kind::CondaPackages
+                ),
+                _
+            ))
+    )
+}

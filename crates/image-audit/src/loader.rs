@@ -124,6 +124,15 @@ impl<'a> Loader<'a> {
         self.tree.resolve(&path)
     }
 
+    /// The directories of an object's own search path, links followed.
+    pub fn search_path(&self, path: &str) -> Vec<String> {
+        let Some(closure) = self.start(path) else { return Vec::new() };
+        let object = &closure.objects[0];
+        let own = if object.elf.runpath.is_empty() { &object.elf.rpath } else { &object.elf.runpath };
+        let directories = self.paths.directories(object, own);
+        directories.iter().filter_map(|directory| self.tree.resolve(directory)).collect()
+    }
+
     /// The real path that `requester` gets from dlopen.
     pub fn dlopen(&self, requester: &str, name: &str) -> Option<String> {
         let mut closure = self.start(requester)?;

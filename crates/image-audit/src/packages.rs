@@ -5,7 +5,7 @@ mod conda;
 mod dpkg;
 pub(crate) mod owners;
 mod package;
-mod pip;
+pub(crate) mod pip;
 pub(crate) mod places;
 pub(crate) mod rpm;
 pub(crate) mod sqlite;

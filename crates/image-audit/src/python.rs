@@ -1,8 +1,10 @@
-//! Libraries that a Python source loads by name with ctypes, cffi or cuda.pathfinder.
+//! Libraries that a Python package loads by name with ctypes, cffi or cuda.pathfinder.
 //!
 //! A source that contains `CDLL` or `LoadLibrary` may load every CUDA library whose file name is in it. Names
-//! are cut at `.so`, because a pattern or variable often follows. Names without `.so`, and names in sources
-//! that load in other ways, are mentions: no proof of use, but reason enough to keep a copy.
+//! are cut at `.so`, because a pattern or variable often follows. Where cuda.pathfinder is called, or paths below
+//! `nvidia` are composed, short names such as `cublas` count as well. The names may also be in a data file of the package, such as JSON. Other
+//! names without `.so`, and names in sources that load in other ways, are mentions: no proof of use, but reason
+//! enough to keep a copy.
 
 use std::io;
 
@@ -11,27 +13,45 @@ use memchr::memmem;
 use crate::bytes::Bytes;
 use crate::catalogue::library_of;
 
-/// The libraries that a Python source names.
+/// The libraries that a Python source or data file names.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PythonNames {
+    pub role: Role,
     /// Stems such as `libnvrtc`, sorted.
     pub loads: Vec<String>,
     /// Stems, and absolute paths.
     pub mentions: Vec<String>,
 }
 
+/// What a file with names does with them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Role {
+    /// A source that loads libraries, those that it names and perhaps those in data files of its package.
+    Loads,
+    /// A data file.
+    Data,
+    #[default]
+    Other,
+}
+
 impl PythonNames {
     pub fn is_empty(&self) -> bool {
-        self.mentions.is_empty()
+        self.mentions.is_empty() && self.role != Role::Loads
     }
 }
 
 /// Larger sources are generated.
 pub const LARGEST: usize = 1 << 20;
+/// Larger data files are no lists of libraries.
+pub const LARGEST_DATA: usize = 64 << 10;
 /// No stem is longer.
 const LONGEST: usize = 64;
 
 const LOADS: [&[u8]; 2] = [b"CDLL", b"LoadLibrary"];
+/// The function of cuda.pathfinder, which takes names such as `cublas`.
+const PATHFINDER: &[u8] = b"load_nvidia_dynamic_lib";
+/// The directory of NVIDIA's wheels as part of a path.
+const COMPOSED: [&[u8]; 2] = [b"\"nvidia\"", b"'nvidia'"];
 const OTHER_LOADERS: [&[u8]; 3] = [b"find_library", b"dlopen", b"pathfinder"];
 
 /// Reads a source, through a buffer that calls share.
@@ -43,6 +63,16 @@ pub fn inspect(bytes: &dyn Bytes, scratch: &mut Vec<u8>) -> io::Result<PythonNam
     Ok(names(&scratch[..read]))
 }
 
+/// Reads a data file of a package, through a buffer that calls share.
+pub fn inspect_data(bytes: &dyn Bytes, scratch: &mut Vec<u8>) -> io::Result<PythonNames> {
+    if scratch.len() < LARGEST_DATA {
+        scratch.resize(LARGEST_DATA, 0);
+    }
+    let read = bytes.read_at(&mut scratch[..LARGEST_DATA], 0)?;
+    let mentions = sorted(stems(&scratch[..read]).collect());
+    Ok(PythonNames { role: Role::Data, loads: Vec::new(), mentions })
+}
+
 /// Whether a script has Python in its first line.
 pub fn is_script(head: &[u8]) -> bool {
     let line = head.split(|byte| *byte == b'\n').next().unwrap_or_default();
@@ -51,18 +81,35 @@ pub fn is_script(head: &[u8]) -> bool {
 
 fn names(source: &[u8]) -> PythonNames {
     let contains = |words: &[&[u8]]| words.iter().any(|word| memmem::find(source, word).is_some());
-    let loads = contains(&LOADS);
-    if !loads && !contains(&OTHER_LOADERS) {
+    let by_ctypes = contains(&LOADS);
+    if !by_ctypes && !contains(&OTHER_LOADERS) {
         return PythonNames::default();
     }
+    let by_pathfinder = contains(&[PATHFINDER]);
+    let composes = by_pathfinder || by_ctypes && contains(&COMPOSED);
+    let stems: Vec<String> = stems(source).collect();
+    let quoted: Vec<String> =
+        source.split(|byte| matches!(byte, b'"' | b'\'' | b'\n')).filter_map(quoted).collect();
+    let mentions = sorted(stems.iter().chain(&quoted).cloned().collect());
+    let mut loads = if by_ctypes || by_pathfinder { stems } else { Vec::new() };
+    if composes {
+        // "cuda" alone is seldom the driver.
+        let short = |name: &String| library_of(&format!("{name}.so")).is_some_and(|library| !library.driver);
+        loads.extend(quoted.into_iter().filter(short));
+    }
+    let role = if by_ctypes || by_pathfinder { Role::Loads } else { Role::Other };
+    PythonNames { role, loads: sorted(loads), mentions }
+}
+
+/// Names before `.so`, except in comments.
+fn stems(text: &[u8]) -> impl Iterator<Item = String> {
     let finder = memmem::Finder::new(b".so");
-    let lines = source.split(|byte| *byte == b'\n');
+    let lines = text.split(|byte| *byte == b'\n');
     let code = lines.filter(|line| !line.trim_ascii_start().starts_with(b"#"));
-    let stems_in = |line| finder.find_iter(line).filter_map(move |hit| stem_before(line, hit));
-    let stems: Vec<String> = code.flat_map(stems_in).collect();
-    let quoted = source.split(|byte| matches!(byte, b'"' | b'\'' | b'\n')).filter_map(quoted);
-    let mentions = stems.iter().cloned().chain(quoted).collect();
-    PythonNames { loads: sorted(if loads { stems } else { Vec::new() }), mentions: sorted(mentions) }
+    code.flat_map(move |line| {
+        let hits: Vec<usize> = finder.find_iter(line).collect();
+        hits.into_iter().filter_map(move |hit| stem_before(line, hit))
+    })
 }
 
 fn sorted(mut list: Vec<String>) -> Vec<String> {
@@ -116,6 +163,31 @@ mod tests {
         source.resize(LARGEST, b' ');
         source.chunks_exact_mut(3).skip(7).for_each(|name| name.copy_from_slice(b".so"));
         assert_eq!(names(&source).loads, ["libcudart"]);
+    }
+
+    #[test]
+    fn short_names_for_pathfinder() {
+        let source = b"load_nvidia_dynamic_lib('cufile')\n# 'cublas'\nopen('/opt/libcufft.so.11')";
+        let PythonNames { role, loads, mentions } = names(source);
+        assert_eq!(
+            (role, loads),
+            (Role::Loads, vec!["libcublas".into(), "libcufft".into(), "libcufile".into()])
+        );
+        assert_eq!(mentions, ["/opt/libcufft.so.11", "libcublas", "libcufft", "libcufile"]);
+    }
+
+    #[test]
+    fn short_names_for_paths_below_nvidia() {
+        let source = b"glob(join(site, 'nvidia', name, 'lib/lib*.so.*')); CDLL(path); load('cudnn')";
+        assert_eq!(names(source).loads, ["libcudnn"]);
+        assert_eq!(names(b"CDLL(path); load('cudnn')").loads, Vec::<String>::new());
+    }
+
+    #[test]
+    fn names_in_data() {
+        let data = br#"{"library": "libcublasLt.so.12", "files": ["libcutensorMg.so.2.4.1", "x.so"]}"#;
+        let found: Vec<String> = stems(data).collect();
+        assert_eq!(found, ["libcublasLt", "libcutensorMg"]);
     }
 
     #[test]

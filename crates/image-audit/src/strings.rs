@@ -3,12 +3,15 @@
 //! A whole string that is a file name is a *name*. A part of a longer string that looks like one (a format
 //! string, or a string without a terminating NUL, as in Rust and Go) is a *mention* of its stem, unless it is
 //! part of a sentence.
+//!
+//! Compilers put short strings into code instead of read-only data: eight letters for each instruction, so that only
+//! the first *piece* of a name can be found.
 
 use std::sync::LazyLock;
 
 use memchr::memmem;
 
-use crate::catalogue::library_of;
+use crate::catalogue::{LIBRARIES, library_of};
 
 /// A match with its offset in the file.
 pub struct Hit {
@@ -39,6 +42,45 @@ pub fn find(start: u64, piece: &[u8]) -> impl Iterator<Item = Hit> {
         let found = name(piece, hit).map(Found::Name).or_else(|| mention(piece, hit).map(Found::Mention));
         found.map(|text| Hit { at: start + hit as u64, text })
     })
+}
+
+/// A piece of a name with its offset in the file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Piece {
+    pub at: u64,
+    /// Such as `libcubla`, of libcublas or libcublasLt.
+    pub text: String,
+}
+
+/// Letters that one instruction holds.
+pub const PIECE: usize = 8;
+/// Letters of the shortest stem, `libcuda`, whose pieces are told apart.
+const SHORTEST: usize = 7;
+
+static PREFIX: LazyLock<memmem::Finder> = LazyLock::new(|| memmem::Finder::new(b"lib"));
+
+/// Searches code that begins at offset `start` for pieces of names.
+pub fn pieces(start: u64, code: &[u8]) -> impl Iterator<Item = Piece> {
+    PREFIX.find_iter(code).filter_map(move |hit| {
+        // A window that is cut is whole in the next part of the code.
+        let window = code.get(hit..hit + PIECE)?;
+        let letter = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+        let length = window.iter().position(|byte| !letter(byte)).unwrap_or(window.len());
+        let text = std::str::from_utf8(&window[..length]).ok()?;
+        let stems = || LIBRARIES.iter().flat_map(|library| library.stems);
+        let known = length >= SHORTEST && stems().any(|stem| is_piece_of(text, stem.trim_end_matches('*')));
+        known.then(|| Piece { at: start + hit as u64, text: text.to_owned() })
+    })
+}
+
+/// Whether a piece may begin a file name with that stem.
+pub fn is_piece_of(piece: &str, stem: &str) -> bool {
+    let whole = piece.split('.').next().unwrap_or(piece);
+    if whole.len() < piece.len() || piece.len() < PIECE {
+        return whole == stem;
+    }
+    // The last letter of a short stem may belong to the next instruction.
+    stem.starts_with(piece) || stem.len() >= SHORTEST && piece.starts_with(stem)
 }
 
 fn is_text(byte: &u8) -> bool {
@@ -84,6 +126,30 @@ fn mention(piece: &[u8], hit: usize) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn pieces_in_code() {
+        let found = |code: &[u8]| pieces(0, code).map(|piece| piece.text).collect::<Vec<_>>();
+        // movabs rax, "libcubla"; mov dword [rdi + 8], "s.so"
+        assert_eq!(found(b"\x48\xb8libcubla\xc7\x47\x08s.so"), ["libcubla"]);
+        assert_eq!(found(b"\x48\xb8libnccl\0"), ["libnccl"]);
+        assert_eq!(found(b"\x48\xb8libcuda"), Vec::<String>::new(), "cut");
+        assert_eq!(found(b"\x48\xb8libcuda.\x66libcufftU"), ["libcuda.", "libcufft"]);
+        assert_eq!(found(b"\x48\xb8libcurl.\x48\xb8libnv\x48libother.libc"), Vec::<String>::new());
+        for (piece, stem, is) in [
+            ("libcubla", "libcublas", true),
+            ("libcubla", "libcublasLt", true),
+            ("libcubla", "libcufft", false),
+            ("libcuda.", "libcuda", true),
+            ("libcuda.", "libcudart", false),
+            ("libcudar", "libcudart", true),
+            ("libnccl", "libnccl", true),
+            ("libnccl", "libnccl-net", false),
+            ("libnvvmH", "libnvvm", true),
+        ] {
+            assert_eq!(is_piece_of(piece, stem), is, "{piece} {stem}");
+        }
+    }
 
     #[test]
     fn names_are_whole_strings() {

@@ -7,7 +7,7 @@ pub(crate) mod inspect;
 pub(crate) mod layers;
 mod walk;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs;
 use std::io;
 use std::path::PathBuf;
@@ -19,7 +19,7 @@ use serde::Serialize;
 
 use crate::bytes::Part;
 use crate::coverage::{Coverage, Unreadable};
-use crate::elf::Elf;
+use crate::elf::{self, Elf};
 use crate::python::PythonNames;
 
 /// A regular file.
@@ -131,16 +131,10 @@ impl Tree {
         Some((real, file))
     }
 
-    /// The links to some files, sorted.
-    pub(crate) fn links_to(&self, files: &BTreeSet<String>) -> HashMap<String, Vec<String>> {
-        let mut links: HashMap<String, Vec<String>> = HashMap::new();
-        for link in self.links.keys() {
-            if let Some(real) = self.resolve(link).filter(|real| files.contains(real)) {
-                links.entry(real).or_default().push(link.clone());
-            }
-        }
-        links.values_mut().for_each(|links| links.sort());
-        links
+    /// Symbolic links, with the real paths that they lead to if those are wanted.
+    pub(crate) fn links_to(&self, wanted: impl Fn(&str) -> bool) -> Vec<(String, String)> {
+        let found = |link: &String| Some((link.clone(), self.resolve(link).filter(|real| wanted(real))?));
+        self.links.keys().filter_map(found).collect()
     }
 
     /// Total size of all regular files; a file with several hard links counts once.
@@ -175,6 +169,20 @@ impl Tree {
         }
     }
 
+    /// Pieces of names in the code of an object. Archives are searched while they are read, directories here.
+    pub(crate) fn pieces(&self, path: &str) -> Vec<String> {
+        let Some(file) = self.files.get(path) else { return Vec::new() };
+        let Content::Root(root) = &self.content else {
+            return file.elf.as_ref().map(|elf| elf.pieces.clone()).unwrap_or_default();
+        };
+        let read = || -> anyhow::Result<Vec<String>> {
+            let opened = fs::File::open(root.join(path.trim_start_matches('/')))?;
+            elf::pieces(&Part { file: &opened, offset: 0, length: file.bytes }, &mut Vec::new())
+        };
+        // It was readable a moment ago.
+        read().unwrap_or_default()
+    }
+
     /// The content of a regular file as text; invalid UTF-8 is replaced. None if it cannot be read.
     pub fn read_text(&self, path: &str) -> Option<String> {
         self.read(path).ok().map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
@@ -207,6 +215,17 @@ impl Tree {
                 .map_while(move |path| path.strip_prefix(&prefix).map(|name| (path, name)))
         });
         below.filter(|(_, name)| !name.contains('/')).map(|(path, _)| path)
+    }
+}
+
+#[cfg(test)]
+impl Tree {
+    /// A tree without content.
+    pub(crate) fn with(
+        files: impl Iterator<Item = (String, File)>,
+        links: impl Iterator<Item = (String, String)>,
+    ) -> Tree {
+        Tree { files: files.collect(), links: links.collect(), ..Tree::default() }
     }
 }
 

@@ -15,7 +15,7 @@ use crate::census::{Census, Copy, Coverage, Origin};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
-    /// Something loads it.
+    /// Something loads it, or an installed package requires it.
     Used,
     /// Nothing loads it, and everything that asks for its soname gets another copy. All redundant copies can
     /// be deleted together.
@@ -56,7 +56,7 @@ impl fmt::Display for Verdict {
 pub enum Status {
     /// The image has it.
     Present,
-    /// An object needs it and nothing provides it.
+    /// An object asks for it and nothing provides it.
     Missing,
     /// The image has it, and copies of it that nothing loads.
     Redundant,
@@ -79,12 +79,13 @@ impl Census {
     /// yet.
     pub fn status(&self, library: &Library, at_rest: bool) -> Status {
         let has = |verdict| self.copies_with(verdict).any(|copy| copy.library == library.name);
-        let missing = self.missing.iter().any(|missing| missing.library == library.name);
+        let mut asked = self.missing.iter().chain(&self.missing_opened);
+        let missing = asked.any(|missing| missing.library == library.name);
         let optional = self.missing_optional.iter().any(|missing| missing.library == library.name);
         let without_driver = library.driver && !has(Verdict::Used) && (optional || missing);
         if library.driver && has(Verdict::Injected) || at_rest && without_driver {
             Status::Injected
-        } else if without_driver || missing {
+        } else if without_driver || missing && !has(Verdict::Used) {
             Status::Missing
         } else if has(Verdict::Redundant) {
             Status::Redundant
@@ -113,6 +114,9 @@ impl Census {
         if self.shadows.iter().any(|shadow| shadow.meant == copy.path) {
             return Verdict::Shadowed;
         }
+        if copy.required {
+            return Verdict::Used;
+        }
         if copy.kept {
             return Verdict::Unreferenced;
         }
@@ -120,7 +124,7 @@ impl Census {
         let plain = unhashed(soname);
         let twin = |other: &Copy| {
             let same = |other: &str| other == soname || plain != soname && unhashed(other) == plain;
-            other.reached && other.soname.as_deref().is_some_and(same)
+            (other.reached || other.required) && other.soname.as_deref().is_some_and(same)
         };
         // The promise requires that all programs, and all names that they load by, are known.
         if self.full && self.coverage == Coverage::Complete && self.copies.iter().any(twin) {

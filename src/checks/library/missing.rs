@@ -1,12 +1,11 @@
 //! A program needs a CUDA library that is missing.
 
-use std::collections::BTreeSet;
-
+use crate::checks::shared::lacking::{Lacking, builtins, by_program};
 use crate::checks::{Check, Outcome, Problem};
 use crate::facts::Facts;
 use crate::model::{Fix, Owner, Severity};
-use image_audit::catalogue::{LIBRARIES, wheel};
-use image_audit::census::{Copy, Missing};
+use image_audit::Verdict;
+use image_audit::census::Copy;
 
 pub const CHECK: Check = Check {
     id: "library.missing",
@@ -14,8 +13,8 @@ pub const CHECK: Check = Check {
     owner: Owner::Image,
     fix: Fix::Rebuild,
     title: "A program needs a CUDA library that is missing",
-    why: "A program or library is linked to a library that the loader cannot find in the image. It fails when it is loaded, \
-          which may be at start, later or never.",
+    why: "A program or library is linked to a library that is not in the image. It fails when it is loaded, which may be \
+          at start, later or never.",
     remedy: "Install the package that contains it (pip: NVIDIA's wheels; apt: the CUDA runtime packages), from the CUDA \
              release that the program was built for",
     explains: &[],
@@ -23,65 +22,44 @@ pub const CHECK: Check = Check {
     judge,
 };
 
-/// Evidence lists no more users than this.
-const USERS: usize = 5;
-
 fn judge(facts: &Facts) -> Outcome {
-    // The driver's libraries come with the GPU; other checks report them.
-    let driver = |library: &str| LIBRARIES.iter().any(|known| known.name == library && known.driver);
-    let missing = facts.census.missing.iter().filter(|missing| !driver(&missing.library));
-    // NVRTC loads its builtins by name and compiles nothing without them.
-    let builtins =
-        facts.census.missing_optional.iter().filter(|wish| wish.soname.starts_with("libnvrtc-builtins.so."));
-    // One finding per program, however many libraries it lacks.
-    let mut programs: Vec<(&str, Vec<&Missing>)> = Vec::new();
-    for missing in missing.chain(builtins) {
-        let Some(by) = missing.by.first() else { continue };
-        match programs.iter_mut().find(|(known, _)| known == by) {
-            Some((_, lacks)) => lacks.push(missing),
-            None => programs.push((by, vec![missing])),
-        }
-    }
-    let cuda = cuda_major(facts);
-    programs.into_iter().map(|(by, lacks)| problem(by, &lacks, cuda)).collect::<Vec<_>>().into()
+    let asked = facts.census.missing.iter().chain(builtins(facts));
+    let absent = asked.filter(|missing| missing.copies.is_empty());
+    by_program(absent).iter().map(|lacking| problem(facts, lacking)).collect::<Vec<_>>().into()
 }
 
-fn problem(by: &str, lacks: &[&Missing], cuda: Option<u32>) -> Problem {
-    let (first, more) = (lacks[0], &lacks[1..]);
-    let problem = Problem::new(format!("{by} needs {}.", first.soname)).at(by);
-    let others = first.by.iter().skip(1).take(USERS);
-    let problem = others.fold(problem, |problem, other| problem.file(other, " needs it too"));
-    let also =
-        |problem: Problem, missing: &&Missing| problem.evidence(format!("it also needs {}", missing.soname));
-    let problem = more.iter().fold(problem, also);
-    let wheels: Option<BTreeSet<String>> = lacks.iter().map(|missing| wheel(&missing.soname, cuda)).collect();
-    match wheels {
-        Some(wheels) => {
-            let wheels: Vec<String> = wheels.into_iter().collect();
-            let pip = format!("`pip install {}`", wheels.join(" "));
+fn problem(facts: &Facts, lacking: &Lacking) -> Problem {
+    let problem = lacking.problem("needs", ".");
+    let first = lacking.libraries[0];
+    // Built for another release of CUDA than what is used here.
+    let other = |copy: &&Copy| copy.library == first.library && copy.soname.as_ref() != Some(&first.soname);
+    let used = facts.census.copies_with(Verdict::Used).find(other);
+    let install = lacking.install(facts);
+    match (used, install) {
+        (Some(used), install) => {
+            let soname = used.soname.as_deref().unwrap_or_default();
+            let program = first.package.as_deref().unwrap_or("the program");
+            let add = install.map_or(String::new(), |pip| format!(", or add what it needs: {pip}"));
+            problem
+                .file(&used.path, &format!(": the image uses {soname}"))
+                .remedy(format!("Install a build of {program} for the CUDA release of {soname}{add}"))
+        }
+        (None, Some(pip)) => {
             problem.remedy(format!("Install what contains it: {pip} (apt: the CUDA runtime packages)"))
         }
-        None => problem,
+        (None, None) => problem,
     }
-}
-
-/// The CUDA release of the runtimes in the image, if it is one.
-fn cuda_major(facts: &Facts) -> Option<u32> {
-    let major =
-        |copy: &Copy| copy.soname.as_deref()?.strip_prefix("libcudart.so.")?.split('.').next()?.parse().ok();
-    let mut majors = facts.census.copies.iter().filter_map(major);
-    let first = majors.next()?;
-    majors.all(|other: u32| other == first).then_some(first)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::facts::sample::{Sample, copy};
+    use image_audit::census::Missing;
 
     fn missing(library: &str, soname: &str, by: &[&str]) -> Missing {
         let by = by.iter().map(|path| path.to_string()).collect();
-        Missing { library: library.into(), soname: soname.into(), by }
+        Missing { library: library.into(), soname: soname.into(), by, ..Missing::default() }
     }
 
     #[test]
@@ -101,30 +79,49 @@ mod tests {
     }
 
     #[test]
-    fn the_remedy_names_the_wheel_of_the_right_cuda() {
-        let remedy = |soname: &str, runtime: &str| {
-            let runtime = copy("libcudart", &format!("/site/{runtime}"), "");
-            let sample = Sample::image().copy(runtime).with(|facts| {
-                facts.census.missing = vec![missing("x", soname, &["/app/train.so"])];
-            });
-            judge(&sample.facts()).problems().remove(0).remedy
-        };
-        assert!(
-            remedy("libcudart.so.13", "libcudart.so.12")
-                .unwrap()
-                .contains("`pip install nvidia-cuda-runtime`")
-        );
-        assert!(remedy("libcudnn.so.9", "libcudart.so.13").unwrap().contains("nvidia-cudnn-cu13"));
-        assert_eq!(remedy("libcutensor.so.2", "libcudart.so.12"), None);
+    fn a_library_that_is_somewhere_in_the_image_is_another_finding() {
+        let mut there = missing("libcublas", "libcublas.so.12", &["/app/train.so"]);
+        there.copies = vec!["/opt/libcublas.so.12".into()];
+        let facts = Sample::image().with(|facts| facts.census.missing = vec![there]).facts();
+        assert!(matches!(judge(&facts), Outcome::Pass));
     }
 
     #[test]
-    fn of_the_names_that_are_opened_only_nvrtc_counts() {
+    fn of_optional_names_only_nvrtc_counts() {
         let with = |soname: &str| {
             let wish = missing("libnvrtc", soname, &["/usr/lib/libnvrtc.so.12"]);
             judge(&Sample::image().with(|facts| facts.census.missing_optional = vec![wish]).facts())
         };
         assert!(matches!(with("libnvrtc-builtins.so.12.4"), Outcome::Fail(_)));
         assert!(matches!(with("libnvrtc.alt.so.12"), Outcome::Pass));
+    }
+
+    #[test]
+    fn the_remedy_names_the_wheel_of_the_right_cuda() {
+        let remedy = |missing: Missing, runtime: &str| {
+            let runtime = copy("libcudart", &format!("/site/{runtime}"), "");
+            let sample = Sample::image().copy(runtime).with(|facts| facts.census.missing = vec![missing]);
+            judge(&sample.facts()).problems().remove(0).remedy
+        };
+        let mut extension = missing("libcudart", "libcudart.so.13", &["/site/xformers/_C.so"]);
+        extension.package = Some("xformers".into());
+        assert_eq!(
+            remedy(extension, "libcudart.so.12").unwrap(),
+            "Install a build of xformers for the CUDA release of libcudart.so.12, or add what it needs: `pip install \
+             nvidia-cuda-runtime`"
+        );
+        let mut cudnn = missing("libcudnn", "libcudnn.so.9", &["/app/train.so"]);
+        assert!(
+            remedy(cudnn.clone(), "libcudart.so.13").unwrap().contains("`pip install nvidia-cudnn-cu13`")
+        );
+        cudnn.requirement = Some("nvidia-cudnn-cu13<10,>=9.1".into());
+        assert!(
+            remedy(cudnn, "libcudart.so.13")
+                .unwrap()
+                .contains("`pip install \"nvidia-cudnn-cu13<10,>=9.1\"`"),
+            "as the program's metadata has it"
+        );
+        let cutensor = missing("libcutensor", "libcutensor.so.1", &["/app/train.so"]);
+        assert_eq!(remedy(cutensor, "libcudart.so.12"), None);
     }
 }

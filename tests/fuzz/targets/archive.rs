@@ -18,7 +18,7 @@ fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {
 });
 
 fn open(input: &impl std::os::fd::AsRawFd) -> anyhow::Result<Image<Fact>> {
-    open_archive(Input::Path(&path_of(input)), None, &Inspector { full: true })
+    open_archive(Input::Path(&path_of(input)), None, &Inspector { depth: Depth::Code })
 }
 
 fuzz_target!(|data: &[u8]| {

@@ -7,7 +7,7 @@
 use std::collections::HashSet;
 
 use image_audit::fuzzing::{
-    Config, Content, Entry, Fact, Image, Inspector, Kind, Layer, Visit, owners, tree_of_image,
+    Config, Content, Depth, Entry, Fact, Image, Inspector, Kind, Layer, Visit, owners, tree_of_image,
 };
 use libfuzzer_sys::fuzz_target;
 
@@ -58,6 +58,7 @@ fuzz_target!(|data: &[u8]| {
 fn entry(path: &str, mut content: &[u8]) -> Entry<Fact> {
     let (mode, bytes) = (0o644, content.len() as u64);
     let content = Content::Stream(&mut content);
-    let fact = Inspector { full: true }.file(&mut Vec::new(), path, mode, bytes, content).ok().flatten();
+    let fact =
+        Inspector { depth: Depth::Code }.file(&mut Vec::new(), path, mode, bytes, content).ok().flatten();
     Entry { path: path.to_owned(), kind: Kind::File { bytes, fact }, mode, uid: 0 }
 }

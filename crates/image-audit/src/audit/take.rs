@@ -9,10 +9,10 @@ use crate::census::{Census, Copy, Distribution, Framework, Mixed, Origin, ToolFo
 use crate::fatbin::scanner;
 use crate::leftovers;
 use crate::loader::{Loader, glibc_loader};
-use crate::packages::{Manager, PackageId, owners};
+use crate::packages::{Manager, PackageId, owners, pip};
 use crate::secrets;
 use crate::tree::Tree;
-use crate::usage::Users;
+use crate::usage::{self, AllMissing, Places, Users};
 use crate::verdict::Verdict;
 
 /// Takes the census of an image that has been read.
@@ -20,15 +20,18 @@ pub fn take(source: &Source) -> Census {
     let tree = &source.tree;
     let library_path = source.environment.library_path.clone();
     let loader = Loader::new(tree, source.environment.clone());
-    let mut users = Users::new(tree, &loader);
+    let places = Places::new(tree);
     let tool_files = tool_files(tree);
     let of_tools = tool_files.iter().map(|found| found.file.to_owned());
     let (leftovers, flavor) = leftovers::scan::scan(tree);
     let of_leftovers = leftovers.iter().map(|leftover| leftover.largest.clone());
-    let wanted: HashSet<String> = users.copies.iter().cloned().chain(of_tools).chain(of_leftovers).collect();
+    let of_copies = usage::copies(tree, &places).into_iter();
+    let wanted: HashSet<String> = of_copies.chain(of_tools).chain(of_leftovers).collect();
+    let installed = pip::installed(tree);
+    let mut users = Users::new(tree, &loader, &places, &installed);
     let owners = thread::scope(|scope| {
         // Neither needs the other.
-        let read = || owners::owners(tree, &wanted);
+        let read = || owners::owners(tree, &installed, &wanted);
         let owners = thread::Builder::new().spawn_scoped(scope, read);
         users.follow_needs();
         users.follow_names();
@@ -36,7 +39,7 @@ pub fn take(source: &Source) -> Census {
         // If no thread can be started, do one after the other.
         owners.map_or_else(|_| read(), |owners| owners.join().expect("reading packages does not panic"))
     });
-    let (missing, missing_optional) = users.missing();
+    let AllMissing { linked, opened, optional } = users.missing();
     let owners::Ownership { owners, packages, unreadable } = owners;
     let copies = describe(tree, &users, &owners, &source.mounts);
     let unreadable = tree.unreadable.iter().cloned().chain(unreadable).chain(impostors(tree)).collect();
@@ -46,7 +49,11 @@ pub fn take(source: &Source) -> Census {
         .map(|(copies, program)| Mixed { program: program.clone(), copies: copies.clone() });
     let (mixed, shadows, version_gaps) = (mixed.collect(), users.shadows, users.version_gaps);
     let torch = tree.files.keys().find(|path| path.ends_with("/torch/lib/libtorch_cuda.so")).cloned();
-    let elf_files = || tree.files.values().filter_map(|file| file.elf.as_ref());
+    // One file under all its names.
+    let elf_files = || {
+        let firsts = tree.files.iter().filter(|(path, _)| places.first(path) == *path);
+        firsts.filter_map(|(_, file)| file.elf.as_ref())
+    };
     let mut census = Census {
         root: source.root.clone(),
         full: source.full,
@@ -57,8 +64,9 @@ pub fn take(source: &Source) -> Census {
         library_path,
         copies,
         tools: tools(tree, &tool_files, &owners),
-        missing,
-        missing_optional,
+        missing: linked,
+        missing_opened: opened,
+        missing_optional: optional,
         shadows: shadows.into_iter().collect(),
         mixed,
         version_gaps: version_gaps.into_iter().collect(),
@@ -103,7 +111,6 @@ fn describe(
     owners: &BTreeMap<String, PackageId>,
     mounts: &[String],
 ) -> Vec<Copy> {
-    let mut links = tree.links_to(&users.copies);
     let mut copies: Vec<Copy> = users
         .copies
         .iter()
@@ -114,7 +121,8 @@ fn describe(
             let origin = origin(path, owner.as_ref(), mounts);
             Copy {
                 library: library_of(name).map_or("", |library| library.name).to_owned(),
-                links: links.remove(path).unwrap_or_default(),
+                links: users.places.links(path).to_vec(),
+                hard_links: users.places.hard_links(path).to_vec(),
                 soname: file.elf.as_ref().and_then(|elf| elf.soname.clone()),
                 version: version(name, owner.as_ref(), origin),
                 bytes: file.bytes,
@@ -122,7 +130,9 @@ fn describe(
                 package: owner,
                 users: strongest(users.edges.get(path)),
                 reached: users.reached.contains(path),
-                kept: users.kept.contains(path),
+                required: users.required.contains(path),
+                kept: users.kept.contains_key(path),
+                held: users.kept.get(path).cloned(),
                 verdict: Verdict::default(),
                 device_code: file.elf.as_ref().map(|elf| elf.device_code.clone()).unwrap_or_default(),
                 forward: file.elf.as_ref().and_then(|elf| elf.forward.clone()),

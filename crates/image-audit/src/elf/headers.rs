@@ -63,6 +63,25 @@ impl<'a> Object<'a> {
         segment.filter(|segment| segment.p_filesz(self.endian) <= LARGEST_SEGMENT)
     }
 
+    /// The dynamic section.
+    pub fn dynamic_entries(&self) -> Option<&'a [Dyn64<Endianness>]> {
+        self.segment(PT_DYNAMIC).and_then(|segment| segment.dynamic(self.endian, self.data).ok().flatten())
+    }
+
+    /// Ranges of executable code in the file.
+    pub fn code(&self) -> Vec<Range<u64>> {
+        let endian = self.endian;
+        let code = self
+            .segments
+            .iter()
+            .filter(|segment| segment.p_type(endian) == PT_LOAD && segment.p_flags(endian).contains(PF_X));
+        code.map(|segment| {
+            let start = segment.p_offset(endian);
+            start..start.saturating_add(segment.p_filesz(endian))
+        })
+        .collect()
+    }
+
     /// The file offset of a memory address.
     pub fn place(&self, address: u64) -> Option<u64> {
         let endian = self.endian;

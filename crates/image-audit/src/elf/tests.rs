@@ -6,7 +6,7 @@ use crate::bytes::{Kept, Part};
 use std::fs::File;
 use std::path::Path;
 
-const ALL: bool = true;
+const ALL: Depth = Depth::Code;
 
 fn read_file(path: &Path) -> Result<Option<Elf>> {
     let file = File::open(path)?;

@@ -33,12 +33,20 @@ pub struct Elf {
     pub names: Vec<String>,
     /// Stems in its read-only data that look like parts of such names.
     pub mentions: Vec<String>,
+    /// Pieces of such names in its code, if that was read.
+    pub pieces: Vec<String>,
     /// Of glibc's loader: the default directories, in order.
     pub system_directories: Vec<String>,
     /// Device code, by architecture.
     pub device_code: Vec<DeviceCode>,
     /// Of a libcuda for forward compatibility: the drivers that it supports.
     pub forward: Option<Forward>,
+}
+
+impl Elf {
+    pub(crate) fn has_search_path(&self) -> bool {
+        !self.rpath.is_empty() || !self.runpath.is_empty()
+    }
 }
 
 /// Symbol versions that an object needs of one library.

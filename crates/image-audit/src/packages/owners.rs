@@ -5,8 +5,9 @@
 use std::collections::{BTreeMap, HashSet};
 
 use super::package::Package;
+use super::pip::Distribution;
 use super::places::{APK, RPM, base, is_conda};
-use super::{Manager, PackageId, PackageSize, apk, conda, dpkg, pip, rpm};
+use super::{Manager, PackageId, PackageSize, apk, conda, dpkg, rpm};
 use crate::coverage::Unreadable;
 use crate::tree::Tree;
 
@@ -19,26 +20,24 @@ pub struct Ownership {
     pub unreadable: Vec<Unreadable>,
 }
 
-/// Finds the owners of some files.
-pub fn owners(tree: &Tree, wanted: &HashSet<String>) -> Ownership {
+/// Finds the owners of some files. `python` are the installed Python packages.
+pub fn owners(tree: &Tree, python: &[Distribution], wanted: &HashSet<String>) -> Ownership {
     let mut search = Search {
         tree,
         wanted,
         names: wanted.iter().map(|path| base(path)).collect(),
         found: Ownership::default(),
     };
-    dpkg::each(tree, &mut |package| search.offer(Manager::Dpkg, "", package));
+    dpkg::each(tree, &mut |package| search.offer(Manager::Dpkg, "", &package));
     for path in APK {
         if let Some(text) = tree.read_text(path) {
-            apk::packages(&text).into_iter().for_each(|package| search.offer(Manager::Apk, "", package));
+            apk::packages(&text).iter().for_each(|package| search.offer(Manager::Apk, "", package));
             break;
         }
     }
     for path in RPM {
         match tree.read(path).map(|bytes| rpm::packages(&bytes)) {
-            Ok(Ok(packages)) => {
-                packages.into_iter().for_each(|package| search.offer(Manager::Rpm, "", package))
-            }
+            Ok(Ok(packages)) => packages.iter().for_each(|package| search.offer(Manager::Rpm, "", package)),
             Ok(Err(error)) => search.found.unreadable.push(Unreadable::new(path, format!("{error:#}"))),
             // Not an rpm distribution.
             Err(_) => {}
@@ -47,13 +46,15 @@ pub fn owners(tree: &Tree, wanted: &HashSet<String>) -> Ownership {
     for path in tree.files.keys().filter(|path| is_conda(path)) {
         let prefix = path.rsplit_once("/conda-meta/").map_or("", |(prefix, _)| prefix);
         match tree.read_text(path).map(|text| conda::package(&text)) {
-            Some(Ok(package)) => search.offer(Manager::Conda, prefix, package),
+            Some(Ok(package)) => search.offer(Manager::Conda, prefix, &package),
             Some(Err(error)) => search.found.unreadable.push(Unreadable::new(path, format!("{error:#}"))),
             None => {}
         }
     }
     // Last, because conda and distributions install Python packages too, and own those.
-    pip::each(tree, &mut |site, package| search.offer(Manager::Pip, site, package));
+    for Distribution { name, version, site, files, .. } in python {
+        search.offer_files(Manager::Pip, site, (name, version), files);
+    }
     search.found
 }
 
@@ -66,8 +67,12 @@ struct Search<'a> {
 
 impl Search<'_> {
     /// Records a package if it owns a wanted file. Relative paths are relative to `place`.
-    fn offer(&mut self, manager: Manager, place: &str, package: Package) {
-        let candidates = package.files.iter().filter(|file| self.names.contains(base(file)));
+    fn offer(&mut self, manager: Manager, place: &str, package: &Package) {
+        self.offer_files(manager, place, (&package.name, &package.version), &package.files);
+    }
+
+    fn offer_files(&mut self, manager: Manager, place: &str, of: (&str, &str), listed: &[String]) {
+        let candidates = listed.iter().filter(|file| self.names.contains(base(file)));
         let hits: Vec<String> = candidates
             .filter_map(|file| self.real(place, file))
             .filter(|real| self.wanted.contains(real) && !self.found.owners.contains_key(real))
@@ -77,13 +82,13 @@ impl Search<'_> {
         }
         let mut seen = HashSet::new();
         let (mut bytes, mut files) = (0, 0);
-        for file in package.files.iter().filter_map(|file| self.tree.files.get(&self.real(place, file)?)) {
+        for file in listed.iter().filter_map(|file| self.tree.files.get(&self.real(place, file)?)) {
             if seen.insert(file.identity) {
                 bytes += file.bytes;
                 files += 1;
             }
         }
-        let owner = PackageId { manager, name: package.name, version: package.version };
+        let owner = PackageId { manager, name: of.0.to_owned(), version: of.1.to_owned() };
         self.found.owners.extend(hits.into_iter().map(|file| (file, owner.clone())));
         self.found.packages.push(PackageSize { id: owner, bytes, files });
     }

@@ -5,14 +5,14 @@ use anyhow::Result;
 
 use crate::bytes::Bytes;
 use crate::catalogue::TOOLS;
-use crate::elf::{self, Elf};
+use crate::elf::{self, Depth, Elf};
 use crate::python::{self, PythonNames};
 
 /// Decides which files to inspect, and how deeply.
 #[derive(Clone, Copy, Debug)]
 pub struct Inspector {
-    /// Read Python sources, strings and device code as well.
-    pub full: bool,
+    /// How much of programs and libraries to read. Python sources are read from [`Depth::Data`] on.
+    pub depth: Depth,
 }
 
 /// What was found in one file.
@@ -28,6 +28,17 @@ const DATA: [&str; 24] = [
     "png", "svg", "gz", "xz", "a", "list", "md5sums", "mo", "cmake",
 ];
 
+/// Extensions of data files that may name libraries.
+const LISTS: [&str; 6] = ["json", "toml", "yaml", "yml", "cfg", "ini"];
+
+/// A data file of an installed Python package.
+pub fn is_data(path: &str) -> bool {
+    let extension = path.rsplit_once('.').map_or("", |(_, extension)| extension);
+    LISTS.contains(&extension)
+        && (path.contains("/site-packages/") || path.contains("/dist-packages/"))
+        && !path.contains(".dist-info/")
+}
+
 /// Python source, or a compiled module in its place; those in `__pycache__` have a source.
 pub fn is_source(path: &str) -> bool {
     path.ends_with(".py") || path.ends_with(".pyc") && !path.contains("/__pycache__/")
@@ -41,7 +52,10 @@ impl Inspector {
         let name = path.rsplit('/').next().unwrap_or(path);
         let extension = name.rsplit_once('.').map(|(_, extension)| extension);
         if is_source(path) {
-            return self.full && bytes <= python::LARGEST as u64;
+            return self.depth >= Depth::Data && bytes <= python::LARGEST as u64;
+        }
+        if is_data(path) {
+            return self.depth >= Depth::Data && bytes <= python::LARGEST_DATA as u64;
         }
         let mark = || TOOLS.iter().flat_map(|tool| tool.marks).any(|mark| path.ends_with(mark));
         let data = extension.is_some_and(|extension| DATA.contains(&extension));
@@ -52,9 +66,12 @@ impl Inspector {
         if is_source(path) {
             return Ok(Inspected { python: python::inspect(bytes, scratch)?, elf: None });
         }
-        let elf = elf::read(bytes, self.full, scratch)?.map(Box::new);
+        if is_data(path) {
+            return Ok(Inspected { python: python::inspect_data(bytes, scratch)?, elf: None });
+        }
+        let elf = elf::read(bytes, self.depth, scratch)?.map(Box::new);
         let mut head = [0; 64];
-        let is_script = self.full && elf.is_none() && {
+        let is_script = self.depth >= Depth::Data && elf.is_none() && {
             let read = bytes.read_at(&mut head, 0)?;
             python::is_script(&head[..read])
         };

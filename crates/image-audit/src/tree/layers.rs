@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use super::inspect::{Inspected, Inspector, is_source};
+use super::inspect::{Inspected, Inspector, is_data, is_source};
 use super::{Content, File, Tree};
 use crate::archive::overlay::{self, Hidden};
 use crate::archive::{self, Image, Kind, Visit};
@@ -54,7 +54,7 @@ impl Visit for Inspector {
                     std::io::Read::read_to_end(&mut std::io::Read::take(stream, limit), &mut kept)?;
                     return Ok(Some(Fact { inspected: Inspected::default(), kept: Some(kept) }));
                 }
-                let wanted: fn(&[u8]) -> bool = if is_source(path) {
+                let wanted: fn(&[u8]) -> bool = if is_source(path) || is_data(path) {
                     |_: &[u8]| true
                 } else {
                     |head: &[u8]| elf::is_elf(head) || python::is_script(head)

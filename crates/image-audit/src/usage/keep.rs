@@ -6,20 +6,24 @@
 //! copy would load. The rest can be deleted together, and `tests/real/redundant.py` does that to real trees.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::{FINDERS, Users, site};
+use super::gaps::AllMissing;
+use super::packages::FINDERS;
+use super::{Users, site};
 use crate::catalogue::{PARTS, library_of, unhashed};
+use crate::census::{Held, Why};
 
 impl Users<'_> {
     /// Call this when everything has been followed.
     pub fn keep_rest(&mut self) {
+        let used: BTreeSet<&String> = self.reached.union(&self.required).collect();
         let candidates: Vec<&String> =
-            self.copies.iter().filter(|copy| !self.reached.contains(*copy) && !is_stub(copy)).collect();
+            self.copies.iter().filter(|copy| !used.contains(copy) && !is_stub(copy)).collect();
         if candidates.is_empty() {
             return;
         }
-        let sonames: BTreeSet<&str> = self.reached.iter().filter_map(|copy| self.soname(copy)).collect();
+        let sonames: BTreeSet<&str> = used.iter().filter_map(|copy| self.soname(copy)).collect();
         let unhashed_sonames: BTreeSet<Cow<str>> = sonames.iter().map(|soname| unhashed(soname)).collect();
         // The soname of a vendored copy has a hash, so nothing else asks for it.
         let replaced = |copy: &str| {
@@ -28,49 +32,62 @@ impl Users<'_> {
             sonames.contains(soname) || plain != soname && unhashed_sonames.contains(&plain)
         };
         let mentions = self.mentions();
-        // An unmet need shows that programs run in a different environment from the assumed one.
-        let unmet = |copy: &str| {
-            self.soname(copy)
-                .is_some_and(|soname| self.missing.contains_key(soname) || self.optional.contains_key(soname))
-        };
-        let stays = |copy: &&&String| {
-            !replaced(copy)
-                || unmet(copy)
-                || self.is_for_others(copy)
-                || self.is_found_unseen(copy)
-                || self.is_mentioned(copy, &mentions)
-        };
-        let mut kept: BTreeSet<String> =
-            candidates.iter().filter(stays).map(|copy| (*copy).clone()).collect();
-        loop {
-            let mut more = kept.clone();
-            for copy in self.reached.iter().chain(&kept) {
-                more.extend(self.parts(copy));
-                more.extend(self.would_load(copy));
+        let AllMissing { linked, opened, optional } = self.missing();
+        let missing = linked.iter().chain(&opened).chain(&optional);
+        let unmet: BTreeSet<&str> = missing.map(|missing| missing.soname.as_str()).collect();
+        let holds = |copy: &String| -> Option<Held> {
+            let why = |why| Some(Held { why, by: None });
+            if !replaced(copy) {
+                return why(Why::NotReplaced);
             }
-            more.retain(|copy| !self.reached.contains(copy));
-            if more.len() == kept.len() {
+            // An unmet need shows that programs run in a different environment from the assumed one.
+            if self.soname(copy).is_some_and(|soname| unmet.contains(soname)) {
+                return why(Why::Unmet);
+            }
+            let held_by = |why, by: Option<String>| Some(Held { why, by: Some(by?) });
+            self.is_for_others(copy)
+                .or_else(|| self.is_found_unseen(copy))
+                .and_then(why)
+                .or_else(|| held_by(Why::Mentioned, self.mentioned_by(copy, &mentions).map(str::to_owned)))
+                .or_else(|| held_by(Why::SearchPath, self.searched_by(copy)))
+        };
+        let mut kept: BTreeMap<String, Held> =
+            candidates.into_iter().filter_map(|copy| Some((copy.clone(), holds(copy)?))).collect();
+        loop {
+            let mut more = BTreeMap::new();
+            for copy in used.iter().copied().chain(kept.keys()) {
+                for other in self.parts(copy).into_iter().chain(self.would_load(copy)) {
+                    if !used.contains(&other) && !kept.contains_key(&other) {
+                        more.insert(other, Held { why: Why::Needed, by: Some(copy.clone()) });
+                    }
+                }
+            }
+            if more.is_empty() {
                 break;
             }
-            kept = more;
+            kept.extend(more);
         }
         self.kept = kept;
     }
 
     /// The container runtime chooses parts of the driver, and other processors need their own copies.
-    fn is_for_others(&self, copy: &str) -> bool {
+    fn is_for_others(&self, copy: &str) -> Option<Why> {
         let library = library_of(name(copy));
         let machine = self.tree.files.get(copy).and_then(|file| file.elf.as_ref()).map(|elf| elf.machine);
-        library.is_some_and(|library| library.driver) || machine != Some(self.loader.machine())
+        if library.is_some_and(|library| library.driver) {
+            return Some(Why::Driver);
+        }
+        (machine != Some(self.loader.machine())).then_some(Why::OtherMachine)
     }
 
     /// Plug-ins without their library, wheels that cuda.pathfinder finds by name, and the variants of a used
     /// copy in glibc-hwcaps.
-    fn is_found_unseen(&self, copy: &str) -> bool {
+    fn is_found_unseen(&self, copy: &str) -> Option<Why> {
         let (directory, file) = copy.rsplit_once('/').unwrap_or(("", copy));
         let plug_in = PARTS.iter().find(|(_, part)| file.starts_with(part));
         let alone = plug_in.is_some_and(|(library, _)| self.in_directory(directory, library).is_empty());
-        let offered = copy.split_once("/nvidia/").is_some_and(|(site, _)| self.has_finder(site));
+        let offered =
+            |name: &&str| name.split_once("/nvidia/").is_some_and(|(site, _)| self.has_finder(site));
         let plain = directory.split("/glibc-hwcaps/").next().unwrap_or(directory);
         let twin = |other: &String| {
             let (other, other_file) = other.rsplit_once('/').unwrap_or_default();
@@ -79,7 +96,13 @@ impl Users<'_> {
                 && (other.contains("/glibc-hwcaps/") || directory.contains("/glibc-hwcaps/"))
                 && other_file.split(".so").next() == file.split(".so").next()
         };
-        alone || offered || self.reached.iter().any(twin)
+        if alone {
+            return Some(Why::PlugIn);
+        }
+        if self.places.loaded(copy).iter().any(offered) {
+            return Some(Why::Finder);
+        }
+        self.reached.iter().any(twin).then_some(Why::Variant)
     }
 
     /// Everything that mentions a library.
@@ -101,21 +124,23 @@ impl Users<'_> {
         sources.chain(in_objects).collect()
     }
 
-    /// Whether a mention would lead to this copy: by its path, because it is in the same package or
+    /// The first mention that would lead to this copy: by its path, because it is in the same package or
     /// directory, or because the loader finds it.
-    fn is_mentioned(&self, copy: &str, mentions: &[Mention]) -> bool {
+    fn mentioned_by<'m>(&self, copy: &str, mentions: &[Mention<'m>]) -> Option<&'m str> {
         let soname = self.soname(copy);
         let unhashed = unhashed(name(copy));
         let stem = unhashed.split(".so").next().unwrap_or_default();
-        mentions.iter().filter(|mention| mention.by != copy).any(|Mention { by, text, seen }| {
+        let others = mentions.iter().filter(|mention| mention.by != copy);
+        let leads = |Mention { by, text, seen }: &&Mention| {
             if text.starts_with('/') {
-                return self.tree.resolve(text).as_deref() == Some(copy);
+                return self.tree.resolve(text).is_some_and(|path| self.places.first(&path) == copy);
             }
-            let gets = |found: Option<String>| found.as_deref() == Some(copy);
+            let gets = |found: Option<String>| found.is_some_and(|path| self.places.first(&path) == copy);
             let finds = |soname| gets(self.loader.by_default(soname)) || gets(self.loader.dlopen(by, soname));
             text.split(".so").next() == Some(stem)
                 && (copy.starts_with(home(by)) || !seen && soname.is_some_and(finds))
-        })
+        };
+        others.into_iter().find(leads).map(|mention| mention.by)
     }
 
     /// What a copy needs and what it opens by name.

@@ -1,0 +1,81 @@
+//! What programs ask for and do not get: one problem for each program, however many libraries it lacks.
+
+use std::collections::BTreeSet;
+
+use crate::checks::Problem;
+use crate::facts::Facts;
+use image_audit::catalogue::{LIBRARIES, wheel};
+use image_audit::census::{Copy, Missing};
+
+/// Evidence lists no more users than this.
+const USERS: usize = 5;
+
+/// What one program lacks; never empty.
+pub struct Lacking<'a> {
+    pub by: &'a str,
+    pub libraries: Vec<&'a Missing>,
+}
+
+/// Grouped by the first program that asks. The driver's libraries come with the GPU; other checks report them.
+pub fn by_program<'a>(missing: impl Iterator<Item = &'a Missing>) -> Vec<Lacking<'a>> {
+    let driver = |library: &str| LIBRARIES.iter().any(|known| known.name == library && known.driver);
+    let mut programs: Vec<Lacking> = Vec::new();
+    for missing in missing.filter(|missing| !driver(&missing.library)) {
+        let Some(by) = missing.by.first() else { continue };
+        match programs.iter_mut().find(|known| known.by == by) {
+            Some(known) => known.libraries.push(missing),
+            None => programs.push(Lacking { by, libraries: vec![missing] }),
+        }
+    }
+    programs
+}
+
+/// NVRTC opens its builtins by name and compiles nothing without them.
+pub fn builtins(facts: &Facts) -> impl Iterator<Item = &Missing> {
+    facts.census.missing_optional.iter().filter(|missing| missing.soname.starts_with("libnvrtc-builtins.so."))
+}
+
+impl Lacking<'_> {
+    /// A problem about the first library, with the others and the other programs as evidence. `verb` is `needs` or
+    /// `opens`.
+    pub fn problem(&self, verb: &str, rest: &str) -> Problem {
+        let (first, more) = (self.libraries[0], &self.libraries[1..]);
+        let problem = Problem::new(format!("{} {verb} {}{rest}", self.by, first.soname)).at(self.by);
+        let others = first.by.iter().skip(1).take(USERS);
+        let problem = others.fold(problem, |problem, other| problem.file(other, &format!(" {verb} it too")));
+        more.iter()
+            .fold(problem, |problem, missing| problem.evidence(format!("it also {verb} {}", missing.soname)))
+    }
+
+    /// `pip install` of what contains the libraries: as the program's own metadata requires it, else the wheels of the
+    /// CUDA release in the image.
+    pub fn install(&self, facts: &Facts) -> Option<String> {
+        let cuda = cuda_major(facts);
+        let package =
+            |missing: &&Missing| missing.requirement.clone().or_else(|| wheel(&missing.soname, cuda));
+        let packages: Option<BTreeSet<String>> = self.libraries.iter().map(package).collect();
+        let quoted = |name: String| if name.contains(['<', '>', '*']) { format!("\"{name}\"") } else { name };
+        let packages: Vec<String> = packages?.into_iter().map(quoted).collect();
+        Some(format!("`pip install {}`", packages.join(" ")))
+    }
+
+    /// `ENV LD_LIBRARY_PATH=...` with the directories of the copies that the image has.
+    pub fn library_path(&self) -> String {
+        let copies = self.libraries.iter().filter_map(|missing| missing.copies.first());
+        let directories: BTreeSet<&str> = copies.filter_map(|copy| Some(copy.rsplit_once('/')?.0)).collect();
+        let directories: Vec<&str> = directories.into_iter().collect();
+        format!("`ENV LD_LIBRARY_PATH={}`", directories.join(":"))
+    }
+}
+
+/// The CUDA release of the runtimes in the image, if it is one.
+fn cuda_major(facts: &Facts) -> Option<u32> {
+    let mut majors = facts.census.copies.iter().filter_map(runtime_major);
+    let first = majors.next()?;
+    majors.all(|other: u32| other == first).then_some(first)
+}
+
+/// `12` of a copy of libcudart.so.12.
+fn runtime_major(copy: &Copy) -> Option<u32> {
+    copy.soname.as_deref()?.strip_prefix("libcudart.so.")?.split('.').next()?.parse().ok()
+}

@@ -4,6 +4,8 @@
 
 use std::borrow::Cow;
 
+pub use crate::wheels::wheel;
+
 /// A CUDA library: every file named like one of the stems, then `.so` and possibly a version.
 #[derive(Debug)]
 pub struct Library {
@@ -138,59 +140,6 @@ pub fn unhashed(name: &str) -> Cow<'_, str> {
     }
 }
 
-/// One of NVIDIA's wheels.
-struct Wheel {
-    /// Without `nvidia-` and the CUDA release.
-    name: &'static str,
-    stems: &'static [&'static str],
-    /// First number of the soname, and the CUDA releases of the wheels with it.
-    releases: &'static [(u32, &'static [u32])],
-    /// The name has the CUDA release also for CUDA 13.
-    suffixed: bool,
-}
-
-const fn toolkit(
-    name: &'static str,
-    stems: &'static [&'static str],
-    releases: &'static [(u32, &'static [u32])],
-) -> Wheel {
-    Wheel { name, stems, releases, suffixed: false }
-}
-
-/// From the wheels on PyPI.
-const WHEELS: [Wheel; 11] = [
-    toolkit("cuda-runtime", &["libcudart"], &[(11, &[11]), (12, &[12]), (13, &[13])]),
-    toolkit("cublas", &["libcublas", "libcublasLt", "libnvblas"], &[(11, &[11]), (12, &[12]), (13, &[13])]),
-    toolkit("cufft", &["libcufft", "libcufftw"], &[(10, &[11]), (11, &[12]), (12, &[13])]),
-    toolkit("curand", &["libcurand"], &[(10, &[11, 12, 13])]),
-    toolkit("cusolver", &["libcusolver", "libcusolverMg"], &[(11, &[11, 12]), (12, &[13])]),
-    toolkit("cusparse", &["libcusparse"], &[(11, &[11]), (12, &[12, 13])]),
-    toolkit("cuda-cupti", &["libcupti"], &[(11, &[11]), (12, &[12]), (13, &[13])]),
-    toolkit("cuda-nvrtc", &["libnvrtc", "libnvrtc-builtins"], &[(11, &[11]), (12, &[12]), (13, &[13])]),
-    toolkit("nvjitlink", &["libnvJitLink"], &[(12, &[12]), (13, &[13])]),
-    Wheel { name: "cudnn", stems: &["libcudnn"], releases: &[(9, &[12, 13])], suffixed: true },
-    Wheel { name: "nccl", stems: &["libnccl"], releases: &[(2, &[12, 13])], suffixed: true },
-];
-
-/// The wheel that contains a library, such as `nvidia-cuda-runtime-cu12` for `libcudart.so.12`. `cuda` is the CUDA
-/// release of the image, for sonames that several releases share.
-pub fn wheel(soname: &str, cuda: Option<u32>) -> Option<String> {
-    let (stem, numbers) = soname.split_once(".so.")?;
-    let number: u32 = numbers.split('.').next()?.parse().ok()?;
-    let wheel = WHEELS.iter().find(|wheel| wheel.stems.contains(&stem))?;
-    let (_, releases) = wheel.releases.iter().find(|(known, _)| *known == number)?;
-    let release = match releases {
-        [only] => *only,
-        several => cuda.filter(|cuda| several.contains(cuda))?,
-    };
-    let name = match release {
-        13 if !wheel.suffixed => format!("nvidia-{}", wheel.name),
-        _ => format!("nvidia-{}-cu{release}", wheel.name),
-    };
-    // The builtins of another minor release have another soname.
-    Some(if stem == "libnvrtc-builtins" { format!("{name}=={numbers}.*") } else { name })
-}
-
 /// `12.4.5` of `libcublas.so.12.4.5`.
 pub(crate) fn version_in_name(file: &str) -> Option<&str> {
     file.split_once(".so.").map(|(_, version)| version)
@@ -208,29 +157,6 @@ mod tests {
             ["libnvrtc.alt.so.13", "libcublas.so.12", "libnvrtc-builtins.so.12.4", "libnccl-net.so", "x"]
         {
             assert_eq!(unhashed(name), name);
-        }
-    }
-
-    #[test]
-    fn wheels_by_soname() {
-        for (soname, cuda, name) in [
-            ("libcudart.so.11.0", None, Some("nvidia-cuda-runtime-cu11")),
-            ("libcudart.so.12", Some(13), Some("nvidia-cuda-runtime-cu12")),
-            ("libcudart.so.13", None, Some("nvidia-cuda-runtime")),
-            ("libcufft.so.11", None, Some("nvidia-cufft-cu12")),
-            ("libnvrtc-builtins.so.12.4", None, Some("nvidia-cuda-nvrtc-cu12==12.4.*")),
-            ("libcudnn.so.8", Some(12), None),
-            ("libcudart.so.10.2", Some(12), None),
-            ("libcusolver.so.11", Some(13), None),
-            ("libcusparse.so.12", Some(13), Some("nvidia-cusparse")),
-            ("libcusparse.so.12", None, None),
-            ("libcudnn.so.9", Some(13), Some("nvidia-cudnn-cu13")),
-            ("libnccl.so.2", Some(12), Some("nvidia-nccl-cu12")),
-            ("libnccl.so.2", Some(14), None),
-            ("libcudart.so", None, None),
-            ("libother.so.1", Some(12), None),
-        ] {
-            assert_eq!(wheel(soname, cuda).as_deref(), name, "{soname} {cuda:?}");
         }
     }
 

@@ -32,7 +32,7 @@ const fn rare(name: &'static str, stems: &'static [&'static str]) -> Library {
 }
 
 /// All libraries, in the order of reports.
-pub const LIBRARIES: [Library; 24] = [
+pub const LIBRARIES: [Library; 38] = [
     driver("libcuda", &["libcuda"]),
     driver("libnvidia-ml", &["libnvidia-ml"]),
     library("libcudart", &["libcudart"]),
@@ -42,13 +42,16 @@ pub const LIBRARIES: [Library; 24] = [
     library("libcurand", &["libcurand"]),
     library("libcusparse", &["libcusparse"]),
     library("libcusolver", &["libcusolver", "libcusolverMg"]),
-    library("libcupti", &["libcupti", "libnvperf_host", "libnvperf_target"]),
+    library(
+        "libcupti",
+        &["libcupti", "libnvperf_host", "libnvperf_target", "libpcsamplingutil", "libcheckpoint"],
+    ),
     library("libcudnn", &["libcudnn", "libcudnn_*"]),
     library("libnccl", &["libnccl", "libnccl-*"]),
     library("libnvJitLink", &["libnvJitLink"]),
     library("libnvrtc", &["libnvrtc", "libnvrtc-builtins", "libnvrtc.alt", "libnvrtc-builtins.alt"]),
     rare("libcusparseLt", &["libcusparseLt"]),
-    rare("libcutensor", &["libcutensor", "libcutensorMg"]),
+    rare("libcutensor", &["libcutensor", "libcutensorMg", "libcutensorMp"]),
     rare("libcudss", &["libcudss", "libcudss_*"]),
     rare("libnvshmem", &["libnvshmem_host", "nvshmem_*"]),
     rare("libcufile", &["libcufile", "libcufile_rdma"]),
@@ -57,11 +60,25 @@ pub const LIBRARIES: [Library; 24] = [
     rare("libnvfatbin", &["libnvfatbin"]),
     rare("libnvvm", &["libnvvm"]),
     rare("libnvToolsExt", &["libnvToolsExt"]),
+    rare("libnvtx3interop", &["libnvtx3interop"]),
+    rare("libnvcomp", &["libnvcomp", "libnvcomp_*"]),
+    rare("libnvimgcodec", &["libnvimgcodec"]),
+    rare("libnvjpeg2k", &["libnvjpeg2k"]),
+    rare("libnvtiff", &["libnvtiff"]),
+    rare("libnvinfer", &["libnvinfer", "libnvinfer_*", "libnvonnxparser", "libnvonnxparser_*"]),
+    rare("libcustatevec", &["libcustatevec"]),
+    rare("libcutensornet", &["libcutensornet"]),
+    rare("libcudensitymat", &["libcudensitymat"]),
+    rare("libcupauliprop", &["libcupauliprop"]),
+    rare("libcustabilizer", &["libcustabilizer"]),
+    rare("libcublasmp", &["libcublasmp"]),
+    rare("libcusolverMp", &["libcusolverMp"]),
+    rare("libcufftMp", &["libcufftMp"]),
 ];
 
 /// Libraries that load others from their own directory, by names composed at run time: prefixes of the file
 /// names of the library and of what it loads.
-pub(crate) const PARTS: [(&str, &str); 7] = [
+pub(crate) const PARTS: [(&str, &str); 8] = [
     ("libcudnn.so", "libcudnn_"),
     ("libnvrtc.so", "libnvrtc-builtins"),
     ("libnccl.so", "libnccl-"),
@@ -69,6 +86,7 @@ pub(crate) const PARTS: [(&str, &str); 7] = [
     ("libcudss.so", "libcudss_"),
     ("libcupti.so", "libnvperf_"),
     ("libcufile.so", "libcufile_rdma"),
+    ("libnvinfer.so", "libnvinfer_builder_resource"),
 ];
 
 /// A tool or set of files that a production image rarely needs.
@@ -177,12 +195,28 @@ mod tests {
             ("libcusolverMg.so.11", "libcusolver"),
             ("libnppif.so.12", "libnpp"),
             ("nvshmem_transport_ibrc.so.3", "libnvshmem"),
+            ("libpcsamplingutil.so", "libcupti"),
+            ("libcheckpoint.so", "libcupti"),
+            ("libcutensorMp.so.2", "libcutensor"),
+            ("libcutensornet.so.2", "libcutensornet"),
+            ("libnvcomp_cpu.so.5", "libnvcomp"),
+            ("libnvcomp_device.so", "libnvcomp"),
+            ("libnvjpeg2k.so.0", "libnvjpeg2k"),
+            ("libnvtx3interop.so.1", "libnvtx3interop"),
+            ("libnvinfer_builder_resource_sm90.so.11.4.0", "libnvinfer"),
+            ("libnvinfer_plugin.so.10", "libnvinfer"),
+            ("libnvonnxparser.so.10", "libnvinfer"),
+            ("libcusolverMp.so.0", "libcusolverMp"),
+            ("libcublasmp.so.0", "libcublasmp"),
         ];
         for (file, name) in known {
             assert_eq!(library_of(file).map(|library| library.name), Some(name), "{file}");
         }
         let others = [
             "libcudadebugger.so.1",
+            // Modules of nvImageCodec, not the libraries that they open.
+            "libnvjpeg2k_ext.so.0.9.0",
+            "libnvtiff_ext.so.0.9.0",
             "libcublasother.so.12",
             "libcublas.a",
             "libcublas.so.12.bak",

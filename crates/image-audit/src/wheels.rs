@@ -67,7 +67,10 @@ mod tests {
             ("libcudart.so.13", None, Some("nvidia-cuda-runtime")),
             ("libcufft.so.11", None, Some("nvidia-cufft-cu12")),
             ("libnvrtc-builtins.so.12.4", None, Some("nvidia-cuda-nvrtc-cu12==12.4.*")),
-            ("libcudnn.so.8", Some(12), None),
+            ("libcudnn.so.8", Some(12), Some("nvidia-cudnn-cu12==8.*")),
+            ("libcudnn.so.8", Some(13), None),
+            ("libnvcomp.so.5", Some(12), Some("nvidia-libnvcomp-cu12==5.*")),
+            ("libnvjpeg.so.13", None, Some("nvidia-nvjpeg")),
             ("libcudart.so.10.2", Some(12), None),
             ("libcusolver.so.11", Some(13), None),
             ("libcusparse.so.12", Some(13), Some("nvidia-cusparse")),
@@ -100,8 +103,9 @@ mod tests {
                 }
                 for (cuda, wheel) in wheels {
                     assert!(["cu11", "cu12", "cu13"].contains(&cuda.as_str()), "{wheel}: {cuda}");
-                    let other = ["cu11", "cu12", "cu13"].iter().find(|other| wheel.ends_with(*other));
-                    assert!(other.is_none_or(|other| other == cuda), "{wheel} is not for {cuda}");
+                    let mut others = ["cu11", "cu12", "cu13"].iter().filter(|other| *other != cuda);
+                    let of_other = others.any(|other| wheel.contains(&format!("-{other}")));
+                    assert!(!of_other, "{wheel} is not for {cuda}");
                 }
             }
         }

@@ -115,7 +115,7 @@ mod tests {
                 .contains("`pip install nvidia-cuda-runtime`")
         );
         assert!(remedy("libcudnn.so.9", "libcudart.so.13").unwrap().contains("nvidia-cudnn-cu13"));
-        assert_eq!(remedy("libcutensor.so.2", "libcudart.so.12"), None);
+        assert_eq!(remedy("libcutensor.so.1", "libcudart.so.12"), None);
     }
 
     #[test]

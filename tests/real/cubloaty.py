@@ -10,7 +10,7 @@ Installs cubloaty and a cuobjdump from PyPI in a temporary directory, downloads 
 - with cuobjdump, as in cuobjdump.py: images by its listing and by the names of its entries. Releases that the newest
   cuobjdump refuses are passed to those of tests/real/parts.sh, as there.
 
-cubloaty also counts cubins outside of fatbins, and cudacheck counts fatbins in all loaded data: both look for the magic.
+Both cudacheck and cubloaty look for the magic of fatbins in all loaded data; cubloaty also counts bare cubins.
 A difference that is not in cubloaty-differences.txt is a failure, and so is an unused entry of that list. Prints a
 table; docs/measurements.md has one row for each wheel. About 7 minutes; several GB of downloads, one wheel at a time.
 """
@@ -40,8 +40,8 @@ WHEELS = {
     "12.9": ["nvidia-cufft-cu12==11.4.1.4", "nvidia-npp-cu12==12.4.1.87"],
     "13.0": ["nvidia-cufft==12.0.0.61", "nvidia-cusolver==12.0.4.66"],
     "13.2": ["nvidia-cufft==12.2.0.57"],
-    "13.5": ["nvidia-cublas==13.10.0.20", "nvidia-cudnn-cu13==9.28.1.4", "nvidia-cufft==12.5.0.14", "nvidia-curand==10.4.5.25", "nvidia-cusolver==12.4.1.2",
-             "nvidia-cusparse==12.9.4.2", "nvidia-nvjpeg==13.3.2.43", "nvidia-npp==13.2.0.93",
+    "13.5": ["nvidia-cublas==13.10.0.20", "nvidia-cudnn-cu13==9.28.1.4", "nvidia-cufft==12.5.0.14",
+             "nvidia-curand==10.4.5.25", "nvidia-cusolver==12.4.1.2", "nvidia-cusparse==12.9.4.2", "nvidia-nvjpeg==13.3.2.43", "nvidia-npp==13.2.0.93",
              "nvidia-nccl-cu13==2.32.3", "nvidia-libnvcomp-cu13==6.0.0.12", "custatevec-cu13==1.15.0"],
 }
 KINDS = {"sass": "cubin", "ptx": "ptx", "ltoir": "lto"}
@@ -102,7 +102,8 @@ def compare(binary, tools, programs, cuda, wheel, explained, home):
             library.rename(root / "lib" / library.name)
             images, sizes, counted = by_cudacheck(binary, str(root))
             their_images, their_sizes = by_cubloaty(tools, root / "lib" / library.name)
-            seen = list(cuobjdump.differences(counted, cuobjdump.truth(programs, str(root), f"/lib/{library.name}", home)[0]))
+            listed, _ = cuobjdump.truth(programs, str(root), f"/lib/{library.name}", home)
+            seen = list(cuobjdump.differences(counted, listed))
             for what, ours, theirs in [("images", images, their_images), ("bytes", sizes, their_sizes)]:
                 seen += [(what, name, ours[name], theirs[name])
                          for name in sorted(ours.keys() | theirs.keys()) if ours[name] != theirs[name]]
@@ -137,7 +138,8 @@ def main():
         found[0].chmod(0o755)
         programs = cuobjdump.Tools([*found, *options.tool])
         explained = cuobjdump.Explained(HERE / "cubloaty-differences.txt")
-        print("| CUDA | wheel | library | images | architectures and kinds | bytes | differences to cubloaty | to cuobjdump |")
+        print("| CUDA | wheel | library | images | architectures and kinds | bytes "
+              "| differences to cubloaty | to cuobjdump |")
         print("|---|---|---|---|---|---|---|---|")
         for cuda, wheels in WHEELS.items():
             for wheel in wheels:
@@ -146,8 +148,8 @@ def main():
         for entry in explained.idle(options.wheels or [wheel for wheels in WHEELS.values() for wheel in wheels]):
             print(f"FAIL unused entry in cubloaty-differences.txt: {' | '.join(entry)}")
             bad += 1
-    names = ", ".join(f"{'.'.join(map(str, release))} ({programs.refused[release]} files refused)" for release, _ in programs.list)
-    print(f"cuobjdump {names}; {CUBLOATY}; {bad} failures; {time.monotonic() - start:.0f} s")
+    names = [f"{'.'.join(map(str, release))} ({programs.refused[release]} files refused)" for release, _ in programs.list]
+    print(f"cuobjdump {', '.join(names)}; {CUBLOATY}; {bad} failures; {time.monotonic() - start:.0f} s")
     sys.exit(1 if bad else 0)
 
 

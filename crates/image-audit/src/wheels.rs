@@ -1,41 +1,37 @@
 //! Which of NVIDIA's wheels contains a library: the table in `data/wheels.toml`.
 
-use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use serde::Deserialize;
+use toml::{Table, Value};
 
-static WHEELS: LazyLock<Table> = LazyLock::new(|| {
-    toml::from_str(include_str!("../data/wheels.toml")).expect("a unit test reads the table")
+static WHEELS: LazyLock<Vec<Row>> = LazyLock::new(|| {
+    let table: Table = include_str!("../data/wheels.toml").parse().expect("a unit test reads the table");
+    rows(&table).expect("a unit test reads the table")
 });
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-#[cfg_attr(not(test), expect(dead_code, reason = "dates are for people and tests"))]
-struct Table {
-    /// The last day on which the whole table was compared with PyPI.
-    complete: toml::value::Datetime,
-    group: Vec<Group>,
-}
-
-/// Rows from one source.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-#[cfg_attr(not(test), expect(dead_code, reason = "source and date are for people and tests"))]
-struct Group {
-    source: String,
-    checked: toml::value::Datetime,
-    rows: Vec<Row>,
-}
-
 /// Libraries that come in the same wheel.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct Row {
     /// Up to the first number, such as `libcudart.so.11`.
     sonames: Vec<String>,
     /// The wheel for each CUDA release: `cu12` and `nvidia-cuda-runtime-cu12`.
-    wheels: BTreeMap<String, String>,
+    wheels: Vec<(String, String)>,
+}
+
+fn rows(table: &Table) -> Option<Vec<Row>> {
+    let mut all = Vec::new();
+    for group in table.get("group")?.as_array()? {
+        for row in group.get("rows")?.as_array()? {
+            let sonames = row.get("sonames")?.as_array()?.iter().map(text).collect::<Option<_>>()?;
+            let wheels = row.get("wheels")?.as_table()?.iter();
+            let wheels = wheels.map(|(cuda, wheel)| Some((cuda.clone(), text(wheel)?)));
+            all.push(Row { sonames, wheels: wheels.collect::<Option<_>>()? });
+        }
+    }
+    Some(all)
+}
+
+fn text(value: &Value) -> Option<String> {
+    value.as_str().map(str::to_owned)
 }
 
 /// The wheel that contains a library, such as `nvidia-cuda-runtime-cu12` for `libcudart.so.12`. `cuda` is the CUDA
@@ -44,11 +40,13 @@ pub fn wheel(soname: &str, cuda: Option<u32>) -> Option<String> {
     let (stem, numbers) = soname.split_once(".so.")?;
     let number = numbers.split('.').next()?;
     let name = format!("{stem}.so.{number}");
-    let mut rows = WHEELS.group.iter().flat_map(|group| &group.rows);
-    let wheels = &rows.find(|row| row.sonames.contains(&name))?.wheels;
-    let wheel = match wheels.values().next() {
-        Some(only) if wheels.len() == 1 => only,
-        _ => wheels.get(&format!("cu{}", cuda?))?,
+    let wheels = &WHEELS.iter().find(|row| row.sonames.contains(&name))?.wheels;
+    let wheel = match wheels.as_slice() {
+        [(_, only)] => only,
+        several => {
+            let release = format!("cu{}", cuda?);
+            several.iter().find(|(cuda, _)| *cuda == release).map(|(_, wheel)| wheel)?
+        }
     };
     // The builtins of another minor release have another soname.
     Some(if stem == "libnvrtc-builtins" { format!("{wheel}=={numbers}.*") } else { wheel.clone() })
@@ -87,26 +85,28 @@ mod tests {
 
     #[test]
     fn the_table_is_consistent() {
+        let table: Table = include_str!("../data/wheels.toml").parse().unwrap();
+        let date = |table: &Table, key: &str| table[key].as_datetime().unwrap().to_string();
+        for group in table["group"].as_array().unwrap() {
+            let group = group.as_table().unwrap();
+            let source = group["source"].as_str().unwrap();
+            assert!(source.len() > 20, "{source}");
+            let late = date(group, "checked") > date(&table, "complete");
+            assert!(!late, "{source} was checked after the table was complete");
+        }
         let mut seen = Vec::new();
-        let date = |date: &toml::value::Datetime| date.to_string();
-        for Group { source, checked, rows } in &WHEELS.group {
-            assert!(source.len() > 20 && !rows.is_empty(), "{source}");
-            assert!(
-                date(checked) <= date(&WHEELS.complete),
-                "{source} was checked after the table was complete"
-            );
-            for Row { sonames, wheels } in rows {
-                for soname in sonames {
-                    assert!(library_of(soname).is_some(), "{soname} is in no row of the catalogue");
-                    assert!(!seen.contains(&soname), "{soname} is listed twice");
-                    seen.push(soname);
-                }
-                for (cuda, wheel) in wheels {
-                    assert!(["cu11", "cu12", "cu13"].contains(&cuda.as_str()), "{wheel}: {cuda}");
-                    let mut others = ["cu11", "cu12", "cu13"].iter().filter(|other| *other != cuda);
-                    let of_other = others.any(|other| wheel.contains(&format!("-{other}")));
-                    assert!(!of_other, "{wheel} is not for {cuda}");
-                }
+        for Row { sonames, wheels } in WHEELS.iter() {
+            for soname in sonames {
+                assert!(library_of(soname).is_some(), "{soname} is in no row of the catalogue");
+                assert!(!seen.contains(&soname), "{soname} is listed twice");
+                seen.push(soname);
+            }
+            assert!(!wheels.is_empty(), "{sonames:?}");
+            for (cuda, wheel) in wheels {
+                assert!(["cu11", "cu12", "cu13"].contains(&cuda.as_str()), "{wheel}: {cuda}");
+                let mut others = ["cu11", "cu12", "cu13"].iter().filter(|other| *other != cuda);
+                let of_other = others.any(|other| wheel.contains(&format!("-{other}")));
+                assert!(!of_other, "{wheel} is not for {cuda}");
             }
         }
     }

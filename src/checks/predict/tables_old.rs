@@ -14,7 +14,7 @@ pub const CHECK: Check = Check {
     fix: Fix::Update,
     title: "The tables of drivers and GPUs are old",
     why: "Predictions rest on tables of drivers, PTX versions and GPUs that are part of cudacheck. NVIDIA publishes a \
-          new driver branch and a new CUDA about every two months. What is newer than the tables is unknown in a \
+          new driver branch and a new CUDA about every three months. What is newer than the tables is unknown in a \
           prediction; what they contain stays true. The finding follows 90 days after the tables were last compared \
           with what is published.",
     remedy: "Update cudacheck, or compare the prediction with the release notes of the driver",

@@ -80,6 +80,7 @@ fn ownership(check: &Check) -> String {
         Fix::Rebuild => "rebuild the image; a restart does not help",
         Fix::Host => "change the host; a restart does not help",
         Fix::Wait => "wait until the GPU is free again",
+        Fix::Update => "update cudacheck",
     };
     format!("Owner: {owner}\n\nFix: {fix}")
 }

@@ -25,6 +25,7 @@ family! {
     minor_version
     compat
     module_unspecified
+    tables_old
 }
 
 /// The answers for each machine, in the order of the table.

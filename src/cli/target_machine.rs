@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::{Result, bail};
 
 use super::values::architecture;
-use crate::facts::target_machine::known::DriverCuda;
+use crate::facts::target_machine::known::{self, DriverCuda};
 use crate::facts::target_machine::{Cuda, TargetMachine, is_driver};
 
 /// The value of one `--on`.
@@ -28,70 +28,6 @@ pub struct Described {
 
 const FORM: &str = "a machine is gpu=sm_90,driver=535.104.05 (or cuda=12.2; and open-module=yes|no, \
                     datacenter=yes|no), or the name of a machine in the configuration, or all";
-
-/// GPUs by the names that people and nvidia-smi use, with compute capability and whether they are for data
-/// centers. None: GPUs of both kinds have the name, or only some machines support forward compatibility.
-const GPUS: &[(&str, u32, Option<bool>)] = &[
-    ("K80", 37, Some(true)),
-    ("M60", 52, Some(true)),
-    ("P100", 60, Some(true)),
-    ("P4", 61, Some(true)),
-    ("P40", 61, Some(true)),
-    ("GTX 1080", 61, Some(false)),
-    ("GTX 1080 Ti", 61, Some(false)),
-    ("V100", 70, Some(true)),
-    ("TITAN V", 70, Some(false)),
-    ("T4", 75, Some(true)),
-    ("RTX 2060", 75, Some(false)),
-    ("RTX 2070", 75, Some(false)),
-    ("RTX 2080", 75, Some(false)),
-    ("RTX 2080 Ti", 75, Some(false)),
-    ("A30", 80, Some(true)),
-    ("A100", 80, Some(true)),
-    ("A800", 80, Some(true)),
-    ("A2", 86, Some(true)),
-    ("A10", 86, Some(true)),
-    ("A10G", 86, Some(true)),
-    ("A16", 86, Some(true)),
-    ("A40", 86, Some(true)),
-    ("RTX A4000", 86, None),
-    ("RTX A5000", 86, None),
-    ("RTX A6000", 86, None),
-    ("A6000", 86, None),
-    ("RTX 3050", 86, Some(false)),
-    ("RTX 3060", 86, Some(false)),
-    ("RTX 3070", 86, Some(false)),
-    ("RTX 3080", 86, Some(false)),
-    ("RTX 3090", 86, Some(false)),
-    ("Orin", 87, None),
-    ("L4", 89, Some(true)),
-    ("L20", 89, Some(true)),
-    ("L40", 89, Some(true)),
-    ("L40S", 89, Some(true)),
-    ("RTX 6000 Ada", 89, None),
-    ("RTX 4060", 89, Some(false)),
-    ("RTX 4070", 89, Some(false)),
-    ("RTX 4080", 89, Some(false)),
-    ("RTX 4090", 89, Some(false)),
-    ("H20", 90, Some(true)),
-    ("H100", 90, Some(true)),
-    ("H200", 90, Some(true)),
-    ("H800", 90, Some(true)),
-    ("GH200", 90, Some(true)),
-    ("B200", 100, Some(true)),
-    ("GB200", 100, Some(true)),
-    ("B300", 103, Some(true)),
-    ("GB300", 103, Some(true)),
-    ("R200", 107, Some(true)),
-    ("Thor", 110, None),
-    ("RTX PRO 6000", 120, None),
-    ("RTX 5060", 120, Some(false)),
-    ("RTX 5070", 120, Some(false)),
-    ("RTX 5080", 120, Some(false)),
-    ("RTX 5090", 120, Some(false)),
-    ("GB10", 121, None),
-    ("DGX Spark", 121, None),
-];
 
 /// The value of `--on`. A word without `=` is the name of a machine, which `resolve` looks up.
 pub fn on(text: &str) -> Result<On, String> {
@@ -246,9 +182,9 @@ fn gpu(text: &str) -> Result<(u32, Option<bool>), String> {
         words.starts_with(&parts) || words.concat() == parts.concat()
     };
     // The longest name first: RTX 2080 Ti is not an RTX 2080.
-    let found = GPUS.iter().filter(|(name, ..)| fits(name)).max_by_key(|(name, ..)| name.len());
+    let found = known::names().filter(|gpu| fits(&gpu.name)).max_by_key(|gpu| gpu.name.len());
     match found {
-        Some((_, number, datacenter)) => Ok((*number, *datacenter)),
+        Some(gpu) => Ok((gpu.arch, gpu.datacenter)),
         None => Err(format!(
             "unknown GPU name '{text}'; give the compute capability, such as gpu=sm_90 or gpu=9.0"
         )),
@@ -309,7 +245,7 @@ mod tests {
                 "gpu=sm_90,driver=535.104.05,cuda=12.4",
                 "driver 535.104.05 supports CUDA 12.2, not 12.4; nvidia-smi",
             ),
-            ("gpu=sm_90,driver=700.10,cuda=12.4", "supports CUDA at least 13.4, not 12.4"),
+            ("gpu=sm_90,driver=700.10,cuda=12.4", "supports CUDA at least 13.5, not 12.4"),
             ("gpu=RTX\n4090,cuda=12.4", "unknown GPU name"),
         ] {
             let error = on(text).unwrap_err();
@@ -335,6 +271,11 @@ mod tests {
             ("NVIDIA Thor", 110, None),
             ("NVIDIA RTX A6000", 86, None),
             ("A6000", 86, None),
+            ("NVIDIA DGX Spark", 121, None),
+            ("VR200", 107, Some(true)),
+            ("NVIDIA GeForce RTX 5060 Ti", 120, Some(false)),
+            ("NVIDIA RTX PRO 4500 Blackwell", 120, None),
+            ("NVIDIA H20", 90, Some(true)),
         ];
         for (text, number, datacenter) in cases {
             assert_eq!(gpu(text), Ok((number, datacenter)), "{text}");

@@ -1,7 +1,8 @@
-//! A machine that an image is to run on, as the user described it (`--on`). `known` has what is published about
-//! drivers and GPUs.
+//! A machine that an image is to run on, as the user described it (`--on`). `known` answers questions about
+//! drivers and GPUs from the published `tables`.
 
 pub mod known;
+mod tables;
 
 use serde::{Deserialize, Serialize};
 

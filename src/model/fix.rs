@@ -20,6 +20,8 @@ pub enum Fix {
     Host,
     /// Wait, or stop other processes that use the GPU.
     Wait,
+    /// Update cudacheck.
+    Update,
 }
 
 impl Fix {
@@ -31,6 +33,7 @@ impl Fix {
             Fix::Rebuild => "rebuild",
             Fix::Host => "host",
             Fix::Wait => "wait",
+            Fix::Update => "update",
         }
     }
 }

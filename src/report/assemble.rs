@@ -8,6 +8,7 @@ use crate::checks::Judgement;
 use crate::facts::Facts;
 use crate::facts::event::{Event, Outcome};
 use crate::facts::probe::Ending;
+use crate::facts::target_machine::known;
 use crate::model::{Level, Severity, Stage, words};
 use image_audit::census::Distribution;
 use image_audit::leftovers::LeftoverFound;
@@ -40,6 +41,7 @@ pub fn assemble(facts: &Facts, judgement: Judgement, seconds: f64) -> Report {
         stages: stages(facts),
         image: image(facts, &libraries),
         savings: savings::savings(facts),
+        tables_checked: (!predictions.is_empty()).then(|| known::checked().to_string()),
         predictions,
         findings,
         accepted,

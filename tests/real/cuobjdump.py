@@ -194,12 +194,12 @@ def alone(binary, root, path, home):
 class Explained:
     """The committed list: tree, pattern of files, output, architecture and kind, difference, reason."""
 
-    def __init__(self):
-        lines = EXPLAINED.read_text().splitlines() if EXPLAINED.exists() else []
+    def __init__(self, file=EXPLAINED):
+        lines = file.read_text().splitlines() if file.exists() else []
         entries = [line.split("\t") for line in lines if line and not line.startswith("#")]
         wrong = [entry for entry in entries if len(entry) != 6]
         if wrong:
-            sys.exit(f"{EXPLAINED}: not six fields: {wrong[0]}")
+            sys.exit(f"{file}: not six fields: {wrong[0]}")
         self.used = {tuple(entry): 0 for entry in entries}
 
     def explains(self, tree, path, answer, name, difference):

@@ -4,6 +4,8 @@
 
 use std::borrow::Cow;
 
+pub use crate::wheels::wheel;
+
 /// A CUDA library: every file named like one of the stems, then `.so` and possibly a version.
 #[derive(Debug)]
 pub struct Library {
@@ -30,7 +32,7 @@ const fn rare(name: &'static str, stems: &'static [&'static str]) -> Library {
 }
 
 /// All libraries, in the order of reports.
-pub const LIBRARIES: [Library; 24] = [
+pub const LIBRARIES: [Library; 38] = [
     driver("libcuda", &["libcuda"]),
     driver("libnvidia-ml", &["libnvidia-ml"]),
     library("libcudart", &["libcudart"]),
@@ -40,13 +42,16 @@ pub const LIBRARIES: [Library; 24] = [
     library("libcurand", &["libcurand"]),
     library("libcusparse", &["libcusparse"]),
     library("libcusolver", &["libcusolver", "libcusolverMg"]),
-    library("libcupti", &["libcupti", "libnvperf_host", "libnvperf_target"]),
+    library(
+        "libcupti",
+        &["libcupti", "libnvperf_host", "libnvperf_target", "libpcsamplingutil", "libcheckpoint"],
+    ),
     library("libcudnn", &["libcudnn", "libcudnn_*"]),
     library("libnccl", &["libnccl", "libnccl-*"]),
     library("libnvJitLink", &["libnvJitLink"]),
     library("libnvrtc", &["libnvrtc", "libnvrtc-builtins", "libnvrtc.alt", "libnvrtc-builtins.alt"]),
     rare("libcusparseLt", &["libcusparseLt"]),
-    rare("libcutensor", &["libcutensor", "libcutensorMg"]),
+    rare("libcutensor", &["libcutensor", "libcutensorMg", "libcutensorMp"]),
     rare("libcudss", &["libcudss", "libcudss_*"]),
     rare("libnvshmem", &["libnvshmem_host", "nvshmem_*"]),
     rare("libcufile", &["libcufile", "libcufile_rdma"]),
@@ -55,11 +60,25 @@ pub const LIBRARIES: [Library; 24] = [
     rare("libnvfatbin", &["libnvfatbin"]),
     rare("libnvvm", &["libnvvm"]),
     rare("libnvToolsExt", &["libnvToolsExt"]),
+    rare("libnvtx3interop", &["libnvtx3interop"]),
+    rare("libnvcomp", &["libnvcomp", "libnvcomp_*"]),
+    rare("libnvimgcodec", &["libnvimgcodec"]),
+    rare("libnvjpeg2k", &["libnvjpeg2k"]),
+    rare("libnvtiff", &["libnvtiff"]),
+    rare("libnvinfer", &["libnvinfer", "libnvinfer_*", "libnvonnxparser", "libnvonnxparser_*"]),
+    rare("libcustatevec", &["libcustatevec"]),
+    rare("libcutensornet", &["libcutensornet"]),
+    rare("libcudensitymat", &["libcudensitymat"]),
+    rare("libcupauliprop", &["libcupauliprop"]),
+    rare("libcustabilizer", &["libcustabilizer"]),
+    rare("libcublasmp", &["libcublasmp"]),
+    rare("libcusolverMp", &["libcusolverMp"]),
+    rare("libcufftMp", &["libcufftMp"]),
 ];
 
 /// Libraries that load others from their own directory, by names composed at run time: prefixes of the file
 /// names of the library and of what it loads.
-pub(crate) const PARTS: [(&str, &str); 7] = [
+pub(crate) const PARTS: [(&str, &str); 8] = [
     ("libcudnn.so", "libcudnn_"),
     ("libnvrtc.so", "libnvrtc-builtins"),
     ("libnccl.so", "libnccl-"),
@@ -67,6 +86,7 @@ pub(crate) const PARTS: [(&str, &str); 7] = [
     ("libcudss.so", "libcudss_"),
     ("libcupti.so", "libnvperf_"),
     ("libcufile.so", "libcufile_rdma"),
+    ("libnvinfer.so", "libnvinfer_builder_resource"),
 ];
 
 /// A tool or set of files that a production image rarely needs.
@@ -138,59 +158,6 @@ pub fn unhashed(name: &str) -> Cow<'_, str> {
     }
 }
 
-/// One of NVIDIA's wheels.
-struct Wheel {
-    /// Without `nvidia-` and the CUDA release.
-    name: &'static str,
-    stems: &'static [&'static str],
-    /// First number of the soname, and the CUDA releases of the wheels with it.
-    releases: &'static [(u32, &'static [u32])],
-    /// The name has the CUDA release also for CUDA 13.
-    suffixed: bool,
-}
-
-const fn toolkit(
-    name: &'static str,
-    stems: &'static [&'static str],
-    releases: &'static [(u32, &'static [u32])],
-) -> Wheel {
-    Wheel { name, stems, releases, suffixed: false }
-}
-
-/// From the wheels on PyPI.
-const WHEELS: [Wheel; 11] = [
-    toolkit("cuda-runtime", &["libcudart"], &[(11, &[11]), (12, &[12]), (13, &[13])]),
-    toolkit("cublas", &["libcublas", "libcublasLt", "libnvblas"], &[(11, &[11]), (12, &[12]), (13, &[13])]),
-    toolkit("cufft", &["libcufft", "libcufftw"], &[(10, &[11]), (11, &[12]), (12, &[13])]),
-    toolkit("curand", &["libcurand"], &[(10, &[11, 12, 13])]),
-    toolkit("cusolver", &["libcusolver", "libcusolverMg"], &[(11, &[11, 12]), (12, &[13])]),
-    toolkit("cusparse", &["libcusparse"], &[(11, &[11]), (12, &[12, 13])]),
-    toolkit("cuda-cupti", &["libcupti"], &[(11, &[11]), (12, &[12]), (13, &[13])]),
-    toolkit("cuda-nvrtc", &["libnvrtc", "libnvrtc-builtins"], &[(11, &[11]), (12, &[12]), (13, &[13])]),
-    toolkit("nvjitlink", &["libnvJitLink"], &[(12, &[12]), (13, &[13])]),
-    Wheel { name: "cudnn", stems: &["libcudnn"], releases: &[(9, &[12, 13])], suffixed: true },
-    Wheel { name: "nccl", stems: &["libnccl"], releases: &[(2, &[12, 13])], suffixed: true },
-];
-
-/// The wheel that contains a library, such as `nvidia-cuda-runtime-cu12` for `libcudart.so.12`. `cuda` is the CUDA
-/// release of the image, for sonames that several releases share.
-pub fn wheel(soname: &str, cuda: Option<u32>) -> Option<String> {
-    let (stem, numbers) = soname.split_once(".so.")?;
-    let number: u32 = numbers.split('.').next()?.parse().ok()?;
-    let wheel = WHEELS.iter().find(|wheel| wheel.stems.contains(&stem))?;
-    let (_, releases) = wheel.releases.iter().find(|(known, _)| *known == number)?;
-    let release = match releases {
-        [only] => *only,
-        several => cuda.filter(|cuda| several.contains(cuda))?,
-    };
-    let name = match release {
-        13 if !wheel.suffixed => format!("nvidia-{}", wheel.name),
-        _ => format!("nvidia-{}-cu{release}", wheel.name),
-    };
-    // The builtins of another minor release have another soname.
-    Some(if stem == "libnvrtc-builtins" { format!("{name}=={numbers}.*") } else { name })
-}
-
 /// `12.4.5` of `libcublas.so.12.4.5`.
 pub(crate) fn version_in_name(file: &str) -> Option<&str> {
     file.split_once(".so.").map(|(_, version)| version)
@@ -212,29 +179,6 @@ mod tests {
     }
 
     #[test]
-    fn wheels_by_soname() {
-        for (soname, cuda, name) in [
-            ("libcudart.so.11.0", None, Some("nvidia-cuda-runtime-cu11")),
-            ("libcudart.so.12", Some(13), Some("nvidia-cuda-runtime-cu12")),
-            ("libcudart.so.13", None, Some("nvidia-cuda-runtime")),
-            ("libcufft.so.11", None, Some("nvidia-cufft-cu12")),
-            ("libnvrtc-builtins.so.12.4", None, Some("nvidia-cuda-nvrtc-cu12==12.4.*")),
-            ("libcudnn.so.8", Some(12), None),
-            ("libcudart.so.10.2", Some(12), None),
-            ("libcusolver.so.11", Some(13), None),
-            ("libcusparse.so.12", Some(13), Some("nvidia-cusparse")),
-            ("libcusparse.so.12", None, None),
-            ("libcudnn.so.9", Some(13), Some("nvidia-cudnn-cu13")),
-            ("libnccl.so.2", Some(12), Some("nvidia-nccl-cu12")),
-            ("libnccl.so.2", Some(14), None),
-            ("libcudart.so", None, None),
-            ("libother.so.1", Some(12), None),
-        ] {
-            assert_eq!(wheel(soname, cuda).as_deref(), name, "{soname} {cuda:?}");
-        }
-    }
-
-    #[test]
     fn libraries_by_file_name() {
         let known = [
             ("libcuda.so.1", "libcuda"),
@@ -251,12 +195,28 @@ mod tests {
             ("libcusolverMg.so.11", "libcusolver"),
             ("libnppif.so.12", "libnpp"),
             ("nvshmem_transport_ibrc.so.3", "libnvshmem"),
+            ("libpcsamplingutil.so", "libcupti"),
+            ("libcheckpoint.so", "libcupti"),
+            ("libcutensorMp.so.2", "libcutensor"),
+            ("libcutensornet.so.2", "libcutensornet"),
+            ("libnvcomp_cpu.so.5", "libnvcomp"),
+            ("libnvcomp_device.so", "libnvcomp"),
+            ("libnvjpeg2k.so.0", "libnvjpeg2k"),
+            ("libnvtx3interop.so.1", "libnvtx3interop"),
+            ("libnvinfer_builder_resource_sm90.so.11.4.0", "libnvinfer"),
+            ("libnvinfer_plugin.so.10", "libnvinfer"),
+            ("libnvonnxparser.so.10", "libnvinfer"),
+            ("libcusolverMp.so.0", "libcusolverMp"),
+            ("libcublasmp.so.0", "libcublasmp"),
         ];
         for (file, name) in known {
             assert_eq!(library_of(file).map(|library| library.name), Some(name), "{file}");
         }
         let others = [
             "libcudadebugger.so.1",
+            // Modules of nvImageCodec, not the libraries that they open.
+            "libnvjpeg2k_ext.so.0.9.0",
+            "libnvtiff_ext.so.0.9.0",
             "libcublasother.so.12",
             "libcublas.a",
             "libcublas.so.12.bak",

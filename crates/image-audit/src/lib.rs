@@ -41,6 +41,7 @@ mod python;
 mod strings;
 mod threads;
 mod usage;
+mod wheels;
 
 pub mod catalogue;
 pub mod census;

@@ -45,9 +45,9 @@ mod tests {
 
     #[test]
     fn a_driver_newer_than_the_table_is_not_called_older() {
-        let cause = |machine: &str| problem(judge, image(&["sm_90"], Some("13.5.37")), machine).0;
-        assert!(cause("gpu=H100,driver=700.10").contains("13.5 may be newer than the driver's"));
-        assert!(cause("gpu=H100,driver=580.65.06").contains("13.5 is newer than the driver's"));
+        let cause = |machine: &str| problem(judge, image(&["sm_90"], Some("13.9.37")), machine).0;
+        assert!(cause("gpu=H100,driver=700.10").contains("13.9 may be newer than the driver's"));
+        assert!(cause("gpu=H100,driver=580.65.06").contains("13.9 is newer than the driver's"));
     }
 
     #[test]

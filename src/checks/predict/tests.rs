@@ -31,7 +31,10 @@ fn images_by_machines() {
         // An unknown, newer branch.
         ("12", torch12(), "gpu=H100,driver=700.10", &[]),
         ("13", torch13(), "gpu=H100,driver=700.10", &[]),
-        ("13.5", image(&["sm_90"], Some("13.5.37")), "gpu=H100,driver=700.10", &["predict.minor-version"]),
+        ("13.5", image(&["sm_90"], Some("13.5.37")), "gpu=H100,driver=700.10", &[]),
+        ("13.5", image(&["sm_90"], Some("13.5.37")), "gpu=H100,driver=620.70.06", &[]),
+        ("13.5", image(&["sm_90"], Some("13.5.37")), "gpu=H100,driver=615.71.09", &["predict.minor-version"]),
+        ("13.6", image(&["sm_90"], Some("13.6.10")), "gpu=H100,driver=700.10", &["predict.minor-version"]),
         ("14", image(&["sm_90"], Some("14.0.1")), "gpu=H100,driver=700.10", &["predict.unknown"]),
         ("12", torch12(), "gpu=H100,driver=390.10", &["predict.unknown", "predict.unknown"]),
         // GPUs that the image, its CUDA or the driver does not support.

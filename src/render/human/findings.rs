@@ -27,6 +27,7 @@ fn owner_and_fix(finding: &Finding) -> String {
         Fix::Rebuild => "rebuild the image",
         Fix::Host => "on the host",
         Fix::Wait => "wait",
+        Fix::Update => "update cudacheck",
     };
     match finding.owner {
         Owner::Nobody => "  (no action needed)".to_owned(),

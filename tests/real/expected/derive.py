@@ -16,14 +16,19 @@ PARTS = Path(os.environ.get("CUDACHECK_PARTS", Path.home() / ".cache/cudacheck")
 LIBRARIES = {  # in the order of the tables; regular expressions for the part before ".so"
     "libcuda": "libcuda", "libnvidia-ml": "libnvidia-ml", "libcudart": "libcudart", "libcublas": "libcublas|libnvblas",
     "libcublasLt": "libcublasLt", "libcufft": "libcufftw?", "libcurand": "libcurand", "libcusparse": "libcusparse",
-    "libcusolver": "libcusolver(Mg)?", "libcupti": "libcupti|libnvperf_host|libnvperf_target",
+    "libcusolver": "libcusolver(Mg)?", "libcupti": "libcupti|libnvperf_host|libnvperf_target|libpcsamplingutil|libcheckpoint",
     "libcudnn": "libcudnn(_[a-z_]+)?", "libnccl": "libnccl(-[a-z-]+)?", "libnvJitLink": "libnvJitLink",
     "libnvrtc": "libnvrtc(-builtins)?(\\.alt)?",
 }
 RARE = {  # only in the table of a tree that has or needs them
-    "libcusparseLt": "libcusparseLt", "libcutensor": "libcutensor(Mg)?", "libcudss": "libcudss(_[a-z_]+)?",
+    "libcusparseLt": "libcusparseLt", "libcutensor": "libcutensor(M[gp])?", "libcudss": "libcudss(_[a-z_]+)?",
     "libnvshmem": "libnvshmem_host|nvshmem_[a-z0-9_]+", "libcufile": "libcufile(_rdma)?", "libnvjpeg": "libnvjpeg",
     "libnpp": "libnpp[a-z]+", "libnvfatbin": "libnvfatbin", "libnvvm": "libnvvm", "libnvToolsExt": "libnvToolsExt",
+    "libnvtx3interop": "libnvtx3interop", "libnvcomp": "libnvcomp(_[a-z]+)?", "libnvimgcodec": "libnvimgcodec",
+    "libnvjpeg2k": "libnvjpeg2k", "libnvtiff": "libnvtiff", "libnvinfer": "libnv(infer|onnxparser)(_[a-z0-9_]+)?",
+    "libcustatevec": "libcustatevec", "libcutensornet": "libcutensornet", "libcudensitymat": "libcudensitymat",
+    "libcupauliprop": "libcupauliprop", "libcustabilizer": "libcustabilizer", "libcublasmp": "libcublasmp",
+    "libcusolverMp": "libcusolverMp", "libcufftMp": "libcufftMp",
 }
 FILE_NAME = {name: re.compile(rf"(?:{stem})(?:-[0-9a-f]{{8}})?\.so(?P<version>(?:\.\d+)*)")
              for name, stem in (LIBRARIES | RARE).items()}

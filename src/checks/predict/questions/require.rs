@@ -103,7 +103,7 @@ mod tests {
             (usual, "535.104.05", Some(true), None),
             (usual, "470.256.02", Some(false), Some(false)),
             (usual, "470.256.02", Some(true), None),
-            ("cuda>=13.5", "620.10", None, None),
+            ("cuda>=13.9", "700.10", None, None),
             ("cuda>=13.2", "595.10", None, Some(true)),
             ("cuda>=13.1", "595.10", None, Some(true)),
             ("cuda<13", "595.10", None, Some(false)),

@@ -27,11 +27,12 @@ fn one(answers: MachineAnswers, about: &[Finding], of_image: &[&Finding]) -> Pre
         Some(Severity::Warning | Severity::Note) => Foretold::WorksWithNotes,
         None => Foretold::Works,
     };
-    let decided = answers.into_iter().map(|Answered { question, words, checks }| Decided {
+    let decided = answers.into_iter().map(|Answered { question, words, frameworks, checks }| Decided {
         by: question,
         // An accepted finding no longer counts, but the answer stays the same.
         severity: worst_of(&findings, &checks),
         answer: words,
+        frameworks,
     });
     Prediction {
         verdict,

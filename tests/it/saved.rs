@@ -288,15 +288,15 @@ fn files_that_hold_no_facts_are_refused() {
     for (content, words) in [
         (String::new(), "--save-facts"),
         (text[..text.len() / 2].to_owned(), "--save-facts"),
-        ("{\"schema\": 2, \"facts\": ".to_owned() + &"[".repeat(100_000), "--save-facts"),
-        (text.replacen("\"schema\": 2", "\"schema\": 99", 1), "schema 2"),
-        (text.replacen("\"schema\": 2", "\"schema\": 0", 1), "--save-facts"),
+        ("{\"schema\": 3, \"facts\": ".to_owned() + &"[".repeat(100_000), "--save-facts"),
+        (text.replacen("\"schema\": 3", "\"schema\": 99", 1), "schema 3"),
+        (text.replacen("\"schema\": 3", "\"schema\": 0", 1), "--save-facts"),
         (text.replacen("\"entries\": ", "\"entries\": 99999999999999999", 1), "--save-facts"),
         (text.replacen("\"entries\": ", "\"entries\": -", 1), "--save-facts"),
         (" ".repeat(9 << 20), "8 MiB"),
         // Reports have a schema too, and hold no facts.
         (r#"{"schema": 1, "version": "0.1.0", "verdict": "verified"}"#.to_owned(), "--save-facts"),
-        (r#"{"schema": 2, "version": "0.1.0", "verdict": "verified"}"#.to_owned(), "--save-facts"),
+        (r#"{"schema": 3, "version": "0.1.0", "verdict": "verified"}"#.to_owned(), "--save-facts"),
     ] {
         assert_ne!(content, text);
         fs::write(&file, content).unwrap();

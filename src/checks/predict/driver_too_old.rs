@@ -28,7 +28,7 @@ fn judge(facts: &Facts) -> Outcome {
         else {
             return None;
         };
-        let cause = format!("The image's CUDA {} needs a newer driver.", runtime.text());
+        let cause = format!("{} needs a newer driver.", asked.whose(&runtime));
         let problem = asked.problem(cause).evidence(runtime.evidence());
         Some(refused.into_iter().fold(problem, Problem::evidence))
     })
@@ -43,7 +43,7 @@ mod tests {
     fn an_older_major_version_is_too_old() {
         let image = || image(&["sm_80"], Some("12.4.127"));
         let problem = problems(judge, image(), "gpu=A100,driver=470.256.02").remove(0);
-        assert_eq!(problem.cause, "The image's CUDA 12.4 needs a newer driver.");
+        assert_eq!(problem.cause, "CUDA 12.4 of torch needs a newer driver.");
         let paths: Vec<&str> = problem.evidence.iter().filter_map(|line| line.path.as_deref()).collect();
         assert_eq!(paths, ["/site/nvidia/libcudart.so.12"]);
         assert!(problems(judge, image(), "gpu=A100,driver=525.60.13").is_empty(), "the same major version");

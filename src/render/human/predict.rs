@@ -4,7 +4,7 @@
 use super::findings::one_finding;
 use super::layout::{Ink, Style, fit, heading, wrap};
 use crate::model::{Question, Severity};
-use crate::report::{Foretold, Prediction, Report, shared};
+use crate::report::{Decided, Foretold, Prediction, Report, shared};
 
 pub fn render(out: &mut String, report: &Report, style: Style) {
     if report.predictions.is_empty() {
@@ -20,9 +20,10 @@ pub fn render(out: &mut String, report: &Report, style: Style) {
 }
 
 /// Headings of the columns.
-const HEADINGS: [(Question, &str); 5] = [
+const HEADINGS: [(Question, &str); 6] = [
     (Question::Code, "code"),
     (Question::Cuda, "CUDA"),
+    (Question::Libraries, "libraries"),
     (Question::Gpu, "driver knows GPU"),
     (Question::Module, "module"),
     (Question::Requirement, "requirement"),
@@ -43,9 +44,7 @@ fn table(out: &mut String, predictions: &[Prediction], style: Style) {
         ];
         row.extend(HEADINGS.iter().map(|(by, _)| {
             let decided = prediction.decided.iter().find(|decided| decided.by == *by);
-            decided.map_or((String::new(), Ink::Plain), |decided| {
-                (decided.answer.clone(), ink(decided.severity))
-            })
+            decided.map_or((String::new(), Ink::Plain), |decided| (answer(decided), ink(decided.severity)))
         }));
         let of_image = if prediction.image.is_empty() { "" } else { " (the image itself)" };
         row.push(match prediction.verdict {
@@ -64,6 +63,16 @@ fn table(out: &mut String, predictions: &[Prediction], style: Style) {
             row.iter().zip(&widths).map(|((text, ink), width)| style.paint(*ink, &format!("{text:<width$}")));
         let line: Vec<String> = cells.collect();
         *out += &format!("  {}\n", line.join("  ").trim_end());
+    }
+}
+
+/// The answer, with the installations that decide where something is wrong with it.
+fn answer(decided: &Decided) -> String {
+    match decided.frameworks.as_slice() {
+        [] => decided.answer.clone(),
+        _ if decided.severity.is_none() => decided.answer.clone(),
+        [name] => format!("{}: {}", decided.answer, shortened(name)),
+        [name, more @ ..] => format!("{}: {} +{}", decided.answer, shortened(name), more.len()),
     }
 }
 

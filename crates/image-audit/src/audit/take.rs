@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::thread;
 
+use super::frameworks;
 use super::source::Source;
 use crate::catalogue::{LIBRARIES, TOOLS, library_of, version_in_name};
-use crate::census::{Census, Copy, Distribution, Framework, Mixed, Origin, ToolFound, Unreadable, User};
+use crate::census::{Census, Copy, Distribution, Mixed, Origin, ToolFound, Unreadable, User};
 use crate::fatbin::scanner;
 use crate::leftovers;
 use crate::loader::{Loader, glibc_loader};
@@ -25,7 +26,8 @@ pub fn take(source: &Source) -> Census {
     let of_tools = tool_files.iter().map(|found| found.file.to_owned());
     let (leftovers, flavor) = leftovers::scan::scan(tree);
     let of_leftovers = leftovers.iter().map(|leftover| leftover.largest.clone());
-    let wanted: HashSet<String> = users.copies.iter().cloned().chain(of_tools).chain(of_leftovers).collect();
+    let listed: HashSet<String> = users.copies.iter().cloned().chain(of_tools).chain(of_leftovers).collect();
+    let wanted: HashSet<String> = listed.iter().cloned().chain(frameworks::wanted(tree)).collect();
     let owners = thread::scope(|scope| {
         // Neither needs the other.
         let read = || owners::owners(tree, &wanted);
@@ -37,7 +39,9 @@ pub fn take(source: &Source) -> Census {
         owners.map_or_else(|_| read(), |owners| owners.join().expect("reading packages does not panic"))
     });
     let (missing, missing_optional) = users.missing();
-    let owners::Ownership { owners, packages, unreadable } = owners;
+    let owners::Ownership { owners, mut packages, unreadable } = owners;
+    let owning: BTreeSet<&PackageId> = listed.iter().filter_map(|path| owners.get(path)).collect();
+    packages.retain(|package| owning.contains(&package.id));
     let copies = describe(tree, &users, &owners, &source.mounts);
     let unreadable = tree.unreadable.iter().cloned().chain(unreadable).chain(impostors(tree)).collect();
     let mixed = users
@@ -47,6 +51,10 @@ pub fn take(source: &Source) -> Census {
     let (mixed, shadows, version_gaps) = (mixed.collect(), users.shadows, users.version_gaps);
     let torch = tree.files.keys().find(|path| path.ends_with("/torch/lib/libtorch_cuda.so")).cloned();
     let elf_files = || tree.files.values().filter_map(|file| file.elf.as_ref());
+    // The names of one file have its code once.
+    let mut seen = HashSet::new();
+    let distinct = tree.files.values().filter(|file| seen.insert(file.identity));
+    let distinct = distinct.filter_map(|file| file.elf.as_ref());
     let mut census = Census {
         root: source.root.clone(),
         full: source.full,
@@ -55,6 +63,7 @@ pub fn take(source: &Source) -> Census {
         elf_files: elf_files().count() as u64,
         bytes: tree.bytes(),
         library_path,
+        frameworks: frameworks::frameworks(tree, &owners, &copies, &source.mounts),
         copies,
         tools: tools(tree, &tool_files, &owners),
         missing,
@@ -62,11 +71,7 @@ pub fn take(source: &Source) -> Census {
         shadows: shadows.into_iter().collect(),
         mixed,
         version_gaps: version_gaps.into_iter().collect(),
-        device_code: scanner::merged(elf_files().map(|elf| elf.device_code.as_slice())),
-        framework: torch.as_ref().and_then(|path| {
-            let device_code = tree.files[path].elf.as_ref()?.device_code.clone();
-            Some(Framework { path: path.clone(), device_code })
-        }),
+        device_code: scanner::merged(distinct.map(|elf| elf.device_code.as_slice())),
         torch,
         leftovers: leftovers.into_iter().map(|leftover| leftovers::scan::owned(leftover, &owners)).collect(),
         flavor,
@@ -145,7 +150,7 @@ fn strongest(users: Option<&BTreeSet<User>>) -> Vec<User> {
 }
 
 fn origin(path: &str, owner: Option<&PackageId>, mounts: &[String]) -> Origin {
-    if mounts.iter().any(|mount| path == mount || path.starts_with(&format!("{mount}/"))) {
+    if frameworks::is_below(path, mounts) {
         return Origin::Injected;
     }
     if path.contains("/stubs/") {

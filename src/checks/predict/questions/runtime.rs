@@ -1,17 +1,37 @@
-//! The CUDA that the image's programs were built for, taken from the runtime library that they use.
+//! The CUDA that an installation was built for, as its libraries show it.
 
 use crate::facts::Facts;
-use crate::facts::target_machine::known::numbers;
+use crate::facts::target_machine::known::{self, numbers};
 use crate::model::Evidence;
-use image_audit::census::{Copy, Origin};
+use image_audit::census::{Copy, Framework, Origin};
+use image_audit::fatbin::PtxVersion;
 
-/// The CUDA runtime that the image's programs use. The minor version is not always known.
+use super::libraries;
+
+/// The CUDA runtime of an installation. The minor version is not always known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Runtime<'a> {
     pub major: u32,
     pub minor: Option<u32>,
-    /// Its library; None if the version is that of the base image.
-    pub path: Option<&'a str>,
+    pub basis: Basis<'a>,
 }
+
+/// What shows the version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Basis<'a> {
+    /// A library that it loads.
+    Library { path: &'a str },
+    /// A library that it needs and the image does not have.
+    Missing { soname: &'a str, by: &'a str },
+    /// Its newest PTX: the compiler was of that CUDA or newer.
+    Ptx { version: PtxVersion },
+    /// The base image.
+    Base,
+}
+
+/// Libraries whose soname ends with the major version of their CUDA, such as libcublas.so.12. A program with a static
+/// runtime was built with the headers of the libraries that it loads, so with that CUDA.
+const NUMBERED: [&str; 5] = ["libcudart", "libcublas", "libcublasLt", "libnvrtc", "libnvJitLink"];
 
 impl Runtime<'_> {
     pub fn text(&self) -> String {
@@ -22,40 +42,77 @@ impl Runtime<'_> {
     }
 
     pub fn evidence(&self) -> Evidence {
-        match self.path {
-            Some(path) => Evidence::of(path, &format!(": CUDA {}", self.text())),
-            None => format!("the base image is CUDA {}", self.text()).into(),
+        let cuda = self.text();
+        match self.basis {
+            Basis::Library { path } => Evidence::of(path, &format!(": CUDA {cuda}")),
+            Basis::Missing { soname, by } => Evidence::of(by, &format!(": needs {soname}, of CUDA {cuda}")),
+            Basis::Ptx { version } => format!("the newest PTX has version {version}, of CUDA {cuda}").into(),
+            Basis::Base => format!("the base image is CUDA {cuda}").into(),
         }
     }
 }
 
-/// The runtime of the framework, else of any program, else any copy; the newest of those.
-pub fn of(facts: &Facts) -> Option<Runtime<'_>> {
+/// The runtime of an installation: the newest libcudart that it loads or lacks, else the CUDA of another library that
+/// it loads or lacks. Outside of Python packages, which are built elsewhere, the CUDA of the base image is the next
+/// best. Without an installation: the newest copy that any program uses, else any copy.
+pub fn of<'a>(facts: &'a Facts, framework: Option<&'a Framework>) -> Option<Runtime<'a>> {
     let census = &facts.census;
-    let own = |copy: &&Copy| {
-        let usable = !matches!(copy.origin, Origin::Stub | Origin::Injected);
-        copy.library == "libcudart" && copy.bytes > 0 && usable
-    };
-    let mut copies: Vec<&Copy> = census.copies.iter().filter(own).collect();
-    let mut narrow = |keep: &dyn Fn(&Copy) -> bool| {
-        if copies.iter().any(|copy| keep(copy)) {
-            copies.retain(|copy| keep(copy));
-        }
-    };
-    narrow(&|copy| copy.reached);
-    if let Some(framework) = &census.framework {
-        let directory = framework.path.rsplit_once('/').map_or("", |(directory, _)| directory);
-        narrow(&|copy| copy.users.iter().any(|user| user.path.starts_with(&format!("{directory}/"))));
-    }
-    let of_copies = copies.into_iter().filter_map(|copy| {
-        let (major, minor) = version(copy)?;
-        Some(Runtime { major, minor, path: Some(&copy.path) })
-    });
-    of_copies.max_by_key(|runtime| (runtime.major, runtime.minor)).or_else(|| {
-        // Programs with a static runtime were usually built with the CUDA of the base image.
+    let copies = census.copies.iter().filter(|copy| is_usable(copy));
+    let base = || {
         let version = numbers(census.flavor.cuda_version.as_deref()?);
-        Some(Runtime { major: *version.first()?, minor: version.get(1).copied(), path: None })
-    })
+        let (major, minor) = (*version.first()?, version.get(1).copied());
+        Some(Runtime { major, minor, basis: Basis::Base })
+    };
+    let Some(framework) = framework else {
+        let mut copies: Vec<&Copy> = copies.filter(|copy| copy.library == "libcudart").collect();
+        if copies.iter().any(|copy| copy.reached) {
+            copies.retain(|copy| copy.reached);
+        }
+        return newest(copies.into_iter().filter_map(of_copy)).or_else(base);
+    };
+    let own: Vec<&Copy> = copies.filter(|copy| framework.uses.contains(&copy.path)).collect();
+    let lacks = libraries::missing(facts, framework);
+    let shown_by = |library: &str| {
+        let used = own.iter().filter(|copy| copy.library == library).filter_map(|copy| of_copy(copy));
+        let lacking = lacks.iter().filter(|(missing, _)| missing.library == library);
+        newest(used.chain(lacking.filter_map(|(missing, by)| {
+            let basis = Basis::Missing { soname: &missing.soname, by };
+            Some(Runtime { major: major(&missing.soname)?, minor: None, basis })
+        })))
+    };
+    let of_libraries = || newest(NUMBERED.into_iter().filter_map(shown_by));
+    let in_python = framework.objects.iter().any(|object| object.path.contains("-packages/"));
+    shown_by("libcudart").or_else(of_libraries).or_else(|| if in_python { None } else { base() })
+}
+
+/// The CUDA that the newest PTX of an installation shows. Its runtime may be newer.
+pub fn least(framework: &Framework) -> Option<Runtime<'_>> {
+    let codes = framework.objects.iter().flat_map(|object| &object.device_code);
+    let version = codes.filter_map(|code| code.ptx_version).max()?;
+    let (major, minor) = known::cuda_of_ptx(version)?;
+    Some(Runtime { major, minor: Some(minor), basis: Basis::Ptx { version } })
+}
+
+fn newest<'a>(runtimes: impl Iterator<Item = Runtime<'a>>) -> Option<Runtime<'a>> {
+    runtimes.max_by_key(|runtime| (runtime.major, runtime.minor))
+}
+
+fn is_usable(copy: &Copy) -> bool {
+    copy.bytes > 0 && !matches!(copy.origin, Origin::Stub | Origin::Injected)
+}
+
+/// What a copy shows: libcudart the whole version, the others have one of their own and show the major version.
+fn of_copy(copy: &Copy) -> Option<Runtime<'_>> {
+    let (major, minor) = match copy.library.as_str() {
+        "libcudart" => version(copy)?,
+        _ => (major(copy.soname.as_deref()?)?, None),
+    };
+    Some(Runtime { major, minor, basis: Basis::Library { path: &copy.path } })
+}
+
+/// `12` of libcublas.so.12.
+fn major(soname: &str) -> Option<u32> {
+    numbers(soname.split_once(".so.")?.1).first().copied()
 }
 
 fn version(copy: &Copy) -> Option<(u32, Option<u32>)> {
@@ -72,27 +129,67 @@ fn version(copy: &Copy) -> Option<(u32, Option<u32>)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::predict::samples::image;
+    use crate::checks::predict::samples::{TORCH, image};
     use crate::facts::sample::copy;
+    use image_audit::census::Missing;
 
     fn text(facts: &Facts) -> Option<String> {
-        of(facts).map(|runtime| runtime.text())
+        of(facts, facts.census.frameworks.first()).map(|runtime| runtime.text())
     }
 
     #[test]
-    fn the_runtime_of_the_framework_counts() {
+    fn the_runtime_of_the_installation_counts() {
         let mut facts = image(&["sm_90"], Some("12.4.127"));
-        // Newer, but the framework does not use it.
+        // Newer, but torch does not use it.
         facts.census.copies.push(copy("libcudart", "/opt/libcudart.so.13", "13.2.86"));
         assert_eq!(text(&facts).as_deref(), Some("12.4"));
-        facts.census.framework = None;
+        facts.census.frameworks.clear();
         assert_eq!(text(&facts).as_deref(), Some("13.2"));
+    }
+
+    #[test]
+    fn an_unrelated_runtime_shows_nothing() {
+        let mut facts = image(&["sm_90"], None);
+        facts.census.copies.push(copy("libcudart", "/opt/libcudart.so.13", "13.2.86"));
+        facts.census.frameworks[0].objects[0].path = "/site-packages/torch/lib/libtorch_cuda.so".into();
+        facts.census.flavor.cuda_version = Some("12.4.1".into());
+        assert_eq!(text(&facts), None, "nor does the base image, about a wheel");
+    }
+
+    #[test]
+    fn other_libraries_show_the_major_version() {
+        let mut facts = image(&["sm_90"], None);
+        facts.census.copies.push(copy("libcublas", "/site/nvidia/libcublas.so.12", "12.9.3.13"));
+        facts.census.copies.push(copy("libcufft", "/site/nvidia/libcufft.so.11", "11.4.1.4"));
+        facts.census.frameworks[0].uses = facts.census.copies.iter().map(|copy| copy.path.clone()).collect();
+        assert_eq!(text(&facts).as_deref(), Some("12.x"), "the number of libcufft is not the CUDA release");
+    }
+
+    #[test]
+    fn a_missing_runtime_is_the_one_that_is_needed() {
+        let mut facts = image(&["sm_90"], Some("12.8.90"));
+        let missing = |soname: &str| Missing {
+            library: "libcudart".into(),
+            soname: soname.into(),
+            by: vec![TORCH.into()],
+        };
+        facts.census.missing = vec![missing("libcudart.so.13")];
+        let runtime = of(&facts, facts.census.frameworks.first()).unwrap();
+        assert_eq!(runtime.evidence().text, format!("{TORCH}: needs libcudart.so.13, of CUDA 13.x"));
+    }
+
+    #[test]
+    fn ptx_shows_the_least_cuda() {
+        let facts = image(&["sm_80", "compute_80/8.3", "compute_90/8.5"], None);
+        assert_eq!(least(&facts.census.frameworks[0]).map(|least| least.text()).as_deref(), Some("12.5"));
+        assert_eq!(least(&image(&["compute_80/99.0"], None).census.frameworks[0]), None);
     }
 
     #[test]
     fn the_soname_of_cuda_11_has_no_minor_version() {
         let mut facts = image(&["sm_80"], None);
         facts.census.copies.push(copy("libcudart", "/usr/lib/libcudart.so.11.0", "11.0"));
+        facts.census.frameworks.clear();
         assert_eq!(text(&facts).as_deref(), Some("11.x"));
     }
 

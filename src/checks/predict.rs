@@ -70,7 +70,7 @@ fn one(asked: &Asked, question: Question) -> (u32, String) {
         }
         Question::Libraries => {
             let answer = questions::libraries::ask(asked);
-            (u32::from(matches!(answer, questions::libraries::Answer::Missing(_))), answer.to_string())
+            (answer.rank(), answer.to_string())
         }
         // Asked once for each machine.
         Question::Gpu => (0, questions::gpu::ask(asked).to_string()),

@@ -1,9 +1,10 @@
 //! The image does not show whether it works on this machine.
 
+use crate::checks::code::own::named;
 use crate::checks::predict::on_machines;
 use crate::checks::predict::questions::asked::Asked;
 use crate::checks::predict::questions::code::Ptx;
-use crate::checks::predict::questions::{code, cuda};
+use crate::checks::predict::questions::{code, cuda, libraries};
 use crate::checks::{Check, Outcome, Problem};
 use crate::facts::Facts;
 use crate::facts::target_machine::known;
@@ -29,7 +30,7 @@ pub const CHECK: Check = Check {
 const COMPILERS: [&str; 3] = ["libnvrtc", "libnvvm", "libnvJitLink"];
 
 fn judge(facts: &Facts) -> Outcome {
-    on_machines(facts, &[(Question::Code, code), (Question::Cuda, cuda)])
+    on_machines(facts, &[(Question::Code, code), (Question::Cuda, cuda), (Question::Libraries, needs)])
 }
 
 fn code(asked: &Asked) -> Option<Problem> {
@@ -79,7 +80,7 @@ fn cuda(asked: &Asked) -> Option<Problem> {
             "The image has no libcudart that shows its CUDA version; programs may link it statically.",
         ));
     };
-    let name = crate::checks::code::own::named(framework);
+    let name = named(framework);
     let problem = Problem::new(format!(
         "It is unknown which CUDA {name} was built with: it loads no libcudart (static runtime)."
     ));
@@ -89,11 +90,30 @@ fn cuda(asked: &Asked) -> Option<Problem> {
     }))
 }
 
+fn needs(asked: &Asked) -> Option<Problem> {
+    let libraries::Answer::Elsewhere(missing) = libraries::ask(asked) else { return None };
+    let name = named(asked.frameworks.first()?);
+    let sonames: Vec<&str> = missing.iter().map(|(missing, _)| missing.soname.as_str()).collect();
+    let mut problem = Problem::new(format!(
+        "The loader does not find {} for {name}; it is unknown whether the program loads a copy first.",
+        sonames.join(", ")
+    ));
+    for (missing, by) in missing {
+        problem = problem.file(by, &format!(" needs {}", missing.soname));
+        let copies = libraries::copies(asked.facts);
+        for copy in copies.filter(|copy| copy.soname.as_ref() == Some(&missing.soname)) {
+            problem = problem.file(&copy.path, " has this soname");
+        }
+    }
+    Some(problem)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::predict::samples::{image, problem, problems};
+    use crate::checks::predict::samples::{TORCH, image, problem, problems};
     use crate::facts::sample::copy;
+    use image_audit::census::Missing;
 
     const H100: &str = "gpu=H100,driver=550.54.15";
 
@@ -127,6 +147,26 @@ mod tests {
             evidence,
             ["the newest PTX has version 8.3, of CUDA 12.3, so it was built with that or a newer one"]
         );
+    }
+
+    #[test]
+    fn a_copy_that_the_loader_does_not_find_may_be_loaded_first() {
+        let mut facts = image(&["sm_90"], Some("12.4.127"));
+        let missing = |soname: &str| Missing {
+            library: "libcublas".into(),
+            soname: soname.into(),
+            by: vec![TORCH.into()],
+        };
+        facts.census.missing = vec![missing("libcublas.so.12")];
+        facts.census.copies.push(copy("libcublas", "/site/nvidia/libcublas.so.12", "12.4.5.8"));
+        let (cause, evidence) = problem(judge, facts.clone(), H100);
+        assert_eq!(
+            cause,
+            "The loader does not find libcublas.so.12 for torch; it is unknown whether the program loads a copy first."
+        );
+        assert_eq!(evidence[1], "/site/nvidia/libcublas.so.12 has this soname");
+        facts.census.missing.push(missing("libcublas.so.13"));
+        assert!(problems(judge, facts, H100).is_empty(), "it lacks another one: predict.missing-library");
     }
 
     #[test]

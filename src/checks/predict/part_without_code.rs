@@ -26,7 +26,8 @@ fn judge(facts: &Facts) -> Outcome {
         let code::Answer::Compiled { code, lacking, .. } = code::ask(asked) else { return None };
         let gpu = asked.machine.gpu;
         let first = lacking.first()?;
-        let name = first.rsplit('/').next().unwrap_or(first);
+        // Modules of one package are often named alike: flash_attn_3/_C.so.
+        let name = first.rsplitn(3, '/').nth(2).map_or(*first, |parents| &first[parents.len() + 1..]);
         let also = match lacking.len() - 1 {
             0 => String::new(),
             more => format!(" and {more} more"),
@@ -48,7 +49,7 @@ mod tests {
         let path = "/site/torch/lib/_flash3.so".to_owned();
         facts.census.frameworks[0].objects.push(CodeObject { path, device_code: code(&["sm_90"]) });
         let (cause, evidence) = problem(judge, facts.clone(), "gpu=A100,driver=580.65.06");
-        assert_eq!(cause, "torch has no code for sm_80 in _flash3.so.");
+        assert_eq!(cause, "torch has no code for sm_80 in lib/_flash3.so.");
         assert_eq!(evidence, ["/site/torch/lib/_flash3.so: sm_90"]);
         assert!(problems(judge, facts, "gpu=H100,driver=580.65.06").is_empty());
     }

@@ -18,6 +18,9 @@ const PROGRAMS: [&str; 1] = ["dali"];
 /// Directories of CUDA toolkits and profilers, up to a version.
 const TOOLKITS: [&str; 3] = ["/usr/local/cuda", "/opt/nvidia/", "/usr/lib/nvidia-cuda-toolkit/"];
 
+/// The directory of NVIDIA's tools in Triton's package.
+const TOOLS: &str = "/triton/backends/nvidia/";
+
 /// Libraries of the driver that are not in the catalogue.
 const DRIVER: [&str; 3] = ["libnvidia-", "libnvoptix.", "libcudadebugger."];
 
@@ -108,6 +111,7 @@ fn has_own_code(path: &str, file: &File) -> bool {
         && soname.is_none_or(|soname| library_of(&soname).is_none())
         && !DRIVER.iter().any(|prefix| name.starts_with(prefix))
         && !TOOLKITS.iter().any(|toolkit| path.starts_with(toolkit))
+        && !path.contains(TOOLS)
         && !of_library_wheel(path)
 }
 
@@ -253,6 +257,7 @@ mod tests {
             "torchvision.libs/libnvjpeg.8dd2b5e6.so.12",
             "nvidia/libnvcomp/lib64/libnvcomp.so.5",
             "nvidia/cublas/lib/libcublasLt.so.12",
+            "triton/backends/nvidia/lib/cupti/libcheckpoint.so",
         ];
         let of_nvidia: Vec<String> = paths.map(below).to_vec();
         let others = ["/usr/local/cuda-12.4/lib64/libown.so", "/usr/lib/libnvidia-rtcore.so.550.54.15"];

@@ -6,12 +6,14 @@ use super::asked::Asked;
 use crate::checks::code::own::are_alternatives;
 use crate::facts::Facts;
 use image_audit::catalogue::LIBRARIES;
-use image_audit::census::{Framework, Missing};
+use image_audit::census::{Copy, Framework, Missing, Origin};
 
 pub enum Answer<'a> {
     All,
     /// With the first object that needs each.
     Missing(Vec<(&'a Missing, &'a str)>),
+    /// The loader does not find them, but the image has copies, which the program may load first.
+    Elsewhere(Vec<(&'a Missing, &'a str)>),
     /// There is no installation to ask about.
     Nothing,
 }
@@ -23,6 +25,9 @@ impl fmt::Display for Answer<'_> {
             Answer::Missing(missing) => {
                 write!(out, "no {}", missing.first().map_or("", |(first, _)| &first.soname))
             }
+            Answer::Elsewhere(missing) => {
+                write!(out, "{} ?", missing.first().map_or("", |(first, _)| &first.soname))
+            }
             Answer::Nothing => write!(out, "-"),
         }
     }
@@ -30,10 +35,36 @@ impl fmt::Display for Answer<'_> {
 
 pub fn ask<'a>(asked: &Asked<'a>) -> Answer<'a> {
     let Some(framework) = asked.frameworks.first() else { return Answer::Nothing };
-    match missing(asked.facts, framework) {
-        missing if missing.is_empty() => Answer::All,
-        missing => Answer::Missing(missing),
+    let has_copy = |(missing, _): &(&Missing, &str)| {
+        copies(asked.facts).any(|copy| copy.soname.as_deref() == Some(&missing.soname))
+    };
+    let (elsewhere, missing): (Vec<_>, Vec<_>) =
+        missing(asked.facts, framework).into_iter().partition(has_copy);
+    match (missing.is_empty(), elsewhere.is_empty()) {
+        (false, _) => Answer::Missing(missing),
+        (true, false) => Answer::Elsewhere(elsewhere),
+        (true, true) => Answer::All,
     }
+}
+
+impl Answer<'_> {
+    /// How bad it is; the worst installation decides.
+    pub fn rank(&self) -> u32 {
+        match self {
+            Answer::All | Answer::Nothing => 0,
+            Answer::Elsewhere(_) => 1,
+            Answer::Missing(_) => 2,
+        }
+    }
+}
+
+/// Copies that can be loaded.
+pub fn copies(facts: &Facts) -> impl Iterator<Item = &Copy> {
+    facts
+        .census
+        .copies
+        .iter()
+        .filter(|copy| copy.bytes > 0 && !matches!(copy.origin, Origin::Stub | Origin::Injected))
 }
 
 /// The libraries that objects with device code need and the image does not have. The driver's are mounted. Other objects

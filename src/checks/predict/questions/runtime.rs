@@ -3,7 +3,7 @@
 use crate::facts::Facts;
 use crate::facts::target_machine::known::{self, numbers};
 use crate::model::Evidence;
-use image_audit::census::{Copy, Framework, Origin};
+use image_audit::census::{Copy, Framework};
 use image_audit::fatbin::PtxVersion;
 
 use super::libraries;
@@ -57,7 +57,7 @@ impl Runtime<'_> {
 /// best. Without an installation: the newest copy that any program uses, else any copy.
 pub fn of<'a>(facts: &'a Facts, framework: Option<&'a Framework>) -> Option<Runtime<'a>> {
     let census = &facts.census;
-    let copies = census.copies.iter().filter(|copy| is_usable(copy));
+    let copies = libraries::copies(facts);
     let base = || {
         let version = numbers(census.flavor.cuda_version.as_deref()?);
         let (major, minor) = (*version.first()?, version.get(1).copied());
@@ -80,9 +80,24 @@ pub fn of<'a>(facts: &'a Facts, framework: Option<&'a Framework>) -> Option<Runt
             Some(Runtime { major: major(&missing.soname)?, minor: None, basis })
         })))
     };
-    let of_libraries = || newest(NUMBERED.into_iter().filter_map(shown_by));
+    let of_libraries =
+        || newest(NUMBERED.into_iter().filter_map(shown_by)).or_else(|| of_names(facts, framework));
     let in_python = framework.objects.iter().any(|object| object.path.contains("-packages/"));
     shown_by("libcudart").or_else(of_libraries).or_else(|| if in_python { None } else { base() })
+}
+
+/// The CUDA of the libraries that its objects open by name and do not find. A program that tries several releases shows
+/// nothing.
+fn of_names<'a>(facts: &'a Facts, framework: &'a Framework) -> Option<Runtime<'a>> {
+    let own = |by: &&String| framework.objects.iter().any(|object| object.path == **by);
+    let optional = facts.census.missing_optional.iter();
+    let numbered = optional.filter(|missing| NUMBERED.contains(&missing.library.as_str()));
+    let found = numbered.filter_map(|missing| {
+        let basis = Basis::Missing { soname: &missing.soname, by: missing.by.iter().find(own)? };
+        Some(Runtime { major: major(&missing.soname)?, minor: None, basis })
+    });
+    let found: Vec<Runtime> = found.collect();
+    found.first().copied().filter(|first| found.iter().all(|other| other.major == first.major))
 }
 
 /// The CUDA that the newest PTX of an installation shows. Its runtime may be newer.
@@ -95,10 +110,6 @@ pub fn least(framework: &Framework) -> Option<Runtime<'_>> {
 
 fn newest<'a>(runtimes: impl Iterator<Item = Runtime<'a>>) -> Option<Runtime<'a>> {
     runtimes.max_by_key(|runtime| (runtime.major, runtime.minor))
-}
-
-fn is_usable(copy: &Copy) -> bool {
-    copy.bytes > 0 && !matches!(copy.origin, Origin::Stub | Origin::Injected)
 }
 
 /// What a copy shows: libcudart the whole version, the others have one of their own and show the major version.
@@ -176,6 +187,23 @@ mod tests {
         facts.census.missing = vec![missing("libcudart.so.13")];
         let runtime = of(&facts, facts.census.frameworks.first()).unwrap();
         assert_eq!(runtime.evidence().text, format!("{TORCH}: needs libcudart.so.13, of CUDA 13.x"));
+    }
+
+    #[test]
+    fn names_of_one_release_show_it() {
+        let optional = |sonames: &[&str], by: &str| {
+            let mut facts = image(&["sm_90"], None);
+            let missing = |soname: &&str| Missing {
+                library: "libcublas".into(),
+                soname: soname.to_string(),
+                by: vec!["/usr/bin/other".into(), by.into()],
+            };
+            facts.census.missing_optional = sonames.iter().map(missing).collect();
+            text(&facts)
+        };
+        assert_eq!(optional(&["libcublas.so.12"], TORCH).as_deref(), Some("12.x"));
+        assert_eq!(optional(&["libcublas.so.12"], "/opt/x"), None);
+        assert_eq!(optional(&["libcublas.so.12", "libcublas.so.13"], TORCH), None);
     }
 
     #[test]

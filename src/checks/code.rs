@@ -4,6 +4,7 @@ use crate::checks::{Outcome, Problem};
 use crate::facts::Facts;
 use crate::facts::probe::ProbeRun;
 
+pub mod needs;
 pub mod own;
 
 use own::OwnCode;
@@ -38,7 +39,8 @@ fn each(facts: &Facts, judge: impl Fn(u32, &OwnCode) -> Option<Problem>) -> Outc
     if gpus.is_empty() {
         return Outcome::Skip(NO_GPUS);
     }
-    let mut codes: Vec<OwnCode> = facts.census.frameworks.iter().map(OwnCode::of).collect();
+    let mut codes: Vec<OwnCode> =
+        facts.census.frameworks.iter().map(|framework| OwnCode::of(facts, framework)).collect();
     if codes.is_empty() {
         codes.extend(OwnCode::whole(&facts.census));
     }

@@ -1,6 +1,8 @@
 //! The device code of one installation, and how much of it runs on a GPU.
 
+use super::needs::{self, are_alternatives};
 use crate::checks::Problem;
+use crate::facts::Facts;
 use image_audit::census::{Census, Framework};
 use image_audit::fatbin::{CodeKind, DeviceCode, merged, runs_on};
 
@@ -43,12 +45,16 @@ pub enum Runs<'a> {
 }
 
 impl<'a> OwnCode<'a> {
-    pub fn of(framework: &'a Framework) -> OwnCode<'a> {
-        let objects = framework.objects.iter();
+    /// That of the objects that can be loaded.
+    pub fn of(facts: &Facts, framework: &'a Framework) -> OwnCode<'a> {
+        let objects = needs::loadable(facts, framework);
         OwnCode {
             subject: named(framework),
-            objects: objects.map(|one| Object { path: Some(&one.path), code: &one.device_code }).collect(),
-            code: merged(framework.objects.iter().map(|object| object.device_code.as_slice())),
+            code: merged(objects.iter().map(|object| object.device_code.as_slice())),
+            objects: objects
+                .into_iter()
+                .map(|object| Object { path: Some(&object.path), code: &object.device_code })
+                .collect(),
         }
     }
 
@@ -127,9 +133,9 @@ impl<'a> OwnCode<'a> {
         fit.clone().rfind(|code| is_plain(code)).or_else(|| fit.next_back())
     }
 
-    /// Objects without code for the GPU. Of objects that only differ in a number (one for each CUDA), one is loaded.
+    /// Objects without any code for the GPU. Of objects that only differ in a number (one for each CUDA), one is loaded.
     fn lacking(&self, gpu: u32) -> Vec<&str> {
-        let runs = |object: &&Object| object.has_code(gpu, ANY);
+        let runs = |object: &&Object| object.running(gpu, ANY) > 0;
         let (running, lacking): (Vec<_>, Vec<_>) =
             self.objects.iter().filter(|object| object.images() > 0).partition(runs);
         let paths = lacking.into_iter().filter_map(|object: &Object| object.path);
@@ -178,12 +184,6 @@ pub fn named(framework: &Framework) -> String {
     }
 }
 
-/// Whether two paths differ in numbers only, such as `libbitsandbytes_cuda118.so` and `libbitsandbytes_cuda128.so`.
-pub fn are_alternatives(a: &str, b: &str) -> bool {
-    let without = |path: &str| path.replace(|c: char| c.is_ascii_digit(), "");
-    a != b && without(a) == without(b)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -210,7 +210,7 @@ mod tests {
     }
 
     fn on(objects: &[(&str, &[&str])], gpu: u32) -> String {
-        match OwnCode::of(&framework(objects)).on(gpu) {
+        match OwnCode::of(&Facts::default(), &framework(objects)).on(gpu) {
             Runs::Compiled { best, lacking } => format!("{} {}", best.arch, lacking.join(" ")),
             Runs::Ptx { best } => best.arch.clone(),
             Runs::Few { images, of } => format!("{images} of {of}"),
@@ -282,7 +282,7 @@ mod tests {
         let names: Vec<String> = (0..7).map(|number| format!("/opt/{number}.so")).collect();
         let objects: Vec<(&str, &[&str])> =
             names.iter().map(|name| (name.as_str(), &["sm_80:1"][..])).collect();
-        let problem = OwnCode::of(&framework(&objects)).problem("has none.");
+        let problem = OwnCode::of(&Facts::default(), &framework(&objects)).problem("has none.");
         let lines: Vec<&str> = problem.evidence.iter().map(|line| line.text.as_str()).collect();
         assert_eq!(problem.cause, "demo 1 has none.");
         assert_eq!(

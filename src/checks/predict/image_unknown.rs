@@ -1,5 +1,6 @@
 //! The image does not show whether it works on this machine.
 
+use crate::checks::code::needs;
 use crate::checks::code::own::named;
 use crate::checks::predict::on_machines;
 use crate::checks::predict::questions::asked::Asked;
@@ -30,7 +31,7 @@ pub const CHECK: Check = Check {
 const COMPILERS: [&str; 3] = ["libnvrtc", "libnvvm", "libnvJitLink"];
 
 fn judge(facts: &Facts) -> Outcome {
-    on_machines(facts, &[(Question::Code, code), (Question::Cuda, cuda), (Question::Libraries, needs)])
+    on_machines(facts, &[(Question::Code, code), (Question::Cuda, cuda), (Question::Libraries, needed)])
 }
 
 fn code(asked: &Asked) -> Option<Problem> {
@@ -90,7 +91,7 @@ fn cuda(asked: &Asked) -> Option<Problem> {
     }))
 }
 
-fn needs(asked: &Asked) -> Option<Problem> {
+fn needed(asked: &Asked) -> Option<Problem> {
     let libraries::Answer::Elsewhere(missing) = libraries::ask(asked) else { return None };
     let name = named(asked.frameworks.first()?);
     let sonames: Vec<&str> = missing.iter().map(|(missing, _)| missing.soname.as_str()).collect();
@@ -100,7 +101,7 @@ fn needs(asked: &Asked) -> Option<Problem> {
     ));
     for (missing, by) in missing {
         problem = problem.file(by, &format!(" needs {}", missing.soname));
-        let copies = libraries::copies(asked.facts);
+        let copies = needs::copies(asked.facts);
         for copy in copies.filter(|copy| copy.soname.as_ref() == Some(&missing.soname)) {
             problem = problem.file(&copy.path, " has this soname");
         }

@@ -91,7 +91,8 @@ pub fn frameworks(
                 })
                 .collect();
             objects.sort_by_key(|object| std::cmp::Reverse(object.bytes()));
-            let uses = users.remove(&key).unwrap_or_default();
+            let mut uses = users.remove(&key).unwrap_or_default();
+            uses.extend(in_search_paths(tree, &objects, copies, &uses));
             Framework { name: key.1, version: owner.map(|owner| owner.version.clone()), objects, uses }
         })
         .collect();
@@ -99,6 +100,28 @@ pub fn frameworks(
         std::cmp::Reverse(framework.objects.iter().map(CodeObject::bytes).fold(0, u64::saturating_add))
     });
     frameworks
+}
+
+/// Copies in the directories where the objects search, of libraries that are not used from elsewhere. A framework that
+/// assembles the names that it opens shows only there which ones it means.
+fn in_search_paths(tree: &Tree, objects: &[CodeObject], copies: &[Copy], uses: &[String]) -> Vec<String> {
+    let mut directories = HashSet::new();
+    for object in objects {
+        let Some(elf) = tree.files.get(&object.path).and_then(|file| file.elf.as_ref()) else { continue };
+        let origin = directory(&object.path).trim_end_matches('/');
+        for path in elf.rpath.iter().chain(&elf.runpath) {
+            let path = path.replace("${ORIGIN}", origin).replace("$ORIGIN", origin);
+            directories.extend(tree.resolve(&path));
+        }
+    }
+    let used = |library: &str| copies.iter().any(|copy| copy.library == library && uses.contains(&copy.path));
+    copies
+        .iter()
+        .filter(|copy| {
+            directories.contains(directory(&copy.path).trim_end_matches('/')) && !used(&copy.library)
+        })
+        .map(|copy| copy.path.clone())
+        .collect()
 }
 
 /// Whether it is an object with device code that is not one of NVIDIA's libraries.
@@ -299,15 +322,9 @@ mod tests {
         assert_eq!(frameworks(&tree, &BTreeMap::new(), &[], &["/usr/lib/libgpu.so".to_owned()]), []);
     }
 
-    #[test]
-    fn all_objects_of_an_installation_use_copies_for_it() {
-        let module = format!("{SITE}/faiss/_swigfaiss.so");
-        let library = format!("{SITE}/faiss_gpu_cu12.libs/libfaiss-6b43fd57.so");
-        let tree = tree(&[(&module, 1, "", 0), (&library, 2, "sm_80", 9)]);
-        assert_eq!(wanted(&tree), [module.clone(), library.clone()]);
-        let name = "faiss-gpu-cu12";
-        let copy = |path: &str, by: &str| Copy {
-            library: "libcudart".into(),
+    fn copy(path: &str, by: &[&str]) -> Copy {
+        Copy {
+            library: crate::catalogue::library_of(base(path)).unwrap().name.to_owned(),
             path: path.into(),
             links: Vec::new(),
             soname: None,
@@ -315,23 +332,52 @@ mod tests {
             bytes: 1,
             origin: Origin::Wheel,
             package: None,
-            users: vec![User { path: by.into(), how: How::Needed }],
+            users: by.iter().map(|by| User { path: by.to_string(), how: How::Needed }).collect(),
             reached: true,
             kept: false,
             verdict: Verdict::Used,
             device_code: Vec::new(),
             forward: None,
-        };
+        }
+    }
+
+    #[test]
+    fn all_objects_of_an_installation_use_copies_for_it() {
+        let module = format!("{SITE}/faiss/_swigfaiss.so");
+        let library = format!("{SITE}/faiss_gpu_cu12.libs/libfaiss-6b43fd57.so");
+        let tree = tree(&[(&module, 1, "", 0), (&library, 2, "sm_80", 9)]);
+        assert_eq!(wanted(&tree), [module.clone(), library.clone()]);
+        let name = "faiss-gpu-cu12";
         let source = format!("{SITE}/faiss/loader.py");
         let copies = [
-            copy("/a/libcudart.so.12", &module),
-            copy("/b/libcudart.so.13", "/usr/bin/other"),
-            copy("/c/libcublas.so.12", &source),
+            copy("/a/libcudart.so.12", &[&module]),
+            copy("/b/libcudart.so.13", &["/usr/bin/other"]),
+            copy("/c/libcublas.so.12", &[&source]),
         ];
         let owners = owned(&[(&module, name, "1"), (&library, name, "1")]);
         assert_eq!(
             frameworks(&tree, &owners, &copies, &[])[0].uses,
             ["/a/libcudart.so.12", "/c/libcublas.so.12"]
+        );
+    }
+
+    #[test]
+    fn a_search_path_shows_the_copies_that_are_opened_by_assembled_names() {
+        let library = format!("{SITE}/tensorflow/libtensorflow_cc.so.2");
+        let mut tree = tree(&[(&library, 1, "sm_80", 9)]);
+        let elf = tree.files.get_mut(&library).unwrap().elf.as_mut().unwrap();
+        elf.runpath =
+            vec!["$ORIGIN/../nvidia/cuda_runtime/lib".into(), "$ORIGIN/../nvidia/cublas/lib".into()];
+        let below = |path: &str| format!("{SITE}/nvidia/{path}");
+        let copies = [
+            copy("/usr/lib/libcublas.so.12", &[&library]),
+            copy(&below("cublas/lib/libcublas.so.12"), &[]),
+            copy(&below("cuda_runtime/lib/libcudart.so.12"), &[]),
+            copy(&below("cufft/lib/libcufft.so.11"), &[]),
+        ];
+        assert_eq!(
+            frameworks(&tree, &BTreeMap::new(), &copies, &[])[0].uses,
+            ["/usr/lib/libcublas.so.12".to_owned(), below("cuda_runtime/lib/libcudart.so.12")]
         );
     }
 }

@@ -70,7 +70,7 @@ impl<'a> Asked<'a> {
             driver: DriverCuda::of(machine),
             runtime: runtime::of(facts, first),
             compat: Compat::find(facts),
-            code: first.map(OwnCode::of),
+            code: first.map(|framework| OwnCode::of(facts, framework)),
             frameworks,
         }
     }

@@ -1,12 +1,11 @@
 //! The CUDA that an installation was built for, as its libraries show it.
 
+use crate::checks::code::needs;
 use crate::facts::Facts;
 use crate::facts::target_machine::known::{self, numbers};
 use crate::model::Evidence;
 use image_audit::census::{Copy, Framework};
 use image_audit::fatbin::PtxVersion;
-
-use super::libraries;
 
 /// The CUDA runtime of an installation. The minor version is not always known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,7 +56,7 @@ impl Runtime<'_> {
 /// best. Without an installation: the newest copy that any program uses, else any copy.
 pub fn of<'a>(facts: &'a Facts, framework: Option<&'a Framework>) -> Option<Runtime<'a>> {
     let census = &facts.census;
-    let copies = libraries::copies(facts);
+    let copies = needs::copies(facts);
     let base = || {
         let version = numbers(census.flavor.cuda_version.as_deref()?);
         let (major, minor) = (*version.first()?, version.get(1).copied());
@@ -71,7 +70,7 @@ pub fn of<'a>(facts: &'a Facts, framework: Option<&'a Framework>) -> Option<Runt
         return newest(copies.into_iter().filter_map(of_copy)).or_else(base);
     };
     let own: Vec<&Copy> = copies.filter(|copy| framework.uses.contains(&copy.path)).collect();
-    let lacks = libraries::missing(facts, framework);
+    let lacks = needs::missing(facts, framework);
     let shown_by = |library: &str| {
         let used = own.iter().filter(|copy| copy.library == library).filter_map(|copy| of_copy(copy));
         let lacking = lacks.iter().filter(|(missing, _)| missing.library == library);

@@ -1,0 +1,122 @@
+//! The CUDA libraries that objects with device code are linked to and do not get, and which of the objects load.
+
+use crate::facts::Facts;
+use image_audit::catalogue::LIBRARIES;
+use image_audit::census::{CodeObject, Copy, Framework, Missing, Origin};
+
+/// What the loader does for an object, from best to worst.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Loads {
+    Yes,
+    /// If the program loads the libraries first: the image has them elsewhere.
+    Perhaps,
+    No,
+}
+
+/// The objects that can be loaded. Of objects that differ in numbers only, such as one library for each CUDA, a program
+/// loads one: those that lack more than another one do not count.
+pub fn loadable<'a>(facts: &Facts, framework: &'a Framework) -> Vec<&'a CodeObject> {
+    let loads: Vec<Loads> = framework.objects.iter().map(|object| loads(facts, &object.path)).collect();
+    let objects = || framework.objects.iter().zip(&loads);
+    let replaced = |path: &str, loads: Loads| {
+        objects().any(|(other, better)| *better < loads && are_alternatives(path, &other.path))
+    };
+    objects().filter(|(object, loads)| !replaced(&object.path, **loads)).map(|(object, _)| object).collect()
+}
+
+/// The libraries that loadable objects need and the loader does not find, each with the first such object. The driver's
+/// are mounted. Objects without device code may be plugins that nobody loads.
+pub fn missing<'a>(facts: &'a Facts, framework: &'a Framework) -> Vec<(&'a Missing, &'a str)> {
+    let objects = loadable(facts, framework);
+    let needs = |missing: &'a Missing| {
+        let by = objects.iter().find(|object| missing.by.contains(&object.path))?;
+        Some((missing, by.path.as_str()))
+    };
+    of_image(facts).filter_map(needs).collect()
+}
+
+/// Whether the image has a copy with the soname, where the loader does not look.
+pub fn is_elsewhere(facts: &Facts, missing: &Missing) -> bool {
+    copies(facts).any(|copy| copy.soname.as_ref() == Some(&missing.soname))
+}
+
+/// Copies that can be loaded.
+pub fn copies(facts: &Facts) -> impl Iterator<Item = &Copy> {
+    facts
+        .census
+        .copies
+        .iter()
+        .filter(|copy| copy.bytes > 0 && !matches!(copy.origin, Origin::Stub | Origin::Injected))
+}
+
+/// Whether two paths differ in numbers only, such as `libbitsandbytes_cuda118.so` and `libbitsandbytes_cuda128.so`.
+pub fn are_alternatives(a: &str, b: &str) -> bool {
+    let without = |path: &str| path.replace(|c: char| c.is_ascii_digit(), "");
+    a != b && without(a) == without(b)
+}
+
+fn loads(facts: &Facts, path: &str) -> Loads {
+    let lacks = of_image(facts).filter(|missing| missing.by.iter().any(|by| by == path));
+    let each = lacks.map(|missing| if is_elsewhere(facts, missing) { Loads::Perhaps } else { Loads::No });
+    each.max().unwrap_or(Loads::Yes)
+}
+
+fn of_image(facts: &Facts) -> impl Iterator<Item = &Missing> {
+    let driver = |library: &str| LIBRARIES.iter().any(|known| known.name == library && known.driver);
+    facts.census.missing.iter().filter(move |missing| !driver(&missing.library))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::facts::sample::{Sample, copy};
+
+    const OLD: &str = "/site/b/lib_cuda118.so";
+    const NEW: &str = "/site/b/lib_cuda128.so";
+
+    fn lacking(entries: &[(&str, &str, &[&str])]) -> Facts {
+        let mut facts = Sample::image().facts();
+        let entry = |(library, soname, by): &(&str, &str, &[&str])| Missing {
+            library: library.to_string(),
+            soname: soname.to_string(),
+            by: by.iter().map(|by| by.to_string()).collect(),
+        };
+        facts.census.missing = entries.iter().map(entry).collect();
+        let objects =
+            [OLD, NEW].map(|path| CodeObject { path: path.into(), device_code: Vec::new() }).to_vec();
+        let framework = Framework { name: "b".into(), version: None, objects, uses: Vec::new() };
+        facts.census.frameworks = vec![framework];
+        facts
+    }
+
+    fn sonames(facts: &Facts) -> Vec<&str> {
+        missing(facts, &facts.census.frameworks[0]).into_iter().map(|(one, _)| one.soname.as_str()).collect()
+    }
+
+    #[test]
+    fn needs_of_objects_with_code_count() {
+        let facts = lacking(&[
+            ("libcudart", "libcudart.so.13", &[OLD, NEW]),
+            ("libcuda", "libcuda.so.1", &[OLD, NEW]),
+            ("libnvinfer", "libnvinfer.so.10", &["/site/b/plugin.so"]),
+        ]);
+        assert_eq!(sonames(&facts), ["libcudart.so.13"]);
+    }
+
+    #[test]
+    fn one_of_several_alternatives_is_enough() {
+        let facts = lacking(&[("libcudart", "libcudart.so.11.0", &[OLD])]);
+        assert_eq!(sonames(&facts), [""; 0]);
+        let loadable = loadable(&facts, &facts.census.frameworks[0]);
+        assert_eq!(loadable.iter().map(|object| object.path.as_str()).collect::<Vec<_>>(), [NEW]);
+    }
+
+    #[test]
+    fn a_copy_elsewhere_is_better_than_none() {
+        let mut facts =
+            lacking(&[("libcublas", "libcublas.so.11", &[OLD]), ("libcublas", "libcublas.so.12", &[NEW])]);
+        assert_eq!(sonames(&facts), ["libcublas.so.11", "libcublas.so.12"]);
+        facts.census.copies.push(copy("libcublas", "/site/nvidia/libcublas.so.12", "12.8.4.1"));
+        assert_eq!(sonames(&facts), ["libcublas.so.12"]);
+    }
+}

@@ -8,21 +8,34 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use crate::catalogue::{library_of, unhashed};
 use crate::census::{CodeObject, Copy, Framework};
-use crate::packages::PackageId;
 use crate::packages::places::base;
+use crate::packages::{Manager, PackageId};
 use crate::tree::{File, Tree};
 
 /// Packages below `nvidia/` that are programs; all others there are libraries.
 const PROGRAMS: [&str; 1] = ["dali"];
 
-/// Directories of CUDA toolkits and profilers, up to a version.
-const TOOLKITS: [&str; 3] = ["/usr/local/cuda", "/opt/nvidia/", "/usr/lib/nvidia-cuda-toolkit/"];
+/// Directories of CUDA toolkits and profilers. `/usr/local/cuda-12.4` is one, too.
+const TOOLKITS: [&str; 4] =
+    ["/usr/local/cuda/", "/usr/local/cuda-1", "/opt/nvidia/", "/usr/lib/nvidia-cuda-toolkit/"];
 
 /// The directory of NVIDIA's tools in Triton's package.
 const TOOLS: &str = "/triton/backends/nvidia/";
 
-/// Libraries of the driver that are not in the catalogue.
-const DRIVER: [&str; 3] = ["libnvidia-", "libnvoptix.", "libcudadebugger."];
+/// File names of the driver's libraries, of profilers' and of optional parts that are not in the catalogue.
+const OF_NVIDIA: [&str; 8] = [
+    "libnvidia-",
+    "libnvoptix.",
+    "libcudadebugger.",
+    "libaccinj64.",
+    "libcuinj64.",
+    "libcheckpoint.",
+    "libpcsamplingutil.",
+    "libcutensor",
+];
+
+/// Packages of distributions and of NVIDIA's repositories that contain tools.
+const PACKAGES: [&str; 4] = ["nvidia-", "cuda-", "nsight-", "libcupti"];
 
 /// Who an object belongs to: the place, then the name in it.
 type Key = (String, String);
@@ -53,7 +66,12 @@ pub fn frameworks(
     // A cache adds nothing to the installations that are linked to it.
     objects.sort_by_key(|(path, _)| is_in_cache(path));
     let (mut seen, mut found): (HashSet<_>, BTreeMap<Key, Vec<(&String, &File)>>) = Default::default();
-    for (path, file) in objects {
+    let of_nvidia = |path: &String| {
+        owners.get(path).is_some_and(|owner| {
+            owner.manager != Manager::Pip && PACKAGES.iter().any(|prefix| owner.name.starts_with(prefix))
+        })
+    };
+    for (path, file) in objects.into_iter().filter(|(path, _)| !of_nvidia(path)) {
         if !seen.insert(file.identity) && is_in_cache(path) {
             continue;
         }
@@ -132,7 +150,7 @@ fn has_own_code(path: &str, file: &File) -> bool {
     !elf.device_code.is_empty()
         && library_of(name).is_none()
         && soname.is_none_or(|soname| library_of(&soname).is_none())
-        && !DRIVER.iter().any(|prefix| name.starts_with(prefix))
+        && !OF_NVIDIA.iter().any(|prefix| name.starts_with(prefix))
         && !TOOLKITS.iter().any(|toolkit| path.starts_with(toolkit))
         && !path.contains(TOOLS)
         && !of_library_wheel(path)
@@ -201,7 +219,6 @@ mod tests {
     use crate::census::{How, Origin, User};
     use crate::elf::Elf;
     use crate::fatbin::{CodeKind, DeviceCode};
-    use crate::packages::Manager;
     use crate::verdict::Verdict;
 
     const SITE: &str = "/usr/lib/python3/dist-packages";
@@ -288,6 +305,18 @@ mod tests {
         let all = of_nvidia.iter().map(String::as_str).chain(others).chain([own.as_str()]);
         let files: Vec<_> = all.enumerate().map(|(inode, path)| (path, inode as u64, "sm_90", 9)).collect();
         assert_eq!(only_names(&tree(&files)), ["nvidia/dali"]);
+    }
+
+    #[test]
+    fn packages_of_nvidias_tools_are_no_installation() {
+        let tree = tree(&[("/usr/lib/cuda/libprof.so", 1, "sm_90", 9)]);
+        let by = |manager, name: &str| {
+            let owner = PackageId { manager, name: name.to_owned(), version: "1".to_owned() };
+            found(&tree, &[("/usr/lib/cuda/libprof.so".to_owned(), owner)].into()).len()
+        };
+        assert_eq!(by(Manager::Dpkg, "nvidia-cuda-toolkit"), 0);
+        assert_eq!(by(Manager::Dpkg, "hashcat"), 1);
+        assert_eq!(by(Manager::Pip, "nvidia-pytriton"), 1);
     }
 
     #[test]

@@ -32,7 +32,13 @@ fn real_images_on_described_machines() {
         ("torch12", "gpu=H100,driver=390.10", 3, "unknown", &["predict.unknown", "predict.unknown"]),
         ("torch13", "gpu=RTX 5090,cuda=13.2,open-module=yes", 0, "works", &[]),
         ("torch13", "gpu=B200,cuda=13.2,open-module=no", 1, "fails", &["predict.closed-module"]),
-        ("torch13", "gpu=H100,driver=535.104.05", 1, "fails", &["predict.driver-too-old"]),
+        (
+            "torch13",
+            "gpu=H100,driver=535.104.05",
+            1,
+            "fails",
+            &["predict.driver-too-old", "predict.zstd-fatbin"],
+        ),
         (
             "torch13",
             "gpu=V100,driver=580.65.06",
@@ -149,7 +155,8 @@ fn without_device_code_the_prediction_is_unknown() {
     assert_eq!(output.status.code(), Some(3));
     let report = report(&output);
     assert_eq!(report["verdict"], "undecided");
-    assert_eq!(predicted(&report["predictions"][0]), ("unknown".into(), vec!["predict.unknown".into()]));
+    let expected = ("unknown".into(), vec!["predict.image-unknown".into()]);
+    assert_eq!(predicted(&report["predictions"][0]), expected);
     let empty = tempfile::tempdir().unwrap();
     let output = image(empty.path(), &["--on", "gpu=H100,driver=550.54.15"]);
     assert_eq!(output.status.code(), Some(3), "{}", text(&output.stdout));
@@ -190,7 +197,7 @@ fn a_compatibility_driver_works_with_the_drivers_in_its_note() {
             report(&image(directory.path(), &[&flags[..], &["--level", level, "--format", "json"]].concat()));
         let cuda = |number: usize| {
             let findings = all["predictions"][number]["findings"].as_array().unwrap();
-            let found = findings.iter().find(|finding| finding["id"] != "predict.unknown");
+            let found = findings.iter().find(|finding| finding["id"] != "predict.image-unknown");
             found.unwrap_or_else(|| panic!("{level}: {all:#}")).clone()
         };
         assert_eq!(cuda(0)["id"], "predict.compat", "{level}");

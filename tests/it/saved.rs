@@ -470,7 +470,7 @@ const SCHEMA_1: &[Answer] = &[
         findings: &[("library.missing", None), ("leftovers.caches", None), ("leftovers.wheels", None), ("leftovers.secret", None), ("library.redundant", None), ("library.unreadable", None), ("leftovers.toolkit", None), ("leftovers.compilers", None)],
         states: &[],
         libraries: &[],
-        predictions: &[("node1", "unknown", &["predict.unknown", "predict.unknown"]), ("node2", "fails", &["predict.closed-module", "predict.unknown"]), ("node3", "unknown", &["predict.unknown", "predict.minor-version"]), ("node4", "unknown", &["predict.unknown"])],
+        predictions: &[("node1", "unknown", &["predict.unknown", "predict.image-unknown"]), ("node2", "fails", &["predict.closed-module", "predict.image-unknown"]), ("node3", "unknown", &["predict.image-unknown", "predict.minor-version"]), ("node4", "unknown", &["predict.image-unknown"])],
     },
     Answer {
         file: "archive",
@@ -479,7 +479,7 @@ const SCHEMA_1: &[Answer] = &[
         findings: &[("image.cuda-without-glibc", None), ("library.working-directory", None), ("leftovers.secret", None), ("leftovers.hidden-bytes", None), ("leftovers.root-user", None), ("leftovers.no-healthcheck", None)],
         states: &[],
         libraries: &[("libcudart", "present", 1)],
-        predictions: &[("node1", "fails", &["predict.requirement", "predict.unknown"])],
+        predictions: &[("node1", "fails", &["predict.requirement", "predict.image-unknown"])],
     },
 ];
 

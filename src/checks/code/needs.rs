@@ -35,6 +35,33 @@ pub fn missing<'a>(facts: &'a Facts, framework: &'a Framework) -> Vec<(&'a Missi
     of_image(facts).filter_map(needs).collect()
 }
 
+/// The libraries that loadable objects open by name and the loader does not find, of those that nothing runs without:
+/// cuBLAS and what else has the number of its CUDA in its soname. A program that names several releases tries them.
+pub fn opened<'a>(facts: &'a Facts, framework: &'a Framework) -> Vec<(&'a Missing, &'a str)> {
+    let objects = loadable(facts, framework);
+    let optional = facts.census.missing_optional.iter();
+    let found: Vec<(&Missing, &str)> = optional
+        .filter_map(|missing| {
+            cuda_of(&missing.library, &missing.soname)?;
+            let by = objects.iter().find(|object| missing.by.contains(&object.path))?;
+            Some((missing, by.path.as_str()))
+        })
+        .collect();
+    let mut releases = found.iter().map(|(missing, _)| cuda_of(&missing.library, &missing.soname));
+    let first = releases.next();
+    if releases.all(|other| Some(other) == first) { found } else { Vec::new() }
+}
+
+/// Libraries whose soname ends with the major version of their CUDA, such as libcublas.so.12. A program with a static
+/// runtime was built with the headers of the libraries that it loads, so with that CUDA.
+pub const NUMBERED: [&str; 5] = ["libcudart", "libcublas", "libcublasLt", "libnvrtc", "libnvJitLink"];
+
+/// `12` of libcublas.so.12.
+pub fn cuda_of(library: &str, soname: &str) -> Option<u32> {
+    let number = soname.split_once(".so.").filter(|_| NUMBERED.contains(&library))?.1;
+    number.split('.').next()?.parse().ok()
+}
+
 /// Whether the image has a copy with the soname, where the loader does not look.
 pub fn is_elsewhere(facts: &Facts, missing: &Missing) -> bool {
     copies(facts).any(|copy| copy.soname.as_ref() == Some(&missing.soname))
@@ -109,6 +136,22 @@ mod tests {
         assert_eq!(sonames(&facts), [""; 0]);
         let loadable = loadable(&facts, &facts.census.frameworks[0]);
         assert_eq!(loadable.iter().map(|object| object.path.as_str()).collect::<Vec<_>>(), [NEW]);
+    }
+
+    #[test]
+    fn names_of_one_release_are_opened() {
+        let opened = |entries: &[(&str, &str)]| -> Vec<String> {
+            let with_by: Vec<(&str, &str, &[&str])> =
+                entries.iter().map(|(library, soname)| (*library, *soname, &[NEW][..])).collect();
+            let mut facts = lacking(&with_by);
+            facts.census.missing_optional = std::mem::take(&mut facts.census.missing);
+            let found = super::opened(&facts, &facts.census.frameworks[0]);
+            found.into_iter().map(|(missing, _)| missing.soname.clone()).collect()
+        };
+        let (old, new) = (("libcublas", "libcublas.so.12"), ("libcublas", "libcublas.so.13"));
+        assert_eq!(opened(&[old, ("libcudnn", "libcudnn.so.9")]), ["libcublas.so.12"]);
+        assert_eq!(opened(&[old, new]), [""; 0], "one of the two is enough");
+        assert_eq!(opened(&[("libcublas", "libcublas.so")]), [""; 0], "of no release");
     }
 
     #[test]

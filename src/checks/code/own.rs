@@ -25,6 +25,8 @@ pub struct OwnCode<'a> {
     objects: Vec<Object<'a>>,
     /// Of all objects.
     pub code: Vec<DeviceCode>,
+    /// Any image counts: of the whole image nothing is known but whether there is code.
+    any: bool,
 }
 
 struct Object<'a> {
@@ -50,6 +52,7 @@ impl<'a> OwnCode<'a> {
         let objects = needs::loadable(facts, framework);
         OwnCode {
             subject: named(framework),
+            any: false,
             code: merged(objects.iter().map(|object| object.device_code.as_slice())),
             objects: objects
                 .into_iter()
@@ -62,7 +65,12 @@ impl<'a> OwnCode<'a> {
     pub fn whole(census: &'a Census) -> Option<OwnCode<'a>> {
         let code = &census.device_code;
         let objects = vec![Object { path: None, code }];
-        (!code.is_empty()).then(|| OwnCode { subject: "The image".to_owned(), objects, code: code.clone() })
+        (!code.is_empty()).then(|| OwnCode {
+            subject: "The image".to_owned(),
+            objects,
+            code: code.clone(),
+            any: true,
+        })
     }
 
     /// A problem whose cause begins with the name, and the architectures of each object as evidence.
@@ -109,6 +117,9 @@ impl<'a> OwnCode<'a> {
         let sum =
             |images: &dyn Fn(&Object) -> u64| self.objects.iter().map(images).fold(0, u64::saturating_add);
         let enough = |kinds| {
+            if self.any {
+                return sum(&|object| object.running(gpu, kinds)) > 0;
+            }
             let running = sum(&|object| if object.has_code(gpu, kinds) { object.images() } else { 0 });
             running.saturating_mul(FEW) >= of
         };

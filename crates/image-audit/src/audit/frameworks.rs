@@ -65,7 +65,8 @@ pub fn frameworks(
         .collect();
     // A cache adds nothing to the installations that are linked to it.
     objects.sort_by_key(|(path, _)| is_in_cache(path));
-    let (mut seen, mut found): (HashSet<_>, BTreeMap<Key, Vec<(&String, &File)>>) = Default::default();
+    let mut found: BTreeMap<Key, Vec<(&String, &File)>> = BTreeMap::new();
+    let mut seen = HashSet::new();
     let of_nvidia = |path: &String| {
         owners.get(path).is_some_and(|owner| {
             owner.manager != Manager::Pip && PACKAGES.iter().any(|prefix| owner.name.starts_with(prefix))

@@ -12,8 +12,9 @@ use crate::facts::target_machine::known::{self, DriverCuda};
 use image_audit::fatbin::{CodeKind, PtxVersion};
 
 /// The first CUDA whose driver loads device code that is compressed with zstd. The manual of nvcc says of `--compress-mode`
-/// that its output does not work with drivers that were released before CUDA 12.4; Ollama's users saw that on drivers
-/// 535 (github.com/ollama/ollama/pull/12258). It was not tried here.
+/// that it is not compatible with drivers that were released before CUDA 12.4. RAPIDS names driver 550.54.14
+/// (docs.rapids.ai/api/rapids-cmake/stable/command/rapids_cuda_enable_fatbin_compression), and Ollama requires 550 since
+/// older ones failed with "device kernel image is invalid" (github.com/ollama/ollama/pull/12258). It was not tried here.
 const ZSTD: Cuda = (12, 4);
 
 pub enum Answer<'a> {

@@ -10,7 +10,7 @@ pub enum Answer<'a> {
     All,
     /// With the first object that needs each.
     Missing(Vec<(&'a Missing, &'a str)>),
-    /// The loader does not find them, but the image has copies, which the program may load first.
+    /// The loader does not find them, but the program may load copies first, or need not have what it opens by name.
     Elsewhere(Vec<(&'a Missing, &'a str)>),
     /// There is no installation to ask about.
     Nothing,
@@ -34,8 +34,12 @@ impl fmt::Display for Answer<'_> {
 pub fn ask<'a>(asked: &Asked<'a>) -> Answer<'a> {
     let Some(framework) = asked.frameworks.first() else { return Answer::Nothing };
     let missing = needs::missing(asked.facts, framework).into_iter();
-    let (elsewhere, missing): (Vec<_>, Vec<_>) =
+    let (mut elsewhere, missing): (Vec<_>, Vec<_>) =
         missing.partition(|(missing, _)| needs::is_elsewhere(asked.facts, missing));
+    // A name may be tried in vain, unless it is all that the object has of CUDA.
+    if framework.uses.is_empty() {
+        elsewhere.extend(needs::opened(asked.facts, framework));
+    }
     match (missing.is_empty(), elsewhere.is_empty()) {
         (false, _) => Answer::Missing(missing),
         (true, false) => Answer::Elsewhere(elsewhere),

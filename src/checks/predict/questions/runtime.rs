@@ -4,7 +4,7 @@ use crate::checks::code::needs;
 use crate::facts::Facts;
 use crate::facts::target_machine::known::{self, numbers};
 use crate::model::Evidence;
-use image_audit::census::{Copy, Framework};
+use image_audit::census::{Copy, Framework, Missing};
 use image_audit::fatbin::PtxVersion;
 
 /// The CUDA runtime of an installation. The minor version is not always known.
@@ -12,6 +12,8 @@ use image_audit::fatbin::PtxVersion;
 pub struct Runtime<'a> {
     pub major: u32,
     pub minor: Option<u32>,
+    /// The minor version is the least that it can be.
+    pub or_newer: bool,
     pub basis: Basis<'a>,
 }
 
@@ -28,13 +30,10 @@ pub enum Basis<'a> {
     Base,
 }
 
-/// Libraries whose soname ends with the major version of their CUDA, such as libcublas.so.12. A program with a static
-/// runtime was built with the headers of the libraries that it loads, so with that CUDA.
-const NUMBERED: [&str; 5] = ["libcudart", "libcublas", "libcublasLt", "libnvrtc", "libnvJitLink"];
-
 impl Runtime<'_> {
     pub fn text(&self) -> String {
         match self.minor {
+            Some(minor) if self.or_newer => format!("{}.{minor} or newer", self.major),
             Some(minor) => format!("{}.{minor}", self.major),
             None => format!("{}.x", self.major),
         }
@@ -60,7 +59,7 @@ pub fn of<'a>(facts: &'a Facts, framework: Option<&'a Framework>) -> Option<Runt
     let base = || {
         let version = numbers(census.flavor.cuda_version.as_deref()?);
         let (major, minor) = (*version.first()?, version.get(1).copied());
-        Some(Runtime { major, minor, basis: Basis::Base })
+        Some(Runtime { major, minor, or_newer: false, basis: Basis::Base })
     };
     let Some(framework) = framework else {
         let mut copies: Vec<&Copy> = copies.filter(|copy| copy.library == "libcudart").collect();
@@ -71,32 +70,24 @@ pub fn of<'a>(facts: &'a Facts, framework: Option<&'a Framework>) -> Option<Runt
     };
     let own: Vec<&Copy> = copies.filter(|copy| framework.uses.contains(&copy.path)).collect();
     let lacks = needs::missing(facts, framework);
+    let of_missing = |(missing, by): &(&'a Missing, &'a str)| {
+        let basis = Basis::Missing { soname: &missing.soname, by };
+        let major = needs::cuda_of(&missing.library, &missing.soname)?;
+        Some(Runtime { major, minor: None, or_newer: false, basis })
+    };
     let shown_by = |library: &str| {
         let used = own.iter().filter(|copy| copy.library == library).filter_map(|copy| of_copy(copy));
         let lacking = lacks.iter().filter(|(missing, _)| missing.library == library);
-        newest(used.chain(lacking.filter_map(|(missing, by)| {
-            let basis = Basis::Missing { soname: &missing.soname, by };
-            Some(Runtime { major: major(&missing.soname)?, minor: None, basis })
-        })))
+        newest(used.chain(lacking.filter_map(of_missing)))
     };
-    let of_libraries =
-        || newest(NUMBERED.into_iter().filter_map(shown_by)).or_else(|| of_names(facts, framework));
+    let of_libraries = || newest(needs::NUMBERED.into_iter().filter_map(shown_by));
+    let of_names = || newest(needs::opened(facts, framework).iter().filter_map(of_missing));
     let in_python = framework.objects.iter().any(|object| object.path.contains("-packages/"));
-    shown_by("libcudart").or_else(of_libraries).or_else(|| if in_python { None } else { base() })
-}
-
-/// The CUDA of the libraries that its objects open by name and do not find. A program that tries several releases shows
-/// nothing.
-fn of_names<'a>(facts: &'a Facts, framework: &'a Framework) -> Option<Runtime<'a>> {
-    let own = |by: &&String| framework.objects.iter().any(|object| object.path == **by);
-    let optional = facts.census.missing_optional.iter();
-    let numbered = optional.filter(|missing| NUMBERED.contains(&missing.library.as_str()));
-    let found = numbered.filter_map(|missing| {
-        let basis = Basis::Missing { soname: &missing.soname, by: missing.by.iter().find(own)? };
-        Some(Runtime { major: major(&missing.soname)?, minor: None, basis })
-    });
-    let found: Vec<Runtime> = found.collect();
-    found.first().copied().filter(|first| found.iter().all(|other| other.major == first.major))
+    let found = shown_by("libcudart").or_else(of_libraries).or_else(of_names);
+    let found = found.or_else(|| if in_python { None } else { base() })?;
+    // Without a minor version, PTX shows the least.
+    let of_ptx = least(framework).filter(|least| found.minor.is_none() && least.major == found.major);
+    Some(of_ptx.map_or(found, |least| Runtime { minor: least.minor, or_newer: true, ..found }))
 }
 
 /// The CUDA that the newest PTX of an installation shows. Its runtime may be newer.
@@ -104,7 +95,7 @@ pub fn least(framework: &Framework) -> Option<Runtime<'_>> {
     let codes = framework.objects.iter().flat_map(|object| &object.device_code);
     let version = codes.filter_map(|code| code.ptx_version).max()?;
     let (major, minor) = known::cuda_of_ptx(version)?;
-    Some(Runtime { major, minor: Some(minor), basis: Basis::Ptx { version } })
+    Some(Runtime { major, minor: Some(minor), or_newer: false, basis: Basis::Ptx { version } })
 }
 
 fn newest<'a>(runtimes: impl Iterator<Item = Runtime<'a>>) -> Option<Runtime<'a>> {
@@ -115,14 +106,9 @@ fn newest<'a>(runtimes: impl Iterator<Item = Runtime<'a>>) -> Option<Runtime<'a>
 fn of_copy(copy: &Copy) -> Option<Runtime<'_>> {
     let (major, minor) = match copy.library.as_str() {
         "libcudart" => version(copy)?,
-        _ => (major(copy.soname.as_deref()?)?, None),
+        library => (needs::cuda_of(library, copy.soname.as_deref()?)?, None),
     };
-    Some(Runtime { major, minor, basis: Basis::Library { path: &copy.path } })
-}
-
-/// `12` of libcublas.so.12.
-fn major(soname: &str) -> Option<u32> {
-    numbers(soname.split_once(".so.")?.1).first().copied()
+    Some(Runtime { major, minor, or_newer: false, basis: Basis::Library { path: &copy.path } })
 }
 
 fn version(copy: &Copy) -> Option<(u32, Option<u32>)> {
@@ -141,7 +127,6 @@ mod tests {
     use super::*;
     use crate::checks::predict::samples::{TORCH, image};
     use crate::facts::sample::copy;
-    use image_audit::census::Missing;
 
     fn text(facts: &Facts) -> Option<String> {
         of(facts, facts.census.frameworks.first()).map(|runtime| runtime.text())
@@ -203,6 +188,16 @@ mod tests {
         assert_eq!(optional(&["libcublas.so.12"], TORCH).as_deref(), Some("12.x"));
         assert_eq!(optional(&["libcublas.so.12"], "/opt/x"), None);
         assert_eq!(optional(&["libcublas.so.12", "libcublas.so.13"], TORCH), None);
+    }
+
+    #[test]
+    fn ptx_shows_the_least_minor_version() {
+        let mut facts = image(&["compute_80/8.7"], None);
+        facts.census.copies.push(copy("libcublas", "/site/nvidia/libcublas.so.12", "12.9.3.13"));
+        facts.census.frameworks[0].uses = vec!["/site/nvidia/libcublas.so.12".into()];
+        assert_eq!(text(&facts).as_deref(), Some("12.8 or newer"));
+        facts.census.copies[0].soname = Some("libcublas.so.13".into());
+        assert_eq!(text(&facts).as_deref(), Some("13.x"), "an older object with PTX");
     }
 
     #[test]

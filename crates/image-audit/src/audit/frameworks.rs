@@ -115,10 +115,30 @@ pub fn frameworks(
             Framework { name: key.1, version: owner.map(|owner| owner.version.clone()), objects, uses }
         })
         .collect();
+    inherit(tree, &mut frameworks);
     frameworks.sort_by_key(|framework| {
         std::cmp::Reverse(framework.objects.iter().map(CodeObject::bytes).fold(0, u64::saturating_add))
     });
     frameworks
+}
+
+/// An installation that loads no copy itself, and is linked to an object of another one, uses what that one does.
+fn inherit(tree: &Tree, frameworks: &mut [Framework]) {
+    let elf = |object: &CodeObject| tree.files.get(&object.path).and_then(|file| file.elf.as_ref());
+    let mut uses: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for framework in frameworks.iter() {
+        for soname in framework.objects.iter().filter_map(elf).filter_map(|elf| elf.soname.clone()) {
+            uses.entry(soname).or_insert_with(|| framework.uses.clone());
+        }
+    }
+    for framework in frameworks.iter_mut().filter(|framework| framework.uses.is_empty()) {
+        let needed = framework.objects.iter().filter_map(elf).flat_map(|elf| &elf.needed);
+        framework.uses = needed
+            .filter_map(|soname| uses.get(soname))
+            .find(|uses| !uses.is_empty())
+            .cloned()
+            .unwrap_or_default();
+    }
 }
 
 /// Copies in the directories where the objects search, of libraries that are not used from elsewhere. A framework that
@@ -157,7 +177,8 @@ fn has_own_code(path: &str, file: &File) -> bool {
         && !of_library_wheel(path)
 }
 
-fn of_library_wheel(path: &str) -> bool {
+/// Whether it is in the directory of one of NVIDIA's libraries in a Python site.
+pub fn of_library_wheel(path: &str) -> bool {
     let below = site(path).and_then(|site| path[site.len()..].strip_prefix("nvidia/"));
     below.and_then(|below| below.split('/').next()).is_some_and(|package| !PROGRAMS.contains(&package))
 }
@@ -409,5 +430,22 @@ mod tests {
             frameworks(&tree, &BTreeMap::new(), &copies, &[])[0].uses,
             ["/usr/lib/libcublas.so.12".to_owned(), below("cuda_runtime/lib/libcudart.so.12")]
         );
+    }
+
+    #[test]
+    fn an_object_of_another_package_shows_what_its_users_use() {
+        let library = format!("{SITE}/libcudf/lib64/libcudf.so");
+        let module = format!("{SITE}/cudf/_lib/libcudf_strings_udf.so");
+        let mut tree = tree(&[(&library, 1, "sm_80", 9), (&module, 2, "sm_80", 1)]);
+        let mut elf = |path: &str| tree.files.get_mut(path).unwrap().elf.take().unwrap();
+        let (mut of_library, mut of_module) = (elf(&library), elf(&module));
+        of_library.soname = Some("libcudf.so".into());
+        of_module.needed = vec!["libc.so.6".into(), "libcudf.so".into()];
+        tree.files.get_mut(&library).unwrap().elf = Some(of_library);
+        tree.files.get_mut(&module).unwrap().elf = Some(of_module);
+        let copies = [copy("/a/libnvrtc.so.12", &[&library])];
+        let found = frameworks(&tree, &BTreeMap::new(), &copies, &[]);
+        assert_eq!(found.iter().map(|one| one.name.as_str()).collect::<Vec<_>>(), ["libcudf", "cudf"]);
+        assert!(found.iter().all(|one| one.uses == ["/a/libnvrtc.so.12"]), "{found:?}");
     }
 }

@@ -159,7 +159,12 @@ fn origin(path: &str, owner: Option<&PackageId>, mounts: &[String]) -> Origin {
     match owner {
         Some(PackageId { manager: Manager::Dpkg | Manager::Apk | Manager::Rpm, .. }) => Origin::Package,
         Some(PackageId { manager: Manager::Conda, .. }) => Origin::Conda,
-        Some(PackageId { manager: Manager::Pip, name, .. }) if name.starts_with("nvidia-") => Origin::Wheel,
+        // NVIDIA has packages of programs, too, whose version is not that of the libraries in them.
+        Some(PackageId { manager: Manager::Pip, name, .. })
+            if name.starts_with("nvidia-") && frameworks::of_library_wheel(path) =>
+        {
+            Origin::Wheel
+        }
         Some(PackageId { manager: Manager::Pip, .. }) => Origin::Vendored,
         None if path.contains("/cuda") => Origin::Toolkit,
         None => Origin::Other,
@@ -222,4 +227,29 @@ fn distribution(tree: &Tree) -> Option<Distribution> {
         Some(value.trim_matches(['"', '\'']).to_owned())
     };
     Some(Distribution { id: field("ID")?, version: field("VERSION_ID") })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_version_of_a_program_is_not_that_of_its_libraries() {
+        let of = |package: &str, path: &str| {
+            let (name, version) = package.split_once(' ').unwrap();
+            let owner =
+                PackageId { manager: Manager::Pip, name: name.to_owned(), version: version.to_owned() };
+            let file = path.rsplit('/').next().unwrap();
+            super::version(file, Some(&owner), origin(path, Some(&owner), &[]))
+        };
+        let site = "/usr/lib/python3/dist-packages";
+        let wheel = of(
+            "nvidia-cuda-runtime-cu12 12.4.127",
+            &format!("{site}/nvidia/cuda_runtime/lib/libcudart.so.12"),
+        );
+        assert_eq!(wheel.as_deref(), Some("12.4.127"));
+        let triton = |path: &str| of("nvidia-pytriton 0.7.0", &format!("{site}/{path}"));
+        assert_eq!(triton("nvidia_pytriton.libs/libcudart-09529672.so.12.6.77").as_deref(), Some("12.6.77"));
+        assert_eq!(triton("pytriton/external_libs/libcublas.so.12"), None);
+    }
 }

@@ -11,6 +11,7 @@ use own::OwnCode;
 
 family! {
     none_for_gpu
+    zstd_fatbin
     ptx_only
     for_other_gpus
 }

@@ -3,6 +3,7 @@
 use super::needs::{self, are_alternatives};
 use crate::checks::Problem;
 use crate::facts::Facts;
+use crate::facts::target_machine::Cuda;
 use image_audit::census::{Census, Framework};
 use image_audit::fatbin::{CodeKind, DeviceCode, merged, runs_on};
 
@@ -18,6 +19,12 @@ const FEW: u64 = 20;
 
 /// Paths in evidence.
 const OBJECTS: usize = 5;
+
+/// The first CUDA whose driver loads device code that is compressed with zstd. The manual of nvcc says of `--compress-mode`
+/// that it is not compatible with drivers that were released before CUDA 12.4. RAPIDS names driver 550.54.14
+/// (docs.rapids.ai/api/rapids-cmake/stable/command/rapids_cuda_enable_fatbin_compression), and Ollama requires 550 since
+/// older ones failed with "device kernel image is invalid" (github.com/ollama/ollama/pull/12258). It was not tried here.
+pub const ZSTD: Cuda = (12, 4);
 
 pub struct OwnCode<'a> {
     /// Name and version, or `The image`.

@@ -6,16 +6,9 @@ use super::asked::Asked;
 use super::cuda;
 use super::runtime::Runtime;
 use crate::checks::Problem;
-use crate::checks::code::own::{OwnCode, Runs};
-use crate::facts::target_machine::Cuda;
+use crate::checks::code::own::{self, OwnCode, Runs};
 use crate::facts::target_machine::known::{self, DriverCuda};
 use image_audit::fatbin::{CodeKind, PtxVersion};
-
-/// The first CUDA whose driver loads device code that is compressed with zstd. The manual of nvcc says of `--compress-mode`
-/// that it is not compatible with drivers that were released before CUDA 12.4. RAPIDS names driver 550.54.14
-/// (docs.rapids.ai/api/rapids-cmake/stable/command/rapids_cuda_enable_fatbin_compression), and Ollama requires 550 since
-/// older ones failed with "device kernel image is invalid" (github.com/ollama/ollama/pull/12258). It was not tried here.
-const ZSTD: Cuda = (12, 4);
 
 pub enum Answer<'a> {
     /// Device code is read at the full level only.
@@ -145,7 +138,7 @@ pub fn ask<'a>(asked: &'a Asked<'a>) -> Answer<'a> {
     // Machine code and PTX are compressed by image; the driver decompresses what it loads.
     let zstd = |kind, arch: &'a str| {
         let (images, of) = code.zstd(kind, gpu);
-        let loads = cuda::ask(asked).effective().reaches(ZSTD);
+        let loads = cuda::ask(asked).effective().reaches(own::ZSTD);
         (images > 0 && loads != Some(true))
             .then(|| Answer::Zstd(Zstd { arch, code, images, of, refused: loads == Some(false) }))
     };

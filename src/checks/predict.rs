@@ -6,6 +6,7 @@ use crate::facts::target_machine::TargetMachine;
 use crate::facts::target_machine::known::DriverCuda;
 use crate::model::Question;
 
+mod builds;
 mod questions;
 
 use questions::asked::Asked;

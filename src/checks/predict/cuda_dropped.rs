@@ -1,7 +1,7 @@
 //! The image's CUDA no longer supports this GPU.
 
-use crate::checks::predict::each;
 use crate::checks::predict::questions::code;
+use crate::checks::predict::{builds, each};
 use crate::checks::{Check, Outcome};
 use crate::codes::Library;
 use crate::facts::Facts;
@@ -26,7 +26,11 @@ fn judge(facts: &Facts) -> Outcome {
         code::Answer::Dropped { runtime, oldest, code } => {
             let (cuda, gpu) = (runtime.text(), asked.machine.gpu);
             let rest = format!("has no code for sm_{gpu}: CUDA {cuda} supports GPUs since sm_{oldest}.");
-            Some(code.problem(&rest).evidence(runtime.evidence()))
+            let problem = code.problem(&rest).evidence(runtime.evidence());
+            Some(match builds::pip(asked) {
+                Some(pip) => problem.remedy(format!("Install a build of torch for an older CUDA: {pip}")),
+                None => problem,
+            })
         }
         _ => None,
     })

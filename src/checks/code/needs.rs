@@ -1,5 +1,7 @@
 //! The CUDA libraries that objects with device code are linked to and do not get, and which of the objects load.
 
+use std::collections::{HashMap, HashSet};
+
 use crate::facts::Facts;
 use image_audit::catalogue::LIBRARIES;
 use image_audit::census::{CodeObject, Copy, Framework, Missing, Origin};
@@ -16,36 +18,39 @@ enum Loads {
 /// The objects that can be loaded. Of objects that differ in numbers only, such as one library for each CUDA, a program
 /// loads one: those that lack more than another one do not count.
 pub fn loadable<'a>(facts: &Facts, framework: &'a Framework) -> Vec<&'a CodeObject> {
-    let loads: Vec<Loads> = framework.objects.iter().map(|object| loads(facts, &object.path)).collect();
-    let objects = || framework.objects.iter().zip(&loads);
-    let replaced = |path: &str, loads: Loads| {
-        objects().any(|(other, better)| *better < loads && are_alternatives(path, &other.path))
-    };
-    objects().filter(|(object, loads)| !replaced(&object.path, **loads)).map(|(object, _)| object).collect()
+    let mut lacking: HashMap<&str, Loads> = HashMap::new();
+    for missing in of_image(facts) {
+        let loads = if is_elsewhere(facts, missing) { Loads::Perhaps } else { Loads::No };
+        for by in &missing.by {
+            let known = lacking.entry(by).or_insert(loads);
+            *known = loads.max(*known);
+        }
+    }
+    let loads = |object: &CodeObject| lacking.get(object.path.as_str()).copied().unwrap_or(Loads::Yes);
+    let mut best: HashMap<String, Loads> = HashMap::new();
+    for object in &framework.objects {
+        let known = best.entry(without_digits(&object.path)).or_insert(Loads::No);
+        *known = loads(object).min(*known);
+    }
+    let is_best = |object: &&CodeObject| best.get(&without_digits(&object.path)) == Some(&loads(object));
+    framework.objects.iter().filter(is_best).collect()
 }
 
 /// The libraries that loadable objects need and the loader does not find, each with the first such object. The driver's
 /// are mounted. Objects without device code may be plugins that nobody loads.
 pub fn missing<'a>(facts: &'a Facts, framework: &'a Framework) -> Vec<(&'a Missing, &'a str)> {
-    let objects = loadable(facts, framework);
-    let needs = |missing: &'a Missing| {
-        let by = objects.iter().find(|object| missing.by.contains(&object.path))?;
-        Some((missing, by.path.as_str()))
-    };
-    of_image(facts).filter_map(needs).collect()
+    let objects = paths(facts, framework);
+    of_image(facts).filter_map(|missing| Some((missing, first(missing, &objects)?))).collect()
 }
 
 /// The libraries that loadable objects open by name and the loader does not find, of those that nothing runs without:
 /// cuBLAS and what else has the number of its CUDA in its soname. A program that names several releases tries them.
 pub fn opened<'a>(facts: &'a Facts, framework: &'a Framework) -> Vec<(&'a Missing, &'a str)> {
-    let objects = loadable(facts, framework);
+    let objects = paths(facts, framework);
     let optional = facts.census.missing_optional.iter();
     let found: Vec<(&Missing, &str)> = optional
-        .filter_map(|missing| {
-            cuda_of(&missing.library, &missing.soname)?;
-            let by = objects.iter().find(|object| missing.by.contains(&object.path))?;
-            Some((missing, by.path.as_str()))
-        })
+        .filter(|missing| cuda_of(&missing.library, &missing.soname).is_some())
+        .filter_map(|missing| Some((missing, first(missing, &objects)?)))
         .collect();
     let mut releases = found.iter().map(|(missing, _)| cuda_of(&missing.library, &missing.soname));
     let first = releases.next();
@@ -76,16 +81,17 @@ pub fn copies(facts: &Facts) -> impl Iterator<Item = &Copy> {
         .filter(|copy| copy.bytes > 0 && !matches!(copy.origin, Origin::Stub | Origin::Injected))
 }
 
-/// Whether two paths differ in numbers only, such as `libbitsandbytes_cuda118.so` and `libbitsandbytes_cuda128.so`.
-pub fn are_alternatives(a: &str, b: &str) -> bool {
-    let without = |path: &str| path.replace(|c: char| c.is_ascii_digit(), "");
-    a != b && without(a) == without(b)
+/// The same for `libbitsandbytes_cuda118.so` and `libbitsandbytes_cuda128.so`.
+pub fn without_digits(path: &str) -> String {
+    path.replace(|c: char| c.is_ascii_digit(), "")
 }
 
-fn loads(facts: &Facts, path: &str) -> Loads {
-    let lacks = of_image(facts).filter(|missing| missing.by.iter().any(|by| by == path));
-    let each = lacks.map(|missing| if is_elsewhere(facts, missing) { Loads::Perhaps } else { Loads::No });
-    each.max().unwrap_or(Loads::Yes)
+fn paths<'a>(facts: &Facts, framework: &'a Framework) -> HashSet<&'a str> {
+    loadable(facts, framework).into_iter().map(|object| object.path.as_str()).collect()
+}
+
+fn first<'a>(missing: &'a Missing, objects: &HashSet<&str>) -> Option<&'a str> {
+    missing.by.iter().map(String::as_str).find(|by| objects.contains(by))
 }
 
 fn of_image(facts: &Facts) -> impl Iterator<Item = &Missing> {

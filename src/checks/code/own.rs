@@ -1,6 +1,8 @@
 //! The device code of one installation, and how much of it runs on a GPU.
 
-use super::needs::{self, are_alternatives};
+use std::collections::HashSet;
+
+use super::needs;
 use crate::checks::Problem;
 use crate::facts::Facts;
 use crate::facts::target_machine::Cuda;
@@ -156,11 +158,13 @@ impl<'a> OwnCode<'a> {
         let runs = |object: &&Object| object.running(gpu, ANY) > 0;
         let (running, lacking): (Vec<_>, Vec<_>) =
             self.objects.iter().filter(|object| object.images() > 0).partition(runs);
-        let paths = lacking.into_iter().filter_map(|object: &Object| object.path);
-        let replaced = |path: &&str| {
-            running.iter().any(|other| other.path.is_some_and(|other| are_alternatives(path, other)))
-        };
-        paths.filter(|path| !replaced(path)).collect()
+        let running: HashSet<String> = running
+            .into_iter()
+            .filter_map(|object: &Object| object.path)
+            .map(needs::without_digits)
+            .collect();
+        let lacking = lacking.into_iter().filter_map(|object: &Object| object.path);
+        lacking.filter(|path| !running.contains(&needs::without_digits(path))).collect()
     }
 }
 

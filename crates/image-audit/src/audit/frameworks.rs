@@ -66,7 +66,7 @@ pub fn frameworks(
     // A cache adds nothing to the installations that are linked to it.
     objects.sort_by_key(|(path, _)| is_in_cache(path));
     let mut found: BTreeMap<Key, Vec<(&String, &File)>> = BTreeMap::new();
-    let mut seen = HashSet::new();
+    let (mut seen, mut names) = (HashSet::new(), HashSet::new());
     let of_nvidia = |path: &String| {
         owners.get(path).is_some_and(|owner| {
             owner.manager != Manager::Pip && PACKAGES.iter().any(|prefix| owner.name.starts_with(prefix))
@@ -76,10 +76,10 @@ pub fn frameworks(
         if !seen.insert(file.identity) && is_in_cache(path) {
             continue;
         }
-        let of = found.entry(key(path, owners.get(path))).or_default();
+        let key = key(path, owners.get(path));
         // Names of one file are one object.
-        if !of.iter().any(|(_, known)| known.identity == file.identity) {
-            of.push((path, file));
+        if names.insert((key.clone(), file.identity)) {
+            found.entry(key).or_default().push((path, file));
         }
     }
     // Python sources have no owner here: they belong to whoever owns the objects of their package.
@@ -93,7 +93,7 @@ pub fn frameworks(
         for user in &copy.users {
             let of = key(&user.path, owners.get(&user.path));
             let uses = users.entry(packages.get(&of).cloned().unwrap_or(of)).or_default();
-            if !uses.contains(&copy.path) {
+            if uses.last() != Some(&copy.path) {
                 uses.push(copy.path.clone());
             }
         }
@@ -153,14 +153,12 @@ fn in_search_paths(tree: &Tree, objects: &[CodeObject], copies: &[Copy], uses: &
             directories.extend(tree.resolve(&path));
         }
     }
-    let used = |library: &str| copies.iter().any(|copy| copy.library == library && uses.contains(&copy.path));
-    copies
-        .iter()
-        .filter(|copy| {
-            directories.contains(directory(&copy.path).trim_end_matches('/')) && !used(&copy.library)
-        })
-        .map(|copy| copy.path.clone())
-        .collect()
+    let uses: HashSet<&String> = uses.iter().collect();
+    let used: HashSet<&str> =
+        copies.iter().filter(|copy| uses.contains(&copy.path)).map(|copy| copy.library.as_str()).collect();
+    let is_there = |copy: &&Copy| directories.contains(directory(&copy.path).trim_end_matches('/'));
+    let there = copies.iter().filter(is_there).filter(|copy| !used.contains(copy.library.as_str()));
+    there.map(|copy| copy.path.clone()).collect()
 }
 
 /// Whether it is an object with device code that is not one of NVIDIA's libraries.

@@ -1,11 +1,14 @@
 //! The image lacks a CUDA library that its program needs.
 
+use std::collections::BTreeSet;
+
 use crate::checks::code::own::named;
 use crate::checks::predict::each;
 use crate::checks::predict::questions::libraries;
 use crate::checks::{Check, Outcome, Problem};
 use crate::facts::Facts;
 use crate::model::{Fix, Owner, Question, Severity};
+use image_audit::catalogue::wheel;
 
 pub const CHECK: Check = Check {
     id: "predict.missing-library",
@@ -33,6 +36,16 @@ fn judge(facts: &Facts) -> Outcome {
         for (missing, by) in &missing {
             problem = problem.file(by, &format!(" needs {}", missing.soname));
         }
+        let cuda = asked.runtime.map(|runtime| runtime.major);
+        let wheels: Option<BTreeSet<String>> =
+            missing.iter().map(|(missing, _)| wheel(&missing.soname, cuda)).collect();
+        if let Some(wheels) = wheels {
+            let wheels: Vec<String> = wheels.into_iter().collect();
+            problem = problem.remedy(format!(
+                "Install what contains it: `pip install {}` (apt: the CUDA runtime packages)",
+                wheels.join(" ")
+            ));
+        }
         Some(problem)
     })
 }
@@ -49,6 +62,8 @@ mod tests {
         assert!(problems(judge, facts.clone(), "gpu=H100,driver=580.65.06").is_empty());
         let (library, soname) = ("libcudart".into(), "libcudart.so.13".into());
         facts.census.missing = vec![Missing { library, soname, by: vec![TORCH.into()] }];
+        let remedy = problems(judge, facts.clone(), "gpu=H100,driver=580.65.06").remove(0).remedy;
+        assert!(remedy.is_some_and(|remedy| remedy.contains("`pip install nvidia-cuda-runtime`")));
         let (cause, evidence) = problem(judge, facts, "gpu=H100,driver=580.65.06");
         assert_eq!(cause, "torch needs libcudart.so.13, which the image does not have.");
         assert_eq!(evidence, [format!("{TORCH} needs libcudart.so.13")]);

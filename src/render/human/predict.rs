@@ -4,7 +4,7 @@
 use super::findings::one_finding;
 use super::layout::{Ink, Style, fit, heading, wrap};
 use crate::model::{Question, Severity};
-use crate::report::{Decided, Foretold, Prediction, Report, shared};
+use crate::report::{Foretold, Prediction, Report, shared};
 
 pub fn render(out: &mut String, report: &Report, style: Style) {
     if report.predictions.is_empty() {
@@ -44,14 +44,17 @@ fn table(out: &mut String, predictions: &[Prediction], style: Style) {
         ];
         row.extend(HEADINGS.iter().map(|(by, _)| {
             let decided = prediction.decided.iter().find(|decided| decided.by == *by);
-            decided.map_or((String::new(), Ink::Plain), |decided| (answer(decided), ink(decided.severity)))
+            decided.map_or((String::new(), Ink::Plain), |decided| {
+                (decided.answer.clone(), ink(decided.severity))
+            })
         }));
-        let of_image = if prediction.image.is_empty() { "" } else { " (the image itself)" };
+        let because =
+            if prediction.image.is_empty() { decides(prediction) } else { " (the image itself)".into() };
         row.push(match prediction.verdict {
             Foretold::Works => ("✔ works".to_owned(), Ink::Good),
             Foretold::WorksWithNotes => ("✔ works, with notes".to_owned(), Ink::Good),
-            Foretold::Fails => (format!("✘ fails{of_image}"), Ink::Bad),
-            Foretold::Unknown => (format!("? unknown{of_image}"), Ink::Warn),
+            Foretold::Fails => (format!("✘ fails{because}"), Ink::Bad),
+            Foretold::Unknown => (format!("? unknown{because}"), Ink::Warn),
         });
         rows.push(row);
     }
@@ -66,13 +69,18 @@ fn table(out: &mut String, predictions: &[Prediction], style: Style) {
     }
 }
 
-/// The answer, with the installations that decide where something is wrong with it.
-fn answer(decided: &Decided) -> String {
-    match decided.frameworks.as_slice() {
-        [] => decided.answer.clone(),
-        _ if decided.severity.is_none() => decided.answer.clone(),
-        [name] => format!("{}: {}", decided.answer, shortened(name)),
-        [name, more @ ..] => format!("{}: {} +{}", decided.answer, shortened(name), more.len()),
+/// The installation that the worst answers are about, if there are several in the image.
+fn decides(prediction: &Prediction) -> String {
+    let worst = prediction.decided.iter().filter_map(|decided| decided.severity).max();
+    let mut names: Vec<&String> = Vec::new();
+    for decided in prediction.decided.iter().filter(|decided| decided.severity == worst) {
+        let new = decided.frameworks.iter().filter(|name| !names.contains(name));
+        names.extend(new.collect::<Vec<_>>());
+    }
+    match names.as_slice() {
+        [] => String::new(),
+        [name] => format!(" ({})", shortened(name)),
+        [name, more @ ..] => format!(" ({} and {} more)", shortened(name), more.len()),
     }
 }
 
@@ -98,6 +106,36 @@ fn ink(severity: Option<Severity>) -> Ink {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+    use crate::report::Decided;
+
+    #[test]
+    fn the_installation_with_the_worst_answer_decides() {
+        let decided = |by, severity, frameworks: &[&str]| Decided {
+            by,
+            answer: String::new(),
+            frameworks: frameworks.iter().map(|name| name.to_string()).collect(),
+            severity,
+        };
+        let prediction = |decided: &[Decided]| Prediction {
+            machine: String::new(),
+            gpu: String::new(),
+            driver: None,
+            cuda: None,
+            verdict: Foretold::Fails,
+            decided: decided.to_vec(),
+            image: Vec::new(),
+            findings: Vec::new(),
+        };
+        let code = decided(Question::Code, Some(Severity::Error), &["faiss 1"]);
+        let cuda = decided(Question::Cuda, Some(Severity::Note), &["torch 2"]);
+        let libraries = decided(Question::Libraries, Some(Severity::Error), &["xformers 3", "faiss 1"]);
+        let gpu = decided(Question::Gpu, Some(Severity::Error), &[]);
+        assert_eq!(decides(&prediction(&[code.clone(), cuda.clone()])), " (faiss 1)");
+        assert_eq!(decides(&prediction(&[code, cuda.clone(), libraries])), " (faiss 1 and 1 more)");
+        assert_eq!(decides(&prediction(&[cuda, gpu])), "");
+    }
+
     #[test]
     fn long_names_keep_both_ends() {
         let name = super::shortened("gke-production-europe-a100-80gb-pool-7");

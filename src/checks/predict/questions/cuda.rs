@@ -81,7 +81,7 @@ impl Answer<'_> {
 impl fmt::Display for Answer<'_> {
     fn fmt(&self, out: &mut fmt::Formatter) -> fmt::Result {
         let words = |runtime: &Runtime, driver: DriverCuda| {
-            format!("{} on {}", runtime.text(), driver.text().as_deref().unwrap_or("?"))
+            format!("{} on {}", runtime.short(), driver.text().as_deref().unwrap_or("?"))
         };
         match self {
             Answer::NoRuntime { .. } => write!(out, "?"),

@@ -39,6 +39,11 @@ impl Runtime<'_> {
         }
     }
 
+    /// For the table: `12.8+`.
+    pub fn short(&self) -> String {
+        self.text().replace(" or newer", "+")
+    }
+
     pub fn evidence(&self) -> Evidence {
         let cuda = self.text();
         match self.basis {

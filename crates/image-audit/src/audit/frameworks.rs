@@ -17,7 +17,7 @@ const PROGRAMS: [&str; 1] = ["dali"];
 
 /// Directories of CUDA toolkits and profilers. `/usr/local/cuda-12.4` is one, too.
 const TOOLKITS: [&str; 4] =
-    ["/usr/local/cuda/", "/usr/local/cuda-1", "/opt/nvidia/", "/usr/lib/nvidia-cuda-toolkit/"];
+    ["/usr/local/cuda/", "/usr/local/cuda-1", "/opt/nvidia/nsight-", "/usr/lib/nvidia-cuda-toolkit/"];
 
 /// The directory of NVIDIA's tools in Triton's package.
 const TOOLS: &str = "/triton/backends/nvidia/";
@@ -320,11 +320,17 @@ mod tests {
             "triton/backends/nvidia/lib/cupti/libcheckpoint.so",
         ];
         let of_nvidia: Vec<String> = paths.map(below).to_vec();
-        let others = ["/usr/local/cuda-12.4/lib64/libown.so", "/usr/lib/libnvidia-rtcore.so.550.54.15"];
+        let others = [
+            "/usr/local/cuda-12.4/lib64/libown.so",
+            "/usr/lib/libnvidia-rtcore.so.550.54.15",
+            "/opt/nvidia/nsight-compute/2025.1/target/x64/libcuda-injection.so",
+        ];
         let own = below("nvidia/dali/libdali.so");
         let all = of_nvidia.iter().map(String::as_str).chain(others).chain([own.as_str()]);
         let files: Vec<_> = all.enumerate().map(|(inode, path)| (path, inode as u64, "sm_90", 9)).collect();
         assert_eq!(only_names(&tree(&files)), ["nvidia/dali"]);
+        let deepstream = "/opt/nvidia/deepstream/lib/libnvds_inferutils.so";
+        assert_eq!(only_names(&tree(&[(deepstream, 1, "sm_90", 9)])), ["/opt/nvidia/deepstream/lib"]);
     }
 
     #[test]

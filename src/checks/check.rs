@@ -73,6 +73,25 @@ impl Problem {
         self.remedy = Some(remedy.into());
         self
     }
+
+    /// Adds a problem to a list; one that is there already, such as of a second installation of one package, gets
+    /// the evidence of both.
+    pub fn merge(problems: &mut Vec<Problem>, problem: Problem) {
+        let same = |known: &&mut Problem| {
+            (&known.cause, &known.machine, known.question)
+                == (&problem.cause, &problem.machine, problem.question)
+        };
+        match problems.iter_mut().find(same) {
+            Some(known) => {
+                for line in problem.evidence {
+                    if !known.evidence.contains(&line) {
+                        known.evidence.push(line);
+                    }
+                }
+            }
+            None => problems.push(problem),
+        }
+    }
 }
 
 #[cfg(test)]

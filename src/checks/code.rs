@@ -3,10 +3,15 @@
 use crate::checks::{Outcome, Problem};
 use crate::facts::Facts;
 use crate::facts::probe::ProbeRun;
-use image_audit::fatbin::DeviceCode;
+
+pub mod needs;
+pub mod own;
+
+use own::OwnCode;
 
 family! {
     none_for_gpu
+    zstd_fatbin
     ptx_only
     for_other_gpus
 }
@@ -14,36 +19,6 @@ family! {
 const NO_GPUS: &str = "no GPU is present or named with --arch";
 
 const NO_CODE: &str = "no device code was found";
-
-/// The device code that decides where the image runs: the framework's, else that of the whole image.
-pub struct Deciding<'a> {
-    pub code: &'a [DeviceCode],
-    /// The framework's library.
-    path: Option<&'a str>,
-}
-
-impl Deciding<'_> {
-    /// A problem whose cause begins with the owner of the code, and the architectures as evidence.
-    pub fn problem(&self, rest: &str) -> Problem {
-        let list: Vec<&str> = self.code.iter().map(|code| code.arch.as_str()).collect();
-        let list = list.join(", ");
-        match self.path {
-            Some(path) => Problem::new(format!("{path} {rest}")).at(path).file(path, &format!(": {list}")),
-            None => Problem::new(format!("The image {rest}")).evidence(format!("device code: {list}")),
-        }
-    }
-}
-
-pub fn deciding(facts: &Facts) -> Option<Deciding<'_>> {
-    let census = &facts.census;
-    match &census.framework {
-        Some(framework) if !framework.device_code.is_empty() => {
-            Some(Deciding { code: &framework.device_code, path: Some(&framework.path) })
-        }
-        _ if !census.device_code.is_empty() => Some(Deciding { code: &census.device_code, path: None }),
-        _ => None,
-    }
-}
 
 /// Compute capabilities such as 90: those of `--arch`, else those of the GPUs that are present.
 fn gpus(facts: &Facts) -> Vec<u32> {
@@ -59,21 +34,33 @@ fn gpus(facts: &Facts) -> Vec<u32> {
     gpus
 }
 
-fn each(facts: &Facts, judge: impl Fn(u32, &Deciding) -> Option<Problem>) -> Outcome {
+/// Judges the code of each installation on each GPU; that of the whole image if there is no installation.
+fn each(facts: &Facts, judge: impl Fn(u32, &OwnCode) -> Option<Problem>) -> Outcome {
     let gpus = gpus(facts);
     if gpus.is_empty() {
         return Outcome::Skip(NO_GPUS);
     }
-    let Some(code) = deciding(facts) else { return Outcome::Skip(NO_CODE) };
-    gpus.into_iter().filter_map(|gpu| judge(gpu, &code)).collect::<Vec<_>>().into()
+    let mut codes: Vec<OwnCode> =
+        facts.census.frameworks.iter().map(|framework| OwnCode::of(facts, framework)).collect();
+    if codes.is_empty() {
+        codes.extend(OwnCode::whole(&facts.census));
+    }
+    if codes.is_empty() {
+        return Outcome::Skip(NO_CODE);
+    }
+    let mut problems: Vec<Problem> = Vec::new();
+    for problem in codes.iter().flat_map(|code| gpus.iter().filter_map(|gpu| judge(*gpu, code))) {
+        Problem::merge(&mut problems, problem);
+    }
+    problems.into()
 }
 
 #[cfg(test)]
 mod samples {
     use super::*;
     use crate::facts::sample::Sample;
-    use image_audit::census::Framework;
-    use image_audit::fatbin::CodeKind;
+    use image_audit::census::{CodeObject, Framework};
+    use image_audit::fatbin::{CodeKind, DeviceCode};
 
     pub const TORCH: &str = "/site/torch/lib/libtorch_cuda.so";
 
@@ -81,7 +68,8 @@ mod samples {
     pub fn code(archs: &[&str]) -> Vec<DeviceCode> {
         let one = |arch: &&str| {
             let kind = if arch.starts_with("sm") { CodeKind::Cubin } else { CodeKind::Ptx };
-            DeviceCode { arch: arch.to_string(), kind, bytes: 100_000_000, images: 1, ptx_version: None }
+            let arch = arch.to_string();
+            DeviceCode { arch, kind, bytes: 100_000_000, images: 1, ptx_version: None, zstd: 0 }
         };
         archs.iter().map(one).collect()
     }
@@ -91,7 +79,9 @@ mod samples {
         let fill = |facts: &mut Facts| {
             facts.request.arch = gpus.to_vec();
             facts.census.device_code = code(archs);
-            facts.census.framework = Some(Framework { path: TORCH.into(), device_code: code(archs) });
+            let objects = vec![CodeObject { path: TORCH.into(), device_code: code(archs) }];
+            let torch = Framework { name: "torch".into(), version: None, objects, uses: Vec::new() };
+            facts.census.frameworks = if archs.is_empty() { Vec::new() } else { vec![torch] };
         };
         Sample::image().with(fill).facts()
     }

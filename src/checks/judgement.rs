@@ -29,6 +29,8 @@ pub struct Answered {
     pub question: Question,
     /// A few words, for the table.
     pub words: String,
+    /// The installations that decide; none if there is only one.
+    pub frameworks: Vec<String>,
     /// Ids of the checks that failed on the answer.
     pub checks: Vec<&'static str>,
 }

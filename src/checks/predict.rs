@@ -3,8 +3,10 @@
 use crate::checks::{Answered, MachineAnswers, Outcome, Problem};
 use crate::facts::Facts;
 use crate::facts::target_machine::TargetMachine;
+use crate::facts::target_machine::known::DriverCuda;
 use crate::model::Question;
 
+mod builds;
 mod questions;
 
 use questions::asked::Asked;
@@ -18,10 +20,14 @@ family! {
     driver_too_old
     requirement
     cuda_dropped
+    missing_library
     no_code
     ptx_too_new
+    zstd_fatbin
     unknown
+    image_unknown
     ptx_only
+    part_without_code
     minor_version
     compat
     module_unspecified
@@ -31,21 +37,48 @@ family! {
 /// The answers for each machine, in the order of the table.
 pub fn answers(facts: &Facts) -> Vec<MachineAnswers> {
     let of_machine = |machine: &TargetMachine| {
-        let asked = Asked::new(facts, machine);
-        let answer = |question, words| Answered { question, words, checks: Vec::new() };
+        let answer = |question| {
+            let asked = Asked::all(facts, machine, question);
+            let answers = asked.iter().map(|asked| (one(asked, question), asked));
+            // Of equal answers, that of the largest installation, which is the first.
+            let worst = answers.rev().max_by_key(|((rank, _), _)| *rank);
+            let (words, decides) = worst.map(|((_, words), asked)| (words, asked.names())).unzip();
+            Answered {
+                question,
+                words: words.unwrap_or_default(),
+                frameworks: if asked.len() > 1 { decides.unwrap_or_default() } else { Vec::new() },
+                checks: Vec::new(),
+            }
+        };
         MachineAnswers {
             machine: machine.clone(),
-            cuda: asked.driver.text(),
-            answers: vec![
-                answer(Question::Code, questions::code::ask(&asked).to_string()),
-                answer(Question::Cuda, questions::cuda::ask(&asked).to_string()),
-                answer(Question::Gpu, questions::gpu::ask(&asked).to_string()),
-                answer(Question::Module, questions::module::ask(machine).to_string()),
-                answer(Question::Requirement, questions::requirement::ask(&asked).to_string()),
-            ],
+            cuda: DriverCuda::of(machine).text(),
+            answers: Question::ALL.map(answer).into(),
         }
     };
     facts.request.machines.iter().map(of_machine).collect()
+}
+
+/// How bad the answer is, among the answers of one question, and its words.
+fn one(asked: &Asked, question: Question) -> (u32, String) {
+    match question {
+        Question::Code => {
+            let answer = questions::code::ask(asked);
+            (answer.rank(), answer.to_string())
+        }
+        Question::Cuda => {
+            let answer = questions::cuda::ask(asked);
+            (answer.rank(), answer.to_string())
+        }
+        Question::Libraries => {
+            let answer = questions::libraries::ask(asked);
+            (answer.rank(), answer.to_string())
+        }
+        // Asked once for each machine.
+        Question::Gpu => (0, questions::gpu::ask(asked).to_string()),
+        Question::Module => (0, questions::module::ask(asked.machine).to_string()),
+        Question::Requirement => (0, questions::requirement::ask(asked).to_string()),
+    }
 }
 
 /// Whether a machine meets a requirement of the image, such as `cuda>=12.8`; None if unknown.
@@ -54,24 +87,28 @@ pub fn requirement_met(text: &str, machine: &TargetMachine) -> Option<bool> {
 }
 
 /// What one question finds, on all machines.
-fn each(facts: &Facts, question: Question, find: impl Fn(&Asked) -> Option<Problem>) -> Outcome {
-    on_machines(facts, |asked| find(asked).map(|problem| (question, problem)).into_iter().collect())
+fn each(facts: &Facts, question: Question, find: fn(&Asked) -> Option<Problem>) -> Outcome {
+    on_machines(facts, &[(question, find)])
 }
 
-fn on_machines(facts: &Facts, find: impl Fn(&Asked) -> Vec<(Question, Problem)>) -> Outcome {
+/// A question, and what is wrong with its answer.
+type Finder = (Question, fn(&Asked) -> Option<Problem>);
+
+/// What some questions find, on all machines and about all installations.
+fn on_machines(facts: &Facts, finders: &[Finder]) -> Outcome {
     if facts.request.machines.is_empty() {
         return Outcome::Skip("no machine was described with --on");
     }
-    let on = |machine: &TargetMachine| -> Vec<Problem> {
-        let found = find(&Asked::new(facts, machine)).into_iter();
-        let of = |(question, problem)| Problem {
-            machine: Some(machine.name.clone()),
-            question: Some(question),
-            ..problem
-        };
-        found.map(of).collect()
-    };
-    facts.request.machines.iter().flat_map(on).collect::<Vec<_>>().into()
+    let mut problems = Vec::new();
+    for machine in &facts.request.machines {
+        for (question, find) in finders {
+            for problem in Asked::all(facts, machine, *question).iter().filter_map(find) {
+                let (machine, question) = (Some(machine.name.clone()), Some(*question));
+                Problem::merge(&mut problems, Problem { machine, question, ..problem });
+            }
+        }
+    }
+    problems.into()
 }
 
 #[cfg(test)]

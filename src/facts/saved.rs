@@ -36,7 +36,7 @@ use super::Facts;
 use super::target_machine::{TargetMachine, is_driver};
 
 /// The version of the file and of all that is in it.
-const SCHEMA: u32 = 2;
+const SCHEMA: u32 = 3;
 
 /// The oldest that is still read; `upgrade.rs` knows what has changed since.
 const OLDEST: u32 = 1;
@@ -148,10 +148,13 @@ fn parse(bytes: &[u8]) -> Result<Saved> {
     if !plain_keys(&value) {
         bail!("it contains names with control characters; {ANEW}");
     }
-    if head.schema == 1
-        && let Some(facts) = value.get_mut("facts")
-    {
-        upgrade::from_1(facts);
+    if let Some(facts) = value.get_mut("facts") {
+        if head.schema < 2 {
+            upgrade::from_1(facts);
+        }
+        if head.schema < 3 {
+            upgrade::from_2(facts);
+        }
     }
     // After the upgrade, which turns words into numbers.
     let mut sum = 0;
@@ -262,13 +265,13 @@ mod tests {
 
     #[test]
     fn other_versions_are_told_what_to_do() {
-        let newer = error(r#"{"schema": 3, "version": "9.9.9\u001b[2J", "facts": {"other": []}}"#);
+        let newer = error(r#"{"schema": 4, "version": "9.9.9\u001b[2J", "facts": {"other": []}}"#);
         assert!(
-            newer.contains("newer than schema 2") && newer.contains("use cudacheck 9.9.9[2J, which"),
+            newer.contains("newer than schema 3") && newer.contains("use cudacheck 9.9.9[2J, which"),
             "{newer}"
         );
-        assert!(error(r#"{"schema": 0, "version": "0.0.1"}"#).contains("older than schema 2"));
-        let other = error(r#"{"schema": 2, "version": "0.0.9", "seconds": 1, "facts": {"request": {}}}"#);
+        assert!(error(r#"{"schema": 0, "version": "0.0.1"}"#).contains("older than schema 3"));
+        let other = error(r#"{"schema": 3, "version": "0.0.9", "seconds": 1, "facts": {"request": {}}}"#);
         assert!(other.contains("of cudacheck 0.0.9") && other.contains(ANEW), "{other}");
     }
 
@@ -288,7 +291,7 @@ mod tests {
 
     #[test]
     fn hostile_files_are_errors() {
-        let deep = format!("{{\"schema\": 2, \"facts\": {}", "[".repeat(1_000_000));
+        let deep = format!("{{\"schema\": 3, \"facts\": {}", "[".repeat(1_000_000));
         let whole = document(&Facts::default()).to_string();
         for text in [
             "",

@@ -13,6 +13,8 @@ pub enum Question {
     Code,
     /// Does the driver support the CUDA of the image?
     Cuda,
+    /// Does the image have the libraries that its programs are linked to?
+    Libraries,
     /// Does the driver support the GPU?
     Gpu,
     /// Does the kernel module support the GPU?
@@ -22,10 +24,20 @@ pub enum Question {
 }
 
 impl Question {
+    pub const ALL: [Question; 6] = [
+        Question::Code,
+        Question::Cuda,
+        Question::Libraries,
+        Question::Gpu,
+        Question::Module,
+        Question::Requirement,
+    ];
+
     pub fn name(self) -> &'static str {
         match self {
             Question::Code => "code",
             Question::Cuda => "cuda",
+            Question::Libraries => "libraries",
             Question::Gpu => "gpu",
             Question::Module => "module",
             Question::Requirement => "requirement",

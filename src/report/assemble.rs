@@ -132,6 +132,7 @@ fn image(facts: &Facts, libraries: &[super::Library]) -> Image {
         distribution: census.distribution.as_ref().map(Distribution::to_string),
         flavor: (&census.flavor).into(),
         assumptions: assumptions(facts),
+        frameworks: census.frameworks.iter().map(Into::into).collect(),
         device_code: census.device_code.iter().map(Into::into).collect(),
         packages: census.packages.iter().map(package).collect(),
         leftovers: census.leftovers.iter().map(leftover).collect(),

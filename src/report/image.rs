@@ -1,6 +1,6 @@
 //! The audited image in the report: its contents, layers and leftovers.
 
-use image_audit::{config, leftovers, packages};
+use image_audit::{census, config, leftovers, packages};
 use serde::Serialize;
 
 use super::library::DeviceCode;
@@ -21,7 +21,9 @@ pub struct Image {
     pub flavor: Flavor,
     /// What the verdicts assume.
     pub assumptions: Vec<String>,
-    /// Of all ELF files, by architecture.
+    /// Installations with device code of their own, the largest first. Predictions judge each of them.
+    pub frameworks: Vec<Framework>,
+    /// Of all ELF files, NVIDIA's libraries included, by architecture.
     pub device_code: Vec<DeviceCode>,
     /// Packages that own copies or tools.
     pub packages: Vec<Package>,
@@ -33,6 +35,42 @@ pub struct Image {
     pub redundant_bytes: u64,
     pub unreadable: Vec<String>,
     pub skipped: Vec<String>,
+}
+
+/// A package in one place, or a directory, with device code that is not one of NVIDIA's libraries.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Framework {
+    /// Name of the package, such as `torch`; the path of a directory that no package owns.
+    pub name: String,
+    pub version: Option<String>,
+    /// The one with most device code first.
+    pub objects: Vec<CodeObject>,
+    /// Paths of the copies of CUDA libraries that it loads.
+    pub uses: Vec<String>,
+}
+
+/// An object with device code.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct CodeObject {
+    pub path: String,
+    pub device_code: Vec<DeviceCode>,
+}
+
+impl From<&census::Framework> for Framework {
+    fn from(from: &census::Framework) -> Self {
+        let object = |object: &census::CodeObject| CodeObject {
+            path: object.path.clone(),
+            device_code: object.device_code.iter().map(Into::into).collect(),
+        };
+        Framework {
+            name: from.name.clone(),
+            version: from.version.clone(),
+            objects: from.objects.iter().map(object).collect(),
+            uses: from.uses.clone(),
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -323,6 +323,8 @@ pub struct DeviceCode {
     pub images: u64,
     /// The newest PTX version among them, such as 8.7; null if none is PTX.
     pub ptx_version: Option<String>,
+    /// How many of the images are compressed with zstd, which drivers before CUDA 12.4 do not load.
+    pub zstd: u64,
 }
 
 impl From<&fatbin::DeviceCode> for DeviceCode {
@@ -333,6 +335,7 @@ impl From<&fatbin::DeviceCode> for DeviceCode {
             bytes: from.bytes,
             images: from.images,
             ptx_version: from.ptx_version.as_ref().map(ToString::to_string),
+            zstd: from.zstd,
         }
     }
 }

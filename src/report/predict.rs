@@ -27,11 +27,12 @@ fn one(answers: MachineAnswers, about: &[Finding], of_image: &[&Finding]) -> Pre
         Some(Severity::Warning | Severity::Note) => Foretold::WorksWithNotes,
         None => Foretold::Works,
     };
-    let decided = answers.into_iter().map(|Answered { question, words, checks }| Decided {
+    let decided = answers.into_iter().map(|Answered { question, words, frameworks, checks }| Decided {
         by: question,
         // An accepted finding no longer counts, but the answer stays the same.
         severity: worst_of(&findings, &checks),
         answer: words,
+        frameworks,
     });
     Prediction {
         verdict,
@@ -45,14 +46,16 @@ fn one(answers: MachineAnswers, about: &[Finding], of_image: &[&Finding]) -> Pre
     }
 }
 
-/// The findings about machines, each once and the most severe first, with the machines that it applies to. Evidence
+/// The findings about machines, each once and the most severe first, with the machines that it applies to. The remedy may
+/// depend on the machine. Evidence
 /// that not all of them share is prefixed with the names of its machines.
 pub fn shared(predictions: &[Prediction]) -> Vec<(Finding, Vec<&str>)> {
     let mut shared: Vec<Shared> = Vec::new();
     for prediction in predictions {
         for finding in &prediction.findings {
             let same = |known: &&mut Shared| {
-                (&known.finding.id, &known.finding.cause) == (&finding.id, &finding.cause)
+                let known = known.finding;
+                (&known.id, &known.cause, &known.remedy) == (&finding.id, &finding.cause, &finding.remedy)
             };
             let known = match shared.iter_mut().find(same) {
                 Some(known) => known,
@@ -132,6 +135,7 @@ mod tests {
             prediction("a", &[note, error("driver 535")]),
             prediction("b", &[error("driver 550")]),
             prediction("c", &[error("driver 550")]),
+            prediction("d", &[Finding { remedy: "Another.".into(), ..error("driver 550") }]),
         ];
         let shared: Vec<(String, Vec<String>, Vec<&str>)> = shared(&predictions)
             .into_iter()
@@ -148,6 +152,7 @@ mod tests {
                     lines(&["CUDA 13.2", "a: driver 535", "b, c: driver 550"]),
                     vec!["a", "b", "c"]
                 ),
+                ("predict.error".to_owned(), lines(&["CUDA 13.2", "driver 550"]), vec!["d"]),
                 ("predict.note".to_owned(), lines(&["x", "own"]), vec!["a"]),
             ]
         );

@@ -42,6 +42,8 @@ pub struct Decided {
     pub by: Question,
     /// The answer, in a few words.
     pub answer: String,
+    /// The installations in the image that decide, as name and version; none if there is only one.
+    pub frameworks: Vec<String>,
     /// Of the most severe finding that the answer caused.
     pub severity: Option<Severity>,
 }

@@ -32,7 +32,13 @@ fn real_images_on_described_machines() {
         ("torch12", "gpu=H100,driver=390.10", 3, "unknown", &["predict.unknown", "predict.unknown"]),
         ("torch13", "gpu=RTX 5090,cuda=13.2,open-module=yes", 0, "works", &[]),
         ("torch13", "gpu=B200,cuda=13.2,open-module=no", 1, "fails", &["predict.closed-module"]),
-        ("torch13", "gpu=H100,driver=535.104.05", 1, "fails", &["predict.driver-too-old"]),
+        (
+            "torch13",
+            "gpu=H100,driver=535.104.05",
+            1,
+            "fails",
+            &["predict.driver-too-old", "predict.zstd-fatbin"],
+        ),
         (
             "torch13",
             "gpu=V100,driver=580.65.06",
@@ -149,7 +155,8 @@ fn without_device_code_the_prediction_is_unknown() {
     assert_eq!(output.status.code(), Some(3));
     let report = report(&output);
     assert_eq!(report["verdict"], "undecided");
-    assert_eq!(predicted(&report["predictions"][0]), ("unknown".into(), vec!["predict.unknown".into()]));
+    let expected = ("unknown".into(), vec!["predict.image-unknown".into()]);
+    assert_eq!(predicted(&report["predictions"][0]), expected);
     let empty = tempfile::tempdir().unwrap();
     let output = image(empty.path(), &["--on", "gpu=H100,driver=550.54.15"]);
     assert_eq!(output.status.code(), Some(3), "{}", text(&output.stdout));
@@ -190,7 +197,7 @@ fn a_compatibility_driver_works_with_the_drivers_in_its_note() {
             report(&image(directory.path(), &[&flags[..], &["--level", level, "--format", "json"]].concat()));
         let cuda = |number: usize| {
             let findings = all["predictions"][number]["findings"].as_array().unwrap();
-            let found = findings.iter().find(|finding| finding["id"] != "predict.unknown");
+            let found = findings.iter().find(|finding| finding["id"] != "predict.image-unknown");
             found.unwrap_or_else(|| panic!("{level}: {all:#}")).clone()
         };
         assert_eq!(cuda(0)["id"], "predict.compat", "{level}");
@@ -201,6 +208,80 @@ fn a_compatibility_driver_works_with_the_drivers_in_its_note() {
         assert!(["535", "550", "565"].iter().all(|branch| lines.contains(branch)), "{lines}");
         assert!(evidence(&cuda(2)).to_lowercase().contains("data cent"), "{}", cuda(2));
     }
+}
+
+/// A library with a fatbin entry for each (SM, flags), all cubins.
+fn library(file: &Path, soname: &str, entries: &[(u32, u64)]) {
+    let entry = |(sm, flags): &(u32, u64)| {
+        format!(
+            ".short 2, 0\n.long 64\n.quad 8\n.zero 12\n.long {sm}\n.zero 8\n.quad {flags}\n.zero 16\n.quad 0\n"
+        )
+    };
+    let body: String = entries.iter().map(entry).collect();
+    let assembly = format!(
+        ".section .nv_fatbin,\"a\",@progbits\n.align 8\n.long 0xba55ed50\n.short 1, 16\n.quad 2f-1f\n1:\n{body}2:\n"
+    );
+    fs::create_dir_all(file.parent().unwrap()).unwrap();
+    let source = file.with_extension("s");
+    fs::write(&source, assembly).unwrap();
+    let status = Command::new("cc")
+        .args(["-shared", "-nostdlib", &format!("-Wl,-soname,{soname}"), "-o"])
+        .args([file, &source])
+        .status()
+        .unwrap();
+    assert!(status.success());
+    fs::remove_file(source).unwrap();
+}
+
+/// A package with code for sm_80, partly compressed, beside a library of NVIDIA's with code for all GPUs, linked from the
+/// cache of uv.
+#[test]
+fn a_package_is_judged_by_its_own_code() {
+    const ZSTD: u64 = 0x8000;
+    let directory = tempfile::tempdir().unwrap();
+    let site = directory.path().join("usr/lib/python3/dist-packages");
+    let demo = site.join("demo/libdemo.so");
+    library(&demo, "libdemo.so", &[(80, 0), (80, ZSTD), (86, 0)]);
+    library(
+        &site.join("nvidia/cublas/lib/libcublas.so.12"),
+        "libcublas.so.12",
+        &[(80, 0), (90, 0), (100, 0)],
+    );
+    let info = site.join("demo-1.0.dist-info");
+    fs::create_dir_all(&info).unwrap();
+    fs::write(info.join("RECORD"), "demo/libdemo.so,,\n").unwrap();
+    fs::write(info.join("METADATA"), "Name: demo\nVersion: 1.0\n").unwrap();
+    let cached = directory.path().join("root/.cache/uv/archive-v0/AbC/demo/libdemo.so");
+    fs::create_dir_all(cached.parent().unwrap()).unwrap();
+    fs::hard_link(&demo, &cached).unwrap();
+
+    let machines = ["gpu=A100,driver=550.54.15", "gpu=A100,driver=535.104.05", "gpu=H100,driver=550.54.15"];
+    let flags: Vec<&str> = machines.iter().flat_map(|machine| ["--on", machine]).collect();
+    let all = report(&image(directory.path(), &[&flags[..], &["--format", "json"]].concat()));
+    let frameworks = all["image"]["frameworks"].as_array().unwrap();
+    assert_eq!(frameworks.len(), 1, "{frameworks:#?}");
+    assert_eq!((&frameworks[0]["name"], &frameworks[0]["version"]), (&json!("demo"), &json!("1.0")));
+    let path = "/usr/lib/python3/dist-packages/demo/libdemo.so";
+    assert_eq!(frameworks[0]["objects"][0]["path"], path);
+    let images = |code: &Value| -> Vec<(String, u64, u64)> {
+        let of = |row: &Value, key: &str| row[key].as_u64().unwrap();
+        let rows = code.as_array().unwrap().iter();
+        rows.map(|row| (row["arch"].as_str().unwrap().to_owned(), of(row, "images"), of(row, "zstd")))
+            .collect()
+    };
+    let row = |arch: &str, images, zstd| (arch.to_owned(), images, zstd);
+    assert_eq!(
+        images(&all["image"]["device_code"]),
+        [row("sm_80", 3, 1), row("sm_86", 1, 0), row("sm_90", 1, 0), row("sm_100", 1, 0)]
+    );
+    let ids = |number: usize| predicted(&all["predictions"][number]);
+    let unknown = "predict.image-unknown".to_owned();
+    assert_eq!(ids(0), ("unknown".to_owned(), vec![unknown.clone()]), "a static runtime");
+    assert_eq!(ids(1), ("fails".to_owned(), vec!["predict.zstd-fatbin".to_owned(), unknown.clone()]));
+    assert_eq!(ids(2), ("fails".to_owned(), vec!["predict.no-code".to_owned(), unknown]));
+    let finding = &all["predictions"][2]["findings"][0];
+    assert_eq!(finding["cause"], "demo 1.0 has neither code for sm_90 nor PTX that runs on it.");
+    assert_eq!(finding["evidence"][0]["text"], format!("{path}: sm_80, sm_86"));
 }
 
 /// Machines given with --from-facts replace the saved ones.

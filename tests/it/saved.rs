@@ -288,15 +288,15 @@ fn files_that_hold_no_facts_are_refused() {
     for (content, words) in [
         (String::new(), "--save-facts"),
         (text[..text.len() / 2].to_owned(), "--save-facts"),
-        ("{\"schema\": 2, \"facts\": ".to_owned() + &"[".repeat(100_000), "--save-facts"),
-        (text.replacen("\"schema\": 2", "\"schema\": 99", 1), "schema 2"),
-        (text.replacen("\"schema\": 2", "\"schema\": 0", 1), "--save-facts"),
+        ("{\"schema\": 3, \"facts\": ".to_owned() + &"[".repeat(100_000), "--save-facts"),
+        (text.replacen("\"schema\": 3", "\"schema\": 99", 1), "schema 3"),
+        (text.replacen("\"schema\": 3", "\"schema\": 0", 1), "--save-facts"),
         (text.replacen("\"entries\": ", "\"entries\": 99999999999999999", 1), "--save-facts"),
         (text.replacen("\"entries\": ", "\"entries\": -", 1), "--save-facts"),
         (" ".repeat(9 << 20), "8 MiB"),
         // Reports have a schema too, and hold no facts.
         (r#"{"schema": 1, "version": "0.1.0", "verdict": "verified"}"#.to_owned(), "--save-facts"),
-        (r#"{"schema": 2, "version": "0.1.0", "verdict": "verified"}"#.to_owned(), "--save-facts"),
+        (r#"{"schema": 3, "version": "0.1.0", "verdict": "verified"}"#.to_owned(), "--save-facts"),
     ] {
         assert_ne!(content, text);
         fs::write(&file, content).unwrap();
@@ -470,7 +470,7 @@ const SCHEMA_1: &[Answer] = &[
         findings: &[("library.missing", None), ("leftovers.caches", None), ("leftovers.wheels", None), ("leftovers.secret", None), ("library.redundant", None), ("library.unreadable", None), ("leftovers.toolkit", None), ("leftovers.compilers", None)],
         states: &[],
         libraries: &[],
-        predictions: &[("node1", "unknown", &["predict.unknown", "predict.unknown"]), ("node2", "fails", &["predict.closed-module", "predict.unknown"]), ("node3", "unknown", &["predict.unknown", "predict.minor-version"]), ("node4", "unknown", &["predict.unknown"])],
+        predictions: &[("node1", "unknown", &["predict.unknown", "predict.image-unknown"]), ("node2", "fails", &["predict.closed-module", "predict.image-unknown"]), ("node3", "unknown", &["predict.image-unknown", "predict.minor-version"]), ("node4", "unknown", &["predict.image-unknown"])],
     },
     Answer {
         file: "archive",
@@ -479,7 +479,7 @@ const SCHEMA_1: &[Answer] = &[
         findings: &[("image.cuda-without-glibc", None), ("library.working-directory", None), ("leftovers.secret", None), ("leftovers.hidden-bytes", None), ("leftovers.root-user", None), ("leftovers.no-healthcheck", None)],
         states: &[],
         libraries: &[("libcudart", "present", 1)],
-        predictions: &[("node1", "fails", &["predict.requirement", "predict.unknown"])],
+        predictions: &[("node1", "fails", &["predict.requirement", "predict.image-unknown"])],
     },
 ];
 

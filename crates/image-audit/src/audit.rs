@@ -1,5 +1,6 @@
 //! The entry point: what to audit, with which options.
 
+mod frameworks;
 mod ldd;
 mod source;
 mod take;

@@ -62,9 +62,9 @@ pub struct Census {
     pub mixed: Vec<Mixed>,
     /// Symbol versions that an object needs and its library does not define.
     pub version_gaps: Vec<VersionGap>,
-    /// The object whose device code decides on which GPUs the image runs.
-    pub framework: Option<Framework>,
-    /// Device code of all objects, summed up by architecture.
+    /// Installations with device code of their own, which decide on which GPUs the image runs; the largest first.
+    pub frameworks: Vec<Framework>,
+    /// Device code of all objects, NVIDIA's libraries included, summed up by architecture.
     pub device_code: Vec<DeviceCode>,
     /// How much of the image was read.
     pub coverage: Coverage,
@@ -158,13 +158,34 @@ pub struct Copy {
     pub forward: Option<Forward>,
 }
 
-/// The library with a framework's kernels, such as libtorch_cuda.so.
+/// An installation with device code that is not one of NVIDIA's libraries: a Python package in one place, another
+/// package, or a directory.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Framework {
-    /// Path of the library.
+    /// Of the package, such as `torch`; the path of a directory that no package owns.
+    pub name: String,
+    /// Of the package.
+    pub version: Option<String>,
+    /// Its objects with device code, the one with most code first; never empty.
+    pub objects: Vec<CodeObject>,
+    /// Paths of the copies of CUDA libraries that it loads.
+    pub uses: Vec<String>,
+}
+
+/// An object with device code.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CodeObject {
+    /// Where it is.
     pub path: String,
     /// Its device code, by architecture.
     pub device_code: Vec<DeviceCode>,
+}
+
+impl CodeObject {
+    /// Size of its device code.
+    pub fn bytes(&self) -> u64 {
+        self.device_code.iter().map(|code| code.bytes).fold(0, u64::saturating_add)
+    }
 }
 
 /// LD_LIBRARY_PATH overrides the copy that an object's own search path leads to.

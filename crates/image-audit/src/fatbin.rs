@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) mod scanner;
 
+pub use scanner::merged;
+
 /// Code for one architecture in one object.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeviceCode {
@@ -20,6 +22,13 @@ pub struct DeviceCode {
     /// The newest version of PTX among the images: a driver compiles that of its own CUDA and older ones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ptx_version: Option<PtxVersion>,
+    /// How many of the images are compressed with zstd, which drivers before CUDA 12.4 do not load.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub zstd: u64,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// A version of the PTX instruction set, such as 8.7.
@@ -93,7 +102,7 @@ mod tests {
     use super::*;
 
     fn entry(arch: &str, kind: CodeKind, images: u64, bytes: u64) -> DeviceCode {
-        DeviceCode { arch: arch.into(), kind, bytes, images, ptx_version: None }
+        DeviceCode { arch: arch.into(), kind, bytes, images, ptx_version: None, zstd: 0 }
     }
 
     #[test]

@@ -213,7 +213,8 @@ impl<'a> Users<'a> {
                     continue;
                 }
                 let Some(closure) = self.loader.closure(&target) else { continue };
-                if matches!(how, How::Python) && !packages::is_on_request(&by) {
+                let by_source = self.tree.files.get(&by).is_none_or(|file| file.elf.is_none());
+                if how == How::Python && by_source && !packages::is_on_request(&by) {
                     let parts = self.parts(&target).into_iter();
                     let parts = parts.filter_map(|part| Some((self.soname(&part)?.to_owned(), part)));
                     let copies: Vec<(String, String)> =

@@ -1,11 +1,11 @@
 //! The image has no code for this GPU.
 
 use crate::checks::code::each;
+use crate::checks::code::own::Runs;
 use crate::checks::{Check, Outcome};
 use crate::codes::Library;
 use crate::facts::Facts;
 use crate::model::{Fix, Owner, Severity};
-use image_audit::fatbin::runs_on;
 
 pub const CHECK: Check = Check {
     id: "code.none-for-gpu",
@@ -24,9 +24,9 @@ pub const CHECK: Check = Check {
 };
 
 fn judge(facts: &Facts) -> Outcome {
-    each(facts, |gpu, code| {
-        let runs = code.code.iter().any(|code| runs_on(code, gpu));
-        (!runs).then(|| code.problem(&format!("has neither code for sm_{gpu} nor PTX that runs on it.")))
+    each(facts, |gpu, code| match code.on(gpu) {
+        Runs::Few { images, of } => Some(code.too_little(gpu, images, of)),
+        _ => None,
     })
 }
 
@@ -40,10 +40,7 @@ mod tests {
     fn a_newer_gpu_without_ptx() {
         let Outcome::Fail(problems) = judge(&image(&["sm_80", "sm_90"], &[90, 120])) else { panic!() };
         assert_eq!(problems.len(), 1);
-        assert_eq!(
-            problems[0].cause,
-            format!("{TORCH} has neither code for sm_120 nor PTX that runs on it.")
-        );
+        assert_eq!(problems[0].cause, "torch has neither code for sm_120 nor PTX that runs on it.");
         assert_eq!(problems[0].path.as_deref(), Some(TORCH));
         assert_eq!(problems[0].evidence[0].text, format!("{TORCH}: sm_80, sm_90"));
         assert!(matches!(judge(&image(&["sm_80", "compute_90"], &[120])), Outcome::Pass));

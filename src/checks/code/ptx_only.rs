@@ -1,10 +1,10 @@
 //! The image has only PTX for this GPU.
 
 use crate::checks::code::each;
+use crate::checks::code::own::Runs;
 use crate::checks::{Check, Outcome};
 use crate::facts::Facts;
 use crate::model::{Fix, Owner, Severity};
-use image_audit::fatbin::{CodeKind, runs_on};
 
 pub const CHECK: Check = Check {
     id: "code.ptx-only",
@@ -23,8 +23,7 @@ pub const CHECK: Check = Check {
 
 fn judge(facts: &Facts) -> Outcome {
     each(facts, |gpu, code| {
-        let runs = |kind| code.code.iter().any(|code| code.kind == kind && runs_on(code, gpu));
-        let only = runs(CodeKind::Ptx) && !runs(CodeKind::Cubin);
+        let only = matches!(code.on(gpu), Runs::Ptx { .. });
         only.then(|| code.problem(&format!("has only PTX for sm_{gpu}, no compiled code.")))
     })
 }
@@ -38,7 +37,7 @@ mod tests {
     fn ptx_without_compiled_code() {
         let Outcome::Fail(problems) = judge(&image(&["sm_80", "compute_80"], &[80, 90])) else { panic!() };
         assert_eq!(problems.len(), 1);
-        assert_eq!(problems[0].cause, format!("{TORCH} has only PTX for sm_90, no compiled code."));
+        assert_eq!(problems[0].cause, "torch has only PTX for sm_90, no compiled code.");
         assert_eq!(problems[0].path.as_deref(), Some(TORCH));
         assert!(matches!(judge(&image(&["sm_80", "sm_90", "compute_80"], &[80, 90])), Outcome::Pass));
         assert!(matches!(judge(&image(&["sm_80"], &[90])), Outcome::Pass), "code.none-for-gpu reports it");

@@ -1,7 +1,7 @@
 //! The machine's driver is too old for the image.
 
-use crate::checks::predict::each;
 use crate::checks::predict::questions::cuda::{self, Compared, Fit};
+use crate::checks::predict::{builds, each};
 use crate::checks::{Check, Outcome, Problem};
 use crate::codes::Library;
 use crate::facts::Facts;
@@ -28,8 +28,13 @@ fn judge(facts: &Facts) -> Outcome {
         else {
             return None;
         };
-        let cause = format!("The image's CUDA {} needs a newer driver.", runtime.text());
-        let problem = asked.problem(cause).evidence(runtime.evidence());
+        let cause = format!("{} needs a newer driver.", asked.whose(&runtime));
+        let mut problem = asked.problem(cause).evidence(runtime.evidence());
+        if let Some(pip) = builds::pip(asked) {
+            problem = problem.remedy(format!(
+                "Install a newer driver on the machine, or the build of torch for its driver: {pip}"
+            ));
+        }
         Some(refused.into_iter().fold(problem, Problem::evidence))
     })
 }
@@ -43,7 +48,12 @@ mod tests {
     fn an_older_major_version_is_too_old() {
         let image = || image(&["sm_80"], Some("12.4.127"));
         let problem = problems(judge, image(), "gpu=A100,driver=470.256.02").remove(0);
-        assert_eq!(problem.cause, "The image's CUDA 12.4 needs a newer driver.");
+        assert_eq!(problem.cause, "CUDA 12.4 of torch needs a newer driver.");
+        assert!(
+            problem.remedy.as_deref().is_some_and(|remedy| remedy.ends_with("/cu118`")),
+            "{:?}",
+            problem.remedy
+        );
         let paths: Vec<&str> = problem.evidence.iter().filter_map(|line| line.path.as_deref()).collect();
         assert_eq!(paths, ["/site/nvidia/libcudart.so.12"]);
         assert!(problems(judge, image(), "gpu=A100,driver=525.60.13").is_empty(), "the same major version");

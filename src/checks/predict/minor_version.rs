@@ -33,7 +33,7 @@ fn judge(facts: &Facts) -> Outcome {
             None => "may be newer than the driver's: this driver branch is newer than cudacheck's table",
             Some(_) => "is newer than the driver's",
         };
-        let cause = format!("The image's CUDA {} {than}, of the same major version.", runtime.text());
+        let cause = format!("{} {than}, of the same major version.", asked.whose(&runtime));
         Some(asked.problem(cause).evidence(runtime.evidence()))
     })
 }
@@ -46,8 +46,8 @@ mod tests {
     #[test]
     fn a_driver_newer_than_the_table_is_not_called_older() {
         let cause = |machine: &str| problem(judge, image(&["sm_90"], Some("13.9.37")), machine).0;
-        assert!(cause("gpu=H100,driver=700.10").contains("13.9 may be newer than the driver's"));
-        assert!(cause("gpu=H100,driver=580.65.06").contains("13.9 is newer than the driver's"));
+        assert!(cause("gpu=H100,driver=700.10").contains("13.9 of torch may be newer than the driver's"));
+        assert!(cause("gpu=H100,driver=580.65.06").contains("13.9 of torch is newer than the driver's"));
     }
 
     #[test]

@@ -34,13 +34,13 @@ fn judge(facts: &Facts) -> Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::predict::samples::{TORCH, image, problem, problems};
+    use crate::checks::predict::samples::{image, problem, problems};
 
     #[test]
     fn ptx_of_a_newer_cuda_is_not_compiled() {
         let image = || image(&["sm_80", "compute_80"], Some("12.4.127"));
         let (cause, _) = problem(judge, image(), "gpu=H100,driver=535.104.05");
-        assert_eq!(cause, format!("{TORCH} has only PTX for sm_90, which is newer than the driver."));
+        assert_eq!(cause, "torch has only PTX for sm_90, which is newer than the driver.");
         for machine in ["gpu=A100,driver=535.104.05", "gpu=H100,driver=550.54.15"] {
             assert!(problems(judge, image(), machine).is_empty(), "{machine}");
         }

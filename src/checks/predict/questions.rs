@@ -5,6 +5,7 @@ pub mod code;
 pub mod compat_driver;
 pub mod cuda;
 pub mod gpu;
+pub mod libraries;
 pub mod module;
 pub mod require;
 pub mod requirement;

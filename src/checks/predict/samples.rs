@@ -6,7 +6,7 @@ use crate::facts::Facts;
 use crate::facts::sample::{Sample, copy};
 use crate::facts::target_machine::TargetMachine;
 use image_audit::Forward;
-use image_audit::census::{Copy, Framework, How, User};
+use image_audit::census::{CodeObject, Copy, Framework, How, User};
 use image_audit::fatbin::{CodeKind, DeviceCode};
 
 pub const TORCH: &str = "/site/torch/lib/libtorch_cuda.so";
@@ -16,24 +16,36 @@ pub const COMPAT: &str = "/usr/local/cuda-13.1/compat/libcuda.so.590.44.01";
 /// this runtime.
 pub fn image(code: &[&str], runtime: Option<&str>) -> Facts {
     let mut facts = Sample::image().facts();
-    let device_code = code.iter().map(|arch| {
-        let kind = if arch.starts_with("sm") { CodeKind::Cubin } else { CodeKind::Ptx };
-        let (arch, version) =
-            arch.split_once('/').map_or((*arch, None), |(arch, version)| (arch, Some(version)));
-        let ptx_version = version.map(|version| version.to_owned().try_into().unwrap());
-        DeviceCode { arch: arch.to_owned(), kind, bytes: 1, images: 1, ptx_version }
-    });
-    let framework = Framework { path: TORCH.into(), device_code: device_code.collect() };
-    facts.census.device_code = framework.device_code.clone();
-    facts.census.framework = Some(framework);
+    let device_code = self::code(code);
+    facts.census.device_code = device_code.clone();
+    if !code.is_empty() {
+        let objects = vec![CodeObject { path: TORCH.into(), device_code }];
+        let uses = runtime.map(path_of).into_iter().collect();
+        facts.census.frameworks = vec![Framework { name: "torch".into(), version: None, objects, uses }];
+    }
     if let Some(version) = runtime {
-        let major = version.split('.').next().unwrap();
-        let soname = format!("libcudart.so.{major}");
-        let mut copy = copy("libcudart", &format!("/site/nvidia/{soname}"), version);
+        let mut copy = copy("libcudart", &path_of(version), version);
         copy.users = vec![User { path: TORCH.into(), how: How::Needed }];
         facts.census.copies.push(copy);
     }
     facts
+}
+
+/// `/site/nvidia/libcudart.so.12` of 12.4.127.
+fn path_of(runtime: &str) -> String {
+    format!("/site/nvidia/libcudart.so.{}", runtime.split('.').next().unwrap())
+}
+
+/// Device code with one image for each architecture.
+pub fn code(archs: &[&str]) -> Vec<DeviceCode> {
+    let one = |arch: &&str| {
+        let kind = if arch.starts_with("sm") { CodeKind::Cubin } else { CodeKind::Ptx };
+        let (arch, version) =
+            arch.split_once('/').map_or((*arch, None), |(arch, version)| (arch, Some(version)));
+        let ptx_version = version.map(|version| version.to_owned().try_into().unwrap());
+        DeviceCode { arch: arch.to_owned(), kind, bytes: 1, images: 1, ptx_version, zstd: 0 }
+    };
+    archs.iter().map(one).collect()
 }
 
 /// The driver 590.44.01 of a cuda-compat package for CUDA 13.1, and the branches that it can replace.

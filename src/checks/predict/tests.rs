@@ -86,16 +86,29 @@ fn images_by_machines() {
             "ptx 9.9",
             image(&["compute_80/9.9"], Some("13.0.48")),
             "gpu=H100,driver=580.65.06",
-            &["predict.unknown"],
+            &["predict.image-unknown"],
         ),
         // Unknown is never a pass.
-        ("static", image(&["sm_90"], None), "gpu=H100,driver=550.54.15", &["predict.unknown"]),
-        ("no code", image(&[], Some("12.4.127")), "gpu=H100,driver=550.54.15", &["predict.unknown"]),
+        ("static", image(&["sm_90"], None), "gpu=H100,driver=550.54.15", &["predict.image-unknown"]),
+        ("no code", image(&[], Some("12.4.127")), "gpu=H100,driver=550.54.15", &["predict.image-unknown"]),
         (
             "ptx, static",
             image(&["compute_80"], None),
             "gpu=H100,cuda=12.4",
-            &["predict.unknown", "predict.unknown"],
+            &["predict.image-unknown", "predict.image-unknown"],
+        ),
+        // PTX shows the least CUDA of a static runtime.
+        (
+            "ptx 8.4, static",
+            image(&["sm_80", "compute_80/8.4"], None),
+            "gpu=A100,driver=470.256.02",
+            &["predict.driver-too-old"],
+        ),
+        (
+            "ptx 8.4, static",
+            image(&["sm_80", "compute_80/8.4"], None),
+            "gpu=A100,driver=550.54.15",
+            &["predict.image-unknown"],
         ),
         ("old", image(&["sm_60"], Some("10.2.89")), "gpu=P100,driver=418.39", &["predict.driver-too-old"]),
         ("old", image(&["sm_60"], Some("10.1.105")), "gpu=P100,driver=418.39", &[]),
@@ -198,35 +211,40 @@ fn predicted(mut facts: Facts, machine: &str) -> (Vec<String>, Vec<(String, Stri
 fn answers_in_words() {
     let torch12 = || image(&["sm_80", "sm_90"], Some("12.4.127"));
     for (facts, machine, words, causes) in [
-        (torch12(), "gpu=H100,driver=550.54.15", ["sm_90", "12.4 on 12.4", "yes", "any", "none"], vec![]),
+        (
+            torch12(),
+            "gpu=H100,driver=550.54.15",
+            ["sm_90", "12.4 on 12.4", "all", "yes", "any", "none"],
+            vec![],
+        ),
         (
             torch12(),
             "gpu=RTX 5090,driver=535.104.05,open-module=no",
-            ["none", "12.4 on 12.2", "no, too new", "closed", "none"],
+            ["none", "12.4 on 12.2", "all", "no, too new", "closed", "none"],
             vec![
                 "sm_120 needs a driver for CUDA 12.8 or newer.".to_owned(),
                 "sm_120 works only with the open kernel module; the machine has the closed one.".to_owned(),
-                format!("{TORCH} has neither code for sm_120 nor PTX that runs on it."),
-                "The image's CUDA 12.4 is newer than the driver's, of the same major version.".to_owned(),
+                "torch has neither code for sm_120 nor PTX that runs on it.".to_owned(),
+                "CUDA 12.4 of torch is newer than the driver's, of the same major version.".to_owned(),
             ],
         ),
         (
             image(&["compute_80"], Some("12.4.127")),
             "gpu=H100,driver=535.104.05",
-            ["PTX compute_80, too new", "12.4 on 12.2", "yes", "any", "none"],
+            ["PTX compute_80, too new", "12.4 on 12.2", "all", "yes", "any", "none"],
             vec![
-                format!("{TORCH} has only PTX for sm_90, which is newer than the driver."),
-                "The image's CUDA 12.4 is newer than the driver's, of the same major version.".to_owned(),
+                "torch has only PTX for sm_90, which is newer than the driver.".to_owned(),
+                "CUDA 12.4 of torch is newer than the driver's, of the same major version.".to_owned(),
             ],
         ),
         (
             image(&["sm_75"], Some("13.0.48")),
             "gpu=V100,driver=590.44.01,open-module=yes",
-            ["dropped", "13.0 on 13.1", "no, too old", "open", "none"],
+            ["dropped", "13.0 on 13.1", "all", "no, too old", "open", "none"],
             vec![
                 "Driver 580 is the last branch that supports sm_70.".to_owned(),
                 "The open kernel module supports GPUs since sm_75; this one is sm_70.".to_owned(),
-                format!("{TORCH} has no code for sm_70: CUDA 13.0 supports GPUs since sm_75."),
+                "torch has no code for sm_70: CUDA 13.0 supports GPUs since sm_75.".to_owned(),
             ],
         ),
     ] {
@@ -237,12 +255,77 @@ fn answers_in_words() {
     }
 }
 
+/// Torch, and a smaller package beside it with other code and the same runtime.
+fn with_faiss(code: &[&str]) -> Facts {
+    let mut facts = image(&["sm_70", "sm_80", "sm_90", "sm_100"], Some("12.8.90"));
+    let mut faiss = facts.census.frameworks[0].clone();
+    faiss.name = "faiss-gpu-cu12".into();
+    faiss.version = Some("1.14.1".into());
+    faiss.objects[0].path = "/site/faiss_gpu_cu12.libs/libfaiss.so".into();
+    faiss.objects[0].device_code = samples::code(code);
+    facts.census.frameworks.push(faiss);
+    facts
+}
+
+#[test]
+fn each_installation_is_judged_by_its_own_code() {
+    // NVIDIA's libraries beside them have code for every GPU.
+    let mut facts = with_faiss(&["sm_70", "sm_80"]);
+    facts.census.device_code = samples::code(&["sm_70", "sm_80", "sm_90", "sm_100"]);
+    assert_eq!(on_machine(facts.clone(), "gpu=A100,driver=570.86.15"), [""; 0]);
+    let (words, findings) = predicted(facts.clone(), "gpu=H100,driver=570.86.15");
+    assert_eq!(words[..3], ["none", "12.8 on 12.8", "all"]);
+    let causes: Vec<&str> = findings.iter().map(|(_, cause)| cause.as_str()).collect();
+    assert_eq!(causes, ["faiss-gpu-cu12 1.14.1 has neither code for sm_90 nor PTX that runs on it."]);
+    facts.request.machines.push(described("gpu=H100,driver=570.86.15"));
+    let report = crate::report::assemble(&facts, checks::judge(&facts), 0.0);
+    assert_eq!(report.predictions[0].verdict, crate::report::Foretold::Fails);
+    assert_eq!(report.predictions[0].decided[0].frameworks, ["faiss-gpu-cu12 1.14.1"]);
+}
+
+#[test]
+fn installations_with_one_runtime_are_named_together() {
+    let causes = |facts: Facts| -> Vec<String> {
+        let found = predicted(facts, "gpu=A100,driver=535.104.05").1;
+        found.into_iter().map(|(_, cause)| cause).collect()
+    };
+    let mut facts = with_faiss(&["sm_80"]);
+    assert_eq!(
+        causes(facts.clone()),
+        [
+            "CUDA 12.8 of torch and faiss-gpu-cu12 1.14.1 is newer than the driver's, of the same major version."
+        ]
+    );
+    // With a static runtime, another package's runtime shows nothing.
+    facts.census.frameworks[1].uses.clear();
+    assert_eq!(
+        causes(facts),
+        [
+            "It is unknown which CUDA faiss-gpu-cu12 1.14.1 was built with: it loads no libcudart (static runtime).",
+            "CUDA 12.8 of torch is newer than the driver's, of the same major version."
+        ]
+    );
+}
+
+#[test]
+fn two_installations_of_one_package_are_one_finding() {
+    let mut facts = image(&["sm_80"], Some("12.8.90"));
+    let mut second = facts.census.frameworks[0].clone();
+    second.objects[0].path = "/opt/venv/libtorch_cuda.so".into();
+    facts.census.frameworks.push(second);
+    facts.request.machines.push(described("gpu=H100,driver=570.86.15"));
+    let findings = checks::judge(&facts).findings;
+    assert_eq!(findings.len(), 1);
+    let paths: Vec<&str> = findings[0].evidence.iter().filter_map(|line| line.path.as_deref()).collect();
+    assert_eq!(paths, [TORCH, "/opt/venv/libtorch_cuda.so"]);
+}
+
 #[test]
 fn an_answer_names_the_checks_that_failed_on_it() {
     let mut facts = image(&["compute_80"], None);
     facts.request.machines.push(described("gpu=H100,driver=390.10"));
     let machines = checks::judge(&facts).machines;
     let checks: Vec<&[&str]> = machines[0].answers.iter().map(|answer| answer.checks.as_slice()).collect();
-    let unknown: &[&str] = &["predict.unknown"];
-    assert_eq!(checks, [unknown, unknown, unknown, &[], &[]]);
+    let (of_image, of_machine): (&[&str], &[&str]) = (&["predict.image-unknown"], &["predict.unknown"]);
+    assert_eq!(checks, [of_image, of_image, &[], of_machine, &[], &[]]);
 }

@@ -1,5 +1,6 @@
 //! Cannot predict whether the image works on this machine.
 
+use crate::checks::predict::image_unknown::of_machine;
 use crate::checks::predict::on_machines;
 use crate::checks::predict::questions::asked::Asked;
 use crate::checks::predict::questions::cuda::{Compared, Fit};
@@ -14,39 +15,36 @@ pub const CHECK: Check = Check {
     owner: Owner::Node,
     fix: Fix::Host,
     title: "Cannot predict whether the image works on this machine",
-    why: "A prediction needs the device code and the libraries of the image, and a driver and a GPU \
-          that cudacheck knows. If one of them is missing, the result is unknown.",
-    remedy: "Describe the machine in more detail (cuda=, datacenter=), audit at the full level, or run `cudacheck` on \
-             the machine",
+    why: "A prediction needs a driver and a GPU that cudacheck knows. If one of them is not in its tables, or the \
+          description leaves out what decides, the result is unknown.",
+    remedy: "Describe the machine in more detail (cuda=, datacenter=), or run `cudacheck` on the machine",
     explains: &[],
     codes: &[],
     judge,
 };
 
 fn judge(facts: &Facts) -> Outcome {
-    on_machines(facts, |asked| {
-        let found = [
-            (Question::Code, code(asked)),
-            (Question::Cuda, cuda(asked)),
-            (Question::Gpu, gpu(asked)),
-            (Question::Requirement, requirement(asked)),
-        ];
-        found.into_iter().filter_map(|(question, problem)| Some((question, problem?))).collect()
-    })
+    on_machines(
+        facts,
+        &[
+            (Question::Code, code),
+            (Question::Cuda, cuda),
+            (Question::Gpu, gpu),
+            (Question::Requirement, requirement),
+        ],
+    )
 }
 
 fn code(asked: &Asked) -> Option<Problem> {
     let gpu = asked.machine.gpu;
     match code::ask(asked) {
-        code::Answer::NotRead => {
-            Some(Problem::new("The device code was not read: that needs the full level (--level full)."))
-        }
-        code::Answer::NotFound => Some(Problem::new(
-            "No device code was found in the image; a program may download or generate it.",
-        )),
-        code::Answer::Ptx(ptx) if ptx.compiles.is_none() => {
+        code::Answer::Ptx(ptx) if ptx.compiles.is_none() && of_machine(&ptx) => {
             let rest = format!("has only PTX for sm_{gpu}; it is unknown whether this driver compiles it.");
             Some(ptx.problem(asked, &rest))
+        }
+        code::Answer::Zstd(zstd) if !zstd.refused => {
+            let rest = format!("has code for sm_{gpu}; it is unknown whether this driver decompresses it.");
+            Some(zstd.problem(asked, &rest))
         }
         _ => None,
     }
@@ -54,9 +52,6 @@ fn code(asked: &Asked) -> Option<Problem> {
 
 fn cuda(asked: &Asked) -> Option<Problem> {
     match cuda::ask(asked) {
-        cuda::Answer::NoRuntime { .. } => Some(Problem::new(
-            "The image has no libcudart that shows its CUDA version; programs may link it statically.",
-        )),
         cuda::Answer::Compared(Compared { runtime, fit: Fit::Unknown, .. }) => {
             let cause =
                 format!("It is unknown whether the driver is new enough for CUDA {}.", runtime.text());
@@ -92,19 +87,23 @@ mod tests {
     const H100: &str = "gpu=H100,driver=550.54.15";
 
     #[test]
-    fn device_code_that_was_not_read_or_not_found_is_unknown() {
-        let mut facts = image(&["sm_90"], Some("12.4.127"));
-        facts.census.full = false;
-        assert!(problem(judge, facts, H100).0.starts_with("The device code was not read"));
-        assert!(problem(judge, image(&[], Some("12.4.127")), H100).0.starts_with("No device code was found"));
-    }
-
-    #[test]
-    fn a_runtime_that_is_missing_or_newer_than_the_table_is_unknown() {
-        assert!(problem(judge, image(&["sm_90"], None), H100).0.starts_with("The image has no libcudart"));
+    fn a_runtime_that_is_newer_than_the_table_is_unknown() {
         let (cause, evidence) = problem(judge, image(&["sm_90"], Some("14.0.1")), "gpu=H100,driver=700.10");
         assert_eq!(cause, "It is unknown whether the driver is new enough for CUDA 14.0.");
         assert!(evidence.contains(&"/site/nvidia/libcudart.so.14: CUDA 14.0".to_owned()), "{evidence:?}");
+    }
+
+    #[test]
+    fn an_unknown_driver_is_the_machines_part() {
+        let unknown = |code: &str, zstd| {
+            let mut facts = image(&[code], Some("12.4.127"));
+            facts.census.frameworks[0].objects[0].device_code[0].zstd = zstd;
+            let causes = problems(judge, facts, "gpu=H100,driver=390.10").into_iter();
+            causes.map(|problem| problem.cause).find(|cause| cause.starts_with("torch")).unwrap_or_default()
+        };
+        assert_eq!(unknown("sm_90", 0), "");
+        assert!(unknown("sm_90", 1).ends_with("whether this driver decompresses it."));
+        assert!(unknown("compute_90/8.4", 0).ends_with("whether this driver compiles it."));
     }
 
     #[test]

@@ -19,6 +19,34 @@ pub fn from_1(facts: &mut Value) {
     });
 }
 
+/// From schema 2, which had one framework: torch, with the library that has its kernels. Without one, the code of the
+/// whole image counted; it does not show which programs have code of their own.
+pub fn from_2(facts: &mut Value) {
+    with(facts, "census", |census| {
+        let framework = census.as_object_mut().and_then(|census| census.remove("framework"));
+        let frameworks: Vec<Value> = framework.iter().filter_map(|former| torch(former, census)).collect();
+        if let Some(fields) = census.as_object_mut() {
+            fields.insert("frameworks".to_owned(), frameworks.into());
+        }
+    });
+}
+
+/// An installation, if the library has code. What any object in its directory used, it used.
+fn torch(former: &Value, census: &Value) -> Option<Value> {
+    let path = former.get("path")?.as_str()?;
+    former.get("device_code")?.as_array().filter(|code| !code.is_empty())?;
+    let directory = &path[..=path.rfind('/')?];
+    let copies = census.get("copies").and_then(Value::as_array).into_iter().flatten();
+    let is_used = |copy: &&Value| {
+        let mut users = copy.get("users").and_then(Value::as_array).into_iter().flatten();
+        users.any(|user| {
+            user.get("path").and_then(Value::as_str).is_some_and(|path| path.starts_with(directory))
+        })
+    };
+    let uses: Vec<&Value> = copies.filter(is_used).filter_map(|copy| copy.get("path")).collect();
+    Some(json!({ "name": "torch", "version": null, "objects": [former], "uses": uses }))
+}
+
 /// A probe that found its lock taken exited with status 75 (EX_TEMPFAIL) before it reported anything.
 fn lock_taken(run: &mut Value) {
     let silent = run.get("events").and_then(Value::as_array).is_some_and(Vec::is_empty);
@@ -252,10 +280,33 @@ mod tests {
     }
 
     #[test]
+    fn the_framework_becomes_an_installation() {
+        let upgraded = |framework: Value| {
+            let user = |path: &str| json!([{ "path": path, "how": "needed" }]);
+            let mut facts = json!({ "census": { "framework": framework, "copies": [
+                { "path": "/a/libcudart.so.12", "users": user("/site/torch/lib/libc10_cuda.so") },
+                { "path": "/b/libcudart.so.13", "users": user("/usr/bin/app") },
+            ] } });
+            from_2(&mut facts);
+            assert_eq!(facts["census"].get("framework"), None);
+            facts["census"]["frameworks"].clone()
+        };
+        let library =
+            json!({ "path": "/site/torch/lib/libtorch_cuda.so", "device_code": [{ "arch": "sm_90" }] });
+        assert_eq!(
+            upgraded(library.clone()),
+            json!([{ "name": "torch", "version": null, "objects": [library], "uses": ["/a/libcudart.so.12"] }])
+        );
+        assert_eq!(upgraded(json!({ "path": "/x/y", "device_code": [] })), json!([]));
+        assert_eq!(upgraded(Value::Null), json!([]));
+    }
+
+    #[test]
     fn what_is_no_facts_is_left_alone() {
         for value in [json!(null), json!([1]), json!({ "request": 3, "census": "x", "probes": {} })] {
             let mut upgraded = value.clone();
             from_1(&mut upgraded);
+            from_2(&mut upgraded);
             assert_eq!(upgraded, value);
         }
     }

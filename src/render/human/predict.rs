@@ -23,9 +23,10 @@ pub fn render(out: &mut String, report: &Report, style: Style) {
 }
 
 /// Headings of the columns.
-const HEADINGS: [(Question, &str); 5] = [
+const HEADINGS: [(Question, &str); 6] = [
     (Question::Code, "code"),
     (Question::Cuda, "CUDA"),
+    (Question::Libraries, "libraries"),
     (Question::Gpu, "driver knows GPU"),
     (Question::Module, "module"),
     (Question::Requirement, "requirement"),
@@ -50,12 +51,13 @@ fn table(out: &mut String, predictions: &[Prediction], style: Style) {
                 (decided.answer.clone(), ink(decided.severity))
             })
         }));
-        let of_image = if prediction.image.is_empty() { "" } else { " (the image itself)" };
+        let because =
+            if prediction.image.is_empty() { decides(prediction) } else { " (the image itself)".into() };
         row.push(match prediction.verdict {
             Foretold::Works => ("✔ works".to_owned(), Ink::Good),
             Foretold::WorksWithNotes => ("✔ works, with notes".to_owned(), Ink::Good),
-            Foretold::Fails => (format!("✘ fails{of_image}"), Ink::Bad),
-            Foretold::Unknown => (format!("? unknown{of_image}"), Ink::Warn),
+            Foretold::Fails => (format!("✘ fails{because}"), Ink::Bad),
+            Foretold::Unknown => (format!("? unknown{because}"), Ink::Warn),
         });
         rows.push(row);
     }
@@ -67,6 +69,21 @@ fn table(out: &mut String, predictions: &[Prediction], style: Style) {
             row.iter().zip(&widths).map(|((text, ink), width)| style.paint(*ink, &format!("{text:<width$}")));
         let line: Vec<String> = cells.collect();
         *out += &format!("  {}\n", line.join("  ").trim_end());
+    }
+}
+
+/// The installation that the worst answers are about, if there are several in the image.
+fn decides(prediction: &Prediction) -> String {
+    let worst = prediction.decided.iter().filter_map(|decided| decided.severity).max();
+    let mut names: Vec<&String> = Vec::new();
+    for decided in prediction.decided.iter().filter(|decided| decided.severity == worst) {
+        let new = decided.frameworks.iter().filter(|name| !names.contains(name));
+        names.extend(new.collect::<Vec<_>>());
+    }
+    match names.as_slice() {
+        [] => String::new(),
+        [name] => format!(" ({})", shortened(name)),
+        [name, more @ ..] => format!(" ({} and {} more)", shortened(name), more.len()),
     }
 }
 
@@ -92,6 +109,36 @@ fn ink(severity: Option<Severity>) -> Ink {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+    use crate::report::Decided;
+
+    #[test]
+    fn the_installation_with_the_worst_answer_decides() {
+        let decided = |by, severity, frameworks: &[&str]| Decided {
+            by,
+            answer: String::new(),
+            frameworks: frameworks.iter().map(|name| name.to_string()).collect(),
+            severity,
+        };
+        let prediction = |decided: &[Decided]| Prediction {
+            machine: String::new(),
+            gpu: String::new(),
+            driver: None,
+            cuda: None,
+            verdict: Foretold::Fails,
+            decided: decided.to_vec(),
+            image: Vec::new(),
+            findings: Vec::new(),
+        };
+        let code = decided(Question::Code, Some(Severity::Error), &["faiss 1"]);
+        let cuda = decided(Question::Cuda, Some(Severity::Note), &["torch 2"]);
+        let libraries = decided(Question::Libraries, Some(Severity::Error), &["xformers 3", "faiss 1"]);
+        let gpu = decided(Question::Gpu, Some(Severity::Error), &[]);
+        assert_eq!(decides(&prediction(&[code.clone(), cuda.clone()])), " (faiss 1)");
+        assert_eq!(decides(&prediction(&[code, cuda.clone(), libraries])), " (faiss 1 and 1 more)");
+        assert_eq!(decides(&prediction(&[cuda, gpu])), "");
+    }
+
     #[test]
     fn long_names_keep_both_ends() {
         let name = super::shortened("gke-production-europe-a100-80gb-pool-7");

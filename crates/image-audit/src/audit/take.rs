@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::thread;
 
+use super::frameworks;
 use super::source::Source;
 use crate::catalogue::{LIBRARIES, TOOLS, library_of, version_in_name};
-use crate::census::{Census, Copy, Distribution, Framework, Mixed, Origin, ToolFound, Unreadable, User};
+use crate::census::{Census, Copy, Distribution, Mixed, Origin, ToolFound, Unreadable, User};
 use crate::fatbin::scanner;
 use crate::leftovers;
 use crate::loader::{Loader, glibc_loader};
@@ -26,7 +27,8 @@ pub fn take(source: &Source) -> Census {
     let (leftovers, flavor) = leftovers::scan::scan(tree);
     let of_leftovers = leftovers.iter().map(|leftover| leftover.largest.clone());
     let of_copies = usage::copies(tree, &places).into_iter();
-    let wanted: HashSet<String> = of_copies.chain(of_tools).chain(of_leftovers).collect();
+    let listed: HashSet<String> = of_copies.chain(of_tools).chain(of_leftovers).collect();
+    let wanted: HashSet<String> = listed.iter().cloned().chain(frameworks::wanted(tree)).collect();
     let installed = pip::installed(tree);
     let mut users = Users::new(tree, &loader, &places, &installed);
     let owners = thread::scope(|scope| {
@@ -40,7 +42,9 @@ pub fn take(source: &Source) -> Census {
         owners.map_or_else(|_| read(), |owners| owners.join().expect("reading packages does not panic"))
     });
     let AllMissing { linked, opened, optional } = users.missing();
-    let owners::Ownership { owners, packages, unreadable } = owners;
+    let owners::Ownership { owners, mut packages, unreadable } = owners;
+    let owning: BTreeSet<&PackageId> = listed.iter().filter_map(|path| owners.get(path)).collect();
+    packages.retain(|package| owning.contains(&package.id));
     let copies = describe(tree, &users, &owners, &source.mounts);
     let unreadable = tree.unreadable.iter().cloned().chain(unreadable).chain(impostors(tree)).collect();
     let mixed = users
@@ -62,6 +66,7 @@ pub fn take(source: &Source) -> Census {
         elf_files: elf_files().count() as u64,
         bytes: tree.bytes(),
         library_path,
+        frameworks: frameworks::frameworks(tree, &owners, &copies, &source.mounts),
         copies,
         tools: tools(tree, &tool_files, &owners),
         missing: linked,
@@ -71,10 +76,6 @@ pub fn take(source: &Source) -> Census {
         mixed,
         version_gaps: version_gaps.into_iter().collect(),
         device_code: scanner::merged(elf_files().map(|elf| elf.device_code.as_slice())),
-        framework: torch.as_ref().and_then(|path| {
-            let device_code = tree.files[path].elf.as_ref()?.device_code.clone();
-            Some(Framework { path: path.clone(), device_code })
-        }),
         torch,
         leftovers: leftovers.into_iter().map(|leftover| leftovers::scan::owned(leftover, &owners)).collect(),
         flavor,
@@ -155,7 +156,7 @@ fn strongest(users: Option<&BTreeSet<User>>) -> Vec<User> {
 }
 
 fn origin(path: &str, owner: Option<&PackageId>, mounts: &[String]) -> Origin {
-    if mounts.iter().any(|mount| path == mount || path.starts_with(&format!("{mount}/"))) {
+    if frameworks::is_below(path, mounts) {
         return Origin::Injected;
     }
     if path.contains("/stubs/") {
@@ -164,7 +165,12 @@ fn origin(path: &str, owner: Option<&PackageId>, mounts: &[String]) -> Origin {
     match owner {
         Some(PackageId { manager: Manager::Dpkg | Manager::Apk | Manager::Rpm, .. }) => Origin::Package,
         Some(PackageId { manager: Manager::Conda, .. }) => Origin::Conda,
-        Some(PackageId { manager: Manager::Pip, name, .. }) if name.starts_with("nvidia-") => Origin::Wheel,
+        // NVIDIA has packages of programs, too, whose version is not that of the libraries in them.
+        Some(PackageId { manager: Manager::Pip, name, .. })
+            if name.starts_with("nvidia-") && frameworks::of_library_wheel(path) =>
+        {
+            Origin::Wheel
+        }
         Some(PackageId { manager: Manager::Pip, .. }) => Origin::Vendored,
         None if path.contains("/cuda") => Origin::Toolkit,
         None => Origin::Other,
@@ -227,4 +233,29 @@ fn distribution(tree: &Tree) -> Option<Distribution> {
         Some(value.trim_matches(['"', '\'']).to_owned())
     };
     Some(Distribution { id: field("ID")?, version: field("VERSION_ID") })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_version_of_a_program_is_not_that_of_its_libraries() {
+        let of = |package: &str, path: &str| {
+            let (name, version) = package.split_once(' ').unwrap();
+            let owner =
+                PackageId { manager: Manager::Pip, name: name.to_owned(), version: version.to_owned() };
+            let file = path.rsplit('/').next().unwrap();
+            super::version(file, Some(&owner), origin(path, Some(&owner), &[]))
+        };
+        let site = "/usr/lib/python3/dist-packages";
+        let wheel = of(
+            "nvidia-cuda-runtime-cu12 12.4.127",
+            &format!("{site}/nvidia/cuda_runtime/lib/libcudart.so.12"),
+        );
+        assert_eq!(wheel.as_deref(), Some("12.4.127"));
+        let triton = |path: &str| of("nvidia-pytriton 0.7.0", &format!("{site}/{path}"));
+        assert_eq!(triton("nvidia_pytriton.libs/libcudart-09529672.so.12.6.77").as_deref(), Some("12.6.77"));
+        assert_eq!(triton("pytriton/external_libs/libcublas.so.12"), None);
+    }
 }

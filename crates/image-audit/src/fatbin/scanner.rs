@@ -22,10 +22,34 @@ const LARGEST_HEADER: u64 = 4096;
 
 const ARCH_SPECIFIC: u64 = 0x10_0000;
 const FAMILY_SPECIFIC: u64 = 0x20_0000;
+/// Compressed with zstd; 0x2000 is LZ4, which every driver decompresses.
+const ZSTD: u64 = 0x8000;
 
 type Key = (CodeKind, u32, char);
-/// Images, their size, and the newest version of PTX.
-type Sum = (u64, u64, Option<PtxVersion>);
+
+/// The images for one architecture.
+#[derive(Default)]
+struct Sum {
+    images: u64,
+    bytes: u64,
+    newest_ptx: Option<PtxVersion>,
+    zstd: u64,
+}
+
+impl Sum {
+    fn add(&mut self, images: u64, bytes: u64, ptx: Option<PtxVersion>, zstd: u64) {
+        // Sizes are claims, and sections may overlap.
+        self.images = self.images.saturating_add(images);
+        self.bytes = self.bytes.saturating_add(bytes);
+        self.newest_ptx = self.newest_ptx.max(ptx);
+        self.zstd = self.zstd.saturating_add(zstd);
+    }
+
+    fn of(self, arch: String, kind: CodeKind) -> DeviceCode {
+        let Sum { images, bytes, newest_ptx, zstd } = self;
+        DeviceCode { arch, kind, bytes, images, ptx_version: newest_ptx, zstd }
+    }
+}
 
 /// Code for one architecture, in one form.
 #[derive(Debug)]
@@ -34,6 +58,7 @@ struct Entry {
     key: Key,
     size: u64,
     ptx_version: Option<PtxVersion>,
+    zstd: bool,
 }
 
 /// Ranges of a file, sorted and without overlaps: there may be thousands, and millions of questions.
@@ -165,7 +190,8 @@ impl Scanner {
             // In clear, even if the text is compressed.
             let ptx_version = (kind == CodeKind::Ptx).then(|| PtxVersion(half(26), half(24)));
             let key = (kind, word(28), suffix);
-            self.found.push(Entry { at: self.at, key, size: next - self.at, ptx_version });
+            let zstd = flags & ZSTD != 0;
+            self.found.push(Entry { at: self.at, key, size: next - self.at, ptx_version, zstd });
         }
         match self.entries.last_mut() {
             Some(last) if last.end == self.at => last.end = next,
@@ -183,21 +209,16 @@ impl Scanner {
         let mut sum: BTreeMap<Key, Sum> = BTreeMap::new();
         let ranges = Ranges::new(ranges.iter().cloned());
         let inside = |entry: &&Entry| ranges.contain(entry.at);
-        for Entry { key, size, ptx_version, .. } in self.found.iter().filter(inside) {
-            let (images, bytes, newest) = sum.entry(*key).or_default();
-            *images += 1;
-            // Sizes are claims, and sections may overlap.
-            *bytes = bytes.saturating_add(*size);
-            *newest = (*newest).max(*ptx_version);
+        for Entry { key, size, ptx_version, zstd, .. } in self.found.iter().filter(inside) {
+            sum.entry(*key).or_default().add(1, *size, *ptx_version, u64::from(*zstd));
         }
-        let entry = |((kind, sm, suffix), (images, bytes, ptx_version)): (Key, Sum)| {
+        let entry = |((kind, sm, suffix), sum): (Key, Sum)| {
             let prefix = match kind {
                 CodeKind::Cubin => "sm",
                 CodeKind::Ptx => "compute",
                 CodeKind::Lto => "lto",
             };
-            let arch = format!("{prefix}_{sm}{suffix}").trim_end().to_owned();
-            DeviceCode { arch, kind, bytes, images, ptx_version }
+            sum.of(format!("{prefix}_{sm}{suffix}").trim_end().to_owned(), kind)
         };
         sum.into_iter().map(entry).collect()
     }
@@ -209,14 +230,10 @@ pub fn merged<'a>(lists: impl IntoIterator<Item = &'a [DeviceCode]>) -> Vec<Devi
     for entry in lists.into_iter().flatten() {
         // Sort by length first, so that sm_100 follows sm_90.
         let digits = entry.arch.trim_end_matches(char::is_alphabetic).len();
-        let (images, bytes, newest) = sum.entry((entry.kind, digits, &entry.arch)).or_default();
-        *images += entry.images;
-        *bytes = bytes.saturating_add(entry.bytes);
-        *newest = (*newest).max(entry.ptx_version);
+        let sum = sum.entry((entry.kind, digits, &entry.arch)).or_default();
+        sum.add(entry.images, entry.bytes, entry.ptx_version, entry.zstd);
     }
-    let entry = |((kind, _, arch), (images, bytes, ptx_version)): ((CodeKind, usize, &str), Sum)| {
-        DeviceCode { arch: arch.to_owned(), kind, bytes, images, ptx_version }
-    };
+    let entry = |((kind, _, arch), sum): ((CodeKind, usize, &str), Sum)| sum.of(arch.to_owned(), kind);
     sum.into_iter().map(entry).collect()
 }
 
@@ -255,7 +272,29 @@ pub mod tests {
 
     fn entry(arch: &str, kind: CodeKind, images: u64, bytes: u64) -> DeviceCode {
         let ptx_version = (kind == CodeKind::Ptx).then_some(PtxVersion(8, 7));
-        DeviceCode { arch: arch.into(), kind, bytes, images, ptx_version }
+        DeviceCode { arch: arch.into(), kind, bytes, images, ptx_version, zstd: 0 }
+    }
+
+    #[test]
+    fn compression_is_counted_by_entry() {
+        const LZ4: u64 = 0x2000;
+        let bytes = region(&[
+            (2, 90, 0, 8),
+            (2, 90, ZSTD, 8),
+            (2, 90, ZSTD | ARCH_SPECIFIC, 8),
+            (2, 80, LZ4, 8),
+            (1, 90, ZSTD, 8),
+        ]);
+        let found = scan(&bytes, bytes.len());
+        let counted = |found: &[DeviceCode]| -> Vec<(String, u64, u64)> {
+            found.iter().map(|code| (code.arch.clone(), code.images, code.zstd)).collect()
+        };
+        let expected = |times: u64| {
+            [("sm_80", 1, 0), ("sm_90", 2, 1), ("sm_90a", 1, 1), ("compute_90", 1, 1)]
+                .map(|(arch, images, zstd)| (arch.to_owned(), images * times, zstd * times))
+        };
+        assert_eq!(counted(&found), expected(1));
+        assert_eq!(counted(&merged([found.as_slice(), &found])), expected(2));
     }
 
     #[test]

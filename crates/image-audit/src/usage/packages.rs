@@ -136,7 +136,8 @@ impl<'a> Packages<'a> {
     /// Packages that require one that is there for its libraries: both, and METADATA of the first.
     pub fn requirements(&self) -> Vec<(usize, usize, &'a str)> {
         let mut found = Vec::new();
-        for (number, package) in self.list.iter().enumerate() {
+        // A package without files requires nothing for itself.
+        for (number, package) in self.list.iter().enumerate().filter(|(_, package)| !is_empty(package)) {
             for requirement in &package.requires {
                 let mut required = Vec::new();
                 self.resolve(&package.site, requirement, &mut required);
@@ -154,8 +155,7 @@ impl<'a> Packages<'a> {
     fn resolve(&self, site: &'a str, requirement: &Requirement, found: &mut Vec<usize>) {
         let Some(number) = self.named(site, &requirement.name) else { return };
         let package = &self.list[number];
-        let is_empty = package.files.iter().all(|file| file.contains(".dist-info/"));
-        if !is_empty {
+        if !is_empty(package) {
             found.push(number);
             return;
         }
@@ -202,4 +202,9 @@ impl<'a> Packages<'a> {
                 stem.strip_prefix("lib").is_some_and(|stem| own.starts_with(&stem.to_ascii_lowercase()))
             })
     }
+}
+
+/// Whether a package only stands for others.
+fn is_empty(package: &Distribution) -> bool {
+    package.files.iter().all(|file| file.contains(".dist-info/"))
 }

@@ -4,18 +4,20 @@ use std::fmt;
 
 use super::asked::Asked;
 use super::compat_driver::{Compat, Works};
-use super::runtime::Runtime;
+use super::runtime::{self, Runtime};
 use crate::facts::target_machine::known::DriverCuda;
 
 pub enum Answer<'a> {
     /// No library shows which CUDA the programs were built with.
     NoRuntime {
         driver: DriverCuda,
+        /// What PTX shows of it.
+        least: Option<Runtime<'a>>,
     },
     Compared(Compared<'a>),
     /// The machine's driver is too old, and the compatibility driver of the image replaces it.
     Compat {
-        runtime: &'a Runtime<'a>,
+        runtime: Runtime<'a>,
         driver: DriverCuda,
         compat: &'a Compat<'a>,
     },
@@ -33,7 +35,7 @@ pub enum Answer<'a> {
 
 /// The runtime against the driver that the loader finds first.
 pub struct Compared<'a> {
-    pub runtime: &'a Runtime<'a>,
+    pub runtime: Runtime<'a>,
     pub driver: DriverCuda,
     pub fit: Fit,
     /// That driver, where it is the image's own.
@@ -55,7 +57,7 @@ impl Answer<'_> {
     /// The newest CUDA that programs can use with it.
     pub fn effective(&self) -> DriverCuda {
         match self {
-            Answer::NoRuntime { driver } => *driver,
+            Answer::NoRuntime { driver, .. } => *driver,
             Answer::Compared(compared) => compared.driver,
             Answer::Compat { compat, .. } => compat.cuda(),
             Answer::CompatRefused { .. } | Answer::CompatUnknown { .. } => DriverCuda::Unknown,
@@ -63,14 +65,27 @@ impl Answer<'_> {
     }
 }
 
+impl Answer<'_> {
+    /// How bad it is; the worst installation decides.
+    pub fn rank(&self) -> u32 {
+        match self {
+            Answer::Compared(Compared { fit: Fit::Full, .. }) => 0,
+            Answer::Compat { .. } | Answer::Compared(Compared { fit: Fit::Minor, .. }) => 1,
+            Answer::Compared(Compared { fit: Fit::Unknown, .. }) => 2,
+            Answer::NoRuntime { .. } | Answer::CompatUnknown { .. } => 2,
+            Answer::Compared(Compared { fit: Fit::TooOld, .. }) | Answer::CompatRefused { .. } => 3,
+        }
+    }
+}
+
 impl fmt::Display for Answer<'_> {
     fn fmt(&self, out: &mut fmt::Formatter) -> fmt::Result {
         let words = |runtime: &Runtime, driver: DriverCuda| {
-            format!("{} on {}", runtime.text(), driver.text().as_deref().unwrap_or("?"))
+            format!("{} on {}", runtime.short(), driver.text().as_deref().unwrap_or("?"))
         };
         match self {
             Answer::NoRuntime { .. } => write!(out, "?"),
-            Answer::Compared(compared) => write!(out, "{}", words(compared.runtime, compared.driver)),
+            Answer::Compared(compared) => write!(out, "{}", words(&compared.runtime, compared.driver)),
             Answer::Compat { runtime, driver, .. } => write!(out, "{}, compat", words(runtime, *driver)),
             Answer::CompatRefused { .. } => write!(out, "compat refused"),
             Answer::CompatUnknown { .. } => write!(out, "compat ?"),
@@ -89,15 +104,25 @@ pub fn ask<'a>(asked: &'a Asked<'a>) -> Answer<'a> {
             Works::Unknown(why) => return Answer::CompatUnknown { compat, why },
         }
     }
-    let Some(runtime) = &asked.runtime else { return Answer::NoRuntime { driver: effective } };
-    let fit = fit(runtime, effective);
+    let runtime = match asked.runtime {
+        Some(runtime) => runtime,
+        None => {
+            let least = asked.frameworks.first().and_then(|framework| runtime::least(framework));
+            // A driver that is too old for the PTX is too old for the runtime.
+            match least.filter(|least| fit(least, effective) == Fit::TooOld) {
+                Some(least) => least,
+                None => return Answer::NoRuntime { driver: effective, least },
+            }
+        }
+    };
+    let fit = fit(&runtime, effective);
     let runs = |fit| matches!(fit, Fit::Full | Fit::Minor);
     // The container runtime mounts the compatibility driver by itself; it matters where it is needed.
     let behind = asked.compat.as_ref().filter(|compat| !compat.in_front && !runs(fit));
     let mut refused = None;
     if let Some(compat) = behind {
         match compat.works(machine) {
-            Works::Yes if runs(self::fit(runtime, compat.cuda())) => {
+            Works::Yes if runs(self::fit(&runtime, compat.cuda())) => {
                 return Answer::Compat { runtime, driver, compat };
             }
             Works::Yes | Works::SameVersion => {}

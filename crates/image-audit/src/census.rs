@@ -39,6 +39,9 @@ pub struct Census {
     pub tools: Vec<ToolFound>,
     /// Sonames of CUDA libraries that objects are linked to and the image does not have.
     pub missing: Vec<Missing>,
+    /// What objects lack of which a sibling has all it needs: one library for each CUDA release, of which one is loaded.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing_alternatives: Vec<Missing>,
     /// Sonames that programs open by name, in no other version, and that the loader does not find.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub missing_opened: Vec<Missing>,

@@ -19,7 +19,7 @@ enum Loads {
 /// loads one: those that lack more than another one do not count.
 pub fn loadable<'a>(facts: &Facts, framework: &'a Framework) -> Vec<&'a CodeObject> {
     let mut lacking: HashMap<&str, Loads> = HashMap::new();
-    for missing in of_image(facts) {
+    for missing in of_image(facts).chain(&facts.census.missing_alternatives) {
         let loads = if is_elsewhere(facts, missing) { Loads::Perhaps } else { Loads::No };
         for by in &missing.by {
             let known = lacking.entry(by).or_insert(loads);
@@ -99,7 +99,9 @@ fn first<'a>(missing: &'a Missing, objects: &HashSet<&str>) -> Option<&'a str> {
 
 fn of_image(facts: &Facts) -> impl Iterator<Item = &Missing> {
     let driver = |library: &str| LIBRARIES.iter().any(|known| known.name == library && known.driver);
-    facts.census.missing.iter().filter(move |missing| !driver(&missing.library))
+    // What a documented call loads is a warning about the image.
+    let absent = move |missing: &&Missing| !driver(&missing.library) && missing.on_request.is_none();
+    facts.census.missing.iter().filter(absent)
 }
 
 #[cfg(test)]

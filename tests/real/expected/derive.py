@@ -6,11 +6,13 @@ trees are only read. Needs root and pyelftools (PyPI).
 
     derive.py [TREE...]    parts: $CUDACHECK_PARTS, default ~/.cache/cudacheck
 """
-import csv, glob, json, mmap, os, re, subprocess, sys
+import csv, email.parser, glob, json, mmap, os, re, subprocess, sys
 from collections import defaultdict
 from functools import lru_cache
 from pathlib import Path
 from elftools.elf.elffile import ELFFile
+from pip._vendor.packaging.requirements import Requirement
+from pip._vendor.packaging.utils import canonicalize_name
 
 PARTS = Path(os.environ.get("CUDACHECK_PARTS", Path.home() / ".cache/cudacheck"))
 LIBRARIES = {  # in the order of the tables; regular expressions for the part before ".so"
@@ -34,7 +36,7 @@ FILE_NAME = {name: re.compile(rf"(?:{stem})(?:-[0-9a-f]{{8}})?\.so(?P<version>(?
              for name, stem in (LIBRARIES | RARE).items()}
 INJECTED = {"libcuda", "libnvidia-ml"}  # provided by the container runtime
 DRIVER_SONAMES = ["libcuda.so.1", "libnvidia-ml.so.1"]
-HOW = ["needed", "dlopen", "python", "convention"]  # a user is listed with the first that applies
+HOW = ["needed", "dlopen", "python", "convention", "required"]  # a user is listed with the first that applies
 LOADER = "/lib64/ld-linux-x86-64.so.2"
 
 
@@ -159,7 +161,30 @@ class Census:
                 self.convention(path)
             done |= todo
             todo = set(self.users) - done
+        self.require()
         self.held = self.hold()
+
+    def require(self):
+        """Copies without a user that the metadata of an installed package requires: the library after which the required
+        package is named. A package without files stands for those that it requires itself, with the extras asked for."""
+        tree, installed = self.tree, {}
+        for path in tree.files:
+            if path.startswith(tree.site) and path.endswith(".dist-info/METADATA"):
+                fields = email.parser.HeaderParser().parsestr(tree.text(path))
+                rows = csv.reader(tree.text(os.path.dirname(path) + "/RECORD").splitlines())
+                files = [tree.site + row[0] for row in rows if ".dist-info/" not in row[0]]
+                requires = [Requirement(line) for line in fields.get_all("Requires-Dist", [])]
+                installed[canonicalize_name(fields["Name"])] = path, files, requires
+        unused = {path for path in self.copies if not self.users.get(path)}
+        for metadata, files, requires in installed.values():
+            for requirement in requires if files else ():
+                _, required, inner = installed.get(canonicalize_name(requirement.name), ("", [], []))
+                if not required:
+                    asked = [r for r in inner if not r.marker or any(f"extra == \"{e}\"" in str(r.marker) for e in requirement.extras)]
+                    required = [f for r in asked for f in installed.get(canonicalize_name(r.name), ("", [], []))[1]]
+                for file in set(required) & unused if requirement.name.startswith(("nvidia-", "cuda-")) else ():
+                    if os.path.basename(file).split(".so")[0] == self.copies[file]:
+                        self.use(file, metadata, "required")
 
     def hold(self):
         """Unused copies that no used copy replaces are kept, and so is what they need."""

@@ -41,7 +41,7 @@ pub fn take(source: &Source) -> Census {
         // If no thread can be started, do one after the other.
         owners.map_or_else(|_| read(), |owners| owners.join().expect("reading packages does not panic"))
     });
-    let AllMissing { linked, opened, optional } = users.missing();
+    let AllMissing { linked, alternatives, opened, optional } = users.missing();
     let owners::Ownership { owners, mut packages, unreadable } = owners;
     let owning: BTreeSet<&PackageId> = listed.iter().filter_map(|path| owners.get(path)).collect();
     packages.retain(|package| owning.contains(&package.id));
@@ -70,6 +70,7 @@ pub fn take(source: &Source) -> Census {
         copies,
         tools: tools(tree, &tool_files, &owners),
         missing: linked,
+        missing_alternatives: alternatives,
         missing_opened: opened,
         missing_optional: optional,
         shadows: shadows.into_iter().collect(),

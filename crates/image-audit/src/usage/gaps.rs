@@ -56,6 +56,8 @@ impl Gaps {
 pub struct AllMissing {
     /// Linked.
     pub linked: Vec<Missing>,
+    /// Linked by objects of which a sibling has all it needs.
+    pub alternatives: Vec<Missing>,
     /// Opened by name, in no other version.
     pub opened: Vec<Missing>,
     /// Other names that are opened.
@@ -125,7 +127,8 @@ impl Users<'_> {
             }
         }
         let unmet: BTreeSet<&str> = lacking.iter().map(|(by, ..)| by.as_str()).collect();
-        lacking.retain(|(by, ..)| !self.has_alternative(by, &unmet));
+        let (alternatives, lacking): (Vec<_>, Vec<_>) =
+            lacking.iter().copied().partition(|(by, ..)| self.has_alternative(by, &unmet));
         let opened = self.gaps.opened.iter().filter(|(by, name)| self.preloaded(by, name).is_none());
         let (opened, optional): (Vec<&Need>, Vec<&Need>) =
             opened.partition(|(by, name)| self.is_wanted(by, name));
@@ -133,6 +136,7 @@ impl Users<'_> {
             |needs: Vec<&'_ Need>| self.entries(needs.into_iter().map(|(by, name)| (by, name, None)));
         AllMissing {
             linked: self.entries(lacking.into_iter()),
+            alternatives: self.entries(alternatives.into_iter()),
             opened: without_call(opened),
             optional: without_call(optional),
         }

@@ -32,8 +32,8 @@ impl Users<'_> {
             sonames.contains(soname) || plain != soname && unhashed_sonames.contains(&plain)
         };
         let mentions = self.mentions();
-        let AllMissing { linked, opened, optional } = self.missing();
-        let missing = linked.iter().chain(&opened).chain(&optional);
+        let AllMissing { linked, alternatives, opened, optional } = self.missing();
+        let missing = linked.iter().chain(&alternatives).chain(&opened).chain(&optional);
         let unmet: BTreeSet<&str> = missing.map(|missing| missing.soname.as_str()).collect();
         let holds = |copy: &String| -> Option<Held> {
             let why = |why| Some(Held { why, by: None });

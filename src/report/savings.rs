@@ -61,12 +61,17 @@ pub fn savings(facts: &Facts) -> Savings {
 
 /// Copies are removed as files, because their package may bring others that are used.
 fn copies(census: &Census, verdict: Verdict, what: &str, proven: bool) -> Option<Change> {
-    let copies: Vec<&image_audit::census::Copy> = census.copies_with(verdict).collect();
+    // What is in a cache goes with it.
+    let cached = |copy: &&image_audit::census::Copy| {
+        let caches = census.leftovers.iter().filter(|leftover| leftover.kind.is_cache());
+        caches.into_iter().any(|leftover| copy.path.starts_with(&format!("{}/", leftover.place)))
+    };
+    let copies: Vec<_> = census.copies_with(verdict).filter(|copy| !cached(copy)).collect();
     let bytes = copies.iter().map(|copy| copy.bytes).sum();
     let mut paths: Vec<&str> = Vec::new();
     for copy in &copies {
         paths.push(&copy.path);
-        paths.extend(copy.links.iter().map(String::as_str));
+        paths.extend(copy.hard_links.iter().chain(&copy.links).map(String::as_str));
     }
     let (line, note) = (format!("RUN rm -f {}", paths.join(" ")), SAME_LAYER.to_owned());
     (!copies.is_empty()).then(|| Change { what: what.to_owned(), bytes, proven, line, note })

@@ -3,7 +3,8 @@
 
     loader.py BINARY [--env NAME=VALUE]... TREE...
 
-TREE is a part of tests/real/parts.sh ($CUDACHECK_PARTS, default ~/.cache/cudacheck) or a root directory. For
+TREE is a part of tests/real/parts.sh ($CUDACHECK_PARTS, default ~/.cache/cudacheck), such as stacks/faiss, or a root
+directory. For
 every ELF file with a dynamic segment, `BINARY image TREE --ldd all --format json` is compared with the trace of the
 tree's own ld.so (or musl's), run in a chroot of an overlay, so that trees are never modified; by qemu if it is for arm64. Four rounds per tree: an
 empty environment, LD_LIBRARY_PATH as toolkits set it, planted copies, and an unusual LD_LIBRARY_PATH; with --env one
@@ -76,6 +77,21 @@ def part(name):
     if not path.is_dir():
         sys.exit(f"{path} is missing: run tests/real/parts.sh {path.name}")
     return str(path.resolve())
+
+
+# Layers below a stack, the first on top.
+BELOW = {"faiss-trixie": ["trixie"], "paddle": ["system11", "debian"]}
+
+
+def layers(name):
+    """Directories to mount over each other: a part, or a stack with what is below it."""
+    kind, _, stack = name.partition("/")
+    if kind != "stacks":
+        return [part(name)]
+    path = PARTS / name
+    if not path.is_dir():
+        sys.exit(f"{path} is missing: run tests/real/parts.sh {name}")
+    return [str(path), *map(part, BELOW.get(stack, ["debian"]))]
 
 
 def chrooted(root, function, items):
@@ -269,7 +285,7 @@ def rounds(environment):
 def compare(binary, name, title, environment, planted, explained):
     """Prints the unexplained differences of one round; true if there are none."""
     start = time.monotonic()
-    with overlay(part(name)) as root:
+    with overlay(*layers(name)) as root:
         if planted:
             plant(root)
         objects = dynamic_objects(root)

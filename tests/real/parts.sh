@@ -1,13 +1,16 @@
 #!/usr/bin/env bash
 # Fetches the real parts that some tests need: drivers, toolkits, torch trees, root file systems.
 #
-# Everything comes from Debian's archive and PyPI, by the machine's own configuration of apt and pip,
+# Everything comes from Debian's archive and PyPI, by the machine's own configuration of apt, pip and uv,
 # and is kept in a cache outside the checkout. Nothing is installed on the machine. Without arguments,
 # lists the parts.
 #
 #   tests/real/parts.sh PART...      cache: $CUDACHECK_PARTS, default ~/.cache/cudacheck
+#
+# stacks/NAME is a Python stack by the pinned list stacks/NAME.txt, to be mounted on top of debian or trixie.
 set -euo pipefail
 
+stacks=$(cd "$(dirname "$0")/stacks" && pwd)
 cache=${CUDACHECK_PARTS:-$HOME/.cache/cudacheck}
 site=usr/local/lib/python3.11/dist-packages
 say() { echo "parts: $*" >&2; }
@@ -78,9 +81,15 @@ debs() { # PACKAGE... DEST: unpacks packages without running maintainer scripts
     for deb in "$root"/debs/*.deb; do dpkg-deb -x "$deb" "$dest"; done
 }
 
+# python_packages DEST PYTHON OPTION...: installs wheels, which share files with uv's cache by hard links.
+python_packages() {
+    UV_CACHE_DIR=$cache/uv uv pip install -q --no-build --python-version "$2" --python-platform x86_64-manylinux_2_36 \
+        --target "$1/usr/local/lib/python$2/dist-packages" "${@:3}"
+}
+
 torch_root() { # SPEC DEST
     cp -a "$cache/debian/." "$2"
-    pip install -q --no-compile --only-binary=:all: --python-version 3.11 --target "$2/$site" "$1"
+    python_packages "$2" 3.11 "$1"
 }
 
 toolkit_root() { # DEST: Debian's CUDA 11.8 toolkit and torch for CUDA 12
@@ -94,7 +103,7 @@ toolkit_root() { # DEST: Debian's CUDA 11.8 toolkit and torch for CUDA 12
 
 jax_root() { # DEST: three frameworks that share the wheels of CUDA 12 (newer releases of onnxruntime are for CUDA 13)
     cp -a "$cache/debian/." "$1"
-    pip install -q --no-compile --only-binary=:all: --python-version 3.11 --target "$1/$site" \
+    python_packages "$1" 3.11 \
         'jax[cuda12]==0.10.2' 'onnxruntime-gpu[cuda,cudnn]==1.26.0' cupy-cuda12x==14.2.0 numpy==2.4.6 scipy==1.17.1 \
         nvidia-cublas-cu12==12.9.3.13 nvidia-cuda-cupti-cu12==12.9.79 nvidia-cuda-nvcc-cu12==12.9.86 \
         nvidia-cuda-nvrtc-cu12==12.9.86 nvidia-cuda-runtime-cu12==12.9.79 nvidia-cudnn-cu12==9.28.0.42 \
@@ -216,6 +225,41 @@ R:libfirst.so.1
 APK
 }
 
+# stack NAME: wheels alone, without a root file system. Stacks share files by hard links to uv's cache.
+stack() {
+    local python=3.11
+    case $1 in *-trixie) python=3.13 ;; esac
+    once "stacks/$1" stack_root "$1" $python
+}
+
+stack_root() { # NAME PYTHON DEST
+    python_packages "$3" "$2" --no-deps -r "$stacks/$1.txt"
+}
+
+trixie_root() { # DEST: Debian 13 with its CUDA 12 runtime and cuBLAS
+    # shellcheck disable=SC2046 # the mirror may be empty
+    debootstrap --variant=minbase --components=main,contrib,non-free --include=python3 trixie "$1" $(mirror) \
+        >"$cache/debootstrap.log" 2>&1
+    chroot_apt "$1" update
+    chroot_apt "$1" install -y libcudart12 libcublas12 libgomp1
+    rm -rf "$1"/var/cache/apt/archives/*.deb "$1"/var/lib/apt/lists/*
+}
+
+system11_root() { # DEST: Debian's libraries of CUDA 11.8 and cuDNN 8, where every program finds them
+    debs libcudart11.0 libcublas11 libcublaslt11 libcufft10 libcurand10 libcusolver11 libcusolvermg11 libcusparse11 \
+        libnvrtc11.2 libnvrtc-builtins11.8 libgomp1 "$1"
+    wheels nvidia-cudnn-cu11==8.6.0.163 "$1/wheel"
+    mv "$1"/wheel/nvidia/cudnn/lib/lib*.so.8 "$1/usr/lib/x86_64-linux-gnu/"
+    rm -rf "$1/wheel"
+    # The development links, which Paddle opens.
+    local library
+    for library in "$1"/usr/lib/x86_64-linux-gnu/lib{cu,nvrtc}*.so.*; do
+        ln -sf "$(basename "$library")" "${library%%.so.*}.so"
+    done
+}
+
+part_trixie() { once trixie trixie_root; }
+part_system11() { once system11 system11_root; }
 part_debian() { once debian debian_root; }
 part_qemu() { once qemu debs qemu-user-static; }
 part_arm64() { once arm64 arm64_root; }
@@ -242,12 +286,19 @@ part_alpine() { once alpine alpine_root; }
 
 parts=(debian musl ptxas driver535 driver470 cublas torch12 torch13 toolkit11 jax distroless alpine arm64 qemu arm64-cached)
 if [ $# -eq 0 ]; then
-    echo "usage: parts.sh PART...   parts: ${parts[*]} all" >&2
+    echo "usage: parts.sh PART...   parts: ${parts[*]} all, trixie system11 and stacks/NAME for tests/real/stacks.py" >&2
     exit 2
 fi
 mkdir -p "$cache"
 [ "$1" = all ] && set -- "${parts[@]}"
 for part in "$@"; do
+    case $part in
+        stacks/*)
+            [ -e "$stacks/${part#*/}.txt" ] || { say "unknown stack '$part'"; exit 2; }
+            stack "${part#*/}"
+            continue
+            ;;
+    esac
     declare -F "part_$part" >/dev/null || { say "unknown part '$part'; known: ${parts[*]} all"; exit 2; }
     "part_$part"
 done

@@ -12,18 +12,19 @@ pub(crate) mod scan;
 pub use flavor::{Base, Flavor};
 pub use kind::{Group, Kind, LeftoverFound};
 
-/// Whether a path is in a cache of a package manager: pip, uv, conda and the like.
+/// Whether a path is in a cache of a package manager (pip, uv, conda and the like), or may be.
 pub(crate) fn is_cache(path: &str) -> bool {
-    let Some(slash) = path.rfind('/') else { return false };
-    let meaning = places::of(path, slash, 0).meaning;
-    matches!(
-        meaning,
-        Some((places::Meaning::Packages, _))
-            | Some((
-                places::Meaning::Leftover(
-                    Kind::PipCache | Kind::UvCache | Kind::PoetryCache | Kind::CondaPackages
-                ),
-                _
-            ))
-    )
+    matches!(meaning(path), Some(places::Meaning::Packages)) || is_cached(path)
+}
+
+/// Whether a path is certainly in such a cache: a directory named `pkgs` may be something else.
+pub(crate) fn is_cached(path: &str) -> bool {
+    use Kind::{CondaPackages, PipCache, PoetryCache, UvCache};
+    let kinds = [PipCache, UvCache, PoetryCache, CondaPackages];
+    matches!(meaning(path), Some(places::Meaning::Leftover(kind)) if kinds.contains(&kind))
+}
+
+fn meaning(path: &str) -> Option<places::Meaning> {
+    let slash = path.rfind('/')?;
+    Some(places::of(path, slash, 0).meaning?.0)
 }

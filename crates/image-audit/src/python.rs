@@ -17,6 +17,8 @@ use crate::catalogue::library_of;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PythonNames {
     pub role: Role,
+    /// It loads all libraries in the directories of those that it names.
+    pub whole_directories: bool,
     /// Stems such as `libnvrtc`, sorted.
     pub loads: Vec<String>,
     /// Stems, and absolute paths.
@@ -52,7 +54,9 @@ const LOADS: [&[u8]; 2] = [b"CDLL", b"LoadLibrary"];
 const PATHFINDER: &[u8] = b"load_nvidia_dynamic_lib";
 /// The directory of NVIDIA's wheels as part of a path.
 const COMPOSED: [&[u8]; 2] = [b"\"nvidia\"", b"'nvidia'"];
-const OTHER_LOADERS: [&[u8]; 3] = [b"find_library", b"dlopen", b"pathfinder"];
+/// A pattern for all libraries of a wheel.
+const WHOLE: &[u8] = b"lib/lib*";
+const OTHER_LOADERS: [&[u8]; 4] = [b"find_library", b"dlopen", b"pathfinder", PATHFINDER];
 
 /// Reads a source, through a buffer that calls share.
 pub fn inspect(bytes: &dyn Bytes, scratch: &mut Vec<u8>) -> io::Result<PythonNames> {
@@ -70,7 +74,7 @@ pub fn inspect_data(bytes: &dyn Bytes, scratch: &mut Vec<u8>) -> io::Result<Pyth
     }
     let read = bytes.read_at(&mut scratch[..LARGEST_DATA], 0)?;
     let mentions = sorted(stems(&scratch[..read]).collect());
-    Ok(PythonNames { role: Role::Data, loads: Vec::new(), mentions })
+    Ok(PythonNames { role: Role::Data, mentions, ..PythonNames::default() })
 }
 
 /// Whether a script has Python in its first line.
@@ -88,8 +92,8 @@ fn names(source: &[u8]) -> PythonNames {
     let by_pathfinder = contains(&[PATHFINDER]);
     let composes = by_pathfinder || by_ctypes && contains(&COMPOSED);
     let stems: Vec<String> = stems(source).collect();
-    let quoted: Vec<String> =
-        source.split(|byte| matches!(byte, b'"' | b'\'' | b'\n')).filter_map(quoted).collect();
+    let strings = code_lines(source).flat_map(|line| line.split(|byte| matches!(byte, b'"' | b'\'')));
+    let quoted: Vec<String> = strings.filter_map(quoted).collect();
     let mentions = sorted(stems.iter().chain(&quoted).cloned().collect());
     let mut loads = if by_ctypes || by_pathfinder { stems } else { Vec::new() };
     if composes {
@@ -98,15 +102,20 @@ fn names(source: &[u8]) -> PythonNames {
         loads.extend(quoted.into_iter().filter(short));
     }
     let role = if by_ctypes || by_pathfinder { Role::Loads } else { Role::Other };
-    PythonNames { role, loads: sorted(loads), mentions }
+    let whole_directories = composes && contains(&[b"glob"]) && contains(&[WHOLE]);
+    PythonNames { role, whole_directories, loads: sorted(loads), mentions }
 }
 
-/// Names before `.so`, except in comments.
+/// Lines that are no comments.
+fn code_lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let lines = text.split(|byte| *byte == b'\n');
+    lines.filter(|line| !line.trim_ascii_start().starts_with(b"#"))
+}
+
+/// Names before `.so`.
 fn stems(text: &[u8]) -> impl Iterator<Item = String> {
     let finder = memmem::Finder::new(b".so");
-    let lines = text.split(|byte| *byte == b'\n');
-    let code = lines.filter(|line| !line.trim_ascii_start().starts_with(b"#"));
-    code.flat_map(move |line| {
+    code_lines(text).flat_map(move |line| {
         let hits: Vec<usize> = finder.find_iter(line).collect();
         hits.into_iter().filter_map(move |hit| stem_before(line, hit))
     })
@@ -168,18 +177,16 @@ mod tests {
     #[test]
     fn short_names_for_pathfinder() {
         let source = b"load_nvidia_dynamic_lib('cufile')\n# 'cublas'\nopen('/opt/libcufft.so.11')";
-        let PythonNames { role, loads, mentions } = names(source);
-        assert_eq!(
-            (role, loads),
-            (Role::Loads, vec!["libcublas".into(), "libcufft".into(), "libcufile".into()])
-        );
-        assert_eq!(mentions, ["/opt/libcufft.so.11", "libcublas", "libcufft", "libcufile"]);
+        let PythonNames { role, loads, mentions, .. } = names(source);
+        assert_eq!((role, loads), (Role::Loads, vec!["libcufft".into(), "libcufile".into()]));
+        assert_eq!(mentions, ["/opt/libcufft.so.11", "libcufft", "libcufile"]);
     }
 
     #[test]
     fn short_names_for_paths_below_nvidia() {
         let source = b"glob(join(site, 'nvidia', name, 'lib/lib*.so.*')); CDLL(path); load('cudnn')";
         assert_eq!(names(source).loads, ["libcudnn"]);
+        assert!(names(source).whole_directories);
         assert_eq!(names(b"CDLL(path); load('cudnn')").loads, Vec::<String>::new());
     }
 

@@ -99,6 +99,17 @@ impl<'a> Users<'a> {
         self.copies.contains(path).then_some(path)
     }
 
+    /// The copy at a path, links followed.
+    fn copy_at(&self, path: &str) -> Option<String> {
+        let real = self.tree.resolve(path)?;
+        self.copy(&real).map(str::to_owned)
+    }
+
+    /// What is loaded with a copy at each of its names.
+    fn closures(&self, copy: &str) -> Vec<Closure<'a>> {
+        self.places.loaded(copy).into_iter().filter_map(|name| self.loader.closure(name)).collect()
+    }
+
     /// Follows the dependencies of every root.
     pub fn follow_needs(&mut self) {
         for name in self.loader.preloaded() {
@@ -212,13 +223,13 @@ impl<'a> Users<'a> {
                 if !asked.insert((by.clone(), target.clone())) {
                     continue;
                 }
-                let Some(closure) = self.loader.closure(&target) else { continue };
+                let closures = self.closures(&target);
                 let by_source = self.tree.files.get(&by).is_none_or(|file| file.elf.is_none());
                 if how == How::Python && by_source && !packages::is_on_request(&by) {
                     let parts = self.parts(&target).into_iter();
                     let parts = parts.filter_map(|part| Some((self.soname(&part)?.to_owned(), part)));
-                    let copies: Vec<(String, String)> =
-                        self.copies_in(&closure).into_iter().chain(parts).collect();
+                    let copies = closures.iter().flat_map(|closure| self.copies_in(closure));
+                    let copies: Vec<(String, String)> = copies.chain(parts).collect();
                     for package in self.packages.of(self.places, &by) {
                         self.scripted.entry(package).or_default().extend(copies.iter().cloned());
                     }
@@ -227,7 +238,7 @@ impl<'a> Users<'a> {
                 }
                 if self.use_copy(target, &by, how) {
                     changed = true;
-                    self.add(&closure);
+                    closures.iter().for_each(|closure| self.add(closure));
                 }
             }
             changed |= self.follow_requirements();
@@ -249,24 +260,20 @@ impl<'a> Users<'a> {
         for (by, package, metadata) in self.packages.requirements() {
             // One library of NVIDIA's requires another: that matters if it is used itself.
             let used = |path: String| {
-                self.copy(&path)
-                    .is_some_and(|copy| self.reached.contains(copy) || self.required.contains(copy))
+                self.copy_at(&path)
+                    .is_some_and(|copy| self.reached.contains(&copy) || self.required.contains(&copy))
             };
             if self.packages.is_library(by) && !self.packages.main_libraries(by).any(used) {
                 continue;
             }
-            let libraries: Vec<String> = self.packages.main_libraries(package).collect();
-            for copy in
-                libraries.iter().filter_map(|path| self.copy(path)).map(str::to_owned).collect::<Vec<_>>()
-            {
+            let libraries = self.packages.main_libraries(package);
+            for copy in libraries.filter_map(|path| self.copy_at(&path)).collect::<Vec<String>>() {
                 if !self.required.insert(copy.clone()) {
                     continue;
                 }
                 changed = true;
                 self.note_user(&copy, metadata, How::Required);
-                if let Some(closure) = self.loader.closure(&copy) {
-                    self.add(&closure);
-                }
+                self.closures(&copy).iter().for_each(|closure| self.add(closure));
             }
         }
         changed

@@ -395,26 +395,6 @@ mod tests {
     }
 
     #[test]
-    fn a_search_path_shows_the_copies_that_are_opened_by_assembled_names() {
-        let library = format!("{SITE}/tensorflow/libtensorflow_cc.so.2");
-        let mut tree = tree(&[(&library, 1, "sm_80", 9)]);
-        let elf = tree.files.get_mut(&library).unwrap().elf.as_mut().unwrap();
-        elf.runpath =
-            vec!["$ORIGIN/../nvidia/cuda_runtime/lib".into(), "$ORIGIN/../nvidia/cublas/lib".into()];
-        let below = |path: &str| format!("{SITE}/nvidia/{path}");
-        let copies = [
-            copy("/usr/lib/libcublas.so.12", &[&library]),
-            copy(&below("cublas/lib/libcublas.so.12"), &[]),
-            copy(&below("cuda_runtime/lib/libcudart.so.12"), &[]),
-            copy(&below("cufft/lib/libcufft.so.11"), &[]),
-        ];
-        assert_eq!(
-            frameworks(&tree, &BTreeMap::new(), &copies, &[])[0].uses,
-            ["/usr/lib/libcublas.so.12".to_owned(), below("cuda_runtime/lib/libcudart.so.12")]
-        );
-    }
-
-    #[test]
     fn an_object_of_another_package_shows_what_its_users_use() {
         let library = format!("{SITE}/libcudf/lib64/libcudf.so");
         let module = format!("{SITE}/cudf/_lib/libcudf_strings_udf.so");

@@ -22,7 +22,7 @@ pub fn take(source: &Source) -> Census {
     let library_path = source.environment.library_path.clone();
     let loader = Loader::new(tree, source.environment.clone());
     let places = Places::new(tree);
-    let tool_files = tool_files(tree);
+    let tool_files = tool_files(tree, &places);
     let of_tools = tool_files.iter().map(|found| found.file.to_owned());
     let (leftovers, flavor) = leftovers::scan::scan(tree);
     let of_leftovers = leftovers.iter().map(|leftover| leftover.largest.clone());
@@ -199,10 +199,10 @@ struct ToolFile<'a> {
     file: &'a str,
 }
 
-fn tool_files(tree: &Tree) -> Vec<ToolFile<'_>> {
+fn tool_files<'a>(tree: &'a Tree, places: &Places) -> Vec<ToolFile<'a>> {
     let mut found: Vec<ToolFile> = Vec::new();
     for tool in &TOOLS {
-        for file in tree.files.keys() {
+        for file in tree.files.keys().filter(|file| places.first(file) == *file) {
             let Some(mark) = tool.marks.iter().find(|mark| file.ends_with(*mark)) else { continue };
             // Report a directory of headers once.
             let directory = file.rsplit_once('/').map_or("", |(directory, _)| directory);

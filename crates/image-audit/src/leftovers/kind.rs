@@ -107,6 +107,11 @@ pub enum Group {
 }
 
 impl Kind {
+    /// Whether it is a cache of a package manager that installs by links.
+    pub fn is_cache(self) -> bool {
+        matches!(self, Kind::PipCache | Kind::UvCache | Kind::PoetryCache | Kind::CondaPackages)
+    }
+
     /// The group that it is removed with.
     pub fn group(self) -> Group {
         match self {

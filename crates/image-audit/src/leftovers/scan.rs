@@ -1,6 +1,6 @@
 //! The leftovers of a whole tree, with the packages that own them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::collect::{Collector, Leftover};
 use super::flavor::Flavor;
@@ -20,7 +20,22 @@ pub fn scan(tree: &Tree) -> (Vec<Leftover>, Flavor) {
         collector.entry(path, if names[&file.identity] == 1 { file.bytes } else { 0 });
     }
     let flavor = collector.flavor();
-    (collector.finish(), flavor)
+    let mut found = collector.finish();
+    let linked = linked_into(tree);
+    found.retain(|leftover| !leftover.kind.is_cache() || !is_linked_into(&leftover.place, &linked));
+    (found, flavor)
+}
+
+/// Files in caches that symbolic links from elsewhere lead to: uv and conda can install that way.
+fn linked_into(tree: &Tree) -> BTreeSet<String> {
+    let links = tree.links_to(|real| tree.files.contains_key(real) && super::is_cache(real));
+    links.into_iter().filter(|(link, _)| !super::is_cache(link)).map(|(_, real)| real).collect()
+}
+
+/// Whether deleting a directory would break an installation.
+fn is_linked_into(place: &str, linked: &BTreeSet<String>) -> bool {
+    let below = format!("{place}/");
+    linked.range(below.clone()..).next().is_some_and(|real| real.starts_with(&below))
 }
 
 /// A leftover with the package that owns its largest file.

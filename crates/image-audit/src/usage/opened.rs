@@ -43,9 +43,11 @@ impl Users<'_> {
                 continue;
             }
             for stem in &names.loads {
-                found.extend(
-                    self.python(source, stem).into_iter().map(|copy| (source.clone(), copy, How::Python)),
-                );
+                let mut copies = self.python(source, stem);
+                if names.whole_directories {
+                    copies = copies.iter().flat_map(|copy| self.beside(copy)).collect();
+                }
+                found.extend(copies.into_iter().map(|copy| (source.clone(), copy, How::Python)));
             }
         }
         for (list, stem) in self.packages.lists() {
@@ -71,6 +73,13 @@ impl Users<'_> {
         let sonames: BTreeSet<&str> = of_stem.filter_map(|copy| self.soname(copy)).collect();
         let default = sonames.into_iter().find_map(|soname| self.loader.by_default(soname));
         default.iter().filter_map(|path| self.copy(path)).map(str::to_owned).collect()
+    }
+
+    /// All copies in the directories of one, itself included.
+    fn beside(&self, copy: &str) -> Vec<String> {
+        let names = self.places.loaded(copy);
+        let directories = names.iter().filter_map(|name| Some(name.rsplit_once('/')?.0));
+        directories.flat_map(|directory| self.in_directory(directory, "")).collect()
     }
 
     /// Whether cuda.pathfinder, which finds wheels by name, is installed in a site.

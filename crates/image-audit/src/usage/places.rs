@@ -3,11 +3,11 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::catalogue::library_of;
-use crate::leftovers::is_cache;
+use crate::catalogue::{TOOLS, library_of};
+use crate::leftovers::{is_cache, is_cached};
 use crate::tree::{File, Tree};
 
-/// The names of programs, libraries and Python sources.
+/// The names of programs, libraries, tools and Python sources.
 #[derive(Debug, Default)]
 pub struct Places {
     /// Further hard links, with the first.
@@ -16,7 +16,7 @@ pub struct Places {
     hard: HashMap<String, Vec<String>>,
     /// Symbolic links to each file, sorted.
     links: HashMap<String, Vec<String>>,
-    /// Where each file is loaded, if not only at its first name.
+    /// Where each file is loaded, if not only at its first name: nowhere, if it is in a cache alone.
     loaded: HashMap<String, Vec<String>>,
 }
 
@@ -24,7 +24,10 @@ impl Places {
     pub fn new(tree: &Tree) -> Places {
         let sources: HashSet<&str> = tree.python.iter().map(|(path, _)| path.as_str()).collect();
         let counts = |path: &str, file: &File| {
-            file.elf.is_some() || library_of(name(path)).is_some() || sources.contains(path)
+            file.elf.is_some()
+                || library_of(name(path)).is_some()
+                || sources.contains(path)
+                || TOOLS.iter().flat_map(|tool| tool.marks).any(|mark| path.ends_with(mark))
         };
         let mut places = Places::default();
         let mut seen: HashMap<(u64, u64), &str> = HashMap::new();
@@ -51,9 +54,14 @@ impl Places {
         let several: HashSet<&String> = places.hard.keys().chain(places.links.keys()).collect();
         let loaded = several.into_iter().filter_map(|first| {
             let names = places.loaded_at(tree, first);
-            (names.len() > 1 || names[0] != *first).then(|| (first.clone(), names))
+            (names != [first.as_str()]).then(|| (first.clone(), names))
         });
-        places.loaded = loaded.collect();
+        let mut loaded: HashMap<String, Vec<String>> = loaded.collect();
+        let cached = tree.files.iter().filter(|(path, file)| counts(path, file) && is_cached(path));
+        for (path, _) in cached.filter(|(path, _)| places.first(path) == *path) {
+            loaded.entry(path.clone()).or_default();
+        }
+        places.loaded = loaded;
         places
     }
 
@@ -72,6 +80,7 @@ impl Places {
         if names.iter().any(|name| !is_cache(name)) {
             names.retain(|name| !is_cache(name));
         }
+        names.retain(|name| !is_cached(name));
         names
     }
 
@@ -90,11 +99,11 @@ impl Places {
         self.links.get(first).map_or(&[], Vec::as_slice)
     }
 
-    /// The names at which a file is loaded, one for each directory.
+    /// The names at which a file is loaded, one for each directory. None if it is in a cache alone.
     pub fn loaded<'p>(&'p self, path: &'p str) -> Vec<&'p str> {
         match self.loaded.get(self.first(path)) {
             Some(names) => names.iter().map(String::as_str).collect(),
-            None => vec![path],
+            None => vec![self.first(path)],
         }
     }
 }
@@ -133,7 +142,11 @@ mod tests {
         assert_eq!(symbolic.first(CACHE), CACHE, "the only regular file");
         assert_eq!(symbolic.links(CACHE), [site]);
         assert_eq!(symbolic.loaded(CACHE), [site]);
-        assert_eq!(Places::new(&tree(&[(CACHE, 1)], &[])).loaded(CACHE), [CACHE]);
+        let alone = Places::new(&tree(&[(CACHE, 1)], &[]));
+        assert_eq!(alone.loaded(CACHE), Vec::<&str>::new(), "no program loads it from there");
+        // This may be anything.
+        let directory = "/app/pkgs/x.so";
+        assert_eq!(Places::new(&tree(&[(directory, 1)], &[])).loaded(directory), [directory]);
     }
 
     #[test]

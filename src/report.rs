@@ -25,7 +25,7 @@ use crate::model::{AcceptedFinding, Finding, GpuRef, Level, Severity, Skipped};
 pub use assemble::assemble;
 pub use gpu::{Gpu, GpuState, Speed};
 pub use image::{Base, Image, Leftover, Package, PackageName};
-pub use library::{CodeKind, Copy, CopyVerdict, DeviceCode, Library, Loaded, Status};
+pub use library::{CodeKind, Copy, CopyVerdict, DeviceCode, Library, Loaded, Status, Why};
 pub use predict::shared;
 pub use prediction::{Decided, Foretold, Prediction};
 pub use purpose::Purpose;

@@ -155,7 +155,8 @@ fn assumptions(facts: &Facts) -> Vec<String> {
         None => "programs run without LD_LIBRARY_PATH".to_owned(),
     };
     let names = if census.full {
-        "libraries loaded by name are named in full in read-only data or Python sources, or are known conventions"
+        "libraries loaded by name show in read-only data, code, search paths, Python packages or their metadata, or are known \
+         conventions"
     } else {
         "no library is loaded by name (strings and Python sources were not read)"
     };

@@ -214,10 +214,14 @@ impl<'a> Users<'a> {
     /// Follows everything that is not a dependency, until nothing new is reached.
     pub fn follow_names(&mut self) {
         let mut asked = BTreeSet::new();
+        let mut settled = false;
         loop {
             let mut wanted = self.opened();
             wanted.extend(self.preloads());
-            wanted.extend(self.unseen());
+            wanted.extend(self.by_pieces());
+            if settled {
+                wanted.extend(self.by_search_path());
+            }
             let mut changed = false;
             for (by, target, how) in wanted {
                 if !asked.insert((by.clone(), target.clone())) {
@@ -242,9 +246,11 @@ impl<'a> Users<'a> {
                 }
             }
             changed |= self.follow_requirements();
-            if !changed {
+            if !changed && settled {
                 break;
             }
+            // A search path counts if nothing else explains it.
+            settled = !changed;
         }
         // Who loads it says more than who requires it.
         for (copy, users) in &mut self.edges {

@@ -15,7 +15,8 @@ pub const CHECK: Check = Check {
     title: "Some copies of CUDA libraries are redundant",
     why: "Nothing loads them, because another copy of the same soname is always found first. All redundant copies can be \
           deleted together, if these assumptions hold: every ELF file in the image may be run, the environment is the \
-          one that the report shows, and names of libraries are in read-only data or Python sources.",
+          one that the report shows, and what programs load by name shows in read-only data, in code, in a search path, or in a \
+          Python package or its metadata.",
     remedy: "Remove the package that contains them, or use a smaller base image",
     explains: &[],
     codes: &[],

@@ -2,7 +2,7 @@
 
 use super::layout::{Ink, Style, fit, heading, wrap};
 use crate::model::words::size;
-use crate::report::{Copy, CopyVerdict, Library, Report, Status};
+use crate::report::{Copy, CopyVerdict, Library, Report, Status, Why};
 
 /// Width of the first column: the longest name, libcusparseLt.
 const NAME: usize = 13;
@@ -32,6 +32,38 @@ pub fn libraries(out: &mut String, report: &Report, style: Style) {
     if !rest.is_empty() {
         wrap(out, &format!("not needed: {}", rest.join(", ")), "  ", style, Ink::Dim);
     }
+    held(out, report, style);
+}
+
+/// Copies listed with what holds them back.
+const MOST_HELD: usize = 5;
+
+/// Copies that another one replaces and that have to stay all the same.
+fn held(out: &mut String, report: &Report, style: Style) {
+    let copies = report.libraries.iter().flat_map(|library| &library.copies);
+    let lines: Vec<String> = copies.filter_map(held_by).collect();
+    for line in lines.iter().take(MOST_HELD) {
+        wrap(out, line, "  ", style, Ink::Dim);
+    }
+    if lines.len() > MOST_HELD {
+        let rest = format!("and {} more are held (in full with --format json)", lines.len() - MOST_HELD);
+        wrap(out, &rest, "  ", style, Ink::Dim);
+    }
+}
+
+fn held_by(copy: &Copy) -> Option<String> {
+    let held = copy.held.as_ref()?;
+    let by = held.by.as_deref().unwrap_or("something");
+    let why = match held.why {
+        Why::NotReplaced | Why::Driver | Why::OtherMachine | Why::PlugIn => return None,
+        Why::Unmet => "its soname is asked for elsewhere and not found".to_owned(),
+        Why::Finder => "cuda.pathfinder finds it by name".to_owned(),
+        Why::Variant => "it is a variant for other processors".to_owned(),
+        Why::Mentioned => format!("{by} mentions its name"),
+        Why::SearchPath => format!("a search path of {by} leads to it"),
+        Why::Needed => format!("{by} would load it"),
+    };
+    Some(format!("not called redundant: {}: {why}", copy.path))
 }
 
 fn library_lines(out: &mut String, library: &Library, style: Style) {

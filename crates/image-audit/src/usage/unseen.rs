@@ -5,11 +5,14 @@
 //! without a search path.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::thread;
 
 use super::Users;
 use crate::catalogue::library_of;
 use crate::census::{How, User};
 use crate::strings::is_piece_of;
+use crate::threads::workers;
 
 /// What was found so far: it does not depend on what is reached.
 #[derive(Debug, Default)]
@@ -18,28 +21,48 @@ pub struct Unseen {
     pieces: Option<BTreeMap<String, Vec<String>>>,
 }
 
+/// Packages and directories of objects that are seen to load copies.
+#[derive(Debug, Default)]
+struct Visible {
+    packages: BTreeSet<usize>,
+    homes: BTreeSet<String>,
+}
+
+impl Visible {
+    fn includes(&self, users: &Users, path: &str) -> bool {
+        self.homes.contains(home(path)) || !self.packages.is_disjoint(&users.packages.of(users.places, path))
+    }
+}
+
+fn home(path: &str) -> &str {
+    path.rsplit_once('/').map_or("", |(home, _)| home)
+}
+
 impl Users<'_> {
-    /// Who opens which copy.
-    pub fn unseen(&mut self) -> Vec<(String, String, How)> {
-        let mut found = self.by_search_path();
-        found.extend(self.by_pieces());
+    /// A package that is linked to CUDA libraries has its search paths for that. If nothing of it can be seen to
+    /// load any, it has them for names that it composes.
+    pub fn by_search_path(&self) -> Vec<(String, String, How)> {
+        let homes: BTreeSet<&str> = self.copies.iter().flat_map(|copy| self.homes(copy)).collect();
+        let mut found = Vec::new();
+        let mut visible = None;
+        for (path, directories) in self.search_paths() {
+            if !directories.iter().any(|directory| homes.contains(directory.as_str())) {
+                continue;
+            }
+            if visible.get_or_insert_with(|| self.visible_users()).includes(self, path) {
+                continue;
+            }
+            let copies = directories.iter().flat_map(|directory| self.in_directory(directory, ""));
+            let gets =
+                |copy: &String| self.places.loaded(path).iter().any(|name| self.would_open(name, copy));
+            found.extend(copies.filter(gets).map(|copy| (path.clone(), copy, How::SearchPath)));
+        }
         found
     }
 
-    /// A package that is linked to CUDA libraries has its search paths for that. If nothing of it can be seen to
-    /// load any, it has them for names that it composes.
-    fn by_search_path(&self) -> Vec<(String, String, How)> {
-        let mut found = Vec::new();
-        for (path, directories) in self.search_paths() {
-            let copies = || directories.iter().flat_map(|directory| self.in_directory(directory, ""));
-            if copies().next().is_none() || self.loads_visibly(path) {
-                continue;
-            }
-            let gets =
-                |copy: &String| self.places.loaded(path).iter().any(|name| self.would_open(name, copy));
-            found.extend(copies().filter(gets).map(|copy| (path.clone(), copy, How::SearchPath)));
-        }
-        found
+    /// The directories in which a copy is loaded.
+    fn homes<'p>(&'p self, copy: &'p str) -> impl Iterator<Item = &'p str> {
+        self.places.loaded(copy).into_iter().filter_map(|name| Some(name.rsplit_once('/')?.0))
     }
 
     /// The object whose search path leads to a copy, so that it gets it if it asks for it.
@@ -68,16 +91,16 @@ impl Users<'_> {
         })
     }
 
-    /// Whether an object of the same package or directory is seen to load a copy.
-    fn loads_visibly(&self, path: &str) -> bool {
-        let packages = self.packages.of(self.places, path);
-        let home = path.rsplit_once('/').map_or("", |(home, _)| home);
-        let same = |user: &User| {
-            matches!(user.how, How::Needed | How::Dlopen)
-                && (user.path.rsplit_once('/').map_or("", |(other, _)| other) == home
-                    || !packages.is_disjoint(&self.packages.of(self.places, &user.path)))
-        };
-        self.edges.values().any(|users| users.iter().any(same))
+    fn visible_users(&self) -> Visible {
+        let users = self.edges.values().flatten();
+        let seen = users.filter(|user| matches!(user.how, How::Needed | How::Dlopen));
+        let mut visible = Visible::default();
+        for User { path, .. } in seen {
+            if visible.homes.insert(home(path).to_owned()) {
+                visible.packages.extend(self.packages.of(self.places, path));
+            }
+        }
+        visible
     }
 
     /// Whether an object gets a copy if it asks for its soname.
@@ -86,7 +109,8 @@ impl Users<'_> {
         found.is_some_and(|path| self.places.first(&path) == copy)
     }
 
-    fn by_pieces(&mut self) -> Vec<(String, String, How)> {
+    /// Who opens which copy, by pieces of its name in code.
+    pub fn by_pieces(&mut self) -> Vec<(String, String, How)> {
         // The container runtime mounts the driver's libraries.
         let of_driver = |copy: &str| {
             library_of(copy.rsplit('/').next().unwrap_or(copy)).is_some_and(|library| library.driver)
@@ -117,16 +141,32 @@ impl Users<'_> {
         found
     }
 
-    /// Pieces of names in the code of all objects that are no copies.
+    /// Pieces of names in the code of all objects that are no copies. Reading them takes most of the time.
     fn search_code(&self) -> BTreeMap<String, Vec<String>> {
         let objects =
             self.tree.files.iter().filter(|(_, file)| file.elf.as_ref().is_some_and(|elf| elf.dynamic));
         let roots = objects
             .map(|(path, _)| path)
             .filter(|path| self.places.first(path) == *path && self.copy(path).is_none());
-        roots
-            .map(|path| (path.clone(), self.tree.pieces(path)))
-            .filter(|(_, pieces)| !pieces.is_empty())
-            .collect()
+        let roots: Vec<&String> = roots.collect();
+        let (tree, next) = (self.tree, AtomicUsize::new(0));
+        let search = || {
+            let mut found = Vec::new();
+            while let Some(path) = roots.get(next.fetch_add(1, Relaxed)) {
+                let pieces = tree.pieces(path);
+                if !pieces.is_empty() {
+                    found.push(((*path).clone(), pieces));
+                }
+            }
+            found
+        };
+        thread::scope(|scope| {
+            let others: Vec<_> = (1..workers())
+                .filter_map(|_| thread::Builder::new().spawn_scoped(scope, search).ok())
+                .collect();
+            let own = search();
+            let others = others.into_iter().flat_map(|other| other.join().expect("searching does not panic"));
+            others.chain(own).collect()
+        })
     }
 }

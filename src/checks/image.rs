@@ -20,6 +20,8 @@ family! {
     cuda_without_glibc
     glibc_too_old
     static_tls
+    executable_stack
+    requirement_too_low
     no_ld_cache
     compat_mismatch
     compat_unsupported

@@ -1,6 +1,7 @@
 //! The entry point: what to audit, with which options.
 
 mod frameworks;
+mod glibc;
 mod ldd;
 mod source;
 mod take;

@@ -59,6 +59,12 @@ pub struct Census {
     pub distribution: Option<Distribution>,
     /// Whether the image has glibc's loader.
     pub glibc: bool,
+    /// Of glibc, as far as the symbol versions of its libraries show it, such as `2.41`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub glibc_version: Option<String>,
+    /// Libraries of Python packages that need an executable stack.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub executable_stacks: Vec<Object>,
     /// Copies that LD_LIBRARY_PATH hides from objects that would find them by their own search path.
     pub shadows: Vec<Shadow>,
     /// Copies of one release that a process loads from different directories.
@@ -173,6 +179,15 @@ pub struct Framework {
     pub objects: Vec<CodeObject>,
     /// Paths of the copies of CUDA libraries that it loads.
     pub uses: Vec<String>,
+}
+
+/// A library or program, and the package that it came with.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Object {
+    /// Where it is.
+    pub path: String,
+    /// The package that owns it.
+    pub package: Option<PackageId>,
 }
 
 /// An object with device code.

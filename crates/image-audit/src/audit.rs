@@ -1,5 +1,6 @@
 //! The entry point: what to audit, with which options.
 
+mod driver_links;
 mod frameworks;
 mod glibc;
 mod ldd;

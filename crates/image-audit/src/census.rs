@@ -65,6 +65,9 @@ pub struct Census {
     /// Libraries of Python packages that need an executable stack.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub executable_stacks: Vec<Object>,
+    /// Links to libraries of a driver that do not exist.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dangling_driver_links: Vec<DanglingLink>,
     /// Copies that LD_LIBRARY_PATH hides from objects that would find them by their own search path.
     pub shadows: Vec<Shadow>,
     /// Copies of one release that a process loads from different directories.
@@ -188,6 +191,15 @@ pub struct Object {
     pub path: String,
     /// The package that owns it.
     pub package: Option<PackageId>,
+}
+
+/// A symbolic link to nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DanglingLink {
+    /// The link.
+    pub path: String,
+    /// Where it leads to, all other links followed.
+    pub target: String,
 }
 
 /// An object with device code.

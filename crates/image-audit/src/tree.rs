@@ -137,6 +137,15 @@ impl Tree {
         self.links.keys().filter_map(found).collect()
     }
 
+    /// Symbolic links of these paths that lead to no file, with the paths that they lead to.
+    pub(crate) fn dangling(&self, wanted: impl Fn(&str) -> bool) -> Vec<(String, String)> {
+        let links = self.links.keys().filter(|link| wanted(link));
+        let found = |link: &String| {
+            Some((link.clone(), self.resolve(link).filter(|real| !self.files.contains_key(real))?))
+        };
+        links.filter_map(found).collect()
+    }
+
     /// Total size of all regular files; a file with several hard links counts once.
     pub fn bytes(&self) -> u64 {
         let mut seen = HashSet::new();

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::thread;
 
+use super::driver_links;
 use super::frameworks;
 use super::glibc;
 use super::source::Source;
@@ -90,6 +91,7 @@ pub fn take(source: &Source) -> Census {
         glibc: glibc_loader(tree).is_some(),
         glibc_version: glibc::version(&loader),
         executable_stacks,
+        dangling_driver_links: driver_links::dangling(tree),
         packages,
         coverage: tree.coverage,
         unreadable,

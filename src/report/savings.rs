@@ -9,7 +9,7 @@ use crate::facts::Facts;
 use crate::facts::leftovers::{layer_name, of_groups};
 use crate::model::words::files;
 use image_audit::Verdict;
-use image_audit::census::Census;
+use image_audit::census::{Census, Copy};
 use image_audit::config::{Hidden, Image};
 use image_audit::leftovers::Group;
 use image_audit::packages::Manager;
@@ -44,8 +44,20 @@ const WORTH_A_LINE: u64 = 100_000;
 pub fn savings(facts: &Facts) -> Savings {
     let census = &facts.census;
     let mut changes: Vec<Change> = Vec::new();
-    changes.extend(copies(census, Verdict::Redundant, "redundant copies of CUDA libraries", true));
-    changes.extend(copies(census, Verdict::Unreferenced, "copies without a known user", false));
+    let kept = |copy: &&Copy| census.kept_by_path.iter().any(|kept| kept.copies.contains(&copy.path));
+    let unreferenced = census.copies_with(Verdict::Unreferenced).filter(|copy| !kept(copy));
+    let redundant = census.copies_with(Verdict::Redundant);
+    changes.extend(copies(redundant, "redundant copies of CUDA libraries", true));
+    changes.extend(copies(unreferenced, "copies without a known user", false));
+    let of_path =
+        copies(census.copies.iter().filter(kept), "copies that only LD_LIBRARY_PATH keeps in use", false);
+    changes.extend(of_path.zip(census.kept_by_path.as_ref()).map(|(change, kept)| Change {
+        note: format!(
+            "{SAME_LAYER}; and `ENV LD_LIBRARY_PATH={}`: programs then load the copies that they were built for",
+            kept.library_path.as_deref().unwrap_or_default()
+        ),
+        ..change
+    }));
     changes.extend(leftovers(census));
     changes
         .extend(facts.image.iter().flat_map(|image| image.hidden.iter().map(|hidden| unhide(image, hidden))));
@@ -60,8 +72,8 @@ pub fn savings(facts: &Facts) -> Savings {
 }
 
 /// Copies are removed as files, because their package may bring others that are used.
-fn copies(census: &Census, verdict: Verdict, what: &str, proven: bool) -> Option<Change> {
-    let copies: Vec<&image_audit::census::Copy> = census.copies_with(verdict).collect();
+fn copies<'a>(copies: impl Iterator<Item = &'a Copy>, what: &str, proven: bool) -> Option<Change> {
+    let copies: Vec<&Copy> = copies.collect();
     let bytes = copies.iter().map(|copy| copy.bytes).sum();
     let mut paths: Vec<&str> = Vec::new();
     for copy in &copies {
@@ -193,8 +205,33 @@ fn unhide(image: &Image, hidden: &Hidden) -> Change {
 mod tests {
     use super::*;
     use crate::facts::sample::{Sample, copy};
+    use image_audit::census::KeptByPath;
     use image_audit::leftovers::Kind;
     use image_audit::leftovers::LeftoverFound;
+
+    #[test]
+    fn copies_that_only_the_environment_keeps_in_use() {
+        let of_toolkit = |library: &str, verdict| {
+            let path = format!("/usr/local/cuda/lib64/{library}.so.12");
+            Copy { verdict, bytes: 400_000_000, ..copy(library, &path, "12.4.5.8") }
+        };
+        let cublas = of_toolkit("libcublas", Verdict::Used);
+        let cudart = of_toolkit("libcudart", Verdict::Unreferenced);
+        let kept = KeptByPath {
+            directories: vec!["/usr/local/cuda/lib64".into()],
+            library_path: Some("/opt/lib".into()),
+            copies: vec![cublas.path.clone(), cudart.path.clone()],
+        };
+        let sample = Sample::image().copy(cublas).copy(cudart);
+        let savings = savings(&sample.with(|facts| facts.census.kept_by_path = Some(kept)).facts());
+        assert_eq!((savings.proven, savings.review), (0, 800_000_000), "each copy counts once");
+        let change = &savings.changes[0];
+        assert_eq!(
+            change.line,
+            "RUN rm -f /usr/local/cuda/lib64/libcublas.so.12 /usr/local/cuda/lib64/libcudart.so.12"
+        );
+        assert!(change.note.contains("`ENV LD_LIBRARY_PATH=/opt/lib`"), "{}", change.note);
+    }
 
     #[test]
     fn proven_and_for_review() {

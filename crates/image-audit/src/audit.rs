@@ -3,6 +3,7 @@
 mod driver_links;
 mod frameworks;
 mod glibc;
+mod kept_by_path;
 mod ldd;
 mod source;
 mod take;

@@ -70,6 +70,9 @@ pub struct Census {
     pub dangling_driver_links: Vec<DanglingLink>,
     /// Copies that LD_LIBRARY_PATH hides from objects that would find them by their own search path.
     pub shadows: Vec<Shadow>,
+    /// What LD_LIBRARY_PATH keeps in use beside the copies that it overrides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept_by_path: Option<KeptByPath>,
     /// Copies of one release that a process loads from different directories.
     pub mixed: Vec<Mixed>,
     /// Symbol versions that an object needs and its library does not define.
@@ -227,6 +230,17 @@ pub struct Shadow {
     pub meant: String,
     /// The copy that it gets.
     pub winner: String,
+}
+
+/// Copies that would be redundant if LD_LIBRARY_PATH did not override others with them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptByPath {
+    /// The entries of LD_LIBRARY_PATH to remove.
+    pub directories: Vec<String>,
+    /// What is left of it.
+    pub library_path: Option<String>,
+    /// Paths of the copies that are then redundant.
+    pub copies: Vec<String>,
 }
 
 /// Copies of one family that a process loads from different directories.

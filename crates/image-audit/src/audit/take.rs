@@ -6,6 +6,7 @@ use std::thread;
 use super::driver_links;
 use super::frameworks;
 use super::glibc;
+use super::kept_by_path::kept_by_path;
 use super::source::Source;
 use crate::catalogue::{LIBRARIES, TOOLS, library_of, version_in_name};
 use crate::census::{Census, Copy, Distribution, Mixed, Object, Origin, ToolFound, Unreadable, User};
@@ -96,8 +97,10 @@ pub fn take(source: &Source) -> Census {
         coverage: tree.coverage,
         unreadable,
         skipped: tree.skipped.clone(),
+        kept_by_path: None,
     };
     census.decide();
+    census.kept_by_path = kept_by_path(source, &places, &installed, &owners, &census);
     census
 }
 
@@ -116,7 +119,7 @@ fn impostors(tree: &Tree) -> impl Iterator<Item = Unreadable> {
     named.map(|(path, _)| Unreadable::new(path, "named like a library but not an ELF file"))
 }
 
-fn describe(
+pub fn describe(
     tree: &Tree,
     users: &Users,
     owners: &BTreeMap<String, PackageId>,

@@ -6,12 +6,12 @@
 use serde::Serialize;
 
 use crate::facts::Facts;
-use crate::facts::leftovers::{layer_name, of_groups};
+use crate::facts::leftovers::{WORTH_A_LINE, layer_name, of_groups};
 use crate::model::words::files;
 use image_audit::Verdict;
 use image_audit::census::{Census, Copy};
 use image_audit::config::{Hidden, Image};
-use image_audit::leftovers::Group;
+use image_audit::leftovers::{Group, Kind};
 use image_audit::packages::Manager;
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -37,9 +37,6 @@ pub struct Change {
     /// Where the line goes.
     pub note: String,
 }
-
-/// Changes that save less are not listed.
-const WORTH_A_LINE: u64 = 100_000;
 
 pub fn savings(facts: &Facts) -> Savings {
     let census = &facts.census;
@@ -122,7 +119,20 @@ fn leftovers(census: &Census) -> Vec<Change> {
         note: note.to_owned(),
     };
     let wheels = place(Group::Installers);
+    let archives = || census.leftovers.iter().filter(|found| found.kind == Kind::StaticLibrariesInWheels);
+    let directories: Vec<&str> = archives().map(|found| found.place.as_str()).collect();
     vec![
+        Change {
+            what: "static libraries in Python packages".to_owned(),
+            bytes: archives().map(|found| found.bytes).sum(),
+            proven: false,
+            // Device code stays: programs link it to their kernels at run time.
+            line: format!(
+                "RUN find {} -maxdepth 1 -name 'lib*.a' ! -name 'libcudadevrt*' ! -name 'libnvshmem_device*' -delete",
+                directories.join(" ")
+            ),
+            note: SAME_LAYER.to_owned(),
+        },
         change(
             "package manager caches",
             Group::Caches,
@@ -206,7 +216,6 @@ mod tests {
     use super::*;
     use crate::facts::sample::{Sample, copy};
     use image_audit::census::KeptByPath;
-    use image_audit::leftovers::Kind;
     use image_audit::leftovers::LeftoverFound;
 
     #[test]
@@ -250,10 +259,11 @@ mod tests {
                 leftover(Kind::AptLists, "/var/lib/apt/lists", 20_000),
                 leftover(Kind::Nvcc, "/usr/local/cuda/bin", 60_000_000),
                 leftover(Kind::HuggingfaceCache, "/models", 900_000_000),
+                leftover(Kind::StaticLibrariesInWheels, "/site/triton/backends/nvidia/lib/cupti", 77_000_000),
             ];
         });
         let savings = savings(&sample.facts());
-        assert_eq!((savings.proven, savings.review), (700_020_000, 60_000_000));
+        assert_eq!((savings.proven, savings.review), (700_020_000, 137_000_000));
         let changes: Vec<(&str, bool)> =
             savings.changes.iter().map(|change| (change.what.as_str(), change.proven)).collect();
         assert_eq!(
@@ -261,10 +271,18 @@ mod tests {
             [
                 ("redundant copies of CUDA libraries", true),
                 ("package manager caches", true),
+                ("static libraries in Python packages", false),
                 ("CUDA build tools", false)
             ]
         );
         assert_eq!(savings.changes[0].line, "RUN rm -f /usr/lib/libcublas.so.12");
+        assert!(
+            savings.changes[2]
+                .line
+                .starts_with("RUN find /site/triton/backends/nvidia/lib/cupti -maxdepth 1 "),
+            "{}",
+            savings.changes[2].line
+        );
         assert!(savings.changes[1].line.contains("target=/root/.cache/pip pip install"));
     }
 }

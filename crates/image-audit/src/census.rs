@@ -21,6 +21,9 @@ pub use crate::coverage::{Coverage, Unreadable};
 pub struct Census {
     /// The directory that was audited, or the name of the image.
     pub root: String,
+    /// Whether the root is a directory of Python packages; their paths begin with `/site-packages`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub python_site: bool,
     /// Files, links and directories that were listed.
     pub entries: u64,
     /// Programs, libraries and other ELF files.

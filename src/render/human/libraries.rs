@@ -10,8 +10,9 @@ const NAME: usize = 13;
 pub fn libraries(out: &mut String, report: &Report, style: Style) {
     let of = |status| report.libraries.iter().filter(|library| library.status == status).count();
     let note = format!(
-        "{} · {} present · {} redundant · {} missing · {} entries read in {:.2} s",
+        "{}{} · {} present · {} redundant · {} missing · {} entries read in {:.2} s",
         report.image.root,
+        if report.image.python_site { " (Python packages, shown as /site-packages)" } else { "" },
         of(Status::Present),
         of(Status::Redundant),
         of(Status::Missing),

@@ -67,6 +67,7 @@ pub fn take(source: &Source) -> Census {
         stacks.into_iter().map(|path| Object { package: owners.get(&path).cloned(), path }).collect();
     let mut census = Census {
         root: source.root.clone(),
+        python_site: tree.is_python_site(),
         full: source.full,
         seconds: source.start.elapsed().as_secs_f64(),
         entries: tree.entries,

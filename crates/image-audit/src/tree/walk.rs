@@ -61,13 +61,14 @@ impl Tree {
         // Not canonicalized: only the kernel can follow /proc/PID/root.
         let root = if is_running(root) { PathBuf::from("/") } else { root.to_owned() };
         // An unreadable root is an error of the caller, not a finding.
-        fs::read_dir(&root)?;
+        let top = fs::read_dir(&root)?;
+        let at = if is_site(&root, top) { SITE } else { "" };
         let skipped: BTreeSet<PathBuf> =
             if root == Path::new("/") { foreign_mounts() } else { BTreeSet::new() };
         let workers = crate::threads::workers();
         let queue = Queue::new(root.clone(), workers, deadline);
         let parts = thread::scope(|scope| {
-            let walk = || Walker::new(&root, &skipped, inspector).walk(&queue);
+            let walk = || Walker::new(&root, at, &skipped, inspector).walk(&queue);
             let mut parts = Vec::new();
             let mut handles = Vec::new();
             for _ in 1..workers {
@@ -92,7 +93,7 @@ impl Tree {
             tree.entries += part.entries;
         }
         tree.files = files.into_iter().collect();
-        tree.content = Content::Root(root);
+        tree.content = Content::Root { path: root, at };
         let unwalked = queue.unwalked();
         if unwalked > 0 {
             tree.coverage = Coverage::Interrupted;
@@ -190,6 +191,8 @@ impl Queue {
 /// What one walker has found.
 struct Walker<'a> {
     root: &'a Path,
+    /// Where the root is in the tree; empty if it is the root of a system.
+    at: &'static str,
     skipped: &'a BTreeSet<PathBuf>,
     inspector: Inspector,
     files: Vec<(String, File)>,
@@ -203,9 +206,10 @@ struct Walker<'a> {
 }
 
 impl<'a> Walker<'a> {
-    fn new(root: &'a Path, skipped: &'a BTreeSet<PathBuf>, inspector: Inspector) -> Self {
+    fn new(root: &'a Path, at: &'static str, skipped: &'a BTreeSet<PathBuf>, inspector: Inspector) -> Self {
         Walker {
             root,
+            at,
             skipped,
             inspector,
             files: Vec::new(),
@@ -223,8 +227,8 @@ impl<'a> Walker<'a> {
         while let Some(directory) = queue.next(&mut own) {
             let inside = directory.strip_prefix(self.root).expect("the walk stays inside");
             let prefix = match shown(inside.as_os_str()) {
-                inside if inside.is_empty() => String::new(),
-                inside => format!("/{inside}"),
+                inside if inside.is_empty() => self.at.to_owned(),
+                inside => format!("{}/{inside}", self.at),
             };
             match fs::read_dir(&directory) {
                 Ok(entries) => {
@@ -244,7 +248,8 @@ impl<'a> Walker<'a> {
 
     fn missed(&mut self, path: &str, reason: String) {
         self.unreadable.push(Unreadable::new(path, reason));
-        let coverage = if path == "/" { Coverage::Interrupted } else { Coverage::Partial };
+        let coverage =
+            if path.strip_prefix(self.at) == Some("/") { Coverage::Interrupted } else { Coverage::Partial };
         self.coverage = self.coverage.max(coverage);
     }
 
@@ -295,6 +300,17 @@ impl<'a> Walker<'a> {
     }
 }
 
+/// Where the packages of a root that is a directory of Python packages are in the tree: there, as in an image, they are
+/// known as such.
+const SITE: &str = "/site-packages";
+
+/// Whether these are the entries of a directory of Python packages, as `pip install --target` makes one.
+/// A system may have packages at its top, too.
+fn is_site(root: &Path, mut entries: fs::ReadDir) -> bool {
+    entries.any(|entry| entry.is_ok_and(|entry| entry.file_name().as_bytes().ends_with(b".dist-info")))
+        && !root.join("usr").is_dir()
+}
+
 /// Whether a directory is the root directory of this process.
 pub fn is_running(root: &Path) -> bool {
     let identity = |path: &Path| fs::metadata(path).map(|metadata| (metadata.dev(), metadata.ino())).ok();
@@ -331,4 +347,39 @@ fn foreign_mounts() -> BTreeSet<PathBuf> {
     });
     // The usual mount points are left out even without a mount table.
     foreign.chain(["/proc", "/sys", "/dev"].map(PathBuf::from)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::elf::Depth;
+
+    /// The paths of the files in a tree with these directories, and one that can be read.
+    fn walked(directories: &[&str]) -> (Vec<String>, Tree) {
+        let root = tempfile::tempdir().unwrap();
+        for directory in directories {
+            fs::create_dir_all(root.path().join(directory)).unwrap();
+            fs::write(root.path().join(directory).join("METADATA"), "Name: app").unwrap();
+        }
+        let tree = Tree::walk(root.path(), Inspector { depth: Depth::Headers }, None).unwrap();
+        let paths: Vec<String> = tree.files.keys().cloned().collect();
+        let texts: Vec<_> = paths.iter().map(|path| tree.read_text(path)).collect();
+        assert!(texts.iter().all(|text| text.as_deref() == Some("Name: app")), "{texts:?}");
+        (paths, tree)
+    }
+
+    #[test]
+    fn a_directory_of_python_packages_is_known_as_one() {
+        let (paths, tree) = walked(&["app", "app-1.0.dist-info"]);
+        assert_eq!(paths, ["/site-packages/app-1.0.dist-info/METADATA", "/site-packages/app/METADATA"]);
+        assert!(tree.is_python_site());
+        let (paths, tree) = walked(&["app-1.0.dist-info", "usr"]);
+        assert_eq!(
+            paths,
+            ["/app-1.0.dist-info/METADATA", "/usr/METADATA"],
+            "packages at the top of a system"
+        );
+        assert!(!tree.is_python_site());
+        assert_eq!(walked(&["opt/site-packages/app-1.0.dist-info"]).0.len(), 1);
+    }
 }

@@ -1,6 +1,6 @@
 //! A directory as a tree, walked once in several threads, because most of the time is spent in the kernel.
 //!
-//! In the running root, kernel and network file systems are left out.
+//! In the running root, file systems of the kernel, of other machines and of container engines are left out.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -23,8 +23,8 @@ use crate::coverage::{Coverage, Unreadable};
 use crate::elf::Rejected;
 use crate::python::PythonNames;
 
-/// File systems that have no files of the image.
-const FOREIGN: [&str; 24] = [
+/// File systems of the kernel, which have no files of the image.
+const KERNEL: [&str; 18] = [
     "proc",
     "sysfs",
     "devtmpfs",
@@ -43,12 +43,33 @@ const FOREIGN: [&str; 24] = [
     "configfs",
     "efivarfs",
     "binfmt_misc",
+];
+
+/// File systems of other machines and of object stores. Some sandboxes have all their files on one of them.
+const REMOTE: [&str; 15] = [
     "nfs",
     "nfs4",
     "cifs",
     "ceph",
     "lustre",
+    "gpfs",
+    "beegfs",
+    "wekafs",
+    "9p",
+    "virtiofs",
     "fuse.sshfs",
+    "fuse.gcsfuse",
+    "fuse.s3fs",
+    "fuse.juicefs",
+    "fuse.rclone",
+];
+
+/// Where container engines keep the layers and mounts of their images, which are no files of this root.
+const ENGINES: [&str; 4] = [
+    "/var/lib/docker/overlay2",
+    "/var/lib/docker/rootfs",
+    "/var/lib/containerd/io.containerd.snapshotter.v1.overlayfs",
+    "/var/lib/containers/storage/overlay",
 ];
 
 impl Tree {
@@ -63,8 +84,11 @@ impl Tree {
         // An unreadable root is an error of the caller, not a finding.
         let top = fs::read_dir(&root)?;
         let at = if is_site(&root, top) { SITE } else { "" };
-        let skipped: BTreeSet<PathBuf> =
-            if root == Path::new("/") { foreign_mounts() } else { BTreeSet::new() };
+        let skipped = if root == Path::new("/") {
+            left_out(&fs::read_to_string("/proc/self/mountinfo").unwrap_or_default())
+        } else {
+            BTreeSet::new()
+        };
         let workers = crate::threads::workers();
         let queue = Queue::new(root.clone(), workers, deadline);
         let parts = thread::scope(|scope| {
@@ -101,7 +125,10 @@ impl Tree {
                 format!("{unwalked} directories and all below them were not reached before the deadline");
             tree.unreadable.push(Unreadable::new("/", reason));
         }
-        tree.skipped = skipped.iter().map(|path| path.to_string_lossy().into_owned()).collect();
+        // A dead mount would block whoever looks at it.
+        let of_engine = |path: &Path| ENGINES.iter().any(|place| Path::new(place) == path);
+        let there = skipped.iter().filter(|path| !of_engine(path) || path.is_dir());
+        tree.skipped = there.map(|path| path.to_string_lossy().into_owned()).collect();
         tree.python.sort_by(|a, b| a.0.cmp(&b.0));
         tree.unreadable.sort();
         Ok(tree)
@@ -338,15 +365,24 @@ fn shown(name: &OsStr) -> Cow<'_, str> {
     text.into()
 }
 
-fn foreign_mounts() -> BTreeSet<PathBuf> {
-    let text = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-    let foreign = text.lines().filter_map(|line| {
-        let (place, kind) = line.split_once(" - ")?;
-        let kind = kind.split(' ').next()?;
-        FOREIGN.contains(&kind).then(|| PathBuf::from(place.split(' ').nth(4).unwrap_or_default()))
-    });
+/// Mount points and directories of the running root that are left out, by the mount table.
+fn left_out(mounts: &str) -> BTreeSet<PathBuf> {
+    let mounts: Vec<(&str, &str)> = mounts
+        .lines()
+        .filter_map(|line| {
+            let (place, kind) = line.split_once(" - ")?;
+            Some((place.split(' ').nth(4)?, kind.split(' ').next()?))
+        })
+        .collect();
+    // Of several mounts at one place, the last is on top.
+    let of_root = mounts.iter().rev().find(|(place, _)| *place == "/").map(|(_, kind)| *kind);
+    let foreign = mounts
+        .iter()
+        .filter(|(_, kind)| KERNEL.contains(kind) || REMOTE.contains(kind) && of_root != Some(*kind));
     // The usual mount points are left out even without a mount table.
-    foreign.chain(["/proc", "/sys", "/dev"].map(PathBuf::from)).collect()
+    let usual = ["/proc", "/sys", "/dev"].into_iter();
+    let places = foreign.map(|(place, _)| *place).chain(usual).chain(ENGINES);
+    places.filter(|place| *place != "/").map(PathBuf::from).collect()
 }
 
 #[cfg(test)]
@@ -366,6 +402,30 @@ mod tests {
         let texts: Vec<_> = paths.iter().map(|path| tree.read_text(path)).collect();
         assert!(texts.iter().all(|text| text.as_deref() == Some("Name: app")), "{texts:?}");
         (paths, tree)
+    }
+
+    #[test]
+    fn other_file_systems_are_left_out_of_the_running_root() {
+        let mounts = |of_root: &str, places: &[(&str, &str)]| {
+            let line = |(place, kind): &(&str, &str)| format!("2 1 0:5 / {place} rw - {kind} none rw\n");
+            let table: String = [("/", of_root)].iter().chain(places).map(line).collect();
+            let usual = ["/proc", "/sys", "/dev"].iter().chain(&ENGINES).map(PathBuf::from);
+            let mut found = left_out(&table);
+            usual.for_each(|path| assert!(found.remove(&path), "{path:?}"));
+            found.into_iter().collect::<Vec<_>>()
+        };
+        let places = [
+            ("/home", "ext4"),
+            ("/run/secrets", "tmpfs"),
+            ("/sys/fs/bpf", "bpf"),
+            ("/scratch", "gpfs"),
+            ("/models", "fuse.gcsfuse"),
+            ("/mnt/c", "9p"),
+        ];
+        let of = |paths: &[&str]| paths.iter().map(PathBuf::from).collect::<Vec<_>>();
+        assert_eq!(mounts("overlay", &places), of(&["/mnt/c", "/models", "/scratch", "/sys/fs/bpf"]));
+        // A sandbox that has all its files from its host that way.
+        assert_eq!(mounts("9p", &places), of(&["/models", "/scratch", "/sys/fs/bpf"]));
     }
 
     #[test]

@@ -66,7 +66,10 @@ fn remedy(copies: &[&Copy]) -> Option<String> {
         (Origin::Package, _) => None,
         _ => {
             let paths: Vec<&str> = copies.iter().map(|copy| copy.path.as_str()).collect();
-            Some(format!("Delete what was copied into the image: `RUN rm {}`", paths.join(" ")))
+            Some(format!(
+                "Do not copy a driver or run its installer in the Dockerfile; `RUN rm {}` removes it",
+                paths.join(" ")
+            ))
         }
     }
 }
@@ -116,7 +119,12 @@ mod tests {
         let (cause, _) = brought(Origin::Vendored, Some(Manager::Pip), 30_000_000);
         assert_eq!(cause, format!("{path} is part of the image, from package app."));
         let (_, remedy) = brought(Origin::Other, None, 30_000_000);
-        assert_eq!(remedy, format!("Delete what was copied into the image: `RUN rm {path}`"));
+        assert_eq!(
+            remedy,
+            format!(
+                "Do not copy a driver or run its installer in the Dockerfile; `RUN rm {path}` removes it"
+            )
+        );
         let (_, remedy) = brought(Origin::Package, Some(Manager::Dpkg), 30_000_000);
         assert_eq!(remedy, "", "that of the check");
     }

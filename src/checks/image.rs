@@ -1,6 +1,6 @@
 //! Faults of the image that prevent GPU use on any machine.
 
-use image_audit::census::Copy;
+use image_audit::census::{Copy, Origin};
 
 use crate::checks::shared::faults::{faults, phrase};
 use crate::checks::shared::loading::libcuda_loaded;
@@ -14,12 +14,16 @@ family! {
     driver_mismatch
     driver_baked_in
     driver_file_empty
+    driver_link_dangling
+    stub_linked
     damaged
     stubs_on_path
     compat_on_path
     cuda_without_glibc
     glibc_too_old
     static_tls
+    executable_stack
+    requirement_too_low
     no_ld_cache
     compat_mismatch
     compat_unsupported
@@ -32,6 +36,13 @@ const COMPAT_CONSEQUENCES: &[&str] =
 /// Copies of libraries that belong to the driver.
 fn driver_copies(facts: &Facts) -> impl Iterator<Item = &Copy> {
     facts.census.copies.iter().filter(|copy| matches!(copy.library.as_str(), "libcuda" | "libnvidia-ml"))
+}
+
+/// Links outside of stubs/ by which programs find a stub as libcuda.so.1, with the stub.
+fn linked_stubs(facts: &Facts) -> impl Iterator<Item = (&str, &str)> {
+    let stubs = driver_copies(facts).filter(|copy| copy.origin == Origin::Stub);
+    let links = stubs.flat_map(|copy| copy.links.iter().map(|link| (link.as_str(), copy.path.as_str())));
+    links.filter(|(link, _)| link.ends_with("/libcuda.so.1") && !link.contains("/stubs/"))
 }
 
 /// Fails if an element of LD_LIBRARY_PATH holds a libcuda and has a directory of this name in its path.

@@ -2,7 +2,7 @@
 
 use crate::checks::{Outcome, Problem};
 use crate::facts::Facts;
-use crate::facts::leftovers::of_groups;
+use crate::facts::leftovers::{WORTH_A_LINE, of_groups};
 use crate::model::words::size;
 use image_audit::leftovers::Group;
 use image_audit::leftovers::LeftoverFound;
@@ -38,7 +38,8 @@ fn sum(facts: &Facts, groups: &[Group]) -> Outcome {
     let place = &found[0].place;
     let most = if found.len() > 1 { ", most of it" } else { "" };
     let problem = Problem::new(format!("{}{most} in {place}.", size(bytes))).at(place);
-    let list = found.iter().fold(problem, |problem, leftover| {
+    let worth_a_line = found.iter().filter(|leftover| leftover.bytes >= WORTH_A_LINE);
+    let list = worth_a_line.fold(problem, |problem, leftover| {
         let package = leftover.package.as_ref();
         let package = package.map_or(String::new(), |package| format!(" ({})", package.name));
         problem.file(&leftover.place, &format!("{package}: {}", size(leftover.bytes)))
@@ -89,6 +90,14 @@ mod samples {
             Outcome::Fail(problems) => problems.into_iter().next().map(|problem| problem.cause),
             Outcome::Pass | Outcome::Skip(_) => None,
         }
+    }
+
+    #[test]
+    fn what_is_worth_no_line_is_only_counted() {
+        let lists = LeftoverFound { bytes: 20_000, ..leftover(Kind::AptLists, "/var/lib/apt/lists", 0) };
+        let facts = with(&[leftover(Kind::PipCache, "/root/.cache/pip", 3), lists]);
+        let found = crate::checks::testing::problem(sum(&facts, &[Group::Caches, Group::Apt]));
+        assert_eq!(crate::checks::testing::lines(&found), ["/root/.cache/pip: 3.0 MB"]);
     }
 
     #[test]

@@ -11,6 +11,8 @@ mod questions;
 
 use questions::asked::Asked;
 
+pub use questions::gate::admitted;
+
 family! {
     gpu_too_new
     gpu_too_old
@@ -112,6 +114,6 @@ fn on_machines(facts: &Facts, finders: &[Finder]) -> Outcome {
 }
 
 #[cfg(test)]
-mod samples;
+pub mod samples;
 #[cfg(test)]
 mod tests;

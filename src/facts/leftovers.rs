@@ -6,6 +6,9 @@ use image_audit::leftovers::Group;
 use image_audit::leftovers::LeftoverFound;
 use image_audit::packages::Manager;
 
+/// What is smaller is summed up and not listed.
+pub const WORTH_A_LINE: u64 = 100_000;
+
 /// The leftovers of some groups. Toolkit parts from a wheel or a conda package are left out: frameworks compile
 /// kernels with them at run time.
 pub fn of_groups<'a>(census: &'a Census, groups: &'a [Group]) -> impl Iterator<Item = &'a LeftoverFound> {

@@ -5,6 +5,11 @@ pub fn files(number: u64) -> String {
     if number == 1 { "1 file".to_owned() } else { format!("{number} files") }
 }
 
+/// `1 copy`, `2 copies`.
+pub fn copies(number: usize) -> String {
+    if number == 1 { "1 copy".to_owned() } else { format!("{number} copies") }
+}
+
 /// Bytes in decimal units, as disks and registries count.
 pub fn size(bytes: u64) -> String {
     let units = ["B", "kB", "MB", "GB", "TB"];

@@ -125,6 +125,8 @@ fn image(facts: &Facts, libraries: &[super::Library]) -> Image {
     let of_archive = facts.image.as_ref();
     Image {
         root: census.root.clone(),
+        host: facts.request.running && facts.host.platform.container.is_none(),
+        python_site: census.python_site,
         entries: census.entries,
         elf_files: census.elf_files,
         bytes: census.bytes,

@@ -10,6 +10,10 @@ use super::library::DeviceCode;
 pub struct Image {
     /// The audited directory, or the image's name in its archive.
     pub root: String,
+    /// Whether the root is that of a host, and no image.
+    pub host: bool,
+    /// Whether the root is a directory of Python packages; paths below it begin with `/site-packages`.
+    pub python_site: bool,
     pub entries: u64,
     pub elf_files: u64,
     /// Size of all regular files; hard links count once.

@@ -6,12 +6,12 @@
 use serde::Serialize;
 
 use crate::facts::Facts;
-use crate::facts::leftovers::{layer_name, of_groups};
+use crate::facts::leftovers::{WORTH_A_LINE, layer_name, of_groups};
 use crate::model::words::files;
 use image_audit::Verdict;
-use image_audit::census::Census;
+use image_audit::census::{Census, Copy};
 use image_audit::config::{Hidden, Image};
-use image_audit::leftovers::Group;
+use image_audit::leftovers::{Group, Kind};
 use image_audit::packages::Manager;
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -38,14 +38,29 @@ pub struct Change {
     pub note: String,
 }
 
-/// Changes that save less are not listed.
-const WORTH_A_LINE: u64 = 100_000;
-
 pub fn savings(facts: &Facts) -> Savings {
     let census = &facts.census;
     let mut changes: Vec<Change> = Vec::new();
-    changes.extend(copies(census, Verdict::Redundant, "redundant copies of CUDA libraries", true));
-    changes.extend(copies(census, Verdict::Unreferenced, "copies without a known user", false));
+    let kept = |copy: &&Copy| census.kept_by_path.iter().any(|kept| kept.copies.contains(&copy.path));
+    // What is in a cache goes with it.
+    let cached = |copy: &&Copy| {
+        let caches = census.leftovers.iter().filter(|leftover| leftover.kind.is_cache());
+        caches.into_iter().any(|leftover| copy.path.starts_with(&format!("{}/", leftover.place)))
+    };
+    let of = |verdict| census.copies_with(verdict).filter(|copy| !cached(copy));
+    let unreferenced = of(Verdict::Unreferenced).filter(|copy| !kept(copy));
+    let redundant = of(Verdict::Redundant);
+    changes.extend(copies(redundant, "redundant copies of CUDA libraries", true));
+    changes.extend(copies(unreferenced, "copies without a known user", false));
+    let of_path =
+        copies(census.copies.iter().filter(kept), "copies that only LD_LIBRARY_PATH keeps in use", false);
+    changes.extend(of_path.zip(census.kept_by_path.as_ref()).map(|(change, kept)| Change {
+        note: format!(
+            "{SAME_LAYER}; and `ENV LD_LIBRARY_PATH={}`: programs then load the copies that they were built for",
+            kept.library_path.as_deref().unwrap_or_default()
+        ),
+        ..change
+    }));
     changes.extend(leftovers(census));
     changes
         .extend(facts.image.iter().flat_map(|image| image.hidden.iter().map(|hidden| unhide(image, hidden))));
@@ -60,13 +75,8 @@ pub fn savings(facts: &Facts) -> Savings {
 }
 
 /// Copies are removed as files, because their package may bring others that are used.
-fn copies(census: &Census, verdict: Verdict, what: &str, proven: bool) -> Option<Change> {
-    // What is in a cache goes with it.
-    let cached = |copy: &&image_audit::census::Copy| {
-        let caches = census.leftovers.iter().filter(|leftover| leftover.kind.is_cache());
-        caches.into_iter().any(|leftover| copy.path.starts_with(&format!("{}/", leftover.place)))
-    };
-    let copies: Vec<_> = census.copies_with(verdict).filter(|copy| !cached(copy)).collect();
+fn copies<'a>(copies: impl Iterator<Item = &'a Copy>, what: &str, proven: bool) -> Option<Change> {
+    let copies: Vec<&Copy> = copies.collect();
     let bytes = copies.iter().map(|copy| copy.bytes).sum();
     let mut paths: Vec<&str> = Vec::new();
     for copy in &copies {
@@ -115,7 +125,20 @@ fn leftovers(census: &Census) -> Vec<Change> {
         note: note.to_owned(),
     };
     let wheels = place(Group::Installers);
+    let archives = || census.leftovers.iter().filter(|found| found.kind == Kind::StaticLibrariesInWheels);
+    let directories: Vec<&str> = archives().map(|found| found.place.as_str()).collect();
     vec![
+        Change {
+            what: "static libraries in Python packages".to_owned(),
+            bytes: archives().map(|found| found.bytes).sum(),
+            proven: false,
+            // Device code stays: programs link it to their kernels at run time.
+            line: format!(
+                "RUN find {} -maxdepth 1 -name 'lib*.a' ! -name 'libcudadevrt*' ! -name 'libnvshmem_device*' -delete",
+                directories.join(" ")
+            ),
+            note: SAME_LAYER.to_owned(),
+        },
         change(
             "package manager caches",
             Group::Caches,
@@ -198,8 +221,32 @@ fn unhide(image: &Image, hidden: &Hidden) -> Change {
 mod tests {
     use super::*;
     use crate::facts::sample::{Sample, copy};
-    use image_audit::leftovers::Kind;
+    use image_audit::census::KeptByPath;
     use image_audit::leftovers::LeftoverFound;
+
+    #[test]
+    fn copies_that_only_the_environment_keeps_in_use() {
+        let of_toolkit = |library: &str, verdict| {
+            let path = format!("/usr/local/cuda/lib64/{library}.so.12");
+            Copy { verdict, bytes: 400_000_000, ..copy(library, &path, "12.4.5.8") }
+        };
+        let cublas = of_toolkit("libcublas", Verdict::Used);
+        let cudart = of_toolkit("libcudart", Verdict::Unreferenced);
+        let kept = KeptByPath {
+            directories: vec!["/usr/local/cuda/lib64".into()],
+            library_path: Some("/opt/lib".into()),
+            copies: vec![cublas.path.clone(), cudart.path.clone()],
+        };
+        let sample = Sample::image().copy(cublas).copy(cudart);
+        let savings = savings(&sample.with(|facts| facts.census.kept_by_path = Some(kept)).facts());
+        assert_eq!((savings.proven, savings.review), (0, 800_000_000), "each copy counts once");
+        let change = &savings.changes[0];
+        assert_eq!(
+            change.line,
+            "RUN rm -f /usr/local/cuda/lib64/libcublas.so.12 /usr/local/cuda/lib64/libcudart.so.12"
+        );
+        assert!(change.note.contains("`ENV LD_LIBRARY_PATH=/opt/lib`"), "{}", change.note);
+    }
 
     #[test]
     fn proven_and_for_review() {
@@ -218,10 +265,11 @@ mod tests {
                 leftover(Kind::AptLists, "/var/lib/apt/lists", 20_000),
                 leftover(Kind::Nvcc, "/usr/local/cuda/bin", 60_000_000),
                 leftover(Kind::HuggingfaceCache, "/models", 900_000_000),
+                leftover(Kind::StaticLibrariesInWheels, "/site/triton/backends/nvidia/lib/cupti", 77_000_000),
             ];
         });
         let savings = savings(&sample.facts());
-        assert_eq!((savings.proven, savings.review), (700_020_000, 60_000_000));
+        assert_eq!((savings.proven, savings.review), (700_020_000, 137_000_000));
         let changes: Vec<(&str, bool)> =
             savings.changes.iter().map(|change| (change.what.as_str(), change.proven)).collect();
         assert_eq!(
@@ -229,10 +277,18 @@ mod tests {
             [
                 ("redundant copies of CUDA libraries", true),
                 ("package manager caches", true),
+                ("static libraries in Python packages", false),
                 ("CUDA build tools", false)
             ]
         );
         assert_eq!(savings.changes[0].line, "RUN rm -f /usr/lib/libcublas.so.12");
+        assert!(
+            savings.changes[2]
+                .line
+                .starts_with("RUN find /site/triton/backends/nvidia/lib/cupti -maxdepth 1 "),
+            "{}",
+            savings.changes[2].line
+        );
         assert!(savings.changes[1].line.contains("target=/root/.cache/pip pip install"));
     }
 }

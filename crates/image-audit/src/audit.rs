@@ -1,6 +1,9 @@
 //! The entry point: what to audit, with which options.
 
+mod driver_links;
 mod frameworks;
+mod glibc;
+mod kept_by_path;
 mod ldd;
 mod source;
 mod take;

@@ -21,6 +21,9 @@ pub use crate::coverage::{Coverage, Unreadable};
 pub struct Census {
     /// The directory that was audited, or the name of the image.
     pub root: String,
+    /// Whether the root is a directory of Python packages; their paths begin with `/site-packages`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub python_site: bool,
     /// Files, links and directories that were listed.
     pub entries: u64,
     /// Programs, libraries and other ELF files.
@@ -59,8 +62,20 @@ pub struct Census {
     pub distribution: Option<Distribution>,
     /// Whether the image has glibc's loader.
     pub glibc: bool,
+    /// Of glibc, as far as the symbol versions of its libraries show it, such as `2.41`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub glibc_version: Option<String>,
+    /// Libraries of Python packages that need an executable stack.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub executable_stacks: Vec<Object>,
+    /// Links to libraries of a driver that do not exist.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dangling_driver_links: Vec<DanglingLink>,
     /// Copies that LD_LIBRARY_PATH hides from objects that would find them by their own search path.
     pub shadows: Vec<Shadow>,
+    /// What LD_LIBRARY_PATH keeps in use beside the copies that it overrides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept_by_path: Option<KeptByPath>,
     /// Copies of one release that a process loads from different directories.
     pub mixed: Vec<Mixed>,
     /// Symbol versions that an object needs and its library does not define.
@@ -175,6 +190,24 @@ pub struct Framework {
     pub uses: Vec<String>,
 }
 
+/// A library or program, and the package that it came with.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Object {
+    /// Where it is.
+    pub path: String,
+    /// The package that owns it.
+    pub package: Option<PackageId>,
+}
+
+/// A symbolic link to nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DanglingLink {
+    /// The link.
+    pub path: String,
+    /// Where it leads to, all other links followed.
+    pub target: String,
+}
+
 /// An object with device code.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CodeObject {
@@ -200,6 +233,17 @@ pub struct Shadow {
     pub meant: String,
     /// The copy that it gets.
     pub winner: String,
+}
+
+/// Copies that would be redundant if LD_LIBRARY_PATH did not override others with them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptByPath {
+    /// The entries of LD_LIBRARY_PATH to remove.
+    pub directories: Vec<String>,
+    /// What is left of it.
+    pub library_path: Option<String>,
+    /// Paths of the copies that are then redundant.
+    pub copies: Vec<String>,
 }
 
 /// Copies of one family that a process loads from different directories.

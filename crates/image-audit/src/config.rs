@@ -20,6 +20,9 @@ pub struct Image {
     pub library_path: Option<String>,
     /// LD_PRELOAD.
     pub preload: Option<String>,
+    /// GLIBC_TUNABLES.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tunables: Option<String>,
     /// NVIDIA_REQUIRE_* and NVIDIA_DISABLE_REQUIRE, with their values.
     pub requirements: Vec<(String, String)>,
     /// WORKDIR; `/` if the image sets none.
@@ -87,6 +90,7 @@ impl Image {
             user: config.user.clone(),
             library_path: variable("LD_LIBRARY_PATH").map(str::to_owned),
             preload: variable("LD_PRELOAD").map(str::to_owned),
+            tunables: variable("GLIBC_TUNABLES").map(str::to_owned),
             requirements: config.env.iter().filter_map(|line| requirement(line)).collect(),
             working_directory: if config.working_dir.is_empty() {
                 "/".into()

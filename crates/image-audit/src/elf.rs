@@ -76,6 +76,7 @@ fn inspect(object: &Object, depth: Depth, scratch: &mut Vec<u8>) -> Result<Elf> 
     let interpreter =
         object.segment(PT_INTERP).and_then(|segment| segment.interpreter(endian, data).ok().flatten());
     elf.interpreter = interpreter.map(lossy);
+    elf.executable_stack = object.executable_stack();
     let strings = match object.dynamic_entries() {
         Some(entries) => object.dynamic(entries, &mut elf)?,
         None => None,

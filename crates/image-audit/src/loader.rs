@@ -124,6 +124,11 @@ impl<'a> Loader<'a> {
         self.tree.resolve(&path)
     }
 
+    /// The object that a program without dependencies gets for a soname.
+    pub(crate) fn object_by_default(&self, soname: &str) -> Option<&'a Elf> {
+        self.tree.files.get(&self.by_default(soname)?)?.elf.as_deref()
+    }
+
     /// The directories of an object's own search path, links followed.
     pub fn search_path(&self, path: &str) -> Vec<String> {
         let Some(closure) = self.start(path) else { return Vec::new() };

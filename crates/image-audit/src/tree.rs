@@ -10,7 +10,7 @@ mod walk;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 pub(crate) use inspect::Inspector;
 pub use walk::is_running;
@@ -75,7 +75,8 @@ pub enum What {
 /// Where the content of files can be read.
 #[derive(Debug)]
 enum Content {
-    Root(PathBuf),
+    /// Below a directory, which is at a path of the tree.
+    Root { path: PathBuf, at: &'static str },
     /// What was kept of an archive: package databases and configuration.
     Kept(HashMap<String, Vec<u8>>),
 }
@@ -137,10 +138,24 @@ impl Tree {
         self.links.keys().filter_map(found).collect()
     }
 
+    /// Symbolic links of these paths that lead to no file, with the paths that they lead to.
+    pub(crate) fn dangling(&self, wanted: impl Fn(&str) -> bool) -> Vec<(String, String)> {
+        let links = self.links.keys().filter(|link| wanted(link));
+        let found = |link: &String| {
+            Some((link.clone(), self.resolve(link).filter(|real| !self.files.contains_key(real))?))
+        };
+        links.filter_map(found).collect()
+    }
+
     /// Total size of all regular files; a file with several hard links counts once.
     pub fn bytes(&self) -> u64 {
         let mut seen = HashSet::new();
         self.files.values().filter(|file| seen.insert(file.identity)).map(|file| file.bytes).sum()
+    }
+
+    /// Whether the root is a directory of Python packages, which are below `/site-packages` in the tree.
+    pub fn is_python_site(&self) -> bool {
+        matches!(self.content, Content::Root { at, .. } if !at.is_empty())
     }
 
     /// The content of a regular file.
@@ -158,8 +173,8 @@ impl Tree {
         // Opening a FIFO would block.
         let file = self.files.get(&real).ok_or(io::ErrorKind::NotFound)?;
         match &self.content {
-            Content::Root(root) => {
-                let opened = fs::File::open(root.join(real.trim_start_matches('/')))?;
+            Content::Root { path, at } => {
+                let opened = fs::File::open(on_disk(path, at, &real))?;
                 Part { file: &opened, offset: 0, length: file.bytes }.first(limit)
             }
             Content::Kept(files) => {
@@ -172,11 +187,11 @@ impl Tree {
     /// Pieces of names in the code of an object. Archives are searched while they are read, directories here.
     pub(crate) fn pieces(&self, path: &str) -> Vec<String> {
         let Some(file) = self.files.get(path) else { return Vec::new() };
-        let Content::Root(root) = &self.content else {
+        let Content::Root { path: root, at } = &self.content else {
             return file.elf.as_ref().map(|elf| elf.pieces.clone()).unwrap_or_default();
         };
         let read = || -> anyhow::Result<Vec<String>> {
-            let opened = fs::File::open(root.join(path.trim_start_matches('/')))?;
+            let opened = fs::File::open(on_disk(root, at, path))?;
             elf::pieces(&Part { file: &opened, offset: 0, length: file.bytes }, &mut Vec::new())
         };
         // It was readable a moment ago.
@@ -216,6 +231,10 @@ impl Tree {
         });
         below.filter(|(_, name)| !name.contains('/')).map(|(path, _)| path)
     }
+}
+
+fn on_disk(root: &Path, at: &str, path: &str) -> PathBuf {
+    root.join(path.strip_prefix(at).unwrap_or(path).trim_start_matches('/'))
 }
 
 #[cfg(test)]

@@ -35,21 +35,51 @@ fn judge(facts: &Facts) -> Outcome {
     let copies: Vec<&Copy> = driver_copies(facts).filter(baked).collect();
     let Some(first) = copies.first() else { return Outcome::Pass };
     let package = first.package.as_ref().map(|package| format!(", from package {}", package.name));
-    let cause = format!("{} is part of the image{}.", first.path, package.unwrap_or_default());
+    let stub = if is_stub(first) { ", a stub for linking" } else { "" };
+    let cause = format!("{} is part of the image{}{stub}.", first.path, package.unwrap_or_default());
     let mut problem = copies.iter().fold(Problem::new(cause).at(&first.path), |problem, copy| {
         let version = copy.version.as_deref().unwrap_or("version unknown");
         problem.file(&copy.path, &format!(" ({version}, {} bytes)", copy.bytes))
     });
+    problem.remedy = remedy(&copies);
     if let Some(module) = facts.host.module.as_ref().and_then(|module| module.version.as_ref()) {
         problem = problem.evidence(format!("kernel module {module}"));
     }
     Some(problem).into()
 }
 
+/// A wheel that was repaired on a machine without a driver has the stub that it was linked to, under another name. No
+/// driver has libraries as small as that.
+fn is_stub(copy: &Copy) -> bool {
+    copy.origin == Origin::Vendored && copy.bytes < 500_000
+}
+
+/// For what no package of a distribution has brought.
+fn remedy(copies: &[&Copy]) -> Option<String> {
+    let first = copies[0];
+    match (first.origin, &first.package) {
+        (Origin::Vendored, Some(package)) => Some(format!(
+            "Install another build of {}: a wheel must not contain the driver's libraries (`auditwheel repair --exclude \
+             libcuda.so.1`)",
+            package.name
+        )),
+        (Origin::Package, _) => None,
+        _ => {
+            let paths: Vec<&str> = copies.iter().map(|copy| copy.path.as_str()).collect();
+            Some(format!(
+                "Do not copy a driver or run its installer in the Dockerfile; `RUN rm {}` removes it",
+                paths.join(" ")
+            ))
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::checks::testing::problem;
     use crate::facts::sample::{Sample, copy};
+    use image_audit::packages::{Manager, PackageId};
 
     const LIBCUDA: &str = "/usr/lib/x86_64-linux-gnu/libcuda.so.550.54.15";
 
@@ -72,6 +102,31 @@ mod tests {
         ] {
             assert!(judge(&with(library, path, origin).facts()).causes().is_empty(), "{path}");
         }
+    }
+
+    #[test]
+    fn the_remedy_is_for_whoever_brought_it() {
+        let path = "/site-packages/app.libs/libcuda-0ab3ce41.so.1.1";
+        let brought = |origin, manager: Option<Manager>, bytes| {
+            let owner = |manager| PackageId { manager, name: "app".into(), version: "1.0".into() };
+            let copy = Copy { origin, bytes, package: manager.map(owner), ..copy("libcuda", path, "") };
+            let problem = problem(judge(&Sample::image().copy(copy).facts()));
+            (problem.cause, problem.remedy.unwrap_or_default())
+        };
+        let (cause, remedy) = brought(Origin::Vendored, Some(Manager::Pip), 62_000);
+        assert_eq!(cause, format!("{path} is part of the image, from package app, a stub for linking."));
+        assert!(remedy.starts_with("Install another build of app: "), "{remedy}");
+        let (cause, _) = brought(Origin::Vendored, Some(Manager::Pip), 30_000_000);
+        assert_eq!(cause, format!("{path} is part of the image, from package app."));
+        let (_, remedy) = brought(Origin::Other, None, 30_000_000);
+        assert_eq!(
+            remedy,
+            format!(
+                "Do not copy a driver or run its installer in the Dockerfile; `RUN rm {path}` removes it"
+            )
+        );
+        let (_, remedy) = brought(Origin::Package, Some(Manager::Dpkg), 30_000_000);
+        assert_eq!(remedy, "", "that of the check");
     }
 
     #[test]

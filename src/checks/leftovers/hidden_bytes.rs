@@ -3,7 +3,7 @@
 use crate::checks::leftovers::{NO_ARCHIVE, WORTH_REPORTING};
 use crate::checks::{Check, Outcome, Problem};
 use crate::facts::Facts;
-use crate::facts::leftovers::layer_name;
+use crate::facts::leftovers::{WORTH_A_LINE, layer_name};
 use crate::model::words::{files, size};
 use crate::model::{Fix, Owner, Severity};
 use image_audit::config::Hidden;
@@ -35,8 +35,9 @@ fn judge(facts: &Facts) -> Outcome {
         format!("{size} in {files} such as {}: added by {from}, {how} by {by}", hidden.largest)
     };
     let cause = format!("The layers store {} that no container can see.", size(bytes));
-    let problem =
-        image.hidden.iter().fold(Problem::new(cause), |problem, hidden| problem.evidence(line(hidden)));
+    // Every layer that installs something rewrites small files, such as ldconfig's aux-cache.
+    let listed = image.hidden.iter().filter(|hidden| hidden.bytes >= WORTH_A_LINE);
+    let problem = listed.fold(Problem::new(cause), |problem, hidden| problem.evidence(line(hidden)));
     Some(problem).into()
 }
 
@@ -44,11 +45,22 @@ fn judge(facts: &Facts) -> Outcome {
 mod tests {
     use super::*;
     use crate::checks::leftovers::samples::archive;
+    use crate::checks::testing::lines;
 
     #[test]
     fn wheels_that_a_later_layer_deletes() {
         let facts = |bytes| {
             archive(&["COPY /wheels /wheels", "RUN rm -rf /wheels"], |image| {
+                image.hidden.push(Hidden {
+                    layer: 0,
+                    by: 1,
+                    deleted: false,
+                    bytes: 9_000,
+                    files: 1,
+                    place: "/var/cache/ldconfig".into(),
+                    largest: "/var/cache/ldconfig/aux-cache".into(),
+                    largest_bytes: 9_000,
+                });
                 image.hidden.push(Hidden {
                     layer: 0,
                     by: 1,
@@ -64,9 +76,11 @@ mod tests {
         let Outcome::Fail(problems) = judge(&facts(3_000_000)) else { panic!() };
         assert_eq!(problems[0].cause, "The layers store 3.0 MB that no container can see.");
         assert_eq!(
-            problems[0].evidence[0].text,
-            "3.0 MB in 1 file such as /wheels/torch.whl: added by layer 0 (COPY /wheels /wheels), deleted by layer 1 \
+            lines(&problems[0]),
+            [
+                "3.0 MB in 1 file such as /wheels/torch.whl: added by layer 0 (COPY /wheels /wheels), deleted by layer 1 \
              (RUN rm -rf /wheels)"
+            ]
         );
         assert!(matches!(judge(&facts(900_000)), Outcome::Pass));
         assert!(matches!(judge(&Facts::default()), Outcome::Skip(_)));

@@ -2,8 +2,8 @@
 
 use crate::checks::{Check, Outcome, Problem};
 use crate::facts::Facts;
-use crate::model::{Fix, Owner, Severity};
-use image_audit::census::Shadow;
+use crate::model::{Fix, Owner, Severity, words};
+use image_audit::census::{Census, KeptByPath, Shadow};
 
 pub const CHECK: Check = Check {
     id: "library.shadowed",
@@ -36,6 +36,10 @@ fn judge(facts: &Facts) -> Outcome {
     let problem = |(Shadow { winner, meant, .. }, by): (&Shadow, Vec<&str>)| {
         let problem = Problem::new(format!("{winner} is loaded instead of {meant}.")).at(winner);
         let problem = by.into_iter().fold(problem, |problem, by| problem.file(by, " loads it"));
+        let problem = match census.kept_by_path.as_ref().filter(|kept| kept.copies.contains(winner)) {
+            Some(kept) => problem.remedy(remedy(census, kept)),
+            None => problem,
+        };
         match &census.library_path {
             Some(value) => problem.evidence(format!("LD_LIBRARY_PATH={value}")),
             None => problem,
@@ -44,10 +48,23 @@ fn judge(facts: &Facts) -> Outcome {
     pairs.into_iter().map(problem).collect::<Vec<_>>().into()
 }
 
+/// With what it saves.
+fn remedy(census: &Census, kept: &KeptByPath) -> String {
+    let copies = census.copies.iter().filter(|copy| kept.copies.contains(&copy.path));
+    format!(
+        "In the Dockerfile: `ENV LD_LIBRARY_PATH={}`. Without {} in it, {} can be removed: {}",
+        kept.library_path.as_deref().unwrap_or_default(),
+        kept.directories.join(" and "),
+        words::copies(kept.copies.len()),
+        words::size(copies.map(|copy| copy.bytes).sum())
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::facts::sample::Sample;
+    use crate::checks::testing::problem;
+    use crate::facts::sample::{Sample, copy};
 
     #[test]
     fn one_finding_for_each_pair_of_copies() {
@@ -71,5 +88,22 @@ mod tests {
         let evidence: Vec<&str> = problems[0].evidence.iter().map(|line| line.text.as_str()).collect();
         assert_eq!(evidence, ["/app/a loads it", "/app/c loads it", "LD_LIBRARY_PATH=/opt"]);
         assert!(matches!(judge(&Sample::image().facts()), Outcome::Pass));
+    }
+
+    #[test]
+    fn the_remedy_says_what_the_environment_keeps_in_use() {
+        let winner = copy("libcudnn", "/opt/libcudnn.so.9", "9.1.0");
+        let path = winner.path.clone();
+        let facts = Sample::image().copy(winner).with(|facts| {
+            let meant = "/site/libcudnn.so.9".into();
+            facts.census.shadows = vec![Shadow { by: "/app/a".into(), meant, winner: path.clone() }];
+            let directories = vec!["/opt".into()];
+            facts.census.kept_by_path =
+                Some(KeptByPath { directories, library_path: None, copies: vec![path] });
+        });
+        assert_eq!(
+            problem(judge(&facts.facts())).remedy.unwrap_or_default(),
+            "In the Dockerfile: `ENV LD_LIBRARY_PATH=`. Without /opt in it, 1 copy can be removed: 1.0 MB"
+        );
     }
 }

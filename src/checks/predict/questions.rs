@@ -4,6 +4,7 @@ pub mod asked;
 pub mod code;
 pub mod compat_driver;
 pub mod cuda;
+pub mod gate;
 pub mod gpu;
 pub mod libraries;
 pub mod module;

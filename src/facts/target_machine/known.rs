@@ -68,6 +68,11 @@ pub fn branch(machine: &TargetMachine) -> Option<u32> {
     numbers(machine.driver.as_deref()?).first().copied()
 }
 
+/// Branches of drivers, oldest first.
+pub fn branches() -> impl DoubleEndedIterator<Item = (u32, Cuda)> {
+    rows(&DRIVERS.group).map(|row| (row.branch, row.cuda))
+}
+
 pub fn numbers(version: &str) -> Vec<u32> {
     version.split('.').map_while(|part| part.parse().ok()).collect()
 }

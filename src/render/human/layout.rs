@@ -54,20 +54,28 @@ pub fn wrap(out: &mut String, text: &str, indent: &str, style: Style, ink: Ink) 
     }
 }
 
-/// Shortens to `room` columns, at the start: the end of a path matters more.
+/// Shortens to `room` columns, in the middle: what was cut from the start would read like a path. Two thirds are left
+/// for the end, which matters more.
 pub fn fit(text: &str, room: usize) -> String {
     if display_width(text) <= room {
         return text.to_owned();
     }
-    let mut tail = text;
-    while display_width(tail) + 1 > room {
-        let mut rest = tail.chars();
-        if rest.next().is_none() {
-            break;
-        }
-        tail = rest.as_str();
-    }
-    format!("…{tail}")
+    let room = room.saturating_sub(1);
+    let head = fitting(text.char_indices(), room / 3);
+    let head = &text[..head.map_or(0, |(at, last)| at + last.len_utf8())];
+    let tail = fitting(text.char_indices().rev(), room - display_width(head));
+    let tail = &text[tail.map_or(text.len(), |(at, _)| at)..];
+    format!("{head}…{tail}")
+}
+
+/// The last of the characters that fit into so many columns.
+fn fitting(characters: impl Iterator<Item = (usize, char)>, room: usize) -> Option<(usize, char)> {
+    let mut width = 0;
+    let fits = |(_, character): &(usize, char)| {
+        width += display_width(character.encode_utf8(&mut [0; 4]));
+        width <= room
+    };
+    characters.take_while(fits).last()
 }
 
 #[cfg(test)]
@@ -100,9 +108,12 @@ mod tests {
     }
 
     #[test]
-    fn the_start_is_cut() {
-        assert_eq!(fit("/usr/lib/libcuda.so", 10), "…ibcuda.so");
+    fn the_middle_is_cut() {
+        assert_eq!(fit("/usr/lib/libcuda.so", 10), "/us…uda.so");
         assert_eq!(fit("short", 10), "short");
-        assert_eq!(fit("/a/\u{8b66}\u{544a}", 4), "…\u{544a}");
+        // A character of two columns is kept or cut.
+        assert_eq!(fit("/a/\u{8b66}\u{544a}", 5), "/…\u{544a}");
+        assert_eq!(fit("long", 1), "…");
+        assert_eq!(fit("long", 0), "…");
     }
 }

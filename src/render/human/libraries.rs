@@ -9,9 +9,15 @@ const NAME: usize = 13;
 
 pub fn libraries(out: &mut String, report: &Report, style: Style) {
     let of = |status| report.libraries.iter().filter(|library| library.status == status).count();
+    let root = match &report.image {
+        image if image.host => " (this host, not an image)",
+        image if image.python_site => " (Python packages, shown as /site-packages)",
+        _ => "",
+    };
     let note = format!(
-        "{} · {} present · {} redundant · {} missing · {} entries read in {:.2} s",
+        "{}{} · {} present · {} redundant · {} missing · {} entries read in {:.2} s",
         report.image.root,
+        root,
         of(Status::Present),
         of(Status::Redundant),
         of(Status::Missing),
@@ -31,6 +37,13 @@ pub fn libraries(out: &mut String, report: &Report, style: Style) {
         .collect();
     if !rest.is_empty() {
         wrap(out, &format!("not needed: {}", rest.join(", ")), "  ", style, Ink::Dim);
+    }
+    // Nobody looks for libraries in those of the kernel.
+    let of_kernel = |path: &str| ["/proc", "/sys", "/dev"].iter().any(|top| path.starts_with(top));
+    let left_out: Vec<&str> =
+        report.image.skipped.iter().map(String::as_str).filter(|path| !of_kernel(path)).collect();
+    if !left_out.is_empty() {
+        wrap(out, &format!("left out: {}", left_out.join(", ")), "  ", style, Ink::Dim);
     }
     held(out, report, style);
 }

@@ -185,7 +185,7 @@ fn package(below: &str) -> String {
 
 /// The directory of Python packages that contains a file, with a trailing slash. In the cache of uv, each wheel has one
 /// of its own.
-fn site(path: &str) -> Option<&str> {
+pub fn site(path: &str) -> Option<&str> {
     let of_python = ["/site-packages/", "/dist-packages/"];
     let of_python = of_python.iter().filter_map(|site| path.rfind(site).map(|at| at + site.len())).max();
     let of_uv = || {

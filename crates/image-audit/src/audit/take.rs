@@ -3,10 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::thread;
 
+use super::driver_links;
 use super::frameworks;
+use super::glibc;
+use super::kept_by_path::kept_by_path;
 use super::source::Source;
 use crate::catalogue::{LIBRARIES, TOOLS, library_of, version_in_name};
-use crate::census::{Census, Copy, Distribution, Mixed, Origin, ToolFound, Unreadable, User};
+use crate::census::{Census, Copy, Distribution, Mixed, Object, Origin, ToolFound, Unreadable, User};
 use crate::fatbin::scanner;
 use crate::leftovers;
 use crate::loader::{Loader, glibc_loader};
@@ -28,7 +31,9 @@ pub fn take(source: &Source) -> Census {
     let of_leftovers = leftovers.iter().map(|leftover| leftover.largest.clone());
     let of_copies = usage::copies(tree, &places).into_iter();
     let listed: HashSet<String> = of_copies.chain(of_tools).chain(of_leftovers).collect();
-    let wanted: HashSet<String> = listed.iter().cloned().chain(frameworks::wanted(tree)).collect();
+    let stacks = glibc::executable_stacks(tree, loader.machine());
+    let of_objects = frameworks::wanted(tree).into_iter().chain(stacks.iter().cloned());
+    let wanted: HashSet<String> = listed.iter().cloned().chain(of_objects).collect();
     let installed = pip::installed(tree);
     let mut users = Users::new(tree, &loader, &places, &installed);
     let owners = thread::scope(|scope| {
@@ -58,8 +63,11 @@ pub fn take(source: &Source) -> Census {
         let firsts = tree.files.iter().filter(|(path, _)| places.first(path) == *path);
         firsts.filter_map(|(_, file)| file.elf.as_ref())
     };
+    let executable_stacks =
+        stacks.into_iter().map(|path| Object { package: owners.get(&path).cloned(), path }).collect();
     let mut census = Census {
         root: source.root.clone(),
+        python_site: tree.is_python_site(),
         full: source.full,
         seconds: source.start.elapsed().as_secs_f64(),
         entries: tree.entries,
@@ -83,12 +91,17 @@ pub fn take(source: &Source) -> Census {
         secrets: secrets::scan::scan(tree),
         distribution: distribution(tree),
         glibc: glibc_loader(tree).is_some(),
+        glibc_version: glibc::version(&loader),
+        executable_stacks,
+        dangling_driver_links: driver_links::dangling(tree),
         packages,
         coverage: tree.coverage,
         unreadable,
         skipped: tree.skipped.clone(),
+        kept_by_path: None,
     };
     census.decide();
+    census.kept_by_path = kept_by_path(source, &places, &installed, &owners, &census);
     census
 }
 
@@ -107,7 +120,7 @@ fn impostors(tree: &Tree) -> impl Iterator<Item = Unreadable> {
     named.map(|(path, _)| Unreadable::new(path, "named like a library but not an ELF file"))
 }
 
-fn describe(
+pub fn describe(
     tree: &Tree,
     users: &Users,
     owners: &BTreeMap<String, PackageId>,

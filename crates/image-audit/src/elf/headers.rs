@@ -68,6 +68,15 @@ impl<'a> Object<'a> {
         self.segment(PT_DYNAMIC).and_then(|segment| segment.dynamic(self.endian, self.data).ok().flatten())
     }
 
+    /// Whether PT_GNU_STACK asks for an executable stack. Without PT_GNU_STACK, the ABI of x86-64 does.
+    pub fn executable_stack(&self) -> bool {
+        let stack = self.segments.iter().find(|segment| segment.p_type(self.endian) == PT_GNU_STACK);
+        match stack {
+            Some(stack) => stack.p_flags(self.endian).contains(PF_X),
+            None => self.header.e_machine(self.endian) == EM_X86_64,
+        }
+    }
+
     /// Ranges of executable code in the file.
     pub fn code(&self) -> Vec<Range<u64>> {
         let endian = self.endian;

@@ -54,6 +54,23 @@ fn program(segments: &[(ProgramType, u64, u64)], rest: &[u8]) -> Vec<u8> {
     bytes
 }
 
+#[test]
+fn the_stack_is_executable_if_a_flag_or_the_abi_says_so() {
+    let with = |machine: u8, flags: Option<u8>| {
+        let segments: &[_] = if flags.is_some() { &[(PT_GNU_STACK, 0, 0)] } else { &[] };
+        let mut bytes = program(segments, &[]);
+        bytes[18] = machine;
+        if let Some(flags) = flags {
+            bytes[64 + 4] = flags;
+        }
+        read_bytes(&bytes).unwrap().unwrap().executable_stack
+    };
+    assert!(with(62, Some(7)));
+    assert!(!with(62, Some(6)));
+    assert!(with(62, None), "the default of x86-64");
+    assert!(!with(183, None), "the default of aarch64");
+}
+
 fn dynamic(entries: &[(DynamicTag, u64)]) -> Vec<u8> {
     entries.iter().flat_map(|(tag, value)| [tag.0 as u64, *value]).flat_map(u64::to_le_bytes).collect()
 }

@@ -13,6 +13,8 @@ pub struct Elf {
     pub interpreter: Option<String>,
     /// Whether it has a dynamic section, so that a loader accepts it.
     pub dynamic: bool,
+    /// Whether it makes the loader turn the stack of the process executable.
+    pub executable_stack: bool,
     /// DT_SONAME.
     pub soname: Option<String>,
     /// DT_NEEDED, in order.

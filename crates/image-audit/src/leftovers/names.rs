@@ -107,6 +107,9 @@ const STATIC: [&str; 32] = [
     "libpcsamplingutil",
 ];
 
+/// Prefixes of static libraries of device code, which programs link to their kernels at run time.
+const DEVICE: [&str; 2] = ["libcudadevrt", "libnvshmem_device"];
+
 /// Directories of headers that only CUDA has.
 const HEADER_DIRECTORIES: [&str; 13] = [
     "Openacc",
@@ -265,14 +268,17 @@ fn static_library(name: &str, context: Context) -> Option<Kind> {
     match context {
         Context::Toolkit => Some(StaticLibraries),
         _ if !starts(name, &STATIC) => None,
+        Context::Packages | Context::Nvidia if starts(name, &DEVICE) => None,
         Context::Packages | Context::Nvidia => Some(StaticLibrariesInWheels),
         _ => Some(StaticLibraries),
     }
 }
 
-/// Whether Python or virtualenv installs from the wheels of a directory.
+/// Whether Python or virtualenv installs from the wheels of a directory, or Python tests itself with them.
 fn is_of_python(directory: &str) -> bool {
-    ["/ensurepip/_bundled", "/python-wheels", "/wheels/embed"].iter().any(|end| directory.ends_with(end))
+    ["/ensurepip/_bundled", "/python-wheels", "/test/wheeldata", "/wheels/embed"]
+        .iter()
+        .any(|end| directory.ends_with(end))
 }
 
 /// Where the place of a CUDA header ends, relative to the headers of the distribution.

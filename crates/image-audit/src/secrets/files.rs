@@ -95,6 +95,9 @@ pub fn wants(path: &str) -> bool {
 fn format(path: &str) -> Option<Format> {
     let slash = memchr::memrchr(b'/', path.as_bytes())?;
     let (directory, name) = (&path[..slash], &path[slash + 1..]);
+    if is_test_data(directory) {
+        return None;
+    }
     let known = INDEX.rows(name.as_bytes()).map(|row| &FILES[row]).find(|(end, _)| path.ends_with(end));
     if let Some((_, format)) = known {
         return Some(*format);
@@ -114,6 +117,14 @@ fn format(path: &str) -> Option<Format> {
         _ if is_key_name(name) => is_private(directory, name).then_some(Format::PrivateKey),
         _ => directory.ends_with("/apt/auth.conf.d").then_some(Format::Words),
     }
+}
+
+/// Tests come with accounts and keys that open nothing. `test` alone may be a user or an application.
+fn is_test_data(directory: &str) -> bool {
+    let of_python = directory.contains("/lib/python");
+    directory
+        .split('/')
+        .any(|part| matches!(part, "fixtures" | "testdata" | "tests") || of_python && part == "test")
 }
 
 fn is_key_name(name: &str) -> bool {

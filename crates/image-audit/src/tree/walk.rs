@@ -1,6 +1,6 @@
 //! A directory as a tree, walked once in several threads, because most of the time is spent in the kernel.
 //!
-//! In the running root, kernel and network file systems are left out.
+//! In the running root, file systems of the kernel, of other machines and of container engines are left out.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -23,8 +23,8 @@ use crate::coverage::{Coverage, Unreadable};
 use crate::elf::Rejected;
 use crate::python::PythonNames;
 
-/// File systems that have no files of the image.
-const FOREIGN: [&str; 24] = [
+/// File systems of the kernel, which have no files of the image.
+const KERNEL: [&str; 18] = [
     "proc",
     "sysfs",
     "devtmpfs",
@@ -43,12 +43,33 @@ const FOREIGN: [&str; 24] = [
     "configfs",
     "efivarfs",
     "binfmt_misc",
+];
+
+/// File systems of other machines and of object stores. Some sandboxes have all their files on one of them.
+const REMOTE: [&str; 15] = [
     "nfs",
     "nfs4",
     "cifs",
     "ceph",
     "lustre",
+    "gpfs",
+    "beegfs",
+    "wekafs",
+    "9p",
+    "virtiofs",
     "fuse.sshfs",
+    "fuse.gcsfuse",
+    "fuse.s3fs",
+    "fuse.juicefs",
+    "fuse.rclone",
+];
+
+/// Where container engines keep the layers and mounts of their images, which are no files of this root.
+const ENGINES: [&str; 4] = [
+    "/var/lib/docker/overlay2",
+    "/var/lib/docker/rootfs",
+    "/var/lib/containerd/io.containerd.snapshotter.v1.overlayfs",
+    "/var/lib/containers/storage/overlay",
 ];
 
 impl Tree {
@@ -61,13 +82,17 @@ impl Tree {
         // Not canonicalized: only the kernel can follow /proc/PID/root.
         let root = if is_running(root) { PathBuf::from("/") } else { root.to_owned() };
         // An unreadable root is an error of the caller, not a finding.
-        fs::read_dir(&root)?;
-        let skipped: BTreeSet<PathBuf> =
-            if root == Path::new("/") { foreign_mounts() } else { BTreeSet::new() };
+        let top = fs::read_dir(&root)?;
+        let at = if is_site(&root, top) { SITE } else { "" };
+        let skipped = if root == Path::new("/") {
+            left_out(&fs::read_to_string("/proc/self/mountinfo").unwrap_or_default())
+        } else {
+            BTreeSet::new()
+        };
         let workers = crate::threads::workers();
         let queue = Queue::new(root.clone(), workers, deadline);
         let parts = thread::scope(|scope| {
-            let walk = || Walker::new(&root, &skipped, inspector).walk(&queue);
+            let walk = || Walker::new(&root, at, &skipped, inspector).walk(&queue);
             let mut parts = Vec::new();
             let mut handles = Vec::new();
             for _ in 1..workers {
@@ -92,7 +117,7 @@ impl Tree {
             tree.entries += part.entries;
         }
         tree.files = files.into_iter().collect();
-        tree.content = Content::Root(root);
+        tree.content = Content::Root { path: root, at };
         let unwalked = queue.unwalked();
         if unwalked > 0 {
             tree.coverage = Coverage::Interrupted;
@@ -100,7 +125,10 @@ impl Tree {
                 format!("{unwalked} directories and all below them were not reached before the deadline");
             tree.unreadable.push(Unreadable::new("/", reason));
         }
-        tree.skipped = skipped.iter().map(|path| path.to_string_lossy().into_owned()).collect();
+        // A dead mount would block whoever looks at it.
+        let of_engine = |path: &Path| ENGINES.iter().any(|place| Path::new(place) == path);
+        let there = skipped.iter().filter(|path| !of_engine(path) || path.is_dir());
+        tree.skipped = there.map(|path| path.to_string_lossy().into_owned()).collect();
         tree.python.sort_by(|a, b| a.0.cmp(&b.0));
         tree.unreadable.sort();
         Ok(tree)
@@ -190,6 +218,8 @@ impl Queue {
 /// What one walker has found.
 struct Walker<'a> {
     root: &'a Path,
+    /// Where the root is in the tree; empty if it is the root of a system.
+    at: &'static str,
     skipped: &'a BTreeSet<PathBuf>,
     inspector: Inspector,
     files: Vec<(String, File)>,
@@ -203,9 +233,10 @@ struct Walker<'a> {
 }
 
 impl<'a> Walker<'a> {
-    fn new(root: &'a Path, skipped: &'a BTreeSet<PathBuf>, inspector: Inspector) -> Self {
+    fn new(root: &'a Path, at: &'static str, skipped: &'a BTreeSet<PathBuf>, inspector: Inspector) -> Self {
         Walker {
             root,
+            at,
             skipped,
             inspector,
             files: Vec::new(),
@@ -223,8 +254,8 @@ impl<'a> Walker<'a> {
         while let Some(directory) = queue.next(&mut own) {
             let inside = directory.strip_prefix(self.root).expect("the walk stays inside");
             let prefix = match shown(inside.as_os_str()) {
-                inside if inside.is_empty() => String::new(),
-                inside => format!("/{inside}"),
+                inside if inside.is_empty() => self.at.to_owned(),
+                inside => format!("{}/{inside}", self.at),
             };
             match fs::read_dir(&directory) {
                 Ok(entries) => {
@@ -244,7 +275,8 @@ impl<'a> Walker<'a> {
 
     fn missed(&mut self, path: &str, reason: String) {
         self.unreadable.push(Unreadable::new(path, reason));
-        let coverage = if path == "/" { Coverage::Interrupted } else { Coverage::Partial };
+        let coverage =
+            if path.strip_prefix(self.at) == Some("/") { Coverage::Interrupted } else { Coverage::Partial };
         self.coverage = self.coverage.max(coverage);
     }
 
@@ -295,6 +327,17 @@ impl<'a> Walker<'a> {
     }
 }
 
+/// Where the packages of a root that is a directory of Python packages are in the tree: there, as in an image, they are
+/// known as such.
+const SITE: &str = "/site-packages";
+
+/// Whether these are the entries of a directory of Python packages, as `pip install --target` makes one.
+/// A system may have packages at its top, too.
+fn is_site(root: &Path, mut entries: fs::ReadDir) -> bool {
+    entries.any(|entry| entry.is_ok_and(|entry| entry.file_name().as_bytes().ends_with(b".dist-info")))
+        && !root.join("usr").is_dir()
+}
+
 /// Whether a directory is the root directory of this process.
 pub fn is_running(root: &Path) -> bool {
     let identity = |path: &Path| fs::metadata(path).map(|metadata| (metadata.dev(), metadata.ino())).ok();
@@ -322,13 +365,81 @@ fn shown(name: &OsStr) -> Cow<'_, str> {
     text.into()
 }
 
-fn foreign_mounts() -> BTreeSet<PathBuf> {
-    let text = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-    let foreign = text.lines().filter_map(|line| {
-        let (place, kind) = line.split_once(" - ")?;
-        let kind = kind.split(' ').next()?;
-        FOREIGN.contains(&kind).then(|| PathBuf::from(place.split(' ').nth(4).unwrap_or_default()))
-    });
+/// Mount points and directories of the running root that are left out, by the mount table.
+fn left_out(mounts: &str) -> BTreeSet<PathBuf> {
+    let mounts: Vec<(&str, &str)> = mounts
+        .lines()
+        .filter_map(|line| {
+            let (place, kind) = line.split_once(" - ")?;
+            Some((place.split(' ').nth(4)?, kind.split(' ').next()?))
+        })
+        .collect();
+    // Of several mounts at one place, the last is on top.
+    let of_root = mounts.iter().rev().find(|(place, _)| *place == "/").map(|(_, kind)| *kind);
+    let foreign = mounts
+        .iter()
+        .filter(|(_, kind)| KERNEL.contains(kind) || REMOTE.contains(kind) && of_root != Some(*kind));
     // The usual mount points are left out even without a mount table.
-    foreign.chain(["/proc", "/sys", "/dev"].map(PathBuf::from)).collect()
+    let usual = ["/proc", "/sys", "/dev"].into_iter();
+    let places = foreign.map(|(place, _)| *place).chain(usual).chain(ENGINES);
+    places.filter(|place| *place != "/").map(PathBuf::from).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::elf::Depth;
+
+    /// The paths of the files in a tree with these directories, and one that can be read.
+    fn walked(directories: &[&str]) -> (Vec<String>, Tree) {
+        let root = tempfile::tempdir().unwrap();
+        for directory in directories {
+            fs::create_dir_all(root.path().join(directory)).unwrap();
+            fs::write(root.path().join(directory).join("METADATA"), "Name: app").unwrap();
+        }
+        let tree = Tree::walk(root.path(), Inspector { depth: Depth::Headers }, None).unwrap();
+        let paths: Vec<String> = tree.files.keys().cloned().collect();
+        let texts: Vec<_> = paths.iter().map(|path| tree.read_text(path)).collect();
+        assert!(texts.iter().all(|text| text.as_deref() == Some("Name: app")), "{texts:?}");
+        (paths, tree)
+    }
+
+    #[test]
+    fn other_file_systems_are_left_out_of_the_running_root() {
+        let mounts = |of_root: &str, places: &[(&str, &str)]| {
+            let line = |(place, kind): &(&str, &str)| format!("2 1 0:5 / {place} rw - {kind} none rw\n");
+            let table: String = [("/", of_root)].iter().chain(places).map(line).collect();
+            let usual = ["/proc", "/sys", "/dev"].iter().chain(&ENGINES).map(PathBuf::from);
+            let mut found = left_out(&table);
+            usual.for_each(|path| assert!(found.remove(&path), "{path:?}"));
+            found.into_iter().collect::<Vec<_>>()
+        };
+        let places = [
+            ("/home", "ext4"),
+            ("/run/secrets", "tmpfs"),
+            ("/sys/fs/bpf", "bpf"),
+            ("/scratch", "gpfs"),
+            ("/models", "fuse.gcsfuse"),
+            ("/mnt/c", "9p"),
+        ];
+        let of = |paths: &[&str]| paths.iter().map(PathBuf::from).collect::<Vec<_>>();
+        assert_eq!(mounts("overlay", &places), of(&["/mnt/c", "/models", "/scratch", "/sys/fs/bpf"]));
+        // A sandbox that has all its files from its host that way.
+        assert_eq!(mounts("9p", &places), of(&["/models", "/scratch", "/sys/fs/bpf"]));
+    }
+
+    #[test]
+    fn a_directory_of_python_packages_is_known_as_one() {
+        let (paths, tree) = walked(&["app", "app-1.0.dist-info"]);
+        assert_eq!(paths, ["/site-packages/app-1.0.dist-info/METADATA", "/site-packages/app/METADATA"]);
+        assert!(tree.is_python_site());
+        let (paths, tree) = walked(&["app-1.0.dist-info", "usr"]);
+        assert_eq!(
+            paths,
+            ["/app-1.0.dist-info/METADATA", "/usr/METADATA"],
+            "packages at the top of a system"
+        );
+        assert!(!tree.is_python_site());
+        assert_eq!(walked(&["opt/site-packages/app-1.0.dist-info"]).0.len(), 1);
+    }
 }

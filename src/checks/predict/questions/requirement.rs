@@ -4,10 +4,11 @@ use std::fmt;
 
 use super::asked::Asked;
 use super::require;
+use crate::facts::Facts;
 use image_audit::config::{DISABLE, is_requirement};
 
 /// Variables of the image, as name and value.
-type Variables<'a> = Vec<(&'a str, &'a str)>;
+pub type Variables<'a> = Vec<(&'a str, &'a str)>;
 
 pub enum Answer<'a> {
     /// The image requires nothing, or the check is disabled.
@@ -28,10 +29,9 @@ impl fmt::Display for Answer<'_> {
     }
 }
 
-/// Reads the variables as nvidia-container-cli will.
-pub fn ask<'a>(asked: &Asked<'a>) -> Answer<'a> {
-    let facts = asked.facts;
-    let mut required: Variables<'a> = match &facts.image {
+/// What the image requires, as nvidia-container-cli reads it; nothing if the check is disabled.
+pub fn variables(facts: &Facts) -> Variables<'_> {
+    let mut required: Variables = match &facts.image {
         Some(image) => {
             image.requirements.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
         }
@@ -44,7 +44,15 @@ pub fn ask<'a>(asked: &Asked<'a>) -> Answer<'a> {
     let disabled = required.iter().any(|(name, value)| *name == DISABLE && disables(value));
     // Only a Jetson reads NVIDIA_REQUIRE_JETPACK.
     required.retain(|(name, _)| *name != DISABLE && !name.starts_with("NVIDIA_REQUIRE_JETPACK"));
-    if required.is_empty() || disabled {
+    if disabled {
+        required.clear();
+    }
+    required
+}
+
+pub fn ask<'a>(asked: &Asked<'a>) -> Answer<'a> {
+    let required = variables(asked.facts);
+    if required.is_empty() {
         return Answer::Nothing;
     }
     let of = |met: Option<bool>| -> Variables<'a> {

@@ -9,7 +9,7 @@ use crate::facts::Facts;
 use crate::facts::leftovers::{WORTH_A_LINE, layer_name, of_groups};
 use crate::model::words::files;
 use image_audit::Verdict;
-use image_audit::census::{Census, Copy};
+use image_audit::census::{Census, Copy, Why};
 use image_audit::config::{Hidden, Image};
 use image_audit::leftovers::{Group, Kind};
 use image_audit::packages::Manager;
@@ -48,7 +48,10 @@ pub fn savings(facts: &Facts) -> Savings {
         caches.into_iter().any(|leftover| copy.path.starts_with(&format!("{}/", leftover.place)))
     };
     let of = |verdict| census.copies_with(verdict).filter(|copy| !cached(copy));
-    let unreferenced = of(Verdict::Unreferenced).filter(|copy| !kept(copy));
+    // Something asks for them, although it does not find them.
+    let wanted =
+        |copy: &&Copy| copy.held.as_ref().is_some_and(|held| matches!(held.why, Why::Unmet | Why::Needed));
+    let unreferenced = of(Verdict::Unreferenced).filter(|copy| !kept(copy) && !wanted(copy));
     let redundant = of(Verdict::Redundant);
     changes.extend(copies(redundant, "redundant copies of CUDA libraries", true));
     changes.extend(copies(unreferenced, "copies without a known user", false));

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::checks::Problem;
+use crate::checks::code::needs::cuda_of;
 use crate::facts::Facts;
 use image_audit::catalogue::{LIBRARIES, wheel};
 use image_audit::census::{Copy, Missing};
@@ -50,7 +51,8 @@ impl Lacking<'_> {
     /// `pip install` of what contains the libraries: as the program's own metadata requires it, else the wheels of the
     /// CUDA release in the image.
     pub fn install(&self, facts: &Facts) -> Option<String> {
-        let cuda = cuda_major(facts);
+        let own = self.libraries.iter().find_map(|missing| cuda_of(&missing.library, &missing.soname));
+        let cuda = own.or_else(|| cuda_major(facts));
         let package =
             |missing: &&Missing| missing.requirement.clone().or_else(|| wheel(&missing.soname, cuda));
         let packages: Option<BTreeSet<String>> = self.libraries.iter().map(package).collect();
@@ -68,14 +70,10 @@ impl Lacking<'_> {
     }
 }
 
-/// The CUDA release of the runtimes in the image, if it is one.
+/// The CUDA release of the libraries in the image, if it is one.
 fn cuda_major(facts: &Facts) -> Option<u32> {
-    let mut majors = facts.census.copies.iter().filter_map(runtime_major);
+    let release = |copy: &Copy| cuda_of(&copy.library, copy.soname.as_deref()?);
+    let mut majors = facts.census.copies.iter().filter_map(release);
     let first = majors.next()?;
-    majors.all(|other: u32| other == first).then_some(first)
-}
-
-/// `12` of a copy of libcudart.so.12.
-fn runtime_major(copy: &Copy) -> Option<u32> {
-    copy.soname.as_deref()?.strip_prefix("libcudart.so.")?.split('.').next()?.parse().ok()
+    majors.all(|other| other == first).then_some(first)
 }

@@ -37,12 +37,12 @@ impl Users<'_> {
         let unmet: BTreeSet<&str> = missing.map(|missing| missing.soname.as_str()).collect();
         let holds = |copy: &String| -> Option<Held> {
             let why = |why| Some(Held { why, by: None });
-            if !replaced(copy) {
-                return why(Why::NotReplaced);
-            }
             // An unmet need shows that programs run in a different environment from the assumed one.
             if self.soname(copy).is_some_and(|soname| unmet.contains(soname)) {
                 return why(Why::Unmet);
+            }
+            if !replaced(copy) {
+                return why(Why::NotReplaced);
             }
             let held_by = |why, by: Option<String>| Some(Held { why, by: Some(by?) });
             self.is_for_others(copy)
@@ -68,6 +68,20 @@ impl Users<'_> {
             kept.extend(more);
         }
         self.kept = kept;
+        self.hold_with_unmet();
+    }
+
+    /// What an unmet copy would load is as wanted as the copy itself.
+    fn hold_with_unmet(&mut self) {
+        let unmet = self.kept.iter().filter(|(_, held)| held.why == Why::Unmet).map(|(copy, _)| copy);
+        let needed: Vec<(String, String)> = unmet
+            .flat_map(|copy| self.would_load(copy).into_iter().map(|other| (copy.clone(), other)))
+            .collect();
+        for (copy, other) in needed {
+            if let Some(held) = self.kept.get_mut(&other).filter(|held| held.why == Why::NotReplaced) {
+                *held = Held { why: Why::Needed, by: Some(copy) };
+            }
+        }
     }
 
     /// The container runtime chooses parts of the driver, and other processors need their own copies.

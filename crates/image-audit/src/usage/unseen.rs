@@ -21,6 +21,11 @@ pub struct Unseen {
     pieces: Option<BTreeMap<String, Vec<String>>>,
 }
 
+/// An object that imports dlopen, with the directories of its search paths.
+type Searching<'t> = (&'t String, BTreeSet<String>);
+/// The packages of an object, or its directory.
+type Program = (BTreeSet<usize>, String);
+
 /// Packages and directories of objects that are seen to load copies.
 #[derive(Debug, Default)]
 struct Visible {
@@ -34,28 +39,59 @@ impl Visible {
     }
 }
 
+/// The container runtime mounts the driver's libraries.
+fn is_of_driver(copy: &str) -> bool {
+    library_of(copy.rsplit('/').next().unwrap_or(copy)).is_some_and(|library| library.driver)
+}
+
+/// `libcublas` of a path.
+fn stem(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path).split(".so").next().unwrap_or(path)
+}
+
 fn home(path: &str) -> &str {
     path.rsplit_once('/').map_or("", |(home, _)| home)
 }
 
 impl Users<'_> {
     /// A package that is linked to CUDA libraries has its search paths for that. If nothing of it can be seen to
-    /// load any, it has them for names that it composes.
+    /// load any, it has them for names that it composes. Each of its objects may open what is in its own directories;
+    /// the one with the most of them also opens what the others' paths mean, wherever it finds that. (TensorFlow 2.21
+    /// opens cuSOLVER from an object without a path to it.)
     pub fn by_search_path(&self) -> Vec<(String, String, How)> {
         let homes: BTreeSet<&str> = self.copies.iter().flat_map(|copy| self.homes(copy)).collect();
-        let mut found = Vec::new();
+        let mut composing: BTreeMap<Program, Vec<Searching>> = BTreeMap::new();
         let mut visible = None;
-        for (path, directories) in self.search_paths() {
-            if !directories.iter().any(|directory| homes.contains(directory.as_str())) {
+        for (path, mut directories) in self.search_paths() {
+            directories.retain(|directory| homes.contains(directory.as_str()));
+            if directories.is_empty()
+                || visible.get_or_insert_with(|| self.visible_users()).includes(self, path)
+            {
                 continue;
             }
-            if visible.get_or_insert_with(|| self.visible_users()).includes(self, path) {
-                continue;
+            let packages = self.packages.of(self.places, path);
+            let place = if packages.is_empty() { home(path).to_owned() } else { String::new() };
+            composing.entry((packages, place)).or_default().push((path, directories));
+        }
+        let mut found = Vec::new();
+        for objects in composing.into_values() {
+            let meant: BTreeSet<&str> = objects
+                .iter()
+                .flat_map(|(_, directories)| directories)
+                .flat_map(|directory| self.in_directory(directory, ""))
+                .filter_map(|copy| self.copies.get(&copy))
+                .map(|copy| stem(copy))
+                .collect();
+            let most = objects.iter().map(|(_, directories)| directories.len()).max().unwrap_or(0);
+            for (path, directories) in &objects {
+                let opens = |copy: &&String| {
+                    let own = self.homes(copy).any(|home| directories.contains(home));
+                    (own || directories.len() == most && meant.contains(stem(copy)))
+                        && self.places.loaded(path).iter().any(|name| self.would_open(name, copy))
+                };
+                let copies = self.copies.iter().filter(|copy| !is_of_driver(copy)).filter(opens);
+                found.extend(copies.map(|copy| ((*path).clone(), copy.clone(), How::SearchPath)));
             }
-            let copies = directories.iter().flat_map(|directory| self.in_directory(directory, ""));
-            let gets =
-                |copy: &String| self.places.loaded(path).iter().any(|name| self.would_open(name, copy));
-            found.extend(copies.filter(gets).map(|copy| (path.clone(), copy, How::SearchPath)));
         }
         found
     }
@@ -111,11 +147,7 @@ impl Users<'_> {
 
     /// Who opens which copy, by pieces of its name in code.
     pub fn by_pieces(&mut self) -> Vec<(String, String, How)> {
-        // The container runtime mounts the driver's libraries.
-        let of_driver = |copy: &str| {
-            library_of(copy.rsplit('/').next().unwrap_or(copy)).is_some_and(|library| library.driver)
-        };
-        let unused = self.copies.iter().filter(|copy| !self.reached.contains(*copy) && !of_driver(copy));
+        let unused = self.copies.iter().filter(|copy| !self.reached.contains(*copy) && !is_of_driver(copy));
         let found_by_all: Vec<String> = unused
             .filter(|copy| {
                 let found = self.soname(copy).and_then(|soname| self.loader.by_default(soname));
@@ -130,9 +162,7 @@ impl Users<'_> {
         let mut found = Vec::new();
         for (path, pieces) in &pieces {
             for copy in &found_by_all {
-                let name = copy.rsplit('/').next().unwrap_or(copy);
-                let stem = name.split(".so").next().unwrap_or(name);
-                if pieces.iter().any(|piece| is_piece_of(piece, stem)) && self.would_open(path, copy) {
+                if pieces.iter().any(|piece| is_piece_of(piece, stem(copy))) && self.would_open(path, copy) {
                     found.push((path.clone(), copy.clone(), How::Pieces));
                 }
             }

@@ -76,6 +76,8 @@ pub enum Why {
     Driver,
     /// It is for another processor.
     OtherMachine,
+    /// It is in a package that the metadata of another one requires.
+    Required,
     /// A plug-in without its library.
     PlugIn,
     /// cuda.pathfinder finds it by name.
@@ -97,6 +99,7 @@ impl From<&census::Held> for Held {
             census::Why::Unmet => Why::Unmet,
             census::Why::Driver => Why::Driver,
             census::Why::OtherMachine => Why::OtherMachine,
+            census::Why::Required => Why::Required,
             census::Why::PlugIn => Why::PlugIn,
             census::Why::Finder => Why::Finder,
             census::Why::Variant => Why::Variant,

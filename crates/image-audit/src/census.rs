@@ -319,6 +319,8 @@ pub enum Why {
     Driver,
     /// It is for another processor.
     OtherMachine,
+    /// It is in a package that the metadata of another one requires.
+    Required,
     /// A plug-in without its library.
     PlugIn,
     /// cuda.pathfinder finds it by name.

@@ -87,7 +87,8 @@ fn names(source: &[u8]) -> PythonNames {
     let contains = |words: &[&[u8]]| words.iter().any(|word| memmem::find(source, word).is_some());
     let by_ctypes = contains(&LOADS);
     if !by_ctypes && !contains(&OTHER_LOADERS) {
-        return PythonNames::default();
+        // Another source of the package may load what this one names.
+        return PythonNames { mentions: sorted(stems(source).collect()), ..PythonNames::default() };
     }
     let by_pathfinder = contains(&[PATHFINDER]);
     let composes = by_pathfinder || by_ctypes && contains(&COMPOSED);
@@ -163,7 +164,12 @@ mod tests {
             # libnccl.so.2 is loaded by torch
         "#;
         assert_eq!(names(source).loads, ["libcublas", "libnvrtc"]);
-        assert!(names(b"x = 'libcublas.so.12'").is_empty());
+        let others = names(b"x = 'libcublas.so.12'");
+        assert_eq!(
+            (others.role, others.loads.len(), others.mentions),
+            (Role::Other, 0, vec!["libcublas".into()])
+        );
+        assert!(names(b"x = 'libother.so.12'").is_empty());
     }
 
     #[test]

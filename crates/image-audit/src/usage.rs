@@ -4,7 +4,8 @@
 //! The roots are all objects of the image that are not copies of CUDA libraries, at every name by which they are
 //! loaded. A copy is used if a root leads to it: by DT_NEEDED, a preload, a name in the read-only data or pieces of
 //! a name in the code of an object that imports dlopen, a search path of such an object, a name in a Python package
-//! that uses ctypes or cuda.pathfinder, or a convention (parts of cuDNN, NVRTC, NCCL and CUPTI; Triton's own CUPTI).
+//! that uses ctypes or cuda.pathfinder, or a convention (parts of cuDNN, NVRTC, NCCL, CUPTI, NVSHMEM, cuDSS, cuFile and TensorRT;
+//! Triton's own CUPTI).
 //!
 //! `opened.rs` finds what is loaded by name, `unseen.rs` by names that cannot be seen, `gaps.rs` what is missing, and
 //! `keep.rs` which of the unreached copies have to stay. `packages.rs` knows Python packages, `places.rs` the names
@@ -17,6 +18,7 @@ mod packages;
 mod places;
 mod unseen;
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use crate::catalogue::library_of;
@@ -54,6 +56,8 @@ pub struct Users<'a> {
     pub version_gaps: BTreeSet<VersionGap>,
     pub edges: BTreeMap<String, BTreeSet<User>>,
     gaps: Gaps,
+    /// Whether cuda.pathfinder is installed.
+    finder: OnceCell<bool>,
     unseen: Unseen,
     /// Objects in a process that has imported torch, by soname.
     torch: HashMap<String, String>,
@@ -86,6 +90,7 @@ impl<'a> Users<'a> {
             version_gaps: BTreeSet::new(),
             edges: BTreeMap::new(),
             gaps: Gaps::default(),
+            finder: OnceCell::new(),
             unseen: Unseen::default(),
             torch: HashMap::new(),
             torch_objects: HashSet::new(),
@@ -218,8 +223,8 @@ impl<'a> Users<'a> {
         loop {
             let mut wanted = self.opened();
             wanted.extend(self.preloads());
-            wanted.extend(self.by_pieces());
             if settled {
+                wanted.extend(self.by_pieces());
                 wanted.extend(self.by_search_path());
             }
             let mut changed = false;
@@ -249,7 +254,7 @@ impl<'a> Users<'a> {
             if !changed && settled {
                 break;
             }
-            // A search path counts if nothing else explains it.
+            // Code is read, and a search path counts, if nothing else explains a copy.
             settled = !changed;
         }
         // Who loads it says more than who requires it.
@@ -263,17 +268,18 @@ impl<'a> Users<'a> {
     /// Libraries that an installed package requires by its metadata. True if one is new.
     fn follow_requirements(&mut self) -> bool {
         let mut changed = false;
-        for (by, package, metadata) in self.packages.requirements() {
+        for number in 0..self.packages.requirements().len() {
+            let (by, package, metadata) = self.packages.requirements()[number];
             // One library of NVIDIA's requires another: that matters if it is used itself.
-            let used = |path: String| {
-                self.copy_at(&path)
+            let used = |path: &String| {
+                self.copy_at(path)
                     .is_some_and(|copy| self.reached.contains(&copy) || self.required.contains(&copy))
             };
-            if self.packages.is_library(by) && !self.packages.main_libraries(by).any(used) {
+            if self.packages.is_library(by) && !self.packages.main_libraries(by).iter().any(used) {
                 continue;
             }
-            let libraries = self.packages.main_libraries(package);
-            for copy in libraries.filter_map(|path| self.copy_at(&path)).collect::<Vec<String>>() {
+            let libraries = self.packages.main_libraries(package).iter();
+            for copy in libraries.filter_map(|path| self.copy_at(path)).collect::<Vec<String>>() {
                 if !self.required.insert(copy.clone()) {
                     continue;
                 }

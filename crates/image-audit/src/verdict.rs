@@ -124,7 +124,7 @@ impl Census {
         let plain = unhashed(soname);
         let twin = |other: &Copy| {
             let same = |other: &str| other == soname || plain != soname && unhashed(other) == plain;
-            (other.reached || other.required) && other.soname.as_deref().is_some_and(same)
+            other.reached && other.soname.as_deref().is_some_and(same)
         };
         // The promise requires that all programs, and all names that they load by, are known.
         if self.full && self.coverage == Coverage::Complete && self.copies.iter().any(twin) {

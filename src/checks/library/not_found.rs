@@ -29,10 +29,10 @@ fn judge(facts: &Facts) -> Outcome {
     let opened = by_program(census.missing_opened.iter().chain(builtins(facts)).filter(there))
         .into_iter()
         .map(|lacking| ("opens", lacking));
-    linked.chain(opened).map(|(verb, lacking)| problem(verb, &lacking)).collect::<Vec<_>>().into()
+    linked.chain(opened).map(|(verb, lacking)| problem(facts, verb, &lacking)).collect::<Vec<_>>().into()
 }
 
-fn problem(verb: &str, lacking: &Lacking) -> Problem {
+fn problem(facts: &Facts, verb: &str, lacking: &Lacking) -> Problem {
     let call = lacking.libraries.iter().find_map(|missing| missing.on_request.as_ref());
     let rest = match call {
         Some(call) => format!(" and finds it only after the program has called {call}."),
@@ -44,7 +44,7 @@ fn problem(verb: &str, lacking: &Lacking) -> Problem {
     let problem = copies.fold(problem, |problem, (missing, copy)| {
         problem.file(copy, &format!(": {}, where the loader does not look", missing.soname))
     });
-    let path = lacking.library_path();
+    let path = lacking.library_path(facts);
     problem.remedy(match call {
         Some(call) => format!("Call `{call}` before the first use, or set {path}"),
         None => format!("Set {path}"),

@@ -61,11 +61,12 @@ impl Lacking<'_> {
         Some(format!("`pip install {}`", packages.join(" ")))
     }
 
-    /// `ENV LD_LIBRARY_PATH=...` with the directories of the copies that the image has.
-    pub fn library_path(&self) -> String {
+    /// `ENV LD_LIBRARY_PATH=...` with the directories of the copies that the image has, before those of today.
+    pub fn library_path(&self, facts: &Facts) -> String {
         let copies = self.libraries.iter().filter_map(|missing| missing.copies.first());
         let directories: BTreeSet<&str> = copies.filter_map(|copy| Some(copy.rsplit_once('/')?.0)).collect();
-        let directories: Vec<&str> = directories.into_iter().collect();
+        let present = facts.census.library_path.as_deref().filter(|path| !path.is_empty());
+        let directories: Vec<&str> = directories.into_iter().chain(present).collect();
         format!("`ENV LD_LIBRARY_PATH={}`", directories.join(":"))
     }
 }

@@ -70,6 +70,7 @@ fn held_by(copy: &Copy) -> Option<String> {
     let why = match held.why {
         Why::NotReplaced | Why::Driver | Why::OtherMachine | Why::PlugIn => return None,
         Why::Unmet => "its soname is asked for elsewhere and not found".to_owned(),
+        Why::Required => format!("{by} requires its package"),
         Why::Finder => "cuda.pathfinder finds it by name".to_owned(),
         Why::Variant => "it is a variant for other processors".to_owned(),
         Why::Mentioned => format!("{by} mentions its name"),

@@ -5,7 +5,9 @@
 #![no_main]
 
 use cudacheck_fuzz::{file, path_of, pipe, tar};
-use image_audit::fuzzing::{Fact, HEAD, Image, Input, Inspector, Kind, open_archive, overlay, tree_of_image};
+use image_audit::fuzzing::{
+    Depth, Fact, HEAD, Image, Input, Inspector, Kind, open_archive, overlay, tree_of_image,
+};
 use libfuzzer_sys::{fuzz_mutator, fuzz_target, fuzzer_mutate};
 
 fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {

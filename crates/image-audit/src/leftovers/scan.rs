@@ -26,10 +26,15 @@ pub fn scan(tree: &Tree) -> (Vec<Leftover>, Flavor) {
     (found, flavor)
 }
 
-/// Files in caches that symbolic links from elsewhere lead to: uv and conda can install that way.
+/// What symbolic links from elsewhere lead to in caches, with a trailing slash: uv and conda can install that way. And
+/// virtual environments in caches, from which uv runs scripts.
 fn linked_into(tree: &Tree) -> BTreeSet<String> {
-    let links = tree.links_to(|real| tree.files.contains_key(real) && super::is_cache(real));
-    links.into_iter().filter(|(link, _)| !super::is_cache(link)).map(|(_, real)| real).collect()
+    // A link may lead to a directory.
+    let inside = |real: &str| super::is_cache(real) || super::is_cache(&format!("{real}/x"));
+    let links = tree.links_to(inside).into_iter().filter(|(link, _)| !super::is_cache(link));
+    let environments =
+        tree.files.keys().filter(|path| path.ends_with("/pyvenv.cfg") && super::is_cache(path));
+    links.map(|(_, real)| format!("{real}/")).chain(environments.map(|path| format!("{path}/"))).collect()
 }
 
 /// Whether deleting a directory would break an installation.

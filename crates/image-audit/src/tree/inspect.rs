@@ -35,7 +35,8 @@ const LISTS: [&str; 6] = ["json", "toml", "yaml", "yml", "cfg", "ini"];
 pub fn is_data(path: &str) -> bool {
     let extension = path.rsplit_once('.').map_or("", |(_, extension)| extension);
     LISTS.contains(&extension)
-        && (path.contains("/site-packages/") || path.contains("/dist-packages/"))
+        // uv may install by symbolic links into the last of these.
+        && ["/site-packages/", "/dist-packages/", "/archive-v0/"].iter().any(|place| path.contains(place))
         && !path.contains(".dist-info/")
 }
 

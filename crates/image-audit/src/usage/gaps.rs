@@ -151,7 +151,7 @@ impl Users<'_> {
             of.entry((soname, on_request)).or_default().insert(by);
         }
         let entry = |((soname, on_request), by): ((&str, Option<&str>), BTreeSet<&str>)| {
-            let same = self.copies.iter().filter(|copy| self.soname(copy) == Some(soname));
+            let same = self.copies.iter().filter(|copy| self.would_answer(copy, soname));
             let packages = self.packages.of(self.places, by.first()?);
             Some(Missing {
                 library: library_of(soname)?.name.to_owned(),
@@ -164,6 +164,18 @@ impl Users<'_> {
             })
         };
         of.into_iter().filter_map(entry).collect()
+    }
+
+    /// Whether a copy would be found by a soname if its directory were searched.
+    fn would_answer(&self, copy: &str, soname: &str) -> bool {
+        let hard_links = self.places.hard_links(copy).iter().map(String::as_str);
+        let links = self.places.links(copy).iter().map(String::as_str);
+        let mut names = [copy].into_iter().chain(hard_links).chain(links);
+        let machine = self.tree.files.get(copy).and_then(|file| file.elf.as_ref()).map(|elf| elf.machine);
+        self.soname(copy) == Some(soname)
+            && machine == Some(self.loader.machine())
+            && !copy.contains("/stubs/")
+            && names.any(|name| name.rsplit('/').next() == Some(soname))
     }
 
     /// Whether a program works without a name that it opens and does not find: it is not of NVIDIA's, and this version

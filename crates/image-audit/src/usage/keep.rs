@@ -23,7 +23,8 @@ impl Users<'_> {
         if candidates.is_empty() {
             return;
         }
-        let sonames: BTreeSet<&str> = used.iter().filter_map(|copy| self.soname(copy)).collect();
+        // A copy that is only required may not be what programs get.
+        let sonames: BTreeSet<&str> = self.reached.iter().filter_map(|copy| self.soname(copy)).collect();
         let unhashed_sonames: BTreeSet<Cow<str>> = sonames.iter().map(|soname| unhashed(soname)).collect();
         // The soname of a vendored copy has a hash, so nothing else asks for it.
         let replaced = |copy: &str| {
@@ -32,6 +33,7 @@ impl Users<'_> {
             sonames.contains(soname) || plain != soname && unhashed_sonames.contains(&plain)
         };
         let mentions = self.mentions();
+        let requiring = self.required_with_the_rest();
         let AllMissing { linked, alternatives, opened, optional } = self.missing();
         let missing = linked.iter().chain(&alternatives).chain(&opened).chain(&optional);
         let unmet: BTreeSet<&str> = missing.map(|missing| missing.soname.as_str()).collect();
@@ -43,6 +45,9 @@ impl Users<'_> {
             }
             if !replaced(copy) {
                 return why(Why::NotReplaced);
+            }
+            if let Some(metadata) = requiring.get(copy) {
+                return Some(Held { why: Why::Required, by: Some(metadata.clone()) });
             }
             let held_by = |why, by: Option<String>| Some(Held { why, by: Some(by?) });
             self.is_for_others(copy)
@@ -69,6 +74,18 @@ impl Users<'_> {
         }
         self.kept = kept;
         self.hold_with_unmet();
+    }
+
+    /// All copies in packages that another one requires, with the METADATA of that: what a package requires is not only
+    /// its main library.
+    fn required_with_the_rest(&self) -> BTreeMap<String, String> {
+        let mut found = BTreeMap::new();
+        for (_, package, metadata) in self.packages.requirements() {
+            for path in self.packages.libraries(*package) {
+                found.extend(self.copy_at(path).map(|copy| (copy, (*metadata).to_owned())));
+            }
+        }
+        found
     }
 
     /// What an unmet copy would load is as wanted as the copy itself.
@@ -100,8 +117,8 @@ impl Users<'_> {
         let (directory, file) = copy.rsplit_once('/').unwrap_or(("", copy));
         let plug_in = PARTS.iter().find(|(_, part)| file.starts_with(part));
         let alone = plug_in.is_some_and(|(library, _)| self.in_directory(directory, library).is_empty());
-        let offered =
-            |name: &&str| name.split_once("/nvidia/").is_some_and(|(site, _)| self.has_finder(site));
+        // It may be that of another site, such as the one below a virtual environment.
+        let offered = |name: &&str| is_of_nvidia(name) && self.has_any_finder();
         let plain = directory.split("/glibc-hwcaps/").next().unwrap_or(directory);
         let twin = |other: &String| {
             let (other, other_file) = other.rsplit_once('/').unwrap_or_default();
@@ -131,9 +148,15 @@ impl Users<'_> {
         });
         let objects = self.tree.files.iter().filter_map(|(path, file)| Some((path, file.elf.as_ref()?)));
         let in_objects = objects.flat_map(|(by, elf)| {
-            let names = elf.names.iter().filter(|_| !elf.imports_dlopen);
-            let mentions = elf.mentions.iter().filter(|_| elf.imports_dlopen);
-            names.chain(mentions).map(move |text| Mention { by, text, seen: false })
+            let own = self.copy(by).is_none();
+            // What an object opens itself is found already, except by a path that it composes with its directory.
+            let names = elf.names.iter().map(|text| (text, elf.imports_dlopen));
+            let mentions = elf.mentions.iter().map(|text| (text, !elf.imports_dlopen));
+            names.chain(mentions).filter(move |(_, seen)| own || !seen).map(move |(text, seen)| Mention {
+                by,
+                text,
+                seen,
+            })
         });
         sources.chain(in_objects).collect()
     }
@@ -152,9 +175,21 @@ impl Users<'_> {
             let gets = |found: Option<String>| found.is_some_and(|path| self.places.first(&path) == copy);
             let finds = |soname| gets(self.loader.by_default(soname)) || gets(self.loader.dlopen(by, soname));
             text.split(".so").next() == Some(stem)
-                && (copy.starts_with(home(by)) || !seen && soname.is_some_and(finds))
+                && (self.is_at_home(copy, by)
+                    || !seen && (self.is_of_wheel(copy, by) || soname.is_some_and(finds)))
         };
         others.into_iter().find(leads).map(|mention| mention.by)
+    }
+
+    /// Whether a copy is in the package or directory of an object or source, under any of their names.
+    fn is_at_home(&self, copy: &str, by: &str) -> bool {
+        let homes = self.places.loaded(by);
+        self.places.loaded(copy).iter().any(|copy| homes.iter().any(|by| copy.starts_with(home(by))))
+    }
+
+    /// Whether a copy is one of NVIDIA's wheels', which a Python source may look for in any site.
+    fn is_of_wheel(&self, copy: &str, by: &str) -> bool {
+        by.ends_with(".py") && self.places.loaded(copy).into_iter().any(is_of_nvidia)
     }
 
     /// What a copy needs and what it opens by name.
@@ -166,6 +201,11 @@ impl Users<'_> {
         let needed = closure.objects.iter().map(|object| object.path.clone());
         needed.chain(opened).filter_map(|path| self.copy(&path).map(str::to_owned)).collect()
     }
+}
+
+/// Whether a path is in the directory of NVIDIA's wheels.
+fn is_of_nvidia(path: &str) -> bool {
+    site(path).is_some_and(|site| path[site.len()..].starts_with("nvidia/"))
 }
 
 /// A mention of a library, by name, stem or path.

@@ -88,6 +88,11 @@ impl Users<'_> {
         self.tree.files.range(finder.clone()..).next().is_some_and(|(path, _)| path.starts_with(&finder))
     }
 
+    /// Whether cuda.pathfinder is installed in any site.
+    pub fn has_any_finder(&self) -> bool {
+        *self.finder.get_or_init(|| self.tree.files.keys().any(|path| path.contains(FINDERS[0])))
+    }
+
     /// Copies with a stem in packages that are there for their libraries, in the site of a source.
     pub fn wheels_beside(&self, source: &str, stem: &str) -> Vec<String> {
         let sites: Vec<&str> = self.places.loaded(source).into_iter().filter_map(site).collect();

@@ -6,7 +6,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::places::Places;
-use crate::catalogue::{library_of, wheel};
+use crate::catalogue::{Library, library_of, unhashed, wheel};
 use crate::packages::pip::{Distribution, Requirement, normalized};
 use crate::python::Role;
 use crate::tree::Tree;
@@ -35,6 +35,12 @@ pub struct Packages<'a> {
     by_directory: HashMap<String, Vec<usize>>,
     /// Stems that the Python code of each package loads, with the source or data file.
     loads: HashMap<usize, Vec<(&'a str, &'a str)>>,
+    /// Paths of the main libraries of each package, such as libcufft of `nvidia-cufft-cu12` and not its libcufftw.
+    main: Vec<Vec<String>>,
+    /// Paths of all listed libraries of each package.
+    libraries: Vec<Vec<String>>,
+    /// Packages that require one that is there for its libraries: both, and METADATA of the first.
+    requirements: Vec<(usize, usize, &'a str)>,
 }
 
 /// How Python loads a library before an object needs it.
@@ -46,8 +52,15 @@ pub enum Preload {
 
 impl<'a> Packages<'a> {
     pub fn new(tree: &'a Tree, places: &Places, list: &'a [Distribution]) -> Packages<'a> {
-        let mut packages =
-            Packages { list, by_name: HashMap::new(), by_directory: HashMap::new(), loads: HashMap::new() };
+        let mut packages = Packages {
+            list,
+            by_name: HashMap::new(),
+            by_directory: HashMap::new(),
+            loads: HashMap::new(),
+            main: list.iter().map(|package| libraries(package, is_main)).collect(),
+            libraries: list.iter().map(|package| libraries(package, |_, _| true)).collect(),
+            requirements: Vec::new(),
+        };
         for (number, package) in list.iter().enumerate() {
             packages.by_name.insert((&package.site, normalized(&package.name)), number);
             let directories: HashSet<&str> = package
@@ -62,6 +75,7 @@ impl<'a> Packages<'a> {
             }
         }
         packages.read_sources(tree, places);
+        packages.requirements = packages.find_requirements();
         packages
     }
 
@@ -134,7 +148,11 @@ impl<'a> Packages<'a> {
     }
 
     /// Packages that require one that is there for its libraries: both, and METADATA of the first.
-    pub fn requirements(&self) -> Vec<(usize, usize, &'a str)> {
+    pub fn requirements(&self) -> &[(usize, usize, &'a str)] {
+        &self.requirements
+    }
+
+    fn find_requirements(&self) -> Vec<(usize, usize, &'a str)> {
         let mut found = Vec::new();
         // A package without files requires nothing for itself.
         for (number, package) in self.list.iter().enumerate().filter(|(_, package)| !is_empty(package)) {
@@ -182,29 +200,49 @@ impl<'a> Packages<'a> {
         Some(format!("{}{}", found.name, found.version))
     }
 
-    /// Paths of the main libraries of a package, such as libcufft of `nvidia-cufft-cu12` and not its libcufftw.
-    pub fn main_libraries(&self, package: usize) -> impl Iterator<Item = String> {
-        let Distribution { site, files, .. } = &self.list[package];
-        files.iter().filter_map(move |file| {
-            let name = file.rsplit('/').next()?;
-            let library = library_of(name)?;
-            (name.split(".so").next() == Some(library.name)).then(|| format!("{site}/{file}"))
-        })
+    /// Paths of the main libraries of a package.
+    pub fn main_libraries(&self, package: usize) -> &[String] {
+        &self.main[package]
+    }
+
+    /// Paths of all listed libraries of a package.
+    pub fn libraries(&self, package: usize) -> &[String] {
+        &self.libraries[package]
     }
 
     /// Whether a package is there for its libraries, such as `nvidia-cublas-cu12` or `cutensor-cu13`.
     pub fn is_library(&self, package: usize) -> bool {
         let name = normalized(&self.list[package].name);
         let own = name.strip_prefix("nvidia-").unwrap_or(&name);
-        name != own && self.main_libraries(package).next().is_some()
-            || self.main_libraries(package).any(|path| {
-                let stem = path.rsplit('/').next().unwrap_or("").split(".so").next().unwrap_or("");
-                stem.strip_prefix("lib").is_some_and(|stem| own.starts_with(&stem.to_ascii_lowercase()))
-            })
+        let after_library = |path: &String| {
+            let stem = path.rsplit('/').next().unwrap_or("").split(".so").next().unwrap_or("");
+            stem.strip_prefix("lib").is_some_and(|stem| own.starts_with(&stem.to_ascii_lowercase()))
+        };
+        // nvidia-npp-cu12 has no main one; nvidia-pytriton has copies of its own.
+        let public = |path: &String| {
+            let file = path.rsplit('/').next().unwrap_or(path);
+            unhashed(file) == file && path.contains("/nvidia/")
+        };
+        name != own && self.libraries(package).iter().any(public)
+            || self.main_libraries(package).iter().any(after_library)
     }
 }
 
 /// Whether a package only stands for others.
 fn is_empty(package: &Distribution) -> bool {
     package.files.iter().all(|file| file.contains(".dist-info/"))
+}
+
+/// Paths of listed libraries that are `wanted`.
+fn libraries(package: &Distribution, wanted: fn(&str, &Library) -> bool) -> Vec<String> {
+    let found = package.files.iter().filter(|file| {
+        let name = file.rsplit('/').next().unwrap_or(file);
+        library_of(name).is_some_and(|library| wanted(name, library))
+    });
+    found.map(|file| format!("{}/{file}", package.site)).collect()
+}
+
+/// Whether a package may be named after a library: not after the others that come with it.
+fn is_main(name: &str, library: &Library) -> bool {
+    name.split(".so").next() == Some(library.name)
 }

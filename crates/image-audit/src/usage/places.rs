@@ -57,7 +57,16 @@ impl Places {
             (names != [first.as_str()]).then(|| (first.clone(), names))
         });
         let mut loaded: HashMap<String, Vec<String>> = loaded.collect();
-        let cached = tree.files.iter().filter(|(path, file)| counts(path, file) && is_cached(path));
+        // uv runs scripts from virtual environments in its cache.
+        let environments: Vec<&str> = tree
+            .files
+            .keys()
+            .filter_map(|path| path.strip_suffix("pyvenv.cfg"))
+            .filter(|path| path.ends_with('/'))
+            .collect();
+        let runs = |path: &str| environments.iter().any(|home| path.starts_with(home));
+        let cached =
+            tree.files.iter().filter(|(path, file)| counts(path, file) && is_cached(path) && !runs(path));
         for (path, _) in cached.filter(|(path, _)| places.first(path) == *path) {
             loaded.entry(path.clone()).or_default();
         }

@@ -102,11 +102,14 @@ impl Users<'_> {
     }
 
     /// The object whose search path leads to a copy, so that it gets it if it asks for it.
+    /// With its own directory, unless every program finds the copy there.
     pub fn searched_by(&self, copy: &str) -> Option<String> {
-        let searches = |(path, directories): &(&String, BTreeSet<String>)| {
-            let inside =
-                |name: &str| name.rsplit_once('/').is_some_and(|(home, _)| directories.contains(home));
-            self.places.loaded(copy).into_iter().any(inside)
+        let default = self.soname(copy).and_then(|soname| self.loader.by_default(soname));
+        let for_all = default.is_some_and(|path| self.places.first(&path) == copy);
+        let searches = |(path, directories): &Searching| {
+            let own = self.places.loaded(path);
+            let beside = |place: &str| !for_all && own.iter().any(|name| home(name) == place);
+            self.homes(copy).any(|place| directories.contains(place) || beside(place))
                 && self.places.loaded(path).iter().any(|name| self.would_open(name, copy))
         };
         self.search_paths().find(searches).map(|(path, _)| path.clone())

@@ -175,10 +175,16 @@ impl Users<'_> {
             let gets = |found: Option<String>| found.is_some_and(|path| self.places.first(&path) == copy);
             let finds = |soname| gets(self.loader.by_default(soname)) || gets(self.loader.dlopen(by, soname));
             text.split(".so").next() == Some(stem)
-                && (self.is_at_home(copy, by)
+                && (self.is_at_home(copy, by) && (!seen || self.fits(copy, text))
                     || !seen && (self.is_of_wheel(copy, by) || soname.is_some_and(finds)))
         };
         others.into_iter().find(leads).map(|mention| mention.by)
+    }
+
+    /// Whether a text is a stem, or else one of the file names of a copy.
+    fn fits(&self, copy: &str, text: &str) -> bool {
+        let links = self.places.hard_links(copy).iter().chain(self.places.links(copy));
+        !text.contains(".so") || name(copy) == text || links.into_iter().any(|link| name(link) == text)
     }
 
     /// Whether a copy is in the package or directory of an object or source, under any of their names.

@@ -32,6 +32,8 @@ pub enum Role {
     Loads,
     /// A data file.
     Data,
+    /// A source that loads nothing itself: another one of its package may load what it names.
+    Names,
     #[default]
     Other,
 }
@@ -87,8 +89,8 @@ fn names(source: &[u8]) -> PythonNames {
     let contains = |words: &[&[u8]]| words.iter().any(|word| memmem::find(source, word).is_some());
     let by_ctypes = contains(&LOADS);
     if !by_ctypes && !contains(&OTHER_LOADERS) {
-        // Another source of the package may load what this one names.
-        return PythonNames { mentions: sorted(stems(source).collect()), ..PythonNames::default() };
+        let mentions = sorted(stems(source).collect());
+        return PythonNames { role: Role::Names, mentions, ..PythonNames::default() };
     }
     let by_pathfinder = contains(&[PATHFINDER]);
     let composes = by_pathfinder || by_ctypes && contains(&COMPOSED);
@@ -167,7 +169,7 @@ mod tests {
         let others = names(b"x = 'libcublas.so.12'");
         assert_eq!(
             (others.role, others.loads.len(), others.mentions),
-            (Role::Other, 0, vec!["libcublas".into()])
+            (Role::Names, 0, vec!["libcublas".into()])
         );
         assert!(names(b"x = 'libother.so.12'").is_empty());
     }

@@ -13,6 +13,7 @@ use super::packages::FINDERS;
 use super::{Users, site};
 use crate::catalogue::{PARTS, library_of, unhashed};
 use crate::census::{Held, Why};
+use crate::python::Role;
 
 impl Users<'_> {
     /// Call this when everything has been followed.
@@ -142,8 +143,10 @@ impl Users<'_> {
         let others =
             self.tree.python.iter().filter(|(by, _)| !FINDERS.iter().any(|finder| by.contains(finder)));
         let sources = others.flat_map(|(by, source)| {
-            let seen =
-                |text: &String| source.loads.contains(text) && !self.wheels_beside(by, text).is_empty();
+            let seen = |text: &String| {
+                source.role == Role::Names
+                    || source.loads.contains(text) && !self.wheels_beside(by, text).is_empty()
+            };
             source.mentions.iter().map(move |text| Mention { by, text, seen: seen(text) })
         });
         let objects = self.tree.files.iter().filter_map(|(path, file)| Some((path, file.elf.as_ref()?)));
@@ -218,7 +221,7 @@ fn is_of_nvidia(path: &str) -> bool {
 struct Mention<'a> {
     by: &'a str,
     text: &'a str,
-    /// It is a source that was seen to load the wheel of its site.
+    /// It leads to copies of the same package or directory alone: what it loads otherwise was found, or it loads nothing.
     seen: bool,
 }
 

@@ -102,13 +102,16 @@ impl Users<'_> {
     }
 
     /// The object whose search path leads to a copy, so that it gets it if it asks for it.
-    /// With its own directory, unless every program finds the copy there.
+    /// With its own directory, unless every program finds the copy there, or the object is seen to load copies: then
+    /// its search path is for those.
     pub fn searched_by(&self, copy: &str) -> Option<String> {
         let default = self.soname(copy).and_then(|soname| self.loader.by_default(soname));
         let for_all = default.is_some_and(|path| self.places.first(&path) == copy);
         let searches = |(path, directories): &Searching| {
             let own = self.places.loaded(path);
-            let beside = |place: &str| !for_all && own.iter().any(|name| home(name) == place);
+            let beside = |place: &str| {
+                !for_all && own.iter().any(|name| home(name) == place) && !self.is_seen_to_load(path)
+            };
             self.homes(copy).any(|place| directories.contains(place) || beside(place))
                 && self.places.loaded(path).iter().any(|name| self.would_open(name, copy))
         };
@@ -128,6 +131,11 @@ impl Users<'_> {
             let directories = names.iter().flat_map(|name| self.loader.search_path(name));
             (path, directories.filter(|directory| !own.contains(&Some(directory.clone()))).collect())
         })
+    }
+
+    fn is_seen_to_load(&self, path: &str) -> bool {
+        let seen = |user: &User| user.path == path && matches!(user.how, How::Needed | How::Dlopen);
+        self.edges.values().flatten().any(seen)
     }
 
     fn visible_users(&self) -> Visible {

@@ -5,6 +5,7 @@
 
 pub(crate) mod inspect;
 pub(crate) mod layers;
+mod mounts;
 mod walk;
 
 use std::collections::{BTreeMap, HashMap, HashSet};

@@ -77,7 +77,7 @@ def writable(home, layer):
 
 
 def tools():
-    """The directory of uv's own program, which a wrapper may start."""
+    """The directory of uv's own program: some installations have a script of that name in the path."""
     for place in [os.path.dirname(os.path.realpath(sys.executable)), *os.environ["PATH"].split(":")]:
         with contextlib.suppress(OSError), open(f"{place}/uv", "rb") as program:
             if program.read(4) == b"\x7fELF":

@@ -3,6 +3,7 @@
 use super::frameworks::site;
 use crate::loader::Loader;
 use crate::tree::Tree;
+use crate::usage::Places;
 
 /// Libraries of glibc; not every release adds a symbol to each of them.
 const LIBRARIES: [&str; 2] = ["libc.so.6", "libm.so.6"];
@@ -23,15 +24,19 @@ fn newest<'a>(versions: impl Iterator<Item = &'a String>) -> Option<String> {
 }
 
 /// Libraries of Python packages that need an executable stack. Python opens them when the process runs already; for
-/// what a program is linked to, the loader still provides such a stack.
-pub fn executable_stacks(tree: &Tree, machine: u16) -> Vec<String> {
+/// what a program is linked to, the loader still provides such a stack. Each file once, at the name by which it is
+/// opened.
+pub fn executable_stacks(tree: &Tree, places: &Places, machine: u16) -> Vec<String> {
     let objects = tree.files.iter().filter(|(path, file)| {
         let refused = file.elf.as_ref().is_some_and(|elf| {
             elf.executable_stack && elf.dynamic && elf.interpreter.is_none() && elf.machine == machine
         });
-        refused && site(path).is_some()
+        refused && places.first(path) == *path
     });
-    objects.map(|(path, _)| path.clone()).collect()
+    objects
+        .filter_map(|(path, _)| places.loaded(path).into_iter().find(|name| site(name).is_some()))
+        .map(str::to_owned)
+        .collect()
 }
 
 #[cfg(test)]
@@ -43,8 +48,11 @@ mod tests {
     use std::iter;
 
     fn tree(files: &[(&str, Elf)]) -> Tree {
-        let file = |elf: &Elf| File { bytes: 1, elf: Some(Box::new(elf.clone())), ..File::default() };
-        Tree::with(files.iter().map(|(path, elf)| (path.to_string(), file(elf))), iter::empty())
+        let file = |(inode, (path, elf)): (usize, &(&str, Elf))| {
+            let elf = Some(Box::new(elf.clone()));
+            (path.to_string(), File { bytes: 1, elf, identity: (0, inode as u64) })
+        };
+        Tree::with(files.iter().enumerate().map(file), iter::empty())
     }
 
     fn defining(versions: &[&str]) -> Elf {
@@ -81,13 +89,16 @@ mod tests {
         let site = "/usr/lib/python3/dist-packages/app";
         let below = |name: &str| format!("{site}/{name}");
         let [library, plain, program, foreign] = ["a.so", "b.so", "run", "arm.so"].map(below);
-        let tree = tree(&[
+        let mut tree = tree(&[
             (&library, object(62, None, true)),
             (&plain, object(62, None, false)),
             (&program, object(62, Some("/lib64/ld-linux-x86-64.so.2"), true)),
             (&foreign, object(183, None, true)),
             ("/usr/lib/liblinked.so", object(62, None, true)),
         ]);
-        assert_eq!(executable_stacks(&tree, 62), [library]);
+        // Another name of the same file.
+        let cached = "/root/.cache/uv/archive-v0/x/app/a.so".to_owned();
+        tree.files.insert(cached, tree.files[&library].clone());
+        assert_eq!(executable_stacks(&tree, &Places::new(&tree), 62), [library]);
     }
 }

@@ -31,7 +31,7 @@ pub fn take(source: &Source) -> Census {
     let of_leftovers = leftovers.iter().map(|leftover| leftover.largest.clone());
     let of_copies = usage::copies(tree, &places).into_iter();
     let listed: HashSet<String> = of_copies.chain(of_tools).chain(of_leftovers).collect();
-    let stacks = glibc::executable_stacks(tree, loader.machine());
+    let stacks = glibc::executable_stacks(tree, &places, loader.machine());
     let of_objects = frameworks::wanted(tree).into_iter().chain(stacks.iter().cloned());
     let wanted: HashSet<String> = listed.iter().cloned().chain(of_objects).collect();
     let installed = pip::installed(tree);

@@ -911,6 +911,42 @@ def _(r):
 
 # --- stubs and the driver --------------------------------------------------------------------------
 
+# A toolkit that another program uses, so that every other copy has a replacement.
+def replaced(r, name="libcublas.so.12.4.5.8"):
+    r.toolkit("used", name)
+    r.program("/usr/local/bin/other", needs=(re.match(r".*\.so\.\d+", name)[0],))
+
+
+@plant("a library that opens a copy by the RPATH of its program")
+def _(r):
+    replaced(r)
+    r.lib("/opt/app/lib/libcublas.so.12", "used")
+    r.lib("/opt/app/lib/libengine.so.1", opens=("libcublas.so.12",))
+    r.program("/opt/app/bin/app", needs=("libengine.so.1",), rpath="$ORIGIN/../lib")
+
+
+@plant("a program that opens a copy in its own directory by a composed path")
+def _(r):
+    replaced(r)
+    r.lib("/opt/app/libcublas.so.12", "unreferenced")
+    r.program("/opt/app/engine", opens=("libcublas.so.12",))
+
+
+@plant("a name in a source that loads nothing, beside one that loads")
+def _(r):
+    replaced(r)
+    r.lib(f"{SITE}/pkg/lib/libcublas.so.12", "unreferenced")
+    r.text(f"{SITE}/pkg/_names.py", "CUBLAS = 'libcublas.so.12'\n")
+    r.python(f"{SITE}/pkg/_load.py", "load = lambda name: ctypes.CDLL(os.path.join(HERE, 'lib', name))\n")
+
+
+@plant("a library that composes names for its own directory")
+def _(r):
+    replaced(r)
+    r.lib("/opt/app/lib/libcublas.so.12", "unreferenced")
+    r.lib("/opt/app/lib/libengine.so.1", opens=("composed",), runpath="$ORIGIN")
+
+
 @plant("stubs for linking")
 def _(r):
     r.toolkit("used", "libcublas.so.12.4.5.8")

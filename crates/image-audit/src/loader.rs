@@ -138,6 +138,20 @@ impl<'a> Loader<'a> {
         directories.iter().filter_map(|directory| self.tree.resolve(directory)).collect()
     }
 
+    /// The real path that an object gets from dlopen by the DT_RPATH of the objects that loaded it. None without one.
+    pub fn dlopen_by_inheritance(&self, closure: &Closure<'a>, by: usize, name: &str) -> Option<String> {
+        let object = &closure.objects[by];
+        let mut loaders =
+            std::iter::successors(object.loaded_by, |number| closure.objects[*number].loaded_by);
+        let inherits = object.elf.runpath.is_empty()
+            && loaders.any(|number| {
+                let elf = closure.objects[number].elf;
+                elf.runpath.is_empty() && !elf.rpath.is_empty()
+            });
+        let found = if inherits { self.find(closure, by, name) } else { None };
+        self.tree.file(&found?.path).map(|(path, _)| path)
+    }
+
     /// The real path that `requester` gets from dlopen.
     pub fn dlopen(&self, requester: &str, name: &str) -> Option<String> {
         let mut closure = self.start(requester)?;

@@ -59,6 +59,8 @@ pub struct Users<'a> {
     /// Whether cuda.pathfinder is installed.
     finder: OnceCell<bool>,
     unseen: Unseen,
+    /// What objects open by the DT_RPATH of those that load them: the name and the copy.
+    inherited: BTreeMap<String, BTreeSet<(String, String)>>,
     /// Objects in a process that has imported torch, by soname.
     torch: HashMap<String, String>,
     torch_objects: HashSet<String>,
@@ -92,6 +94,7 @@ impl<'a> Users<'a> {
             gaps: Gaps::default(),
             finder: OnceCell::new(),
             unseen: Unseen::default(),
+            inherited: BTreeMap::new(),
             torch: HashMap::new(),
             torch_objects: HashSet::new(),
             linked: HashMap::new(),
@@ -142,7 +145,24 @@ impl<'a> Users<'a> {
                 for package in &packages {
                     self.linked.entry(*package).or_default().extend(copies.iter().cloned());
                 }
+                self.note_inherited(&closure);
                 self.add(&closure);
+            }
+        }
+    }
+
+    /// For programs and their libraries: which of their own parts NVIDIA's libraries open is known.
+    fn note_inherited(&mut self, closure: &Closure<'a>) {
+        for (number, object) in closure.objects.iter().enumerate().skip(1) {
+            if !object.elf.imports_dlopen || self.copy(&object.path).is_some() {
+                continue;
+            }
+            for name in &object.elf.names {
+                let found = self.loader.dlopen_by_inheritance(closure, number, name);
+                if let Some(copy) = found.and_then(|path| self.copy(&path).map(str::to_owned)) {
+                    let by = self.places.first(&object.path).to_owned();
+                    self.inherited.entry(by).or_default().insert((name.clone(), copy));
+                }
             }
         }
     }

@@ -30,8 +30,12 @@ impl Users<'_> {
                         found.push((path.clone(), copy.to_owned(), How::Dlopen));
                     }
                 }
+                let inherited = self.inherited.get(path).into_iter().flatten();
+                let mut inherited = inherited.filter(|(asked, _)| asked == name).peekable();
+                let nothing = targets.is_empty() && inherited.peek().is_none();
+                found.extend(inherited.map(|(_, copy)| (path.clone(), copy.clone(), How::Dlopen)));
                 // A path is usually one of several that are tried.
-                if targets.is_empty() && !name.contains('/') {
+                if nothing && !name.contains('/') {
                     missing.push((path.clone(), name.clone()));
                 }
             }

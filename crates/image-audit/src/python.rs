@@ -7,6 +7,7 @@
 //! enough to keep a copy.
 
 use std::io;
+use std::sync::LazyLock;
 
 use memchr::memmem;
 
@@ -50,6 +51,8 @@ pub const LARGEST: usize = 1 << 20;
 pub const LARGEST_DATA: usize = 64 << 10;
 /// No stem is longer.
 const LONGEST: usize = 64;
+
+static SO: LazyLock<memmem::Finder> = LazyLock::new(|| memmem::Finder::new(b".so"));
 
 const LOADS: [&[u8]; 2] = [b"CDLL", b"LoadLibrary"];
 /// The function of cuda.pathfinder, which takes names such as `cublas`.
@@ -115,12 +118,17 @@ fn code_lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     lines.filter(|line| !line.trim_ascii_start().starts_with(b"#"))
 }
 
-/// Names before `.so`.
+/// Names before `.so`, except in comments. Few sources have any, so that only lines with one are looked at.
 fn stems(text: &[u8]) -> impl Iterator<Item = String> {
-    let finder = memmem::Finder::new(b".so");
-    code_lines(text).flat_map(move |line| {
-        let hits: Vec<usize> = finder.find_iter(line).collect();
-        hits.into_iter().filter_map(move |hit| stem_before(line, hit))
+    let is_comment = |start: usize| text[start..].trim_ascii_start().starts_with(b"#");
+    // The line of the last hit.
+    let (mut seen, mut comment) = (0, is_comment(0));
+    SO.find_iter(text).filter_map(move |hit| {
+        if let Some(end) = memchr::memrchr(b'\n', &text[seen..hit]) {
+            comment = is_comment(seen + end + 1);
+        }
+        seen = hit;
+        (!comment).then(|| stem_before(text, hit))?
     })
 }
 

@@ -1,6 +1,7 @@
 //! The CUDA libraries in the image: which are missing, mixed, shadowed or redundant.
 
 family! {
+    framework_broken
     missing
     not_found
     missing_by_name

@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 
 use serde_json::{Value, json};
 
-use crate::util::{BINARY, SOURCE, evidence, part, report, tar, text};
+use crate::util::{BINARY, SOURCE, evidence, finding, ids, part, report, tar, text};
 
 fn image(what: &Path, arguments: &[&str]) -> Output {
     Command::new(BINARY).arg("image").arg(what).args(arguments).output().unwrap()
@@ -212,6 +212,11 @@ fn a_compatibility_driver_works_with_the_drivers_in_its_note() {
 
 /// A library with a fatbin entry for each (SM, flags), all cubins.
 fn library(file: &Path, soname: &str, entries: &[(u32, u64)]) {
+    linked(file, soname, entries, &[]);
+}
+
+/// The same, linked to other libraries.
+fn linked(file: &Path, soname: &str, entries: &[(u32, u64)], to: &[&Path]) {
     let entry = |(sm, flags): &(u32, u64)| {
         format!(
             ".short 2, 0\n.long 64\n.quad 8\n.zero 12\n.long {sm}\n.zero 8\n.quad {flags}\n.zero 16\n.quad 0\n"
@@ -227,6 +232,8 @@ fn library(file: &Path, soname: &str, entries: &[(u32, u64)]) {
     let status = Command::new("cc")
         .args(["-shared", "-nostdlib", &format!("-Wl,-soname,{soname}"), "-o"])
         .args([file, &source])
+        .arg("-Wl,--no-as-needed")
+        .args(to)
         .status()
         .unwrap();
     assert!(status.success());
@@ -282,6 +289,38 @@ fn a_package_is_judged_by_its_own_code() {
     let finding = &all["predictions"][2]["findings"][0];
     assert_eq!(finding["cause"], "demo 1.0 has neither code for sm_90 nor PTX that runs on it.");
     assert_eq!(finding["evidence"][0]["text"], format!("{path}: sm_80, sm_86"));
+}
+
+/// What a framework is linked to and the image does not have: no machine has to be described to know that it fails.
+#[test]
+fn a_framework_without_a_library_that_it_is_linked_to_is_an_error() {
+    let directory = tempfile::tempdir().unwrap();
+    let (root, elsewhere) = (directory.path().join("root"), directory.path().join("elsewhere"));
+    let site = root.join("usr/lib/python3/dist-packages");
+    let cudnn = elsewhere.join("libcudnn.so.9");
+    library(&cudnn, "libcudnn.so.9", &[(80, 0)]);
+    linked(&site.join("demo/libdemo.so"), "libdemo.so", &[(80, 0)], &[&cudnn]);
+    let info = site.join("demo-1.0.dist-info");
+    fs::create_dir_all(&info).unwrap();
+    fs::write(info.join("RECORD"), "demo/libdemo.so,,\n").unwrap();
+    let metadata = "Name: demo\nVersion: 1.0\nRequires-Dist: nvidia-cudnn-cu12==9.1.0.70\n";
+    fs::write(info.join("METADATA"), metadata).unwrap();
+
+    let output = image(&root, &["--format", "json"]);
+    assert_eq!(output.status.code(), Some(1));
+    let all = report(&output);
+    let found = finding(&all, "library.framework-broken");
+    assert_eq!(found["severity"], "error");
+    let remedy = "Install what contains libcudnn.so.9: `pip install nvidia-cudnn-cu12==9.1.0.70`";
+    assert_eq!(found["remedy"], remedy);
+    assert!(!ids(&all).contains(&"library.missing"), "one finding for one fault");
+    let all = report(&image(&root, &["--format", "json", "--on", "gpu=A100,driver=550.54.15"]));
+    assert_eq!(predicted(&all["predictions"][0]).0, "fails");
+    assert_eq!(finding(&all, "library.framework-broken")["explains"], json!(["predict.missing-library"]));
+
+    fs::copy(&cudnn, root.join("usr/lib/libcudnn.so.9")).unwrap();
+    let repaired = report(&image(&root, &["--format", "json"]));
+    assert!(!ids(&repaired).iter().any(|id| id.starts_with("library.")), "{:?}", ids(&repaired));
 }
 
 /// Machines given with --from-facts replace the saved ones.

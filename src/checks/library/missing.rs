@@ -1,11 +1,11 @@
 //! A program needs a CUDA library that is missing.
 
-use crate::checks::shared::lacking::{Lacking, builtins, by_program};
+use crate::checks::shared::lacking::{Lacking, builtins, by_program, of_frameworks};
 use crate::checks::{Check, Outcome, Problem};
 use crate::facts::Facts;
 use crate::model::{Fix, Owner, Severity};
 use image_audit::Verdict;
-use image_audit::census::Copy;
+use image_audit::census::{Copy, Missing};
 
 pub const CHECK: Check = Check {
     id: "library.missing",
@@ -24,7 +24,11 @@ pub const CHECK: Check = Check {
 
 fn judge(facts: &Facts) -> Outcome {
     let asked = facts.census.missing.iter().chain(builtins(facts));
-    let absent = asked.filter(|missing| missing.copies.is_empty());
+    let of_frameworks: Vec<&Missing> =
+        of_frameworks(facts).flat_map(|(_, lacking)| lacking.libraries).collect();
+    // What a framework lacks is `library.framework-broken`.
+    let known = |missing: &Missing| of_frameworks.iter().any(|known| std::ptr::eq(*known, missing));
+    let absent = asked.filter(|missing| missing.copies.is_empty() && !known(missing));
     by_program(absent).iter().map(|lacking| problem(facts, lacking)).collect::<Vec<_>>().into()
 }
 
@@ -55,7 +59,6 @@ fn problem(facts: &Facts, lacking: &Lacking) -> Problem {
 mod tests {
     use super::*;
     use crate::facts::sample::{Sample, copy};
-    use image_audit::census::Missing;
 
     fn missing(library: &str, soname: &str, by: &[&str]) -> Missing {
         let by = by.iter().map(|path| path.to_string()).collect();

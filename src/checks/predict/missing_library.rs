@@ -1,14 +1,12 @@
 //! The image lacks a CUDA library that its program needs.
 
-use std::collections::BTreeSet;
-
 use crate::checks::code::own::named;
 use crate::checks::predict::each;
 use crate::checks::predict::questions::libraries;
+use crate::checks::shared::lacking::Lacking;
 use crate::checks::{Check, Outcome, Problem};
 use crate::facts::Facts;
 use crate::model::{Fix, Owner, Question, Severity};
-use image_audit::catalogue::wheel;
 
 pub const CHECK: Check = Check {
     id: "predict.missing-library",
@@ -36,15 +34,13 @@ fn judge(facts: &Facts) -> Outcome {
         for (missing, by) in &missing {
             problem = problem.file(by, &format!(" needs {}", missing.soname));
         }
-        let cuda = asked.runtime.map(|runtime| runtime.major);
-        let wheels: Option<BTreeSet<String>> =
-            missing.iter().map(|(missing, _)| wheel(&missing.soname, cuda)).collect();
-        if let Some(wheels) = wheels {
-            let wheels: Vec<String> = wheels.into_iter().collect();
-            problem = problem.remedy(format!(
-                "Install what contains it: `pip install {}` (apt: the CUDA runtime packages)",
-                wheels.join(" ")
-            ));
+        let lacking = Lacking {
+            by: missing.first()?.1,
+            libraries: missing.iter().map(|(missing, _)| *missing).collect(),
+        };
+        if let Some(install) = lacking.install_for(asked.runtime.map(|runtime| runtime.major)) {
+            problem = problem
+                .remedy(format!("Install what contains it: {install} (apt: the CUDA runtime packages)"));
         }
         Some(problem)
     })

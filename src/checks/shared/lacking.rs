@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use crate::checks::Problem;
-use crate::checks::code::needs::cuda_of;
+use crate::checks::code::needs::{self, cuda_of};
 use crate::facts::Facts;
 use image_audit::catalogue::{LIBRARIES, wheel};
-use image_audit::census::{Copy, Missing};
+use image_audit::census::{Copy, Framework, Missing};
 
 /// Evidence lists no more users than this.
 const USERS: usize = 5;
@@ -31,6 +31,18 @@ pub fn by_program<'a>(missing: impl Iterator<Item = &'a Missing>) -> Vec<Lacking
     programs
 }
 
+/// What the objects with device code of each framework lack, where the image has no copy that a program could load first.
+pub fn of_frameworks(facts: &Facts) -> impl Iterator<Item = (&Framework, Lacking<'_>)> {
+    facts.census.frameworks.iter().filter_map(|framework| {
+        let missing = needs::missing(facts, framework).into_iter();
+        let absent: Vec<(&Missing, &str)> =
+            missing.filter(|(missing, _)| missing.copies.is_empty()).collect();
+        let by = absent.first()?.1;
+        let libraries = absent.into_iter().map(|(missing, _)| missing).collect();
+        Some((framework, Lacking { by, libraries }))
+    })
+}
+
 /// NVRTC opens its builtins by name and compiles nothing without them.
 pub fn builtins(facts: &Facts) -> impl Iterator<Item = &Missing> {
     facts.census.missing_optional.iter().filter(|missing| missing.soname.starts_with("libnvrtc-builtins.so."))
@@ -42,7 +54,7 @@ impl Lacking<'_> {
     pub fn problem(&self, verb: &str, rest: &str) -> Problem {
         let (first, more) = (self.libraries[0], &self.libraries[1..]);
         let problem = Problem::new(format!("{} {verb} {}{rest}", self.by, first.soname)).at(self.by);
-        let others = first.by.iter().skip(1).take(USERS);
+        let others = first.by.iter().filter(|by| *by != self.by).take(USERS);
         let problem = others.fold(problem, |problem, other| problem.file(other, &format!(" {verb} it too")));
         more.iter()
             .fold(problem, |problem, missing| problem.evidence(format!("it also {verb} {}", missing.soname)))
@@ -51,8 +63,13 @@ impl Lacking<'_> {
     /// `pip install` of what contains the libraries: as the program's own metadata requires it, else the wheels of the
     /// CUDA release in the image.
     pub fn install(&self, facts: &Facts) -> Option<String> {
+        self.install_for(cuda_major(facts))
+    }
+
+    /// The same where the CUDA release of the program is known.
+    pub fn install_for(&self, cuda: Option<u32>) -> Option<String> {
         let own = self.libraries.iter().find_map(|missing| cuda_of(&missing.library, &missing.soname));
-        let cuda = own.or_else(|| cuda_major(facts));
+        let cuda = own.or(cuda);
         let package =
             |missing: &&Missing| missing.requirement.clone().or_else(|| wheel(&missing.soname, cuda));
         let packages: Option<BTreeSet<String>> = self.libraries.iter().map(package).collect();

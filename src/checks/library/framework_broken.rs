@@ -1,0 +1,91 @@
+//! A framework lacks a CUDA library that it is linked to.
+
+use crate::checks::code::own::named;
+use crate::checks::shared::lacking::{Lacking, of_frameworks};
+use crate::checks::{Check, Outcome, Problem};
+use crate::facts::Facts;
+use crate::model::{Fix, Owner, Severity};
+
+pub const CHECK: Check = Check {
+    id: "library.framework-broken",
+    severity: Severity::Error,
+    owner: Owner::Image,
+    fix: Fix::Rebuild,
+    title: "A framework lacks a CUDA library that it is linked to",
+    why: "The GPU code of a framework is in objects that are linked to a library, and the image has no copy of it. The \
+          loader refuses these objects on every machine: importing the framework fails, or it goes on without the GPU.",
+    remedy: "Install the package that contains the library, from the CUDA release that the framework was built for",
+    explains: &["predict.missing-library"],
+    codes: &[],
+    judge,
+};
+
+fn judge(facts: &Facts) -> Outcome {
+    let problem = |(framework, lacking): (_, Lacking)| {
+        let (first, name) = (lacking.libraries[0], named(framework));
+        let rest = format!(", which the image does not have: the GPU code of {name} does not load.");
+        let problem: Problem = lacking.problem("needs", &rest);
+        match lacking.install(facts) {
+            Some(install) => problem.remedy(format!("Install what contains {}: {install}", first.soname)),
+            None => problem,
+        }
+    };
+    of_frameworks(facts).map(problem).collect::<Vec<_>>().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::library::missing;
+    use crate::checks::testing::problem;
+    use crate::facts::sample::Sample;
+    use image_audit::census::{CodeObject, Framework, Missing};
+
+    const TORCH: &str = "/site/torch/lib/libtorch_cuda.so";
+
+    fn lacking(by: &str, copies: &[&str]) -> Facts {
+        let object = CodeObject { path: TORCH.into(), device_code: Vec::new() };
+        let (name, version) = ("torch".into(), Some("2.11.0".into()));
+        let framework = Framework { name, version, objects: vec![object], uses: Vec::new() };
+        let missing = Missing {
+            library: "libcudnn".into(),
+            soname: "libcudnn.so.9".into(),
+            by: vec![by.into(), "/site/torch/lib/libtorch_python.so".into()],
+            copies: copies.iter().map(|copy| copy.to_string()).collect(),
+            requirement: Some("nvidia-cudnn-cu13==9.19.0.56".into()),
+            ..Missing::default()
+        };
+        let change = |facts: &mut Facts| {
+            facts.census.frameworks = vec![framework];
+            facts.census.missing = vec![missing];
+        };
+        Sample::image().with(change).facts()
+    }
+
+    #[test]
+    fn its_import_fails() {
+        let facts = lacking(TORCH, &[]);
+        assert!(matches!((missing::CHECK.judge)(&facts), Outcome::Pass), "one finding for one fault");
+        let found = problem(judge(&facts));
+        assert_eq!(
+            found.cause,
+            format!(
+                "{TORCH} needs libcudnn.so.9, which the image does not have: the GPU code of torch 2.11.0 does not load."
+            )
+        );
+        assert_eq!(
+            found.remedy.as_deref(),
+            Some("Install what contains libcudnn.so.9: `pip install nvidia-cudnn-cu13==9.19.0.56`"),
+            "as its own metadata has it"
+        );
+    }
+
+    #[test]
+    fn a_plug_in_or_a_copy_elsewhere_is_another_finding() {
+        for facts in [lacking("/site/torch/plugin.so", &[]), lacking(TORCH, &["/opt/libcudnn.so.9"])] {
+            assert!(matches!(judge(&facts), Outcome::Pass));
+        }
+        let plug_in = (missing::CHECK.judge)(&lacking("/site/torch/plugin.so", &[]));
+        assert!(matches!(plug_in, Outcome::Fail(_)));
+    }
+}

@@ -118,10 +118,26 @@ pub const TOOLS: [Tool; 3] = [
 
 /// The library that a file name belongs to, such as `libcublas` for `libcublas.so.12`.
 pub fn library_of(file: &str) -> Option<&'static Library> {
-    if !file.starts_with("lib") && !file.starts_with("nvshmem_") {
+    if !begins(file) {
         return None;
     }
-    let stem = stem(file)?;
+    find(stem(file)?)
+}
+
+/// The library of a file name without its ending, such as `libcublas`.
+pub fn library_of_stem(name: &str) -> Option<&'static Library> {
+    if !begins(name) || name.contains(".so") {
+        return None;
+    }
+    find(&name[..name.len() - hash(name).map_or(0, str::len)])
+}
+
+/// How all names of the table begin.
+fn begins(name: &str) -> bool {
+    name.starts_with("lib") || name.starts_with("nvshmem_")
+}
+
+fn find(stem: &str) -> Option<&'static Library> {
     LIBRARIES.iter().find(|library| {
         library.stems.iter().any(|known| match known.strip_suffix('*') {
             Some(prefix) => stem.starts_with(prefix),

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::archive::overlay::How;
 use crate::archive::{self, overlay};
+use crate::paths;
 use crate::secrets::{self, Secret};
 use crate::tree::layers::Fact;
 
@@ -134,7 +135,7 @@ impl Image {
                 .iter_mut()
                 .find(|hidden| (hidden.layer, hidden.by, hidden.deleted) == (file.layer, file.by, deleted));
             let (layer, by, bytes) = (file.layer, file.by, file.bytes);
-            let directory = file.path.rsplit_once('/').map_or("", |(directory, _)| directory);
+            let directory = paths::directory(&file.path);
             let Some(hidden) = known else {
                 let (place, largest) = (directory.to_owned(), file.path.clone());
                 let one =

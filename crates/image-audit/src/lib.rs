@@ -37,6 +37,7 @@ mod bytes;
 mod coverage;
 mod elf;
 mod path_index;
+mod paths;
 mod python;
 mod strings;
 mod threads;

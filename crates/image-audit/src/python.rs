@@ -12,7 +12,7 @@ use std::sync::LazyLock;
 use memchr::memmem;
 
 use crate::bytes::Bytes;
-use crate::catalogue::library_of;
+use crate::catalogue::{library_of, library_of_stem};
 
 /// The libraries that a Python source or data file names.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -54,14 +54,22 @@ const LONGEST: usize = 64;
 
 static SO: LazyLock<memmem::Finder> = LazyLock::new(|| memmem::Finder::new(b".so"));
 
-const LOADS: [&[u8]; 2] = [b"CDLL", b"LoadLibrary"];
+type Words = LazyLock<Vec<memmem::Finder<'static>>>;
+
+static LOADS: Words = LazyLock::new(|| finders(&["CDLL", "LoadLibrary"]));
 /// The function of cuda.pathfinder, which takes names such as `cublas`.
-const PATHFINDER: &[u8] = b"load_nvidia_dynamic_lib";
+const PATHFINDER: &str = "load_nvidia_dynamic_lib";
 /// The directory of NVIDIA's wheels as part of a path.
-const COMPOSED: [&[u8]; 2] = [b"\"nvidia\"", b"'nvidia'"];
+const COMPOSED: [&str; 2] = ["\"nvidia\"", "'nvidia'"];
 /// A pattern for all libraries of a wheel.
-const WHOLE: &[u8] = b"lib/lib*";
-const OTHER_LOADERS: [&[u8]; 4] = [b"find_library", b"dlopen", b"pathfinder", PATHFINDER];
+const WHOLE: &str = "lib/lib*";
+static OTHER_LOADERS: Words =
+    LazyLock::new(|| finders(&["find_library", "dlopen", "pathfinder", PATHFINDER]));
+
+/// Most sources have none of the words, so that each is searched for all of them.
+fn finders(words: &[&'static str]) -> Vec<memmem::Finder<'static>> {
+    words.iter().map(|word| memmem::Finder::new(*word)).collect()
+}
 
 /// Reads a source, through a buffer that calls share.
 pub fn inspect(bytes: &dyn Bytes, scratch: &mut Vec<u8>) -> io::Result<PythonNames> {
@@ -89,9 +97,10 @@ pub fn is_script(head: &[u8]) -> bool {
 }
 
 fn names(source: &[u8]) -> PythonNames {
-    let contains = |words: &[&[u8]]| words.iter().any(|word| memmem::find(source, word).is_some());
-    let by_ctypes = contains(&LOADS);
-    if !by_ctypes && !contains(&OTHER_LOADERS) {
+    let has_any = |words: &Words| words.iter().any(|word| word.find(source).is_some());
+    let contains = |words: &[&str]| words.iter().any(|word| memmem::find(source, word.as_bytes()).is_some());
+    let by_ctypes = has_any(&LOADS);
+    if !by_ctypes && !has_any(&OTHER_LOADERS) {
         let mentions = sorted(stems(source).collect());
         return PythonNames { role: Role::Names, mentions, ..PythonNames::default() };
     }
@@ -104,11 +113,11 @@ fn names(source: &[u8]) -> PythonNames {
     let mut loads = if by_ctypes || by_pathfinder { stems } else { Vec::new() };
     if composes {
         // "cuda" alone is seldom the driver.
-        let short = |name: &String| library_of(&format!("{name}.so")).is_some_and(|library| !library.driver);
+        let short = |name: &String| library_of_stem(name).is_some_and(|library| !library.driver);
         loads.extend(quoted.into_iter().filter(short));
     }
     let role = if by_ctypes || by_pathfinder { Role::Loads } else { Role::Other };
-    let whole_directories = composes && contains(&[b"glob"]) && contains(&[WHOLE]);
+    let whole_directories = composes && contains(&["glob"]) && contains(&[WHOLE]);
     PythonNames { role, whole_directories, loads: sorted(loads), mentions }
 }
 
@@ -144,8 +153,13 @@ fn quoted(text: &[u8]) -> Option<String> {
     if text.starts_with('/') {
         return library_of(text.rsplit('/').next()?).map(|_| text.to_owned());
     }
+    // Most texts are no names at all.
+    let part = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+    if text.len() > LONGEST || !text.bytes().all(part) {
+        return None;
+    }
     let stems = [text.to_owned(), format!("lib{text}")];
-    stems.into_iter().find(|stem| !stem.contains('.') && library_of(&format!("{stem}.so")).is_some())
+    stems.into_iter().find(|stem| library_of_stem(stem).is_some())
 }
 
 fn stem_before(line: &[u8], hit: usize) -> Option<String> {
@@ -158,7 +172,7 @@ fn stem_before(line: &[u8], hit: usize) -> Option<String> {
         None => return None,
     };
     let stem = std::str::from_utf8(&line[start..hit]).ok()?;
-    library_of(&format!("{stem}.so")).map(|_| stem.to_owned())
+    library_of_stem(stem).map(|_| stem.to_owned())
 }
 
 #[cfg(test)]

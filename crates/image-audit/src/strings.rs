@@ -11,7 +11,7 @@ use std::sync::LazyLock;
 
 use memchr::memmem;
 
-use crate::catalogue::{LIBRARIES, library_of};
+use crate::catalogue::{LIBRARIES, library_of, library_of_stem};
 
 /// A match with its offset in the file.
 pub struct Hit {
@@ -120,7 +120,7 @@ fn mention(piece: &[u8], hit: usize) -> Option<String> {
     if prose(before) || prose(rest.get(numbers)) {
         return None;
     }
-    library_of(&format!("{stem}.so")).map(|_| stem.to_owned())
+    library_of_stem(stem).map(|_| stem.to_owned())
 }
 
 #[cfg(test)]

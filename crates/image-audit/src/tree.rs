@@ -21,6 +21,7 @@ use serde::Serialize;
 use crate::bytes::Part;
 use crate::coverage::{Coverage, Unreadable};
 use crate::elf::{self, Elf};
+use crate::paths;
 use crate::python::PythonNames;
 
 /// A regular file.
@@ -217,7 +218,7 @@ impl Tree {
     /// Directories that contain a file or link, by real path.
     pub(crate) fn directories(&self) -> HashSet<String> {
         let paths = self.files.keys().chain(self.links.keys());
-        let parents: HashSet<&str> = paths.filter_map(|path| Some(path.rsplit_once('/')?.0)).collect();
+        let parents: HashSet<&str> = paths.filter_map(|path| Some(paths::split(path)?.0)).collect();
         parents.into_iter().map(|parent| if parent.is_empty() { "/" } else { parent }.to_owned()).collect()
     }
 

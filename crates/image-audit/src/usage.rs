@@ -25,6 +25,7 @@ use crate::catalogue::library_of;
 use crate::census::{Held, How, Shadow, User, VersionGap};
 use crate::loader::{Closure, Loaded, Loader};
 use crate::packages::pip::Distribution;
+use crate::paths;
 use crate::tree::Tree;
 
 pub use gaps::AllMissing;
@@ -208,13 +209,13 @@ impl<'a> Users<'a> {
     fn find_mixed(&mut self, closure: &Closure) {
         for family in FAMILIES {
             let member = |path: &&str| {
-                let name = path.rsplit('/').next().unwrap_or(path);
+                let name = paths::name(path);
                 library_of(name).is_some_and(|library| family.contains(&library.name))
             };
             let loaded = closure.objects.iter().filter_map(|object| self.copy(&object.path));
             let copies: BTreeSet<&str> = loaded.filter(member).collect();
             let directories: BTreeSet<&str> =
-                copies.iter().filter_map(|path| Some(path.rsplit_once('/')?.0)).collect();
+                copies.iter().filter_map(|path| Some(paths::split(path)?.0)).collect();
             if directories.len() > 1 {
                 let copies = copies.into_iter().map(str::to_owned).collect();
                 self.mixed.entry(copies).or_insert_with(|| closure.objects[0].path.clone());
@@ -319,19 +320,9 @@ impl<'a> Users<'a> {
 /// Copies of listed libraries, by their first names.
 pub fn copies(tree: &Tree, places: &Places) -> BTreeSet<String> {
     let listed = tree.files.iter().filter(|(path, file)| {
-        let name = path.rsplit('/').next().unwrap_or(path);
+        let name = paths::name(path);
         // Committing a container leaves empty files in place of injected libraries.
         library_of(name).is_some() && (file.elf.is_some() || file.bytes == 0) && places.first(path) == *path
     });
     listed.map(|(path, _)| path.clone()).collect()
-}
-
-fn has_stem(path: &str, stem: &str) -> bool {
-    path.rsplit('/').next().unwrap_or(path).split(".so").next() == Some(stem)
-}
-
-/// The directory of Python packages that contains a file, with a trailing slash.
-fn site(path: &str) -> Option<&str> {
-    let sites = ["/site-packages/", "/dist-packages/"];
-    sites.iter().find_map(|site| path.find(site).map(|at| &path[..at + site.len()]))
 }

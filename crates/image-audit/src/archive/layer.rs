@@ -13,6 +13,7 @@ use super::header::{BLOCK, Member};
 use super::image::{Content, Entry, Kind, Visit};
 use super::tar::{Inside, Section, Source, Stream, Tar};
 use crate::coverage::Unreadable;
+use crate::paths;
 
 /// Bytes that are read from a file at once.
 const BUFFER: usize = 256 << 10;
@@ -181,7 +182,7 @@ impl<'a, L: Visit> Walk<'a, L> {
 
 /// The path that a whiteout removes.
 fn whiteout<T>(path: &str) -> Result<Option<(String, Kind<T>)>> {
-    let (directory, name) = path.rsplit_once('/').unwrap_or_default();
+    let (directory, name) = paths::split(path).unwrap_or_default();
     let Some(removed) = name.strip_prefix(".wh.") else { return Ok(None) };
     Ok(match removed {
         ".wh..opq" if directory.is_empty() => Some(("/".to_owned(), Kind::Opaque)),

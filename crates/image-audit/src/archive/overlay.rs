@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use super::image::{Entry, Kind, Layer};
 use super::layer::PATH_MAX;
 use crate::coverage::Unreadable;
+use crate::paths;
 
 /// Limit of links followed for one path, as in the kernel.
 const LINKS: u32 = 40;
@@ -97,7 +98,7 @@ struct Merge<T> {
 impl<T> Merge<T> {
     fn take_away(&mut self, layer: usize, entry: &Entry<T>) {
         let opaque = matches!(entry.kind, Kind::Opaque);
-        let parent = entry.path.rsplit_once('/').map_or("", |(parent, _)| parent);
+        let parent = paths::directory(&entry.path);
         let directory = if opaque { entry.path.trim_end_matches('/') } else { parent };
         if !self.establish(layer, directory) {
             return self.problem(layer, &entry.path, "too many directories that no layer lists");
@@ -157,7 +158,7 @@ impl<T> Merge<T> {
 
     /// The real path of an entry. Returns the path as an error if there is none.
     fn place(&mut self, layer: usize, path: String) -> Result<String, String> {
-        let (directory, name) = path.rsplit_once('/').unwrap_or_default();
+        let (directory, name) = paths::split(&path).unwrap_or_default();
         if self.parent.as_ref().is_none_or(|(written, _)| written != directory) {
             let real = self.resolve(layer, directory).filter(|real| self.establish(layer, real));
             let Some(real) = real else { return Err(path) };

@@ -9,6 +9,6 @@ pub fn familiar(name: &str) -> &str {
 /// With the default tag.
 pub fn full_name(name: &str) -> String {
     let name = familiar(name);
-    let last = name.rsplit('/').next().unwrap_or(name);
+    let last = crate::paths::name(name);
     if last.contains([':', '@']) { name.to_owned() } else { format!("{name}:latest") }
 }

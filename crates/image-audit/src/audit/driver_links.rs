@@ -1,7 +1,7 @@
 //! Links of a driver whose libraries are not there: what is left of a driver that was mounted while the image was built.
 
 use crate::census::DanglingLink;
-use crate::packages::places::base;
+use crate::paths;
 use crate::tree::Tree;
 
 /// Of the container toolkit, which has versions of its own.
@@ -9,10 +9,10 @@ const TOOLKIT: &str = "libnvidia-container";
 
 /// Links such as `libcuda.so.1`, to a file such as `libcuda.so.550.54.14` that does not exist.
 pub fn dangling(tree: &Tree) -> Vec<DanglingLink> {
-    let mut found = tree.dangling(|path| stem(base(path)).is_some());
+    let mut found = tree.dangling(|path| stem(paths::name(path)).is_some());
     found.retain(|(path, target)| {
-        let of_driver = base(target).split_once(".so.").filter(|(_, version)| version.contains('.'));
-        of_driver.map(|(stem, _)| stem) == stem(base(path))
+        let of_driver = paths::name(target).split_once(".so.").filter(|(_, version)| version.contains('.'));
+        of_driver.map(|(stem, _)| stem) == stem(paths::name(path))
     });
     found.sort();
     found.into_iter().map(|(path, target)| DanglingLink { path, target }).collect()

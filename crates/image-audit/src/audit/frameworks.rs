@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use crate::catalogue::{library_of, unhashed};
 use crate::census::{CodeObject, Copy, Framework};
 use crate::leftovers::is_cache;
-use crate::packages::places::base;
 use crate::packages::{Manager, PackageId};
+use crate::paths::{self, site};
 use crate::tree::{File, Tree};
 
 /// Packages below `nvidia/` that are programs; all others there are libraries.
@@ -144,7 +144,7 @@ fn inherit(tree: &Tree, frameworks: &mut [Framework]) {
 /// Whether it is an object with device code that is not one of NVIDIA's libraries.
 fn has_own_code(path: &str, file: &File) -> bool {
     let Some(elf) = &file.elf else { return false };
-    let name = base(path);
+    let name = paths::name(path);
     let soname = elf.soname.as_deref().map(unhashed);
     !elf.device_code.is_empty()
         && library_of(name).is_none()
@@ -181,19 +181,6 @@ fn package(below: &str) -> String {
         [] => "",
     };
     name.to_owned()
-}
-
-/// The directory of Python packages that contains a file, with a trailing slash. In the cache of uv, each wheel has one
-/// of its own.
-pub fn site(path: &str) -> Option<&str> {
-    let of_python = ["/site-packages/", "/dist-packages/"];
-    let of_python = of_python.iter().filter_map(|site| path.rfind(site).map(|at| at + site.len())).max();
-    let of_uv = || {
-        let start = path.find("/archive-v")? + 1;
-        let wheel = start + path[start..].find('/')? + 1;
-        Some(wheel + path[wheel..].find('/')? + 1)
-    };
-    of_python.or_else(of_uv).map(|end| &path[..end])
 }
 
 /// With a trailing slash.
@@ -357,7 +344,7 @@ mod tests {
             hard_links: Vec::new(),
             held: None,
             required: false,
-            library: crate::catalogue::library_of(base(path)).unwrap().name.to_owned(),
+            library: crate::catalogue::library_of(paths::name(path)).unwrap().name.to_owned(),
             path: path.into(),
             links: Vec::new(),
             soname: None,

@@ -1,7 +1,7 @@
 //! The version of the image's glibc, and the libraries that a newer glibc refuses to load.
 
-use super::frameworks::site;
 use crate::loader::Loader;
+use crate::paths::site;
 use crate::tree::Tree;
 use crate::usage::Places;
 

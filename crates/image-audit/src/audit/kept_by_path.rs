@@ -9,6 +9,7 @@ use crate::census::{Census, KeptByPath, Missing};
 use crate::loader::{Environment, Loader};
 use crate::packages::PackageId;
 use crate::packages::pip::Distribution;
+use crate::paths;
 use crate::tree::Tree;
 use crate::usage::{AllMissing, Places, Users};
 use crate::verdict::Verdict;
@@ -61,7 +62,7 @@ pub fn kept_by_path(
 /// The directories of LD_LIBRARY_PATH with copies that override others, and the rest of them.
 fn split(tree: &Tree, library_path: &str, census: &Census) -> (Vec<String>, Vec<String>) {
     let winners: BTreeSet<&str> =
-        census.shadows.iter().filter_map(|shadow| Some(shadow.winner.rsplit_once('/')?.0)).collect();
+        census.shadows.iter().filter_map(|shadow| Some(paths::split(&shadow.winner)?.0)).collect();
     let entries = library_path.split([':', ';']).map(str::to_owned);
     // An empty entry is the working directory.
     entries.partition(|entry| {

@@ -14,6 +14,7 @@ use crate::fatbin::scanner;
 use crate::leftovers;
 use crate::loader::{Loader, glibc_loader};
 use crate::packages::{Manager, PackageId, owners, pip};
+use crate::paths;
 use crate::secrets;
 use crate::tree::Tree;
 use crate::usage::{self, AllMissing, Places, Users};
@@ -109,7 +110,7 @@ pub fn take(source: &Source) -> Census {
 /// Empty files have a finding of their own, and linker scripts have no version in their names.
 fn impostors(tree: &Tree) -> impl Iterator<Item = Unreadable> {
     let named = tree.files.iter().filter(|(path, file)| {
-        let name = path.rsplit('/').next().unwrap_or(path);
+        let name = paths::name(path);
         file.elf.is_none()
             && file.bytes > 0
             && name.contains(".so.")
@@ -131,7 +132,7 @@ pub fn describe(
         .iter()
         .map(|path| {
             let file = &tree.files[path];
-            let name = path.rsplit('/').next().unwrap_or(path);
+            let name = paths::name(path);
             let owner = owners.get(path).cloned();
             let origin = origin(path, owner.as_ref(), mounts);
             Copy {
@@ -218,7 +219,7 @@ fn tool_files<'a>(tree: &'a Tree, places: &Places) -> Vec<ToolFile<'a>> {
         for file in tree.files.keys().filter(|file| places.first(file) == *file) {
             let Some(mark) = tool.marks.iter().find(|mark| file.ends_with(*mark)) else { continue };
             // Report a directory of headers once.
-            let directory = file.rsplit_once('/').map_or("", |(directory, _)| directory);
+            let directory = paths::directory(file);
             let place = if mark.ends_with(".h") { directory } else { file };
             if !found.iter().any(|known| (known.tool, known.place) == (tool.name, place)) {
                 found.push(ToolFile { tool: tool.name, place, file });

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use serde::Serialize;
 
 use crate::elf::Elf;
+use crate::paths;
 
 /// An object and everything that is loaded with it.
 #[derive(Debug)]
@@ -76,7 +77,7 @@ impl Loaded<'_> {
 
     /// The value of `$ORIGIN`.
     pub(super) fn origin(&self) -> &str {
-        match self.found_as.rsplit_once('/') {
+        match paths::split(&self.found_as) {
             Some(("", _)) => "/",
             Some((directory, _)) => directory,
             None => "",

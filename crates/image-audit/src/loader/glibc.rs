@@ -5,11 +5,13 @@
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 use std::fs;
+use std::rc::Rc;
 
 use super::cache::Cache;
-use super::closure::{Closure, Found};
+use super::closure::{Closure, Found, Loaded};
 use super::paths::Paths;
 use crate::elf::Elf;
+use crate::paths;
 use crate::tree::{File, Tree};
 
 /// What a search depends on.
@@ -28,7 +30,12 @@ pub struct Glibc {
     with_levels: HashSet<String>,
     /// Memoized results for the cache and the default directories, which are the same for every requester.
     common: RefCell<HashMap<(u16, String), Option<String>>>,
+    /// Memoized search paths of objects, without directories that do not exist: TensorFlow has hundreds of those.
+    own: RefCell<HashMap<OwnPath, Rc<[String]>>>,
 }
+
+/// A list of an object: its address, which the tree keeps, and `$ORIGIN`.
+type OwnPath = (usize, String);
 
 /// Debian's default directories, for images without a loader.
 #[cfg(target_arch = "x86_64")]
@@ -65,6 +72,7 @@ impl Glibc {
             with_levels: with_levels.map(|(directory, _)| directory.to_owned()).collect(),
             defaults,
             common: RefCell::default(),
+            own: RefCell::default(),
         }
     }
 
@@ -115,19 +123,49 @@ impl Glibc {
         }
         let runpath = &requester.elf.runpath;
         if runpath.is_empty()
-            && let Some(path) = self.search(tree, &inherited(paths, closure, by), name, machine)
+            && let Some(path) = self.search(tree, &self.inherited(tree, paths, closure, by), name, machine)
         {
             return found(path);
         }
         if let Some(path) = self.search(tree, &paths.library_path(closure.objects[0].origin()), name, machine)
         {
-            let meant = self.search(tree, &paths.directories(requester, runpath), name, machine);
+            let meant = self.search(tree, &self.own(tree, paths, requester, runpath), name, machine);
             let other = |meant: &String| tree.resolve(meant) != tree.resolve(&path);
             return Some(Found { instead_of: meant.filter(other), path });
         }
-        let own = self.search(tree, &paths.directories(requester, runpath), name, machine);
+        let own = self.search(tree, &self.own(tree, paths, requester, runpath), name, machine);
         own.or_else(|| self.common(tree, machine, name, !requester.elf.no_default_directories))
             .and_then(found)
+    }
+
+    /// The directories of one of an object's own lists that exist.
+    fn own(&self, tree: &Tree, paths: &Paths, object: &Loaded, list: &[String]) -> Rc<[String]> {
+        if list.is_empty() {
+            return Rc::default();
+        }
+        let key = (list.as_ptr().addr(), object.origin().to_owned());
+        if let Some(known) = self.own.borrow().get(&key) {
+            return known.clone();
+        }
+        let exists =
+            |directory: &String| tree.resolve(directory).is_some_and(|real| self.directories.contains(&real));
+        let found: Rc<[String]> = paths.directories(object, list).into_iter().filter(exists).collect();
+        self.own.borrow_mut().insert(key, found.clone());
+        found
+    }
+
+    /// DT_RPATH of an object and of the objects that loaded it, up to the main object.
+    fn inherited(&self, tree: &Tree, paths: &Paths, closure: &Closure, by: usize) -> Vec<String> {
+        let mut directories = Vec::new();
+        let mut link = Some(by);
+        while let Some(number) = link {
+            let object = &closure.objects[number];
+            if object.elf.runpath.is_empty() {
+                directories.extend(self.own(tree, paths, object, &object.elf.rpath).iter().cloned());
+            }
+            link = object.loaded_by;
+        }
+        directories
     }
 
     /// Searches the cache and, unless `defaults` is false, the default directories.
@@ -137,7 +175,7 @@ impl Glibc {
             return known.clone();
         }
         let is_default = |path: &str| {
-            path.rsplit_once('/')
+            paths::split(path)
                 .is_some_and(|(directory, _)| self.defaults.iter().any(|known| known == directory))
         };
         let fits = |path: &&str| {
@@ -157,20 +195,6 @@ impl Glibc {
         }
         found
     }
-}
-
-/// DT_RPATH of an object and of the objects that loaded it, up to the main object.
-fn inherited(paths: &Paths, closure: &Closure, by: usize) -> Vec<String> {
-    let mut directories = Vec::new();
-    let mut link = Some(by);
-    while let Some(number) = link {
-        let object = &closure.objects[number];
-        if object.elf.runpath.is_empty() {
-            directories.extend(paths.directories(object, &object.elf.rpath));
-        }
-        link = object.loaded_by;
-    }
-    directories
 }
 
 /// What the loader does with a file of the right name.

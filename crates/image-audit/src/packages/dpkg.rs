@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 
 use super::package::Package;
-use super::places::{DPKG_INFO, DPKG_STATUS, DPKG_STATUS_D, base};
+use super::places::{DPKG_INFO, DPKG_STATUS, DPKG_STATUS_D};
+use crate::paths;
 use crate::tree::Tree;
 
 /// Calls `take` for each installed package.
@@ -11,7 +12,7 @@ pub fn each(tree: &Tree, take: &mut dyn FnMut(Package)) {
     let status = tree.read_text(DPKG_STATUS).unwrap_or_default();
     let versions = installed(&status);
     for list in tree.files_in(DPKG_INFO) {
-        let Some(name) = base(list).strip_suffix(".list") else { continue };
+        let Some(name) = paths::name(list).strip_suffix(".list") else { continue };
         let name = name.split(':').next().unwrap_or(name);
         let Some(version) = versions.get(name) else { continue };
         let Some(text) = tree.read_text(list) else { continue };
@@ -21,7 +22,7 @@ pub fn each(tree: &Tree, take: &mut dyn FnMut(Package)) {
     for control in tree.files_in(DPKG_STATUS_D).filter(|path| !path.ends_with(".md5sums")) {
         let Some(text) = tree.read_text(control) else { continue };
         let Some(version) = field(&text, "Version") else { continue };
-        let name = field(&text, "Package").unwrap_or_else(|| base(control));
+        let name = field(&text, "Package").unwrap_or_else(|| paths::name(control));
         let sums = tree.read_text(&format!("{control}.md5sums")).unwrap_or_default();
         take(Package { name: name.to_owned(), version: version.to_owned(), files: summed(&sums) });
     }

@@ -6,9 +6,10 @@ use std::collections::{BTreeMap, HashSet};
 
 use super::package::Package;
 use super::pip::Distribution;
-use super::places::{APK, RPM, base, is_conda};
+use super::places::{APK, RPM, is_conda};
 use super::{Manager, PackageId, PackageSize, apk, conda, dpkg, rpm};
 use crate::coverage::Unreadable;
+use crate::paths;
 use crate::tree::Tree;
 
 /// Files and their packages.
@@ -25,8 +26,9 @@ pub fn owners(tree: &Tree, python: &[Distribution], wanted: &HashSet<String>) ->
     let mut search = Search {
         tree,
         wanted,
-        names: wanted.iter().map(|path| base(path)).collect(),
+        names: wanted.iter().map(|path| paths::name(path)).collect(),
         found: Ownership::default(),
+        resolved: None,
     };
     dpkg::each(tree, &mut |package| search.offer(Manager::Dpkg, "", &package));
     for path in APK {
@@ -63,26 +65,35 @@ struct Search<'a> {
     wanted: &'a HashSet<String>,
     names: HashSet<&'a str>,
     found: Ownership,
+    /// The last directory in a list of files, and its real path.
+    resolved: Option<(String, Option<String>)>,
 }
 
-impl Search<'_> {
+impl<'a> Search<'a> {
     /// Records a package if it owns a wanted file. Relative paths are relative to `place`.
     fn offer(&mut self, manager: Manager, place: &str, package: &Package) {
         self.offer_files(manager, place, (&package.name, &package.version), &package.files);
     }
 
     fn offer_files(&mut self, manager: Manager, place: &str, of: (&str, &str), listed: &[String]) {
-        let candidates = listed.iter().filter(|file| self.names.contains(base(file)));
-        let hits: Vec<String> = candidates
-            .filter_map(|file| self.real(place, file))
-            .filter(|real| self.wanted.contains(real) && !self.found.owners.contains_key(real))
-            .collect();
+        self.resolved = None;
+        let mut hits = Vec::new();
+        for file in listed {
+            if !self.names.contains(paths::name(file)) {
+                continue;
+            }
+            let real = self.real(place, file);
+            let new = |real: &String| self.wanted.contains(real) && !self.found.owners.contains_key(real);
+            hits.extend(real.filter(new));
+        }
         if hits.is_empty() {
             return;
         }
+        let tree: &'a Tree = self.tree;
         let mut seen = HashSet::new();
         let (mut bytes, mut files) = (0, 0);
-        for file in listed.iter().filter_map(|file| self.tree.files.get(&self.real(place, file)?)) {
+        for file in listed {
+            let Some(file) = self.real(place, file).and_then(|real| tree.files.get(&real)) else { continue };
             if seen.insert(file.identity) {
                 bytes += file.bytes;
                 files += 1;
@@ -95,10 +106,14 @@ impl Search<'_> {
 
     /// Resolves the directory, because databases may say `/lib` for `/usr/lib`. A link itself is not
     /// followed: the owner of a development link does not own its target.
-    fn real(&self, place: &str, file: &str) -> Option<String> {
-        let path = if file.starts_with('/') { file.to_owned() } else { format!("{place}/{file}") };
-        let (directory, name) = path.rsplit_once('/')?;
-        let directory = self.tree.resolve(directory)?;
-        Some(format!("{}/{name}", directory.trim_end_matches('/')))
+    fn real(&mut self, place: &str, file: &str) -> Option<String> {
+        let (directory, name) = paths::split(file).unwrap_or(("", file));
+        // Databases list the files of a directory one after another.
+        if self.resolved.as_ref().is_none_or(|(last, _)| last != directory) {
+            let whole = if file.starts_with('/') { directory } else { &format!("{place}/{directory}") };
+            self.resolved = Some((directory.to_owned(), self.tree.resolve(whole)));
+        }
+        let (_, real) = self.resolved.as_ref()?;
+        Some(format!("{}/{name}", real.as_ref()?.trim_end_matches('/')))
     }
 }

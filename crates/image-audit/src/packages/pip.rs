@@ -1,6 +1,6 @@
 //! Python packages: RECORD and METADATA in `*.dist-info`, written by pip, uv and others.
 
-use super::places::base;
+use crate::paths;
 use crate::tree::Tree;
 
 /// An installed Python package.
@@ -45,13 +45,13 @@ fn read(tree: &Tree, directory: &str) -> Option<Distribution> {
     let fields =
         |name: &'static str| header().filter_map(move |line| line.strip_prefix(name)?.strip_prefix(": "));
     // The directory is named NAME-VERSION.dist-info.
-    let own = base(directory).trim_end_matches(".dist-info");
+    let own = paths::name(directory).trim_end_matches(".dist-info");
     let fallback = own.split_once('-').unwrap_or((own, ""));
     Some(Distribution {
         name: fields("Name").next().unwrap_or(fallback.0).to_owned(),
         version: fields("Version").next().unwrap_or(fallback.1).to_owned(),
         metadata: path,
-        site: directory.rsplit_once('/').map_or("", |(site, _)| site).to_owned(),
+        site: paths::directory(directory).to_owned(),
         files: record.lines().map(|line| file(line).to_owned()).collect(),
         requires: fields("Requires-Dist").filter_map(requirement).collect(),
     })

@@ -31,8 +31,3 @@ fn is_pip(path: &str) -> bool {
 pub fn is_conda(path: &str) -> bool {
     path.ends_with(".json") && path.rsplit('/').nth(1) == Some("conda-meta")
 }
-
-/// The file name of a path.
-pub fn base(path: &str) -> &str {
-    path.rsplit('/').next().unwrap_or(path)
-}

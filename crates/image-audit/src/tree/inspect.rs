@@ -6,6 +6,7 @@ use anyhow::Result;
 use crate::bytes::Bytes;
 use crate::catalogue::TOOLS;
 use crate::elf::{self, Depth, Elf};
+use crate::paths;
 use crate::python::{self, PythonNames};
 
 /// Decides which files to inspect, and how deeply.
@@ -50,7 +51,7 @@ impl Inspector {
         if bytes == 0 {
             return false;
         }
-        let name = path.rsplit('/').next().unwrap_or(path);
+        let name = paths::name(path);
         let extension = name.rsplit_once('.').map(|(_, extension)| extension);
         if is_source(path) {
             return self.depth >= Depth::Data && bytes <= python::LARGEST as u64;

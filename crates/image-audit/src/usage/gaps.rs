@@ -6,11 +6,12 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
+use super::Users;
 use super::packages::Preload;
-use super::{Users, has_stem, site};
 use crate::catalogue::library_of;
 use crate::census::{How, Missing};
 use crate::loader::Closure;
+use crate::paths::{self, site};
 use crate::usage::places::Places;
 
 /// An object and a soname that it needs.
@@ -111,7 +112,7 @@ impl Users<'_> {
             self.places.loaded(copy).iter().any(of_nvidia) && self.soname(copy) == Some(soname)
         })?;
         let loads = self.tree.python.iter().any(|(path, source)| {
-            path.starts_with(site) && source.loads.iter().any(|stem| has_stem(soname, stem))
+            path.starts_with(site) && source.loads.iter().any(|stem| paths::stem(soname) == stem)
         });
         (loads || self.has_finder(site)).then(|| copy.clone())
     }
@@ -186,7 +187,7 @@ impl Users<'_> {
             || self.packages.of(self.places, by).iter().any(|package| self.packages.is_library(*package));
         let Some(elf) = self.tree.files.get(by).and_then(|file| file.elf.as_ref()) else { return false };
         let same = |other: &String| {
-            let file = other.rsplit('/').next().unwrap_or(other);
+            let file = paths::name(other);
             library_of(file).is_some_and(|known| known.name == library.name)
         };
         let other_version = |other: &String| *other != *name && other.contains(".so.") && same(other);

@@ -8,11 +8,12 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::Users;
 use super::gaps::AllMissing;
 use super::packages::FINDERS;
-use super::{Users, site};
 use crate::catalogue::{PARTS, library_of, unhashed};
 use crate::census::{Held, Why};
+use crate::paths::{self, name, site};
 use crate::python::Role;
 
 impl Users<'_> {
@@ -115,14 +116,14 @@ impl Users<'_> {
     /// Plug-ins without their library, wheels that cuda.pathfinder finds by name, and the variants of a used
     /// copy in glibc-hwcaps.
     fn is_found_unseen(&self, copy: &str) -> Option<Why> {
-        let (directory, file) = copy.rsplit_once('/').unwrap_or(("", copy));
+        let (directory, file) = paths::split(copy).unwrap_or(("", copy));
         let plug_in = PARTS.iter().find(|(_, part)| file.starts_with(part));
         let alone = plug_in.is_some_and(|(library, _)| self.in_directory(directory, library).is_empty());
         // It may be that of another site, such as the one below a virtual environment.
         let offered = |name: &&str| is_of_nvidia(name) && self.has_any_finder();
         let plain = directory.split("/glibc-hwcaps/").next().unwrap_or(directory);
         let twin = |other: &String| {
-            let (other, other_file) = other.rsplit_once('/').unwrap_or_default();
+            let (other, other_file) = paths::split(other).unwrap_or_default();
             other != directory
                 && other.split("/glibc-hwcaps/").next() == Some(plain)
                 && (other.contains("/glibc-hwcaps/") || directory.contains("/glibc-hwcaps/"))
@@ -223,10 +224,6 @@ struct Mention<'a> {
     text: &'a str,
     /// It leads to copies of the same package or directory alone: what it loads otherwise was found, or it loads nothing.
     seen: bool,
-}
-
-fn name(path: &str) -> &str {
-    path.rsplit('/').next().unwrap_or(path)
 }
 
 fn is_stub(copy: &str) -> bool {

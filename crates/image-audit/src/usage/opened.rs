@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use super::Users;
 use super::packages::FINDERS;
-use super::{Users, has_stem, site};
 use crate::catalogue::PARTS;
 use crate::census::How;
+use crate::paths::{self, site};
 use crate::python::Role;
 
 impl Users<'_> {
@@ -73,7 +74,7 @@ impl Users<'_> {
         if !wheels.is_empty() {
             return wheels;
         }
-        let of_stem = self.copies.iter().filter(|copy| has_stem(copy, stem));
+        let of_stem = self.copies.iter().filter(|copy| paths::stem(copy) == stem);
         let sonames: BTreeSet<&str> = of_stem.filter_map(|copy| self.soname(copy)).collect();
         let default = sonames.into_iter().find_map(|soname| self.loader.by_default(soname));
         default.iter().filter_map(|path| self.copy(path)).map(str::to_owned).collect()
@@ -82,7 +83,7 @@ impl Users<'_> {
     /// All copies in the directories of one, itself included.
     fn beside(&self, copy: &str) -> Vec<String> {
         let names = self.places.loaded(copy);
-        let directories = names.iter().filter_map(|name| Some(name.rsplit_once('/')?.0));
+        let directories = names.iter().filter_map(|name| Some(paths::split(name)?.0));
         directories.flat_map(|directory| self.in_directory(directory, "")).collect()
     }
 
@@ -111,16 +112,16 @@ impl Users<'_> {
                         .any(|package| self.packages.is_library(*package))
             })
         };
-        let of_stem = self.copies.iter().filter(|copy| has_stem(copy, stem));
+        let of_stem = self.copies.iter().filter(|copy| paths::stem(copy) == stem);
         of_stem.filter(|copy| self.places.loaded(copy).iter().any(beside)).cloned().collect()
     }
 
     /// Libraries that an object loads by paths composed at run time.
     pub fn parts(&self, path: &str) -> Vec<String> {
-        let (directory, name) = path.rsplit_once('/').unwrap_or(("", path));
+        let (directory, name) = paths::split(path).unwrap_or(("", path));
         if name == "libproton.so" {
             // Triton's profiler brings its own CUPTI, one per generation of GPUs.
-            let package = directory.rsplit_once('/').map_or("", |(package, _)| package);
+            let package = paths::directory(directory);
             let home =
                 |home| self.in_directory(&format!("{package}/backends/nvidia/lib/{home}"), "libcupti.so");
             let homes = ["cupti", "cupti-blackwell"].into_iter().flat_map(home);
@@ -130,7 +131,7 @@ impl Users<'_> {
             return Vec::new();
         };
         let names = self.places.loaded(path);
-        let directories = names.iter().filter_map(|name| Some(name.rsplit_once('/')?.0));
+        let directories = names.iter().filter_map(|name| Some(paths::split(name)?.0));
         directories.flat_map(|directory| self.in_directory(directory, prefix)).collect()
     }
 

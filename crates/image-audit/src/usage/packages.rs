@@ -8,6 +8,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use super::places::Places;
 use crate::catalogue::{Library, library_of, unhashed, wheel};
 use crate::packages::pip::{Distribution, Requirement, normalized};
+use crate::paths;
 use crate::python::Role;
 use crate::tree::Tree;
 
@@ -66,7 +67,7 @@ impl<'a> Packages<'a> {
             let directories: HashSet<&str> = package
                 .files
                 .iter()
-                .filter_map(|file| Some(file.rsplit_once('/')?.0))
+                .filter_map(|file| Some(paths::split(file)?.0))
                 .filter(|directory| !directory.starts_with('.') && !directory.starts_with('/'))
                 .collect();
             for directory in directories {
@@ -103,7 +104,7 @@ impl<'a> Packages<'a> {
 
     /// The packages that a file belongs to, under any of its names.
     pub fn of(&self, places: &Places, path: &str) -> BTreeSet<usize> {
-        let directories = places.loaded(path).into_iter().filter_map(|name| Some(name.rsplit_once('/')?.0));
+        let directories = places.loaded(path).into_iter().filter_map(|name| Some(paths::split(name)?.0));
         let found = directories.filter_map(|directory| self.by_directory.get(directory));
         found.flatten().copied().collect()
     }
@@ -220,7 +221,7 @@ impl<'a> Packages<'a> {
         };
         // nvidia-npp-cu12 has no main one; nvidia-pytriton has copies of its own.
         let public = |path: &String| {
-            let file = path.rsplit('/').next().unwrap_or(path);
+            let file = paths::name(path);
             unhashed(file) == file && path.contains("/nvidia/")
         };
         name != own && self.libraries(package).iter().any(public)
@@ -236,7 +237,7 @@ fn is_empty(package: &Distribution) -> bool {
 /// Paths of listed libraries that are `wanted`.
 fn libraries(package: &Distribution, wanted: fn(&str, &Library) -> bool) -> Vec<String> {
     let found = package.files.iter().filter(|file| {
-        let name = file.rsplit('/').next().unwrap_or(file);
+        let name = paths::name(file);
         library_of(name).is_some_and(|library| wanted(name, library))
     });
     found.map(|file| format!("{}/{file}", package.site)).collect()

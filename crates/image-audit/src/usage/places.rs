@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 
 use crate::catalogue::{TOOLS, library_of};
 use crate::leftovers::{is_cache, is_cached};
+use crate::paths::{directory, name};
 use crate::tree::{File, Tree};
 
 /// The names of programs, libraries, tools and Python sources.
@@ -115,14 +116,6 @@ impl Places {
             None => vec![self.first(path)],
         }
     }
-}
-
-fn name(path: &str) -> &str {
-    path.rsplit('/').next().unwrap_or(path)
-}
-
-fn directory(path: &str) -> &str {
-    path.rsplit_once('/').map_or("", |(directory, _)| directory)
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use std::thread;
 use super::Users;
 use crate::catalogue::library_of;
 use crate::census::{How, User};
+use crate::paths::{self, directory as home, stem};
 use crate::strings::is_piece_of;
 use crate::threads::workers;
 
@@ -41,16 +42,7 @@ impl Visible {
 
 /// The container runtime mounts the driver's libraries.
 fn is_of_driver(copy: &str) -> bool {
-    library_of(copy.rsplit('/').next().unwrap_or(copy)).is_some_and(|library| library.driver)
-}
-
-/// `libcublas` of a path.
-fn stem(path: &str) -> &str {
-    path.rsplit('/').next().unwrap_or(path).split(".so").next().unwrap_or(path)
-}
-
-fn home(path: &str) -> &str {
-    path.rsplit_once('/').map_or("", |(home, _)| home)
+    library_of(paths::name(copy)).is_some_and(|library| library.driver)
 }
 
 impl Users<'_> {
@@ -98,7 +90,7 @@ impl Users<'_> {
 
     /// The directories in which a copy is loaded.
     fn homes<'p>(&'p self, copy: &'p str) -> impl Iterator<Item = &'p str> {
-        self.places.loaded(copy).into_iter().filter_map(|name| Some(name.rsplit_once('/')?.0))
+        self.places.loaded(copy).into_iter().filter_map(|name| Some(paths::split(name)?.0))
     }
 
     /// The object whose search path leads to a copy, so that it gets it if it asks for it.
@@ -127,7 +119,7 @@ impl Users<'_> {
         objects.map(|(path, _)| {
             let names = self.places.loaded(path);
             let own: Vec<Option<String>> =
-                names.iter().map(|name| self.tree.resolve(name.rsplit_once('/')?.0)).collect();
+                names.iter().map(|name| self.tree.resolve(paths::split(name)?.0)).collect();
             let directories = names.iter().flat_map(|name| self.loader.search_path(name));
             (path, directories.filter(|directory| !own.contains(&Some(directory.clone()))).collect())
         })

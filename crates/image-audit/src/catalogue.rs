@@ -4,6 +4,9 @@
 
 use std::borrow::Cow;
 
+use crate::path_index::Index;
+use crate::paths;
+
 pub use crate::wheels::wheel;
 
 /// A CUDA library: every file named like one of the stems, then `.so` and possibly a version.
@@ -115,6 +118,27 @@ pub const TOOLS: [Tool; 3] = [
         ],
     },
 ];
+
+static MARKS: Index = marks();
+
+const fn marks() -> Index {
+    let (mut index, mut row) = (Index::EMPTY, 0);
+    while row < TOOLS.len() {
+        let mut mark = 0;
+        while mark < TOOLS[row].marks.len() {
+            index = index.with(TOOLS[row].marks[mark], row);
+            mark += 1;
+        }
+        row += 1;
+    }
+    index
+}
+
+/// The tool that the path of a file is a mark of.
+pub fn tool_of(path: &str) -> Option<&'static Tool> {
+    let mut tools = MARKS.rows(paths::name(path).as_bytes()).map(|row| &TOOLS[row]);
+    tools.find(|tool| tool.marks.iter().any(|mark| path.ends_with(mark)))
+}
 
 /// The library that a file name belongs to, such as `libcublas` for `libcublas.so.12`.
 pub fn library_of(file: &str) -> Option<&'static Library> {

@@ -8,7 +8,7 @@ use super::frameworks;
 use super::glibc;
 use super::kept_by_path::kept_by_path;
 use super::source::Source;
-use crate::catalogue::{LIBRARIES, TOOLS, library_of, version_in_name};
+use crate::catalogue::{LIBRARIES, TOOLS, library_of, tool_of, version_in_name};
 use crate::census::{Census, Copy, Distribution, Mixed, Object, Origin, ToolFound, Unreadable, User};
 use crate::fatbin::scanner;
 use crate::leftovers;
@@ -215,17 +215,16 @@ struct ToolFile<'a> {
 
 fn tool_files<'a>(tree: &'a Tree, places: &Places) -> Vec<ToolFile<'a>> {
     let mut found: Vec<ToolFile> = Vec::new();
-    for tool in &TOOLS {
-        for file in tree.files.keys().filter(|file| places.first(file) == *file) {
-            let Some(mark) = tool.marks.iter().find(|mark| file.ends_with(*mark)) else { continue };
-            // Report a directory of headers once.
-            let directory = paths::directory(file);
-            let place = if mark.ends_with(".h") { directory } else { file };
-            if !found.iter().any(|known| (known.tool, known.place) == (tool.name, place)) {
-                found.push(ToolFile { tool: tool.name, place, file });
-            }
+    for file in tree.files.keys() {
+        let Some(tool) = tool_of(file).filter(|_| places.first(file) == file) else { continue };
+        // Report a directory of headers once.
+        let place = if file.ends_with(".h") { paths::directory(file) } else { file };
+        if !found.iter().any(|known| (known.tool, known.place) == (tool.name, place)) {
+            found.push(ToolFile { tool: tool.name, place, file });
         }
     }
+    let row = |file: &ToolFile| TOOLS.iter().position(|tool| tool.name == file.tool);
+    found.sort_by_key(row);
     found
 }
 

@@ -4,7 +4,7 @@
 use anyhow::Result;
 
 use crate::bytes::Bytes;
-use crate::catalogue::TOOLS;
+use crate::catalogue::tool_of;
 use crate::elf::{self, Depth, Elf};
 use crate::paths;
 use crate::python::{self, PythonNames};
@@ -59,9 +59,8 @@ impl Inspector {
         if is_data(path) {
             return self.depth >= Depth::Data && bytes <= python::LARGEST_DATA as u64;
         }
-        let mark = || TOOLS.iter().flat_map(|tool| tool.marks).any(|mark| path.ends_with(mark));
         let data = extension.is_some_and(|extension| DATA.contains(&extension));
-        name.contains(".so") || mode & 0o111 != 0 && !data || mark()
+        name.contains(".so") || mode & 0o111 != 0 && !data || tool_of(path).is_some()
     }
 
     pub fn inspect(self, path: &str, bytes: &dyn Bytes, scratch: &mut Vec<u8>) -> Result<Inspected> {

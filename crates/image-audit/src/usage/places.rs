@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::catalogue::{TOOLS, library_of};
+use crate::catalogue::{library_of, tool_of};
 use crate::leftovers::{is_cache, is_cached};
 use crate::paths::{directory, name};
 use crate::tree::{File, Tree};
@@ -28,7 +28,7 @@ impl Places {
             file.elf.is_some()
                 || library_of(name(path)).is_some()
                 || sources.contains(path)
-                || TOOLS.iter().flat_map(|tool| tool.marks).any(|mark| path.ends_with(mark))
+                || tool_of(path).is_some()
         };
         let mut places = Places::default();
         let mut seen: HashMap<(u64, u64), &str> = HashMap::new();

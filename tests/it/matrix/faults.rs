@@ -127,7 +127,9 @@ pub const FAULTS: &[Scenario] = &[
     fault("C4", "PTX newer than the driver", "smoke", "device.ptx-too-new",
         || Machine::whole("cuModuleLoadDataEx = 222")),
     fault("C5", "PyTorch 2.5 on a GPU of compute capability 12.0", "driver", "code.none-for-gpu",
-        || Machine::whole("cc = 12.0").with_real_library("torch12", TORCH)),
+        || NEEDED_BY_TORCH.iter().fold(
+            Machine::whole("cc = 12.0").with_real_library("torch12", TORCH),
+            |machine, library| machine.with_library(&format!("/app/{library}")))),
     fault("C6", "cuBLAS 13 on a GPU of compute capability 7.0", "driver", "code.none-for-gpu",
         || Machine::whole("cc = 7.0").with_real_library("cublas/13", "nvidia/cu13/lib/libcublas.so.13")),
     fault("C7", "No PTX JIT compiler beside libcuda", "smoke", "device.jit-compiler",
@@ -264,3 +266,6 @@ const FILTERED: &str = "sed 's/^Seccomp:.*/Seccomp:\\t2/' $R/proc/1/status >$R/.
 
 /// A PyTorch library with device code for compute capabilities 5.0 to 9.0 and without PTX.
 const TORCH: &str = "usr/local/lib/python3.11/dist-packages/torch/lib/libtorch_cuda_linalg.so";
+
+/// What it is linked to besides the libraries of the machine.
+const NEEDED_BY_TORCH: [&str; 2] = ["libcusolver.so.11", "libcusparse.so.12"];

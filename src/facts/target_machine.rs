@@ -4,6 +4,8 @@
 pub mod known;
 mod tables;
 
+pub use tables::Build;
+
 use serde::{Deserialize, Serialize};
 
 /// Major and minor version.

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use crate::path_index::Index;
 use crate::paths;
 
-pub use crate::wheels::wheel;
+pub use crate::wheels::{wheel, wheels_checked};
 
 /// A CUDA library: every file named like one of the stems, then `.so` and possibly a version.
 #[derive(Debug)]

@@ -4,10 +4,17 @@ use std::sync::LazyLock;
 
 use toml::{Table, Value};
 
-static WHEELS: LazyLock<Vec<Row>> = LazyLock::new(|| {
+static WHEELS: LazyLock<Wheels> = LazyLock::new(|| {
     let table: Table = include_str!("../data/wheels.toml").parse().expect("a unit test reads the table");
-    rows(&table).expect("a unit test reads the table")
+    let checked = table.get("complete").and_then(Value::as_datetime).map(ToString::to_string);
+    let wheels = checked.zip(rows(&table)).map(|(checked, rows)| Wheels { checked, rows });
+    wheels.expect("a unit test reads the table")
 });
+
+struct Wheels {
+    checked: String,
+    rows: Vec<Row>,
+}
 
 /// Libraries that come in the same wheel.
 struct Row {
@@ -34,13 +41,18 @@ fn text(value: &Value) -> Option<String> {
     value.as_str().map(str::to_owned)
 }
 
+/// The day on which the table was last compared with what is published, such as `2026-11-30`.
+pub fn wheels_checked() -> &'static str {
+    &WHEELS.checked
+}
+
 /// The wheel that contains a library, such as `nvidia-cuda-runtime-cu12` for `libcudart.so.12`. `cuda` is the CUDA
 /// release of the image, for sonames that several releases share.
 pub fn wheel(soname: &str, cuda: Option<u32>) -> Option<String> {
     let (stem, numbers) = soname.split_once(".so.")?;
     let number = numbers.split('.').next()?;
     let name = format!("{stem}.so.{number}");
-    let wheels = &WHEELS.iter().find(|row| row.sonames.contains(&name))?.wheels;
+    let wheels = &WHEELS.rows.iter().find(|row| row.sonames.contains(&name))?.wheels;
     let wheel = match wheels.as_slice() {
         [(_, only)] => only,
         several => {
@@ -95,7 +107,7 @@ mod tests {
             assert!(!late, "{source} was checked after the table was complete");
         }
         let mut seen = Vec::new();
-        for Row { sonames, wheels } in WHEELS.iter() {
+        for Row { sonames, wheels } in WHEELS.rows.iter() {
             for soname in sonames {
                 assert!(library_of(soname).is_some(), "{soname} is in no row of the catalogue");
                 assert!(!seen.contains(&soname), "{soname} is listed twice");

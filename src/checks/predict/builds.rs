@@ -1,18 +1,9 @@
-//! Which build of PyTorch works on a machine. The table is `torch_builds.tsv`.
+//! Which build of PyTorch works on a machine.
 
 use super::questions::asked::Asked;
-use crate::facts::target_machine::known::DriverCuda;
+use crate::facts::target_machine::Build;
+use crate::facts::target_machine::known::{DriverCuda, torch_builds};
 use image_audit::fatbin::{CodeKind, DeviceCode, runs_on};
-
-const TABLE: &str = include_str!("torch_builds.tsv");
-
-struct Build {
-    /// Of the package index, such as `cu128`.
-    tag: &'static str,
-    /// Major version of CUDA.
-    cuda: u32,
-    code: Vec<DeviceCode>,
-}
 
 /// `pip install` of the newest build that works on the machine, if the question is about PyTorch and there is one.
 pub fn pip(asked: &Asked) -> Option<String> {
@@ -21,28 +12,17 @@ pub fn pip(asked: &Asked) -> Option<String> {
     Some(format!("`pip install torch --index-url https://download.pytorch.org/whl/{}`", build.tag))
 }
 
-fn newest(gpu: u32, driver: DriverCuda) -> Option<Build> {
-    let works = |build: &Build| {
-        driver.reaches((build.cuda, 0)) == Some(true) && build.code.iter().any(|code| runs_on(code, gpu))
+fn newest(gpu: u32, driver: DriverCuda) -> Option<&'static Build> {
+    let works = |build: &&Build| {
+        driver.reaches((build.cuda, 0)) == Some(true)
+            && build.archs.iter().any(|arch| runs_on(&cubin(*arch), gpu))
     };
-    builds().filter(works).last()
+    torch_builds().rfind(works)
 }
 
-/// Oldest first.
-fn builds() -> impl Iterator<Item = Build> {
-    TABLE.lines().filter(|line| !line.starts_with('#')).filter_map(|line| {
-        let mut fields = line.split('\t');
-        let (tag, cuda, archs) = (fields.next()?, fields.next()?.parse().ok()?, fields.next()?);
-        let code = archs.split(' ').map(|arch| DeviceCode {
-            arch: format!("sm_{arch}"),
-            kind: CodeKind::Cubin,
-            bytes: 0,
-            images: 1,
-            ptx_version: None,
-            zstd: 0,
-        });
-        Some(Build { tag, cuda, code: code.collect() })
-    })
+fn cubin(arch: u32) -> DeviceCode {
+    let arch = format!("sm_{arch}");
+    DeviceCode { arch, kind: CodeKind::Cubin, bytes: 0, images: 1, ptx_version: None, zstd: 0 }
 }
 
 #[cfg(test)]
@@ -50,19 +30,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_row_is_read() {
-        let rows: Vec<&str> = TABLE.lines().filter(|line| !line.starts_with('#')).collect();
-        assert_eq!(builds().count(), rows.len());
-        assert!(rows.iter().all(|row| row.split('\t').count() == 4), "each has a source: {rows:?}");
-        assert!(
-            builds()
-                .all(|build| build.code.iter().all(|code| runs_on(code, code.arch[3..].parse().unwrap())))
-        );
+    fn the_code_of_every_build_runs_somewhere() {
+        let runs = |arch: &u32| runs_on(&cubin(*arch), *arch);
+        assert!(torch_builds().all(|build| !build.archs.is_empty() && build.archs.iter().all(runs)));
     }
 
     #[test]
     fn the_newest_build_for_driver_and_gpu() {
-        let tag = |gpu, branch| newest(gpu, DriverCuda::of_branch(branch)).map(|build| build.tag);
+        let tag = |gpu, branch| newest(gpu, DriverCuda::of_branch(branch)).map(|build| build.tag.as_str());
         assert_eq!(tag(90, 595), Some("cu132"));
         assert_eq!(tag(90, 535), Some("cu128"));
         assert_eq!(tag(61, 535), Some("cu126"));

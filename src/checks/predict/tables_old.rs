@@ -13,10 +13,10 @@ pub const CHECK: Check = Check {
     owner: Owner::Nobody,
     fix: Fix::Update,
     title: "The tables of drivers and GPUs are old",
-    why: "Predictions rest on tables of drivers, PTX versions and GPUs that are part of cudacheck. NVIDIA publishes a \
-          new driver branch and a new CUDA about every three months. What is newer than the tables is unknown in a \
-          prediction; what they contain stays true. The finding follows 90 days after the tables were last compared \
-          with what is published.",
+    why: "Predictions and their remedies rest on tables of drivers, PTX versions, GPUs, builds of PyTorch and NVIDIA's \
+          wheels that are part of cudacheck. NVIDIA publishes a new driver branch and a new CUDA about every three \
+          months. What is newer than the tables is unknown in a prediction; what they contain stays true. The finding \
+          follows 90 days after the tables were last compared with what is published.",
     remedy: "Update cudacheck, or compare the prediction with the release notes of the driver",
     explains: &[],
     codes: &[],

@@ -4,12 +4,18 @@
 use image_audit::fatbin::PtxVersion;
 use jiff::civil::Date;
 
-use super::tables::{DRIVERS, GPUS, Name, PTX, rows};
+use super::tables::{Build, DRIVERS, GPUS, Name, PTX, TORCH, rows};
 use super::{Cuda, TargetMachine};
 
 /// The day on which the oldest of the tables was last compared with its sources.
 pub fn checked() -> Date {
-    DRIVERS.complete.min(PTX.complete).min(GPUS.complete)
+    let wheels = image_audit::catalogue::wheels_checked().parse().expect("a unit test reads the table");
+    [DRIVERS.complete, PTX.complete, GPUS.complete, TORCH.complete].into_iter().fold(wheels, Date::min)
+}
+
+/// The builds of PyTorch, oldest first.
+pub fn torch_builds() -> impl DoubleEndedIterator<Item = &'static Build> {
+    rows(&TORCH.group)
 }
 
 /// The CUDA that a driver must support to compile PTX of that version. None if the version is newer than the table;

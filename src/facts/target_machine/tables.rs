@@ -21,6 +21,11 @@ pub static PTX: LazyLock<Ptx> = LazyLock::new(|| {
     read(|| Some(Ptx { complete: date(&table, "complete")?, group: groups(&table, "group")? }))
 });
 
+pub static TORCH: LazyLock<Torch> = LazyLock::new(|| {
+    let table = table(include_str!("../../../data/torch.toml"));
+    read(|| Some(Torch { complete: date(&table, "complete")?, group: groups(&table, "group")? }))
+});
+
 pub static GPUS: LazyLock<Gpus> = LazyLock::new(|| {
     let table = table(include_str!("../../../data/gpus.toml"));
     read(|| {
@@ -43,6 +48,11 @@ pub struct Drivers {
 pub struct Ptx {
     pub complete: Date,
     pub group: Vec<Group<PtxRow>>,
+}
+
+pub struct Torch {
+    pub complete: Date,
+    pub group: Vec<Group<Build>>,
 }
 
 pub struct Gpus {
@@ -71,6 +81,16 @@ pub struct Driver {
 pub struct PtxRow {
     pub ptx: PtxVersion,
     pub cuda: Cuda,
+}
+
+/// A build of PyTorch.
+pub struct Build {
+    /// Of the package index, such as `cu128`.
+    pub tag: String,
+    /// Major version of CUDA.
+    pub cuda: u32,
+    /// Of the compiled code.
+    pub archs: Vec<u32>,
 }
 
 /// The drivers that are new enough for an architecture.
@@ -127,6 +147,19 @@ impl Row for PtxRow {
 
     fn read(row: &Table) -> Option<Self> {
         Some(PtxRow { ptx: text(row, "ptx")?.try_into().ok()?, cuda: cuda(row, "cuda")? })
+    }
+}
+
+impl Row for Build {
+    const KEYS: &[&str] = &["tag", "cuda", "archs"];
+
+    fn read(row: &Table) -> Option<Self> {
+        let archs = row.get("archs")?.as_array()?.iter().map(|arch| arch.as_integer()?.try_into().ok());
+        Some(Build {
+            tag: text(row, "tag")?,
+            cuda: number(row, "cuda")?,
+            archs: archs.collect::<Option<_>>()?,
+        })
     }
 }
 
@@ -233,6 +266,7 @@ mod tests {
     fn every_group_has_a_source_and_a_date() {
         check("drivers", DRIVERS.complete, &DRIVERS.group);
         check("ptx", PTX.complete, &PTX.group);
+        check("torch", TORCH.complete, &TORCH.group);
         check("architectures", GPUS.complete, &GPUS.architectures);
         check("dropped", GPUS.complete, &GPUS.dropped);
         check("toolkits", GPUS.complete, &GPUS.toolkits);

@@ -38,8 +38,8 @@ mod tests {
     use super::*;
     use crate::checks::library::missing;
     use crate::checks::testing::problem;
-    use crate::facts::sample::Sample;
-    use image_audit::census::{CodeObject, Framework, Missing};
+    use crate::facts::sample::{Sample, copy};
+    use image_audit::census::{CodeObject, Copy, Framework, Missing};
 
     const TORCH: &str = "/site/torch/lib/libtorch_cuda.so";
 
@@ -78,6 +78,44 @@ mod tests {
             Some("Install what contains libcudnn.so.9: `pip install nvidia-cudnn-cu13==9.19.0.56`"),
             "as its own metadata has it"
         );
+    }
+
+    #[test]
+    fn each_library_is_told_of_the_object_that_lacks_it() {
+        let mut facts = lacking(TORCH, &[]);
+        let linalg = "/site/torch/lib/libtorch_cuda_linalg.so";
+        let object = CodeObject { path: linalg.into(), device_code: Vec::new() };
+        facts.census.frameworks[0].objects.push(object);
+        let missing = |library: &str, soname: &str, by: &[&str]| Missing {
+            library: library.into(),
+            soname: soname.into(),
+            by: by.iter().map(|by| by.to_string()).collect(),
+            ..Missing::default()
+        };
+        facts.census.missing.push(missing("libcusolver", "libcusolver.so.11", &[linalg]));
+        facts.census.missing.push(missing("libnccl", "libnccl.so.2", &["/app/train", TORCH]));
+        let evidence: Vec<String> =
+            problem(judge(&facts)).evidence.iter().map(|line| line.text.clone()).collect();
+        assert_eq!(
+            evidence,
+            [
+                "/site/torch/lib/libtorch_python.so needs it too".to_owned(),
+                format!("{linalg} needs libcusolver.so.11"),
+                "it also needs libnccl.so.2".to_owned(),
+                "/app/train needs libnccl.so.2".to_owned(),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_copy_with_the_soname_and_another_file_name_is_there() {
+        let mut facts = lacking(TORCH, &[]);
+        facts.census.copies.push(Copy {
+            soname: Some("libcudnn.so.9".into()),
+            ..copy("libcudnn", "/opt/libcudnn.so.9.1.0", "9.1.0")
+        });
+        assert!(matches!(judge(&facts), Outcome::Pass), "a program may load it first");
+        assert!(matches!((missing::CHECK.judge)(&facts), Outcome::Fail(_)));
     }
 
     #[test]

@@ -35,8 +35,9 @@ pub fn by_program<'a>(missing: impl Iterator<Item = &'a Missing>) -> Vec<Lacking
 pub fn of_frameworks(facts: &Facts) -> impl Iterator<Item = (&Framework, Lacking<'_>)> {
     facts.census.frameworks.iter().filter_map(|framework| {
         let missing = needs::missing(facts, framework).into_iter();
-        let absent: Vec<(&Missing, &str)> =
-            missing.filter(|(missing, _)| missing.copies.is_empty()).collect();
+        let is_nowhere =
+            |missing: &Missing| missing.copies.is_empty() && !needs::is_elsewhere(facts, missing);
+        let absent: Vec<(&Missing, &str)> = missing.filter(|(missing, _)| is_nowhere(missing)).collect();
         let by = absent.first()?.1;
         let libraries = absent.into_iter().map(|(missing, _)| missing).collect();
         Some((framework, Lacking { by, libraries }))
@@ -56,8 +57,17 @@ impl Lacking<'_> {
         let problem = Problem::new(format!("{} {verb} {}{rest}", self.by, first.soname)).at(self.by);
         let others = first.by.iter().filter(|by| *by != self.by).take(USERS);
         let problem = others.fold(problem, |problem, other| problem.file(other, &format!(" {verb} it too")));
-        more.iter()
-            .fold(problem, |problem, missing| problem.evidence(format!("it also {verb} {}", missing.soname)))
+        more.iter().fold(problem, |problem, missing| {
+            let (own, others): (Vec<&String>, Vec<&String>) =
+                missing.by.iter().partition(|by| *by == self.by);
+            let problem = match own.is_empty() {
+                true => problem,
+                false => problem.evidence(format!("it also {verb} {}", missing.soname)),
+            };
+            // Of the first library, they are named above.
+            let others = others.into_iter().filter(|by| own.is_empty() || !first.by.contains(by)).take(USERS);
+            others.fold(problem, |problem, other| problem.file(other, &format!(" {verb} {}", missing.soname)))
+        })
     }
 
     /// `pip install` of what contains the libraries: as the program's own metadata requires it, else the wheels of the

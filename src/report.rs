@@ -65,7 +65,7 @@ pub struct Report {
     pub savings: Savings,
     /// One per described machine, in the order given.
     pub predictions: Vec<Prediction>,
-    /// The day on which the tables of drivers and GPUs that predictions rest on were last compared with what is
+    /// The day on which the tables that predictions and their remedies rest on were last compared with what is
     /// published, such as 2026-11-30. Null without predictions.
     pub tables_checked: Option<String>,
     /// From start to report, in seconds.

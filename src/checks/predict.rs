@@ -7,7 +7,7 @@ use crate::facts::target_machine::known::DriverCuda;
 use crate::model::Question;
 
 mod builds;
-mod questions;
+pub(in crate::checks) mod questions;
 
 use questions::asked::Asked;
 

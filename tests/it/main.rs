@@ -10,6 +10,7 @@
 //! - `start`      ways to start the probe, with some of them blocked
 //! - `image`      audits of archives: layers, secrets, budgets, accepted findings, output formats
 //! - `saved`      facts in a file: same report elsewhere, redaction, hostile files, older schemas
+//! - `frameworks` packages with device code: predictions, and what they lack
 //! - `predict`    whether an image would work on a described machine (real parts)
 //! - `trees`      audits of real trees, compared with tables (real parts)
 //! - `drivers`    symbols of real driver libraries, ptxas, real libraries and headers (real parts)
@@ -22,6 +23,7 @@
 mod cli;
 mod drivers;
 mod embedded;
+mod frameworks;
 mod health;
 mod image;
 mod machine;

@@ -388,7 +388,7 @@ pub struct Missing {
     /// The Python package of the first object.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub package: Option<String>,
-    /// What the metadata of that package requires for it, such as `nvidia-cublas-cu12==12.9.*`.
+    /// What the metadata of the objects' packages requires for it, such as `nvidia-cublas-cu12==12.9.*`, if they agree.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requirement: Option<String>,
     /// The call that loads it first, if a program makes it.

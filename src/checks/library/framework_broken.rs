@@ -1,8 +1,9 @@
 //! A framework lacks a CUDA library that it is linked to.
 
 use crate::checks::code::own::named;
+use crate::checks::predict::questions::runtime;
 use crate::checks::shared::lacking::{Lacking, of_frameworks};
-use crate::checks::{Check, Outcome, Problem};
+use crate::checks::{Check, Outcome};
 use crate::facts::Facts;
 use crate::model::{Fix, Owner, Severity};
 
@@ -12,8 +13,8 @@ pub const CHECK: Check = Check {
     owner: Owner::Image,
     fix: Fix::Rebuild,
     title: "A framework lacks a CUDA library that it is linked to",
-    why: "The GPU code of a framework is in objects that are linked to a library, and the image has no copy of it. The \
-          loader refuses these objects on every machine: importing the framework fails, or it goes on without the GPU.",
+    why: "An object with device code of a framework is linked to a library, and the image has no copy of it. The loader \
+          refuses the object on every machine: importing the framework fails, or it goes on without what is in the object.",
     remedy: "Install the package that contains the library, from the CUDA release that the framework was built for",
     explains: &["predict.missing-library"],
     codes: &[],
@@ -22,13 +23,10 @@ pub const CHECK: Check = Check {
 
 fn judge(facts: &Facts) -> Outcome {
     let problem = |(framework, lacking): (_, Lacking)| {
-        let (first, name) = (lacking.libraries[0], named(framework));
-        let rest = format!(", which the image does not have: the GPU code of {name} does not load.");
-        let problem: Problem = lacking.problem("needs", &rest);
-        match lacking.install(facts) {
-            Some(install) => problem.remedy(format!("Install what contains {}: {install}", first.soname)),
-            None => problem,
-        }
+        let rest =
+            format!(", which the image does not have: this part of {} does not load.", named(framework));
+        let cuda = runtime::of(facts, Some(framework)).map(|runtime| runtime.major);
+        lacking.remedied(facts, &framework.name, cuda, lacking.problem("needs", &rest))
     };
     of_frameworks(facts).map(problem).collect::<Vec<_>>().into()
 }
@@ -70,12 +68,14 @@ mod tests {
         assert_eq!(
             found.cause,
             format!(
-                "{TORCH} needs libcudnn.so.9, which the image does not have: the GPU code of torch 2.11.0 does not load."
+                "{TORCH} needs libcudnn.so.9, which the image does not have: this part of torch 2.11.0 does not load."
             )
         );
         assert_eq!(
             found.remedy.as_deref(),
-            Some("Install what contains libcudnn.so.9: `pip install nvidia-cudnn-cu13==9.19.0.56`"),
+            Some(
+                "Install what contains it: `pip install nvidia-cudnn-cu13==9.19.0.56` (apt: the CUDA runtime packages)"
+            ),
             "as its own metadata has it"
         );
     }
@@ -104,6 +104,22 @@ mod tests {
                 "it also needs libnccl.so.2".to_owned(),
                 "/app/train needs libnccl.so.2".to_owned(),
             ]
+        );
+    }
+
+    #[test]
+    fn a_build_for_another_cuda_is_the_first_advice() {
+        let mut facts = lacking(TORCH, &[]);
+        let missing = &mut facts.census.missing[0];
+        (missing.library, missing.soname) = ("libcudart".into(), "libcudart.so.13".into());
+        missing.requirement = None;
+        facts.census.copies.push(copy("libcudart", "/site/nvidia/libcudart.so.12", "12.8.90"));
+        assert_eq!(
+            problem(judge(&facts)).remedy.as_deref(),
+            Some(
+                "Install a build of torch for the CUDA release of libcudart.so.12, or add what it needs: `pip install \
+                 nvidia-cuda-runtime`"
+            )
         );
     }
 

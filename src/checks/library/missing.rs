@@ -4,8 +4,7 @@ use crate::checks::shared::lacking::{Lacking, builtins, by_program, of_framework
 use crate::checks::{Check, Outcome, Problem};
 use crate::facts::Facts;
 use crate::model::{Fix, Owner, Severity};
-use image_audit::Verdict;
-use image_audit::census::{Copy, Missing};
+use image_audit::census::Missing;
 
 pub const CHECK: Check = Check {
     id: "library.missing",
@@ -33,26 +32,8 @@ fn judge(facts: &Facts) -> Outcome {
 }
 
 fn problem(facts: &Facts, lacking: &Lacking) -> Problem {
-    let problem = lacking.problem("needs", ".");
-    let first = lacking.libraries[0];
-    // Built for another release of CUDA than what is used here.
-    let other = |copy: &&Copy| copy.library == first.library && copy.soname.as_ref() != Some(&first.soname);
-    let used = facts.census.copies_with(Verdict::Used).find(other);
-    let install = lacking.install(facts);
-    match (used, install) {
-        (Some(used), install) => {
-            let soname = used.soname.as_deref().unwrap_or_default();
-            let program = first.package.as_deref().unwrap_or("the program");
-            let add = install.map_or(String::new(), |pip| format!(", or add what it needs: {pip}"));
-            problem
-                .file(&used.path, &format!(": the image uses {soname}"))
-                .remedy(format!("Install a build of {program} for the CUDA release of {soname}{add}"))
-        }
-        (None, Some(pip)) => {
-            problem.remedy(format!("Install what contains it: {pip} (apt: the CUDA runtime packages)"))
-        }
-        (None, None) => problem,
-    }
+    let program = lacking.libraries[0].package.as_deref().unwrap_or("the program");
+    lacking.remedied(facts, program, None, lacking.problem("needs", "."))
 }
 
 #[cfg(test)]

@@ -38,11 +38,8 @@ fn judge(facts: &Facts) -> Outcome {
             by: missing.first()?.1,
             libraries: missing.iter().map(|(missing, _)| *missing).collect(),
         };
-        if let Some(install) = lacking.install_for(asked.runtime.map(|runtime| runtime.major)) {
-            problem = problem
-                .remedy(format!("Install what contains it: {install} (apt: the CUDA runtime packages)"));
-        }
-        Some(problem)
+        let cuda = asked.runtime.map(|runtime| runtime.major);
+        Some(lacking.remedied(asked.facts, &asked.frameworks.first()?.name, cuda, problem))
     })
 }
 
@@ -63,6 +60,12 @@ mod tests {
         assert!(remedy.is_some_and(|remedy| remedy.contains("`pip install nvidia-cuda-runtime`")));
         let (cause, evidence) = problem(judge, facts, "gpu=H100,driver=580.65.06");
         assert_eq!(cause, "torch needs libcudart.so.13, which the image does not have.");
-        assert_eq!(evidence, [format!("{TORCH} needs libcudart.so.13")]);
+        assert_eq!(
+            evidence,
+            [
+                format!("{TORCH} needs libcudart.so.13"),
+                "/site/nvidia/libcudart.so.12: the image uses libcudart.so.12".to_owned()
+            ]
+        );
     }
 }

@@ -12,7 +12,7 @@ pub const CHECK: Check = Check {
     severity: Severity::Note,
     owner: Owner::Nobody,
     fix: Fix::Update,
-    title: "The tables of drivers and GPUs are old",
+    title: "The tables that predictions rest on are old",
     why: "Predictions and their remedies rest on tables of drivers, PTX versions, GPUs, builds of PyTorch and NVIDIA's \
           wheels that are part of cudacheck. NVIDIA publishes a new driver branch and a new CUDA about every three \
           months. What is newer than the tables is unknown in a prediction; what they contain stays true. The finding \
@@ -41,7 +41,7 @@ fn old(checked: Date, today: Date) -> Option<Problem> {
     let days = (today - checked).get_days();
     (days > DAYS).then(|| {
         Problem::new(format!(
-            "The tables of drivers and GPUs were last checked on {checked}, {days} days ago."
+            "The tables that predictions rest on were last checked on {checked}, {days} days ago."
         ))
     })
 }

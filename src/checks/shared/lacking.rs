@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use crate::checks::Problem;
 use crate::checks::code::needs::{self, cuda_of};
 use crate::facts::Facts;
+use image_audit::Verdict;
 use image_audit::catalogue::{LIBRARIES, wheel};
 use image_audit::census::{Copy, Framework, Missing};
 
@@ -57,27 +58,51 @@ impl Lacking<'_> {
         let problem = Problem::new(format!("{} {verb} {}{rest}", self.by, first.soname)).at(self.by);
         let others = first.by.iter().filter(|by| *by != self.by).take(USERS);
         let problem = others.fold(problem, |problem, other| problem.file(other, &format!(" {verb} it too")));
-        more.iter().fold(problem, |problem, missing| {
-            let (own, others): (Vec<&String>, Vec<&String>) =
-                missing.by.iter().partition(|by| *by == self.by);
-            let problem = match own.is_empty() {
-                true => problem,
-                false => problem.evidence(format!("it also {verb} {}", missing.soname)),
-            };
-            // Of the first library, they are named above.
-            let others = others.into_iter().filter(|by| own.is_empty() || !first.by.contains(by)).take(USERS);
-            others.fold(problem, |problem, other| problem.file(other, &format!(" {verb} {}", missing.soname)))
+        more.iter().fold(problem, |mut problem, missing| {
+            let is_own = missing.by.iter().any(|by| by == self.by);
+            if is_own {
+                problem = problem.evidence(format!("it also {verb} {}", missing.soname));
+            }
+            // Who lacks both is named above.
+            let others = missing.by.iter().filter(|by| *by != self.by && !(is_own && first.by.contains(by)));
+            let line = format!(" {verb} {}", missing.soname);
+            others.take(USERS).fold(problem, |problem, other| problem.file(other, &line))
         })
     }
 
-    /// `pip install` of what contains the libraries: as the program's own metadata requires it, else the wheels of the
-    /// CUDA release in the image.
+    /// Adds the remedy: what to install, or a build for the CUDA release that the image uses if that is another one.
+    /// `cuda` is the release of the program, if it is known.
+    pub fn remedied(&self, facts: &Facts, program: &str, cuda: Option<u32>, problem: Problem) -> Problem {
+        let first = self.libraries[0];
+        let other =
+            |copy: &&Copy| copy.library == first.library && copy.soname.as_ref() != Some(&first.soname);
+        let used = facts.census.copies_with(Verdict::Used).find(other);
+        let install = match cuda {
+            Some(cuda) => self.install_for(Some(cuda)),
+            None => self.install(facts),
+        };
+        match (used, install) {
+            (Some(used), install) => {
+                let soname = used.soname.as_deref().unwrap_or_default();
+                let add = install.map_or(String::new(), |pip| format!(", or add what it needs: {pip}"));
+                problem
+                    .file(&used.path, &format!(": the image uses {soname}"))
+                    .remedy(format!("Install a build of {program} for the CUDA release of {soname}{add}"))
+            }
+            (None, Some(pip)) => {
+                problem.remedy(format!("Install what contains it: {pip} (apt: the CUDA runtime packages)"))
+            }
+            (None, None) => problem,
+        }
+    }
+
+    /// `pip install` of what contains the libraries: as metadata requires it, else the wheels of the CUDA release in the
+    /// image.
     pub fn install(&self, facts: &Facts) -> Option<String> {
         self.install_for(cuda_major(facts))
     }
 
-    /// The same where the CUDA release of the program is known.
-    pub fn install_for(&self, cuda: Option<u32>) -> Option<String> {
+    fn install_for(&self, cuda: Option<u32>) -> Option<String> {
         let own = self.libraries.iter().find_map(|missing| cuda_of(&missing.library, &missing.soname));
         let cuda = own.or(cuda);
         let package =

@@ -281,6 +281,8 @@ mod tests {
         assert!(ptx.is_sorted_by(|a, b| a.0 < b.0 && a.1 < b.1));
         // Both end with the newest CUDA: a new release gets a row in each.
         assert!(drivers.last().map(|row| row.1) <= ptx.last().map(|row| row.1));
+        assert!(rows(&TORCH.group).is_sorted_by_key(|build| build.tag.as_str()), "oldest first");
+        assert!(rows(&TORCH.group).is_sorted_by_key(|build| build.cuda));
         let mut seen = Vec::new();
         for Architecture { arch, since, surely_since } in rows(&GPUS.architectures) {
             assert!(since <= surely_since, "sm_{arch}");

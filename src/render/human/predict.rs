@@ -14,7 +14,7 @@ pub fn render(out: &mut String, report: &Report, style: Style) {
     heading(out, style, "Prediction", &fit(&note, style.width.saturating_sub(12)));
     table(out, &report.predictions, style);
     if let Some(day) = &report.tables_checked {
-        wrap(out, &format!("tables of drivers and GPUs: checked {day}"), "  ", style, Ink::Dim);
+        wrap(out, &format!("tables of drivers, GPUs and wheels: checked {day}"), "  ", style, Ink::Dim);
     }
     for (shared, machines) in shared(&report.predictions) {
         one_finding(out, &shared, style);

@@ -159,12 +159,21 @@ impl Users<'_> {
                 soname: soname.to_owned(),
                 copies: same.cloned().collect(),
                 package: packages.first().map(|package| self.packages.name(*package).to_owned()),
-                requirement: packages.iter().find_map(|package| self.packages.requirement(*package, soname)),
+                requirement: self.agreed_requirement(&by, soname),
                 on_request: on_request.map(str::to_owned),
                 by: by.into_iter().map(str::to_owned).collect(),
             })
         };
         of.into_iter().filter_map(entry).collect()
+    }
+
+    /// What the packages of some objects require for a library, unless they require different things.
+    fn agreed_requirement(&self, by: &BTreeSet<&str>, soname: &str) -> Option<String> {
+        let packages: BTreeSet<usize> =
+            by.iter().flat_map(|path| self.packages.of(self.places, path)).collect();
+        let mut required = packages.iter().filter_map(|package| self.packages.requirement(*package, soname));
+        let first = required.next()?;
+        required.all(|other| other == first).then_some(first)
     }
 
     /// Whether a copy would be found by a soname if its directory were searched.
@@ -176,7 +185,7 @@ impl Users<'_> {
         self.soname(copy) == Some(soname)
             && machine == Some(self.loader.machine())
             && !copy.contains("/stubs/")
-            && names.any(|name| name.rsplit('/').next() == Some(soname))
+            && names.any(|name| paths::name(name) == soname)
     }
 
     /// Whether a program works without a name that it opens and does not find: it is not of NVIDIA's, and this version
